@@ -1,0 +1,109 @@
+//! The one error type of the crate. Every variant says what is wrong, where, and what to do about it.
+
+/// Anything that can go wrong between the bytes a user has and the numbers they asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `config.json` can't be read or contradicts itself.
+    #[error("config.json: {0}")]
+    InvalidConfig(String),
+    /// `preprocessor_config.json` (or timm's `pretrained_cfg`) asks for something that can't be done.
+    #[error("{file}: {problem}")]
+    InvalidPreprocessor {
+        /// The file that holds the setting.
+        file: &'static str,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+    /// A model that is not a plain ViT, or not one of the families this version reads.
+    #[error("unsupported architecture `{name}`: {evidence}. Supported: {supported}.")]
+    UnsupportedArchitecture {
+        /// The architecture as its own config names it.
+        name: String,
+        /// What gave it away.
+        evidence: String,
+        /// What would have been accepted.
+        supported: String,
+    },
+    /// The weights are not a whole, valid safetensors file.
+    #[error("model.safetensors: {0}")]
+    InvalidWeights(String),
+    /// A tensor the architecture needs is not in the file.
+    #[error(
+        "model.safetensors: tensor `{name}` is missing. Check that config.json and the weights belong together."
+    )]
+    MissingTensor {
+        /// Its full name in the file's naming scheme.
+        name: String,
+    },
+    /// A tensor that no part of this architecture uses: running without it could be silently wrong.
+    #[error(
+        "model.safetensors: unexpected tensor `{name}`: nothing in a {family} model uses it, so this may be another architecture."
+    )]
+    UnexpectedTensor {
+        /// Its full name in the file.
+        name: String,
+        /// The family the file was read as.
+        family: &'static str,
+    },
+    /// A tensor whose shape contradicts the config.
+    #[error(
+        "model.safetensors: tensor `{name}` has shape {found:?}, but config.json asks for {expected:?}. Check that the two files belong together."
+    )]
+    TensorShape {
+        /// Its full name in the file.
+        name: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape the config implies.
+        expected: Vec<usize>,
+    },
+    /// A tensor stored in a number format that is not read here.
+    #[error(
+        "model.safetensors: tensor `{name}` is stored as {dtype}, where {expected} is read. Save the model in one of these."
+    )]
+    TensorDtype {
+        /// Its full name in the file.
+        name: String,
+        /// Number format in the file.
+        dtype: String,
+        /// Number formats accepted for this tensor.
+        expected: &'static str,
+    },
+    /// Pixels that can't be classified.
+    #[error("image: {0}")]
+    InvalidImage(String),
+    /// A call with an impossible argument.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// A buffer of the forward pass does not fit into memory.
+    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller model or the int8 form.")]
+    OutOfMemory {
+        /// The buffer.
+        what: &'static str,
+        /// Its size.
+        bytes: u128,
+    },
+}
+
+impl Error {
+    /// A stable, machine-readable name: the `code` of a JavaScript `VitscopeError`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidConfig(_) => "invalid-config",
+            Self::InvalidPreprocessor { .. } => "invalid-preprocessor",
+            Self::UnsupportedArchitecture { .. } => "unsupported-architecture",
+            Self::InvalidWeights(_) => "invalid-weights",
+            Self::MissingTensor { .. } => "missing-tensor",
+            Self::UnexpectedTensor { .. } => "unexpected-tensor",
+            Self::TensorShape { .. } => "tensor-shape",
+            Self::TensorDtype { .. } => "tensor-dtype",
+            Self::InvalidImage(_) => "invalid-image",
+            Self::InvalidArgument(_) => "invalid-argument",
+            Self::OutOfMemory { .. } => "out-of-memory",
+        }
+    }
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
