@@ -29,9 +29,7 @@ pub enum Error {
     #[error("model.safetensors: {0}")]
     InvalidWeights(String),
     /// A tensor the architecture needs is not in the file.
-    #[error(
-        "model.safetensors: tensor `{name}` is missing. Check that config.json and the weights belong together."
-    )]
+    #[error("model.safetensors: tensor `{name}` is missing. Check that config.json and the weights belong together.")]
     MissingTensor {
         /// Its full name in the file's naming scheme.
         name: String,
