@@ -1,0 +1,74 @@
+//! A checkpoint of any supported family rewritten with 8-bit matrices. See [`crate::quant`] for the format.
+
+use super::json::Json;
+use super::reader::{Reader, Role, read_quantized};
+use super::tensors::{Source, Tensors, Values, write};
+use super::{CONFIG_FILE, ConfigFiles, family, pixels};
+use crate::error::Result;
+use crate::model::Precision;
+use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX, VERSION};
+use ndarray::Array2;
+
+/// What became of one tensor.
+pub struct QuantizedTensor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its shape.
+    pub shape: &'a [usize],
+    /// Signal to quantisation noise in dB; `None` for tensors kept in f32.
+    pub sqnr: Option<f64>,
+    /// Tensors done, this one included, and tensors in all.
+    pub done: (usize, usize),
+}
+
+/// The bytes of the quantised `model.safetensors`. The model is checked as if it were to be run; tensors it does not use are
+/// left out; matrices that are I8 already stay as they are.
+pub fn quantize(
+    files: ConfigFiles<'_>,
+    source: &dyn Source,
+    progress: &mut dyn FnMut(&QuantizedTensor<'_>),
+) -> Result<Vec<u8>> {
+    let config_json = Json::parse(CONFIG_FILE, files.config)?;
+    let family = family(&config_json)?;
+    let tensors = Tensors::open(source)?;
+    let config = (family.config)(&config_json, &tensors)?;
+    config.validate()?;
+    pixels::preprocess(files.preprocessor, &config_json, &config)?;
+    let mut reader = Reader::new(&tensors, Precision::F32);
+    (family.weights)(&config, &mut reader)?;
+    reader.refuse_unused(family)?;
+
+    let summaries = tensors.summaries();
+    // Scales travel with their matrices.
+    let kept: Vec<_> = summaries
+        .iter()
+        .filter_map(|tensor| Some((tensor, reader.role(&tensor.name)?)))
+        .filter(|(tensor, _)| !tensor.name.strip_suffix(SCALE_SUFFIX).is_some_and(|name| tensors.is_int8(name)))
+        .collect();
+
+    let mut written = Vec::new();
+    for (i, (tensor, role)) in kept.iter().enumerate() {
+        let (name, shape) = (&tensor.name, &tensor.shape);
+        let mut sqnr = None;
+        match role {
+            Role::Other => written.push((name.clone(), shape.clone(), Values::F32(tensors.floats(name, shape)?))),
+            Role::Matrix => {
+                let dims = [shape[0], shape[1]];
+                let quantized = if tensors.is_int8(name) {
+                    read_quantized(&tensors, name, dims)?
+                } else {
+                    let weights =
+                        Array2::from_shape_vec(dims, tensors.floats(name, shape)?).expect("the model read it so");
+                    let quantized = QuantizedMatrix::from_f32(weights.view());
+                    sqnr = Some(quantized.sqnr(weights.view()));
+                    quantized
+                };
+                let scales = quantized.scales.to_vec();
+                written.push((name.clone(), shape.clone(), Values::Int8(quantized.values.into_raw_vec_and_offset().0)));
+                written.push((format!("{name}{SCALE_SUFFIX}"), vec![dims[0]], Values::F32(scales)));
+            }
+        }
+        progress(&QuantizedTensor { name, shape, sqnr, done: (i + 1, kept.len()) });
+    }
+    write(written, &[FORMAT, VERSION, ("format", "pt")])
+}

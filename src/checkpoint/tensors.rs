@@ -1,0 +1,239 @@
+//! The safetensors container: a header, checked before anything else, and tensors read one at a time.
+
+use crate::alloc;
+use crate::error::{Error, Result};
+use crate::model::Precision;
+use crate::quant;
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo, TensorView};
+use std::collections::HashMap;
+
+/// Where the bytes of a file are. Reading in parts lets a browser keep the file outside of wasm memory.
+pub trait Source {
+    /// Length in bytes.
+    fn len(&self) -> usize;
+
+    /// Fills `target` from `offset`. The caller stays within [`Source::len`].
+    fn read(&self, offset: usize, target: &mut [u8]);
+
+    /// Whether there is nothing.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Source for [u8] {
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        target.copy_from_slice(&self[offset..][..target.len()]);
+    }
+}
+
+impl Source for Vec<u8> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        self.as_slice().read(offset, target);
+    }
+}
+
+/// A valid safetensors file, its tensors not yet read.
+pub struct Tensors<'a> {
+    source: &'a dyn Source,
+    metadata: Metadata,
+    /// Offset of the first tensor's data.
+    start: usize,
+}
+
+/// What the header says of a tensor.
+pub struct TensorSummary {
+    /// Name in the file.
+    pub name: String,
+    /// Number format, as safetensors names it.
+    pub dtype: String,
+    /// Dimensions.
+    pub shape: Vec<usize>,
+    /// Bytes of data.
+    pub bytes: usize,
+}
+
+impl<'a> Tensors<'a> {
+    /// Reads and checks the header.
+    pub fn open(source: &'a dyn Source) -> Result<Self> {
+        const PREFIX: usize = 8;
+        let length = source.len();
+        if length < PREFIX {
+            return Err(invalid(format!("the file is only {length} bytes long. Fetch or copy it again.")));
+        }
+        let mut prefix = [0; PREFIX];
+        source.read(0, &mut prefix);
+        if let Some(what) = impostor(&prefix) {
+            return Err(invalid(what.into()));
+        }
+        let header = usize::try_from(u64::from_le_bytes(prefix)).ok().filter(|size| *size <= length - PREFIX);
+        let Some(header) = header else {
+            return Err(invalid(
+                "the header is longer than the file: it is truncated, or not a safetensors file. Fetch or copy it again."
+                    .into(),
+            ));
+        };
+        let mut text = alloc::zeros("the safetensors header", &[header])?;
+        source.read(PREFIX, &mut text);
+        let metadata: Metadata = serde_json::from_slice(&text)
+            .map_err(|error| invalid(format!("the header is damaged ({error}). Fetch or copy the file again.")))?;
+
+        let start = PREFIX + header;
+        let (found, expected) = (length - start, metadata.data_len());
+        if found != expected {
+            let state = if found < expected { "truncated" } else { "longer than its header says" };
+            return Err(invalid(format!(
+                "the file is {state}: it holds {found} bytes of tensors, its header lists {expected}. Fetch or copy it again."
+            )));
+        }
+        let tensors = Self { source, metadata, start };
+        tensors.check_version()?;
+        Ok(tensors)
+    }
+
+    /// How the matrices of this file are stored.
+    pub fn precision(&self) -> Precision {
+        if self.note(quant::FORMAT.0) == Some(quant::FORMAT.1) { Precision::Int8 } else { Precision::F32 }
+    }
+
+    /// Every tensor, in the order of the file.
+    pub fn summaries(&self) -> Vec<TensorSummary> {
+        let summary = |name: String| {
+            let info = self.metadata.info(&name)?;
+            let (first, end) = info.data_offsets;
+            Some(TensorSummary { dtype: info.dtype.to_string(), shape: info.shape.clone(), bytes: end - first, name })
+        };
+        self.metadata.offset_keys().into_iter().filter_map(summary).collect()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.metadata.info(name)?.shape)
+    }
+
+    pub(super) fn is_int8(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some_and(|info| info.dtype == Dtype::I8)
+    }
+
+    /// A tensor of floats of any width, as `f32`, refused if one is not finite.
+    pub(super) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = self.checked(name, shape)?;
+        let bytes = self.bytes(info)?;
+        let values: Vec<f32> = match info.dtype {
+            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            _ => return Err(self.wrong_dtype(name, info, "F32, F16 or BF16")),
+        };
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(value) => Err(invalid(format!("tensor `{name}` contains {value}. The checkpoint is damaged."))),
+        }
+    }
+
+    /// A tensor of 8-bit integers.
+    pub(super) fn int8s(&self, name: &str, shape: &[usize]) -> Result<Vec<i8>> {
+        let info = self.checked(name, shape)?;
+        match info.dtype {
+            Dtype::I8 => Ok(self.bytes(info)?.into_iter().map(u8::cast_signed).collect()),
+            _ => Err(self.wrong_dtype(name, info, "I8")),
+        }
+    }
+
+    fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
+        let info = self.metadata.info(name).ok_or_else(|| Error::MissingTensor { name: name.into() })?;
+        if info.shape != shape {
+            return Err(Error::TensorShape { name: name.into(), found: info.shape.clone(), expected: shape.into() });
+        }
+        Ok(info)
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
+        let (first, end) = info.data_offsets;
+        let mut bytes = alloc::zeros("a tensor", &[end - first])?;
+        self.source.read(self.start + first, &mut bytes);
+        Ok(bytes)
+    }
+
+    fn wrong_dtype(&self, name: &str, info: &TensorInfo, expected: &'static str) -> Error {
+        Error::TensorDtype { name: name.into(), dtype: info.dtype.to_string(), expected }
+    }
+
+    fn note(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Refuses a quantised file of another version: its numbers could mean something else.
+    fn check_version(&self) -> Result<()> {
+        let (Some(format), version) = (self.note(quant::FORMAT.0), self.note(quant::VERSION.0)) else { return Ok(()) };
+        if (format, version) == (quant::FORMAT.1, Some(quant::VERSION.1)) {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "it is quantised as `{format}`, version {}, where this program reads `{}`, version {}. Quantise it again with \
+             `vitscope quantize`, or update.",
+            version.unwrap_or("unknown"),
+            quant::FORMAT.1,
+            quant::VERSION.1
+        )))
+    }
+}
+
+/// What people hand over in place of safetensors, by its first bytes.
+fn impostor(prefix: &[u8; 8]) -> Option<&'static str> {
+    match prefix {
+        b"version " => Some("it is a Git LFS pointer, not the weights. Run `git lfs pull` in the model's folder."),
+        [b'P', b'K', 3, 4, ..] => Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`)."),
+        [b'<', b'!' | b'h', ..] => Some("it is an HTML page, not the weights. Check the address it came from."),
+        _ => None,
+    }
+}
+
+fn invalid(problem: String) -> Error {
+    Error::InvalidWeights(problem)
+}
+
+/// A tensor to be written.
+pub enum Values {
+    /// Written as F32.
+    F32(Vec<f32>),
+    /// Written as I8.
+    Int8(Vec<i8>),
+}
+
+/// A safetensors file of `tensors` (name, shape, values) and notes for its metadata.
+pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, notes: &[(&str, &str)]) -> Result<Vec<u8>> {
+    let stored: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, shape, values)| match values {
+            Values::F32(values) => (name, shape, Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()),
+            Values::Int8(values) => (name, shape, Dtype::I8, values.into_iter().map(i8::cast_unsigned).collect()),
+        })
+        .collect();
+    let views = stored.iter().map(|(name, shape, dtype, bytes)| {
+        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    });
+    let views: Vec<_> =
+        views.collect::<std::result::Result<_, _>>().map_err(|error| invalid(format!("can't be written: {error}.")))?;
+    let notes: HashMap<String, String> =
+        notes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    safetensors::serialize(views, (!notes.is_empty()).then_some(notes))
+        .map_err(|error| invalid(format!("can't be written: {error}.")))
+}

@@ -1,0 +1,86 @@
+//! The facade: load a model, classify an image, trace it.
+
+use crate::checkpoint::{self, ConfigFiles, Loaded, Source};
+use crate::error::{Error, Result};
+use crate::explain::Trace;
+use crate::kernels::softmax::softmax_in_place;
+use crate::model::{Config, Precision, Scratch};
+use crate::preprocess::Region;
+use crate::resample::Rgba;
+
+/// A loaded model with the memory to run it.
+pub struct Classifier {
+    loaded: Loaded,
+    scratch: Scratch,
+}
+
+/// One class of an answer.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Prediction {
+    /// Index of the class.
+    pub index: usize,
+    /// Its name.
+    pub label: String,
+    /// Its softmax probability.
+    pub score: f32,
+}
+
+impl Classifier {
+    /// Reads a model; see [`checkpoint::load`].
+    pub fn load(files: ConfigFiles<'_>, weights: &dyn Source, precision: Option<Precision>) -> Result<Self> {
+        let loaded = checkpoint::load(files, weights, precision)?;
+        let scratch = Scratch::new(&loaded.vit.config)?;
+        Ok(Self { loaded, scratch })
+    }
+
+    /// What the model is.
+    pub fn config(&self) -> &Config {
+        &self.loaded.vit.config
+    }
+
+    /// How its matrices are held.
+    pub fn precision(&self) -> Precision {
+        self.loaded.precision
+    }
+
+    /// Learned values.
+    pub fn parameters(&self) -> usize {
+        self.loaded.parameters
+    }
+
+    /// Normalised `pixel_values` `[3, H, W]` of an image.
+    pub fn preprocess(&self, image: Rgba<'_>) -> Result<Vec<f32>> {
+        self.loaded.preprocess.apply(image, self.config().image_size)
+    }
+
+    /// The part of a `width × height` image that the model sees.
+    pub fn region(&self, width: usize, height: usize) -> Result<Region> {
+        self.loaded.preprocess.region(width, height)
+    }
+
+    /// Logits `[C]` of `pixel_values` `[3, H, W]`.
+    pub fn logits(&mut self, pixel_values: &[f32]) -> Result<&[f32]> {
+        self.loaded.vit.forward(pixel_values, &mut self.scratch, &mut ())
+    }
+
+    /// Logits, and everything the forward pass shows on its way.
+    pub fn trace(&mut self, pixel_values: &[f32]) -> Result<(&[f32], Trace)> {
+        let mut trace = Trace::new(&self.loaded.vit.config)?;
+        let logits = self.loaded.vit.forward(pixel_values, &mut self.scratch, &mut trace)?;
+        Ok((logits, trace))
+    }
+
+    /// The `k` most probable classes of `logits`, best first; equal scores in the order of their index.
+    pub fn top(&self, logits: &[f32], k: usize) -> Result<Vec<Prediction>> {
+        let labels = &self.config().labels;
+        if k == 0 {
+            return Err(Error::InvalidArgument("topK must be at least 1.".into()));
+        }
+        let mut scores = logits.to_vec();
+        softmax_in_place(&mut scores, 1.0);
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let prediction = |index: usize| Prediction { index, label: labels[index].clone(), score: scores[index] };
+        Ok(order.into_iter().take(k).map(prediction).collect())
+    }
+}

@@ -1,0 +1,5 @@
+//! What a forward pass shows of itself.
+
+mod trace;
+
+pub use trace::Trace;

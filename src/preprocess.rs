@@ -1,0 +1,177 @@
+//! From pixels as decoded to the `pixel_values` a model was trained on: resize, crop, rescale, normalise.
+
+use crate::alloc;
+use crate::error::{Error, Result};
+use crate::resample::{self, Filter, Rgba};
+
+/// How an image becomes the model's input; the union of what HF processors and timm's data config ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocess {
+    /// Size to resize to, before any crop.
+    pub resize: Resize,
+    /// Filter of that resize.
+    pub filter: Filter,
+    /// Centre crop `[height, width]` after the resize; a smaller image is padded with black.
+    pub crop: Option<[usize; 2]>,
+    /// How an odd margin is split.
+    pub crop_rounding: CropRounding,
+    /// Factor that takes 8-bit values to the range the statistics are given in: 1/255, usually.
+    pub rescale_factor: f32,
+    /// Mean of R, G, B, subtracted after rescaling.
+    pub mean: [f32; 3],
+    /// Standard deviation of R, G, B, divided by last.
+    pub std: [f32; 3],
+}
+
+/// The resize step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resize {
+    /// Leave the image as it is.
+    None,
+    /// To height × width, whatever that does to the aspect ratio.
+    Squash([usize; 2]),
+    /// The shorter edge to this many pixels, keeping the aspect ratio (the longer edge rounds down).
+    ShortestEdge(usize),
+    /// To the smallest size that covers height × width, keeping the aspect ratio (timm, for targets that are not square).
+    Cover([usize; 2]),
+}
+
+/// Where the crop starts when the margin is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CropRounding {
+    /// ⌊margin / 2⌋: Hugging Face.
+    Down,
+    /// margin / 2 rounded half to even: torchvision, thus timm.
+    HalfEven,
+}
+
+/// A rectangle in the pixels of the image as given; fractional, since it undoes a resize.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Region {
+    /// Left edge.
+    pub x: f64,
+    /// Top edge.
+    pub y: f64,
+    /// Width.
+    pub width: f64,
+    /// Height.
+    pub height: f64,
+}
+
+impl Preprocess {
+    /// Height and width this leaves an image of any size with, if that is known.
+    pub fn output_size(&self) -> Option<[usize; 2]> {
+        match (self.crop, self.resize) {
+            (Some(size), _) | (None, Resize::Squash(size)) => Some(size),
+            (None, _) => None,
+        }
+    }
+
+    /// `pixel_values` `[3, height, width]` of an image, `size` being the `[height, width]` the model takes.
+    pub fn apply(&self, image: Rgba<'_>, size: [usize; 2]) -> Result<Vec<f32>> {
+        check(image)?;
+        let resized = self.resized_size(image.width, image.height);
+        let [height, width] = self.crop.unwrap_or([resized.0, resized.1]);
+        if [height, width] != size {
+            return Err(Error::InvalidImage(format!(
+                "preprocessing leaves it at {height} × {width} where the model takes {} × {}; resize it before, or add a crop \
+                 to preprocessor_config.json.",
+                size[0], size[1]
+            )));
+        }
+        let top = self.crop_start(resized.0, height);
+        let left = self.crop_start(resized.1, width);
+        let rows = visible(top, height, resized.0);
+        let columns = visible(left, width, resized.1);
+        let rgb = resample::resize(image, resized, self.filter, rows.clone(), columns.clone())?;
+
+        // What padding adds is black, before normalisation.
+        let mut values = alloc::reserve("pixel values", &[3, height, width])?;
+        for channel in 0..3 {
+            let normalise = |v: u8| (f32::from(v) * self.rescale_factor - self.mean[channel]) / self.std[channel];
+            for row in (0..height).map(|y| y as isize + top) {
+                for column in (0..width).map(|x| x as isize + left) {
+                    let inside = usize::try_from(row).ok().zip(usize::try_from(column).ok());
+                    let value = match inside {
+                        Some((y, x)) if rows.contains(&y) && columns.contains(&x) => {
+                            rgb[((y - rows.start) * columns.len() + x - columns.start) * 3 + channel]
+                        }
+                        _ => 0,
+                    };
+                    values.push(normalise(value));
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// The part of a `width × height` image that the model sees; it reaches past the image where the crop pads.
+    pub fn region(&self, width: usize, height: usize) -> Result<Region> {
+        check_size(width, height)?;
+        let (resized_height, resized_width) = self.resized_size(width, height);
+        let [crop_height, crop_width] = self.crop.unwrap_or([resized_height, resized_width]);
+        let x_scale = width as f64 / resized_width as f64;
+        let y_scale = height as f64 / resized_height as f64;
+        Ok(Region {
+            x: self.crop_start(resized_width, crop_width) as f64 * x_scale,
+            y: self.crop_start(resized_height, crop_height) as f64 * y_scale,
+            width: crop_width as f64 * x_scale,
+            height: crop_height as f64 * y_scale,
+        })
+    }
+
+    /// (height, width) after the resize.
+    fn resized_size(&self, width: usize, height: usize) -> (usize, usize) {
+        // In u64: edge · size overflows 32 bits for long images.
+        let scaled = |long: usize, short: usize, edge: usize| (edge as u64 * long as u64 / short as u64) as usize;
+        match self.resize {
+            Resize::None => (height, width),
+            Resize::Squash([h, w]) => (h, w),
+            Resize::ShortestEdge(edge) if width <= height => (scaled(height, width, edge), edge),
+            Resize::ShortestEdge(edge) => (edge, scaled(width, height, edge)),
+            Resize::Cover([h, w]) => {
+                let ratio = (height as f64 / h as f64).min(width as f64 / w as f64);
+                let edge = |size: usize| (size as f64 / ratio).round_ties_even() as usize;
+                (edge(height), edge(width))
+            }
+        }
+    }
+
+    /// First row or column of a centre crop; negative where the crop is larger and pads.
+    fn crop_start(&self, size: usize, crop: usize) -> isize {
+        let margin = size as isize - crop as isize;
+        match self.crop_rounding {
+            CropRounding::Down => margin.div_euclid(2),
+            // torchvision pads ⌊−margin / 2⌋ in front.
+            CropRounding::HalfEven if margin < 0 => -(-margin / 2),
+            CropRounding::HalfEven => (margin as f64 / 2.0).round_ties_even() as isize,
+        }
+    }
+}
+
+/// The part of `start..start + length` that lies in `0..size`.
+fn visible(start: isize, length: usize, size: usize) -> std::ops::Range<usize> {
+    let end = (start + length as isize).clamp(0, size as isize) as usize;
+    (start.max(0) as usize).min(end)..end
+}
+
+fn check(image: Rgba<'_>) -> Result<()> {
+    check_size(image.width, image.height)?;
+    let bytes = image.width.checked_mul(image.height).and_then(|pixels| pixels.checked_mul(4));
+    if bytes != Some(image.data.len()) {
+        return Err(Error::InvalidImage(format!(
+            "{} × {} RGBA pixels take 4 bytes each, but {} bytes were given.",
+            image.width,
+            image.height,
+            image.data.len()
+        )));
+    }
+    Ok(())
+}
+
+fn check_size(width: usize, height: usize) -> Result<()> {
+    if width == 0 || height == 0 {
+        return Err(Error::InvalidImage(format!("it has no pixels ({width} × {height}). Choose another image.")));
+    }
+    Ok(())
+}

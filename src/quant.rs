@@ -1,0 +1,94 @@
+//! int8 weights: how they are made, what they mean on disk, how far they are from what they replace.
+//!
+//! # Scheme
+//!
+//! W8A8. A weight row (one output channel) is stored as `q = round(w / scale)` in −127..=127 with
+//! `scale = max |w| / 127`, so |w − q · scale| ≤ scale / 2. Activations get one scale a token, computed at run time in the
+//! same way ([`crate::kernels::quantize`]). The product of the two is exact in 32-bit integers and scaled once:
+//! `y = scale_token · scale_row · Σ q_token q_row + bias`. Embeddings, biases, LayerNorm, softmax, GELU and the residual stream stay in f32.
+//!
+//! # File
+//!
+//! An ordinary `.safetensors` file with the names of the checkpoint it was made from, so `config.json` stays as it is and any safetensors
+//! reader opens it. A quantised matrix `NAME` is stored as `NAME`: I8 `[out, in]` and `NAME_scale`: F32 `[out]`; every other
+//! tensor is F32. Its `__metadata__` holds `vitscope.format` = `int8` and `vitscope.version` = `1`.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+/// Metadata key that marks a file of ours, and its value.
+pub const FORMAT: (&str, &str) = ("vitscope.format", "int8");
+
+/// Metadata key of the format's version, and the version written and read here.
+pub const VERSION: (&str, &str) = ("vitscope.version", "1");
+
+/// What is appended to the name of an I8 matrix to name its scales.
+pub const SCALE_SUFFIX: &str = "_scale";
+
+/// A matrix `[out, in]` in 8 bits with one scale a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedMatrix {
+    /// `[out, in]`.
+    pub values: Array2<i8>,
+    /// `[out]`: a weight is its value times its row's scale.
+    pub scales: Array1<f32>,
+}
+
+impl QuantizedMatrix {
+    /// Rounds `weights` `[out, in]` to 8 bits; a row of zeros gets scale 0.
+    pub fn from_f32(weights: ArrayView2<f32>) -> Self {
+        let mut values = Array2::zeros(weights.raw_dim());
+        let mut scales = Array1::zeros(weights.nrows());
+        for ((row, mut target), scale) in weights.rows().into_iter().zip(values.rows_mut()).zip(&mut scales) {
+            let max = row.iter().fold(0.0f32, |max, w| max.max(w.abs()));
+            *scale = max / 127.0;
+            // Below 127 subnormals the scale itself has lost its bits; such a row is zero for every purpose.
+            if *scale >= f32::MIN_POSITIVE {
+                target.zip_mut_with(&row, |q, w| *q = (w / *scale).round_ties_even().clamp(-127.0, 127.0) as i8);
+            }
+        }
+        Self { values, scales }
+    }
+
+    /// The weights these 8 bits stand for.
+    pub fn to_f32(&self) -> Array2<f32> {
+        self.values.mapv(f32::from) * self.scales.view().insert_axis(ndarray::Axis(1))
+    }
+
+    /// Signal to quantisation noise, 10 log₁₀(Σ w² / Σ (w − ŵ)²), in dB; infinite where nothing was lost.
+    pub fn sqnr(&self, weights: ArrayView2<f32>) -> f64 {
+        let mut signal = 0.0;
+        let mut noise = 0.0;
+        for (w, restored) in weights.iter().zip(&self.to_f32()) {
+            signal += f64::from(*w).powi(2);
+            noise += f64::from(w - restored).powi(2);
+        }
+        if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn error_is_at_most_half_a_step() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let weights = Array2::from_shape_fn((9, 31), |(r, _)| (rng.f32() - 0.5) * 10f32.powi(r as i32 - 4));
+        let quantized = QuantizedMatrix::from_f32(weights.view());
+        let restored = quantized.to_f32();
+        for ((row, restored), scale) in weights.rows().into_iter().zip(restored.rows()).zip(&quantized.scales) {
+            assert!(row.iter().zip(restored).all(|(w, r)| (w - r).abs() <= scale * 0.501));
+        }
+        assert!(quantized.sqnr(weights.view()) > 40.0);
+    }
+
+    #[test]
+    fn rows_without_signal_are_zero() {
+        let weights = Array2::from_shape_vec((3, 2), vec![0.0, -0.0, 1e-44, 1e-45, 1.0, -1.0]).unwrap();
+        let quantized = QuantizedMatrix::from_f32(weights.view());
+        assert_eq!(quantized.values, ndarray::array![[0, 0], [0, 0], [127, -127]]);
+        assert!(quantized.to_f32().iter().all(|w| w.is_finite()));
+    }
+}
