@@ -1,0 +1,44 @@
+/**
+ * The synchronous engine: the same model in the thread that calls it. For workers of your own, for Node and for tests;
+ * on a page it would block.
+ */
+
+import type { Classification, LoadOptions, ModelConfig, ModelSource, Prediction, Rectangle, Timing, Trace } from './index.js';
+
+export { VitscopeError } from './index.js';
+export type { Classification, ErrorCode, LoadOptions, ModelConfig, ModelFiles, ModelSource, Prediction, Progress, Rectangle, Timing, Trace } from './index.js';
+
+/** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
+export interface ImageLike {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */
+export class Engine {
+  private constructor();
+
+  /** As `Vitscope.load`, with the same errors. In Node a folder may also be a `file:` URL. */
+  static load(source: ModelSource, options?: LoadOptions): Promise<Engine>;
+
+  readonly config: ModelConfig;
+
+  /** Pixel values [3, height, width] as the model takes them: resized, cropped and normalised. Throws `invalid-image`. */
+  preprocess(image: ImageLike): Float32Array<ArrayBuffer>;
+
+  /** The part of an image of this size that the model sees, in the image's pixels. */
+  crop(width: number, height: number): Rectangle;
+
+  /** Throws `invalid-image`, `invalid-argument`, `closed`, `crashed`. */
+  classify(image: ImageLike, options?: { topK?: number }): Classification;
+  /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
+  classify(pixelValues: Float32Array, options?: { topK?: number }): Omit<Classification, 'crop'>;
+
+  /** As `classify`, with every head's attention. */
+  trace(image: ImageLike, options?: { topK?: number }): Trace;
+  trace(pixelValues: Float32Array, options?: { topK?: number }): Omit<Trace, 'crop'>;
+
+  /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
+  close(): void;
+}

@@ -1,0 +1,36 @@
+import { VitscopeError } from './errors.js';
+
+/**
+ * @param {unknown} dtype
+ * @returns {'f32' | 'int8' | undefined}
+ */
+export function checkDtype(dtype) {
+  if (dtype === undefined || dtype === 'f32' || dtype === 'int8') return dtype;
+  throw new VitscopeError('invalid-argument', `dtype must be 'f32' or 'int8', or left out to take the weights as they are stored; not ${describe(dtype)}.`);
+}
+
+/** @param {unknown} topK */
+export function checkTopK(topK) {
+  if (Number.isInteger(topK) && Number(topK) >= 1 && Number(topK) <= 0xffff_ffff) return;
+  throw new VitscopeError('invalid-argument', `topK must be a whole number from 1 on, not ${describe(topK)}.`);
+}
+
+/**
+ * @param {unknown} image
+ * @param {string} [expected] what to say where it is something else altogether
+ */
+export function checkPixels(image, expected = 'The image must be an ImageData, or {data, width, height} with 8-bit RGBA data.') {
+  const { data, width, height } = /** @type {Partial<import('../engine.js').ImageLike>} */ (image ?? {});
+  if (!(data instanceof Uint8ClampedArray || data instanceof Uint8Array) || typeof width !== 'number' || typeof height !== 'number') {
+    throw new VitscopeError('invalid-image', expected);
+  }
+  if (!(width > 0 && height > 0)) throw new VitscopeError('invalid-image', `The image is empty: ${width} × ${height} pixels.`);
+  if (data.length !== 4 * width * height) {
+    throw new VitscopeError('invalid-image', `RGBA data of ${width} × ${height} pixels has ${4 * width * height} bytes, but here it has ${data.length}.`);
+  }
+}
+
+/** @param {unknown} value */
+function describe(value) {
+  return typeof value === 'string' ? `'${value}'` : String(value);
+}

@@ -1,0 +1,148 @@
+import { checkDtype, checkPixels, checkTopK } from './checks.js';
+import { VitscopeError, closed, fromEngine } from './errors.js';
+import { requireSimd } from './features.js';
+import { normaliseSource, readSource } from './source.js';
+import { loadWasm } from './wasm.js';
+
+/**
+ * @typedef {import('../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../index.js').ModelSource} ModelSource
+ * @typedef {import('../index.js').LoadOptions} LoadOptions
+ * @typedef {import('../engine.js').ImageLike} ImageLike
+ * @typedef {import('./source.js').Source} Source
+ */
+
+/** A loaded model in this thread. Loading is asynchronous, all else blocks until it is done. */
+export class Engine {
+  /** @type {import('../wasm/vitscope.js').Engine | undefined} */
+  #wasm;
+  /** @type {VitscopeError | undefined} why the instance can't be used any more */
+  #dead;
+  #config;
+
+  /** @param {import('../wasm/vitscope.js').Engine} wasm */
+  constructor(wasm) {
+    this.#wasm = wasm;
+    this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
+  }
+
+  /**
+   * @param {ModelSource} source
+   * @param {LoadOptions} [options]
+   */
+  static async load(source, { dtype, signal, onProgress = () => {} } = {}) {
+    return Engine.fromSource(normaliseSource(source), { dtype: checkDtype(dtype), signal, onProgress });
+  }
+
+  /**
+   * What `load` does once its arguments are checked; the worker starts here.
+   * @param {Source} source
+   * @param {LoadOptions} options
+   */
+  static async fromSource(source, { dtype, signal, onProgress = () => {} }) {
+    signal?.throwIfAborted();
+    requireSimd();
+    const [WasmEngine, { config, preprocessor, weights }] = await Promise.all([
+      loadWasm((loaded, total) => onProgress({ phase: 'wasm', loaded, total })),
+      readSource(source, { signal, onProgress }),
+    ]);
+    signal?.throwIfAborted();
+    onProgress({ phase: 'prepare', loaded: 0, total: 1 });
+    const engine = new Engine(guard(() => WasmEngine.load(config, preprocessor, weights, dtype)));
+    onProgress({ phase: 'prepare', loaded: 1, total: 1 });
+    return engine;
+  }
+
+  get config() {
+    return this.#config;
+  }
+
+  /**
+   * @param {ImageLike} image
+   * @returns {Float32Array<ArrayBuffer>} [3, height, width] as the model takes it
+   */
+  preprocess(image) {
+    checkPixels(image);
+    return this.#call((wasm) => wasm.preprocess(/** @type {ImageData} */ (image)));
+  }
+
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  crop(width, height) {
+    return this.#call((wasm) => wasm.crop(width, height));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {{topK?: number}} [options]
+   */
+  classify(image, { topK = 5 } = {}) {
+    return this.#run(image, topK, (wasm, pixels) => wasm.classify(pixels, topK));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {{topK?: number}} [options]
+   */
+  trace(image, { topK = 5 } = {}) {
+    return this.#run(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));
+  }
+
+  /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
+  close() {
+    const wasm = this.#wasm;
+    this.#wasm = undefined;
+    // After a trap the memory may be inconsistent: leave it to go with the worker or process.
+    if (!this.#dead) wasm?.free();
+    this.#dead ??= closed();
+  }
+
+  /**
+   * @template T
+   * @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   * @param {(wasm: import('../wasm/vitscope.js').Engine, pixels: Float32Array) => T} forward
+   */
+  #run(image, topK, forward) {
+    checkTopK(topK);
+    const start = performance.now();
+    const given = image instanceof Float32Array;
+    const pixels = given ? image : this.preprocess(image);
+    const ready = performance.now();
+    const result = this.#call((wasm) => forward(wasm, pixels));
+    const end = performance.now();
+    const timing = { preprocess: given ? 0 : ready - start, forward: end - ready, total: end - start };
+    return given ? { ...result, timing } : { ...result, timing, crop: this.crop(image.width, image.height) };
+  }
+
+  /**
+   * @template T
+   * @param {(wasm: import('../wasm/vitscope.js').Engine) => T} work
+   * @returns {T}
+   */
+  #call(work) {
+    const wasm = this.#wasm;
+    if (this.#dead || !wasm) throw this.#dead ?? closed();
+    try {
+      return guard(() => work(wasm));
+    } catch (error) {
+      if (error instanceof VitscopeError && error.code === 'crashed') this.#dead = error;
+      throw error;
+    }
+  }
+}
+
+/**
+ * @template T
+ * @param {() => T} work
+ * @returns {T}
+ */
+function guard(work) {
+  try {
+    return work();
+  } catch (error) {
+    throw fromEngine(error);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Runs jobs one after the other, in the order they were added. A job that is aborted before its turn never runs; one
+ * aborted while it runs rejects at once but keeps its turn until its work has ended, since a worker can't be interrupted.
+ */
+export class JobQueue {
+  /** @type {Promise<unknown>} */
+  #tail = Promise.resolve();
+  /** @type {Set<AbortController>} */
+  #jobs = new Set();
+  /** @type {Error | undefined} */
+  #closed;
+
+  /**
+   * @template P, T
+   * @param {(signal: AbortSignal) => Promise<P>} prepare starts at once, so that it sees the caller's input as it is now
+   * @param {(prepared: P, signal: AbortSignal) => Promise<T>} run starts in its turn
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<T>}
+   */
+  add(prepare, run, signal) {
+    if (this.#closed) return Promise.reject(this.#closed);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const job = new AbortController();
+    this.#jobs.add(job);
+
+    const prepared = prepare(job.signal);
+    prepared.catch(() => {}); // its turn reports it
+    const turn = this.#tail.then(async () => {
+      const input = await prepared;
+      job.signal.throwIfAborted();
+      return run(input, job.signal);
+    });
+    this.#tail = turn.catch(() => {});
+
+    return new Promise((resolve, reject) => {
+      const onAbort = () => job.abort(signal?.reason);
+      signal?.addEventListener('abort', onAbort);
+      job.signal.addEventListener('abort', () => reject(job.signal.reason));
+      turn.then(resolve, reject).finally(() => {
+        signal?.removeEventListener('abort', onAbort);
+        this.#jobs.delete(job);
+      });
+    });
+  }
+
+  /**
+   * Rejects all jobs, now and later.
+   * @param {Error} reason
+   */
+  close(reason) {
+    if (this.#closed) return;
+    this.#closed = reason;
+    for (const job of this.#jobs) job.abort(reason);
+    this.#jobs.clear();
+  }
+}

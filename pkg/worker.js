@@ -1,0 +1,48 @@
+/** The worker's side of lib/bridge.js: one engine, one request at a time. */
+import { Engine } from './lib/engine.js';
+import { fromEngine, packError } from './lib/errors.js';
+import { readPixels } from './lib/pixels.js';
+
+/** @typedef {import('./lib/bridge.js').Request} Request */
+
+const port = /** @type {import('./lib/bridge.js').Port} */ (/** @type {unknown} */ (self));
+/** @type {Engine | undefined} */
+let engine;
+/** The job whose answer nobody waits for any more. @type {number | undefined} */
+let abortedId;
+
+/** @param {MessageEvent<Request>} event */
+port.onmessage = async ({ data: request }) => {
+  const { id } = request;
+  if (request.type === 'abort') {
+    abortedId = id;
+    return;
+  }
+  try {
+    const { result, transfer } = await answer(request);
+    port.postMessage({ id, result }, transfer);
+  } catch (error) {
+    port.postMessage({ id, error: packError(fromEngine(error)) }, []);
+  }
+};
+
+/**
+ * @param {Exclude<Request, {type: 'abort'}>} request
+ * @returns {Promise<{result: unknown, transfer: Transferable[]}>}
+ */
+async function answer(request) {
+  if (request.type === 'load') {
+    const { id, source, dtype } = request;
+    engine = await Engine.fromSource(source, { dtype, onProgress: (progress) => port.postMessage({ id, progress }, []) });
+    return { result: engine.config, transfer: [] };
+  }
+  if (!engine) throw new Error('no model is loaded');
+  const start = performance.now();
+  const pixels = await readPixels(request.image);
+  if (abortedId === request.id) return { result: undefined, transfer: [] };
+  const result = engine[request.type](pixels, { topK: request.topK });
+  result.timing.total = performance.now() - start;
+  const transfer = [result.logits.buffer];
+  if ('attentions' in result) transfer.push(result.attentions.buffer);
+  return { result, transfer };
+}

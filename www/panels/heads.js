@@ -1,0 +1,198 @@
+import { paint } from '../colormaps.js';
+import { context2d, find, make } from '../dom.js';
+
+/**
+ * @typedef {import('../maps.js').AttentionMap} AttentionMap
+ * @typedef {import('./view.js').View} View
+ * @typedef {{layer: number, head: number | 'mean'}} HeadChoice
+ * @typedef {HeadChoice & {element: HTMLElement, canvas: HTMLCanvasElement}} Tile
+ * @typedef {{layers: number, heads: number, grid: [number, number]}} Shape
+ */
+
+const AXIS = 30; // px, the column of layer numbers
+const LARGEST_TILE = 64;
+const MEAN_GAP = 8; // px that set the mean apart; as in style.css
+
+/**
+ * One small map a head: rows are layers, columns heads, the last column their mean. An ARIA grid with one tab stop.
+ * @param {HTMLElement} root
+ * @param {{onSelect: (choice: HeadChoice) => void, onPreview: (choice: HeadChoice | null) => void}} handlers
+ */
+export function createHeads(root, { onSelect, onPreview }) {
+  const grid = find(root, '.tiles');
+  const hint = find(root, '[data-heads=hint]');
+  /** @type {Shape | undefined} */
+  let shape;
+  /** @type {Tile[][]} */
+  let tiles = [];
+  /** @type {HTMLElement[]} */
+  let axes = [];
+  /** @type {Tile | undefined} */
+  let selected;
+
+  /** @param {Shape} next */
+  function build(next) {
+    shape = next;
+    selected = undefined;
+    axes = [];
+    const columns = columnsOf(next);
+    const top = columns.map((head) => axis('columnheader', head === 'mean' ? 'mean' : String(head)));
+    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader', 'aria-label': 'Layer' }), ...top])];
+    tiles = Array.from({ length: next.layers }, (_, layer) => columns.map((head) => tile(layer, head, next)));
+    tiles.forEach((row, layer) => rows.push(make('div', { role: 'row' }, [axis('rowheader', String(layer)), ...row.map((t) => t.element)])));
+    grid.replaceChildren(...rows);
+    grid.setAttribute('aria-rowcount', String(next.layers + 1));
+    grid.setAttribute('aria-colcount', String(columns.length + 1));
+    layout();
+  }
+
+  /**
+   * @param {'columnheader' | 'rowheader'} role
+   * @param {string} text
+   */
+  function axis(role, text) {
+    const element = make('div', { class: `axis ${role === 'rowheader' ? 'row' : 'column'}`, role }, [text]);
+    axes.push(element);
+    return element;
+  }
+
+  /** Tiles as large as fit; a whole number of screen pixels a patch where that costs little, for even cells. */
+  function layout() {
+    if (!shape) return;
+    const columns = shape.heads + 1;
+    const [rows, cols] = shape.grid;
+    const gap = columns > 9 ? 2 : 4;
+    const room = (root.clientWidth - AXIS - MEAN_GAP - columns * gap) / columns;
+    const ratio = window.devicePixelRatio || 1;
+    const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE) * ratio) / ratio);
+    const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
+    const width = even >= 0.85 * size ? even : size;
+    grid.style.setProperty('--tile', `${width}px`);
+    grid.style.setProperty('--tile-height', `${(width * rows) / cols}px`);
+    grid.style.setProperty('--tile-gap', `${gap}px`);
+    grid.style.gridTemplateColumns = `${AXIS}px repeat(${columns - 1}, ${width}px) ${width + MEAN_GAP}px`;
+    // Numbers that would run into each other are thinned out.
+    const every = Math.ceil(16 / width);
+    axes.forEach((element) => {
+      const number = Number(element.textContent || '0');
+      element.style.visibility = element.classList.contains('column') && number % every ? 'hidden' : '';
+    });
+  }
+
+  /**
+   * @param {number} layer
+   * @param {number | 'mean'} head
+   * @param {Shape} next
+   * @returns {Tile}
+   */
+  function tile(layer, head, { grid: [rows, cols] }) {
+    const canvas = make('canvas', { width: String(cols), height: String(rows) });
+    const name = head === 'mean' ? `Layer ${layer}, mean of heads` : `Layer ${layer}, head ${head}`;
+    const element = make('div', { class: head === 'mean' ? 'tile mean' : 'tile', role: 'gridcell', tabindex: '-1', 'aria-selected': 'false', 'aria-label': name }, [canvas]);
+    element.dataset.layer = String(layer);
+    element.dataset.head = String(head);
+    return { layer, head, element, canvas };
+  }
+
+  /**
+   * @param {EventTarget | null} target
+   * @returns {Tile | undefined}
+   */
+  function tileAt(target) {
+    const element = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest('.tile')) : null;
+    return element ? tiles[Number(element.dataset.layer)]?.find((t) => t.element === element) : undefined;
+  }
+
+  /** @param {Tile} next */
+  function mark(next) {
+    if (selected) {
+      selected.element.setAttribute('aria-selected', 'false');
+      selected.element.tabIndex = -1;
+    }
+    selected = next;
+    next.element.setAttribute('aria-selected', 'true');
+    next.element.tabIndex = 0;
+    const column = columnIndex(next);
+    axes.forEach((element, i) => element.classList.toggle('current', i === column || i === tiles[0].length + next.layer));
+  }
+
+  /** @param {Tile} t */
+  const columnIndex = (t) => tiles[t.layer].indexOf(t);
+
+  grid.addEventListener('click', (event) => {
+    const t = tileAt(event.target);
+    if (t) onSelect(t);
+  });
+  grid.addEventListener('pointerover', (event) => {
+    if (event.pointerType === 'mouse') onPreview(tileAt(event.target) ?? null);
+  });
+  grid.addEventListener('pointerleave', () => onPreview(null));
+  grid.addEventListener('keydown', (event) => {
+    const from = tileAt(event.target);
+    const to = from && neighbour(event, from.layer, columnIndex(from), tiles.length - 1, tiles[0].length - 1);
+    if (!to) return;
+    event.preventDefault();
+    const t = tiles[to[0]][to[1]];
+    onSelect(t);
+    t.element.focus();
+  });
+  new ResizeObserver(layout).observe(root);
+
+  return {
+    /**
+     * @param {Shape} next
+     * @param {(choice: HeadChoice) => AttentionMap} mapOf
+     * @param {View} view
+     * @param {HeadChoice} choice
+     */
+    show(next, mapOf, view, choice) {
+      if (!shape || shape.layers !== next.layers || shape.heads !== next.heads || String(shape.grid) !== String(next.grid)) build(next);
+      grid.classList.toggle('smooth', view.smooth);
+      for (const t of tiles.flat()) {
+        const map = mapOf(t);
+        context2d(t.canvas).putImageData(paint(map.data, map.max, view.colormap, map.cols, map.rows), 0, 0);
+      }
+      this.select(choice);
+    },
+
+    /** @param {HeadChoice} choice */
+    select({ layer, head }) {
+      const t = tiles[layer]?.find((other) => other.head === head);
+      if (t) mark(t);
+    },
+
+    /** @param {string} text whose attention the tiles show */
+    describe(text) {
+      hint.textContent = text;
+    },
+  };
+}
+
+/** @param {Shape} shape @returns {(number | 'mean')[]} */
+function columnsOf({ heads }) {
+  return [...Array.from({ length: heads }, (_, head) => head), 'mean'];
+}
+
+/**
+ * Where a key leads from a cell of a grid, as in the ARIA pattern.
+ * @param {KeyboardEvent} event
+ * @param {number} row
+ * @param {number} column
+ * @param {number} lastRow
+ * @param {number} lastColumn
+ * @returns {[number, number] | undefined}
+ */
+function neighbour({ key, ctrlKey }, row, column, lastRow, lastColumn) {
+  switch (key) {
+    case 'ArrowLeft': return [row, Math.max(0, column - 1)];
+    case 'ArrowRight': return [row, Math.min(lastColumn, column + 1)];
+    case 'ArrowUp': return [Math.max(0, row - 1), column];
+    case 'ArrowDown': return [Math.min(lastRow, row + 1), column];
+    case 'Home': return [ctrlKey ? 0 : row, 0];
+    case 'End': return [ctrlKey ? lastRow : row, lastColumn];
+    case 'PageUp': return [0, column];
+    case 'PageDown': return [lastRow, column];
+    case 'Enter': case ' ': return [row, column];
+    default: return undefined;
+  }
+}

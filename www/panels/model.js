@@ -1,0 +1,74 @@
+import { find, make } from '../dom.js';
+
+/** @typedef {import('../../pkg/index.js').ModelConfig} ModelConfig */
+
+/**
+ * The model in numbers, and the choice of another one.
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement} opener
+ * @param {{onFiles: (files: File[]) => void, onDefault: () => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
+ */
+export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
+  const facts = find(dialog, '.facts');
+  const back = /** @type {HTMLButtonElement} */ (find(dialog, '[data-model=default]'));
+  const folder = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=folder-input]'));
+  const files = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=files-input]'));
+  const chooseFolder = find(dialog, '[data-model=folder]');
+
+  opener.addEventListener('click', () => dialog.showModal());
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close(); // beside the form: on the backdrop
+  });
+  back.addEventListener('click', () => {
+    dialog.close();
+    onDefault();
+  });
+  chooseFolder.hidden = !('webkitdirectory' in folder);
+  chooseFolder.addEventListener('click', () => folder.click());
+  find(dialog, '[data-model=files]').addEventListener('click', () => files.click());
+  for (const input of [folder, files]) {
+    input.addEventListener('change', () => {
+      const chosen = [...(input.files ?? [])];
+      input.value = '';
+      dialog.close();
+      if (chosen.length) onFiles(chosen);
+    });
+  }
+  dialog.addEventListener('input', (event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    if (input.name === 'dtype') onDtype(/** @type {'f32' | 'int8'} */ (input.value) || undefined);
+  });
+
+  return {
+    /**
+     * @param {{name: string, isDefault: boolean, dtype: string | undefined, config: ModelConfig} | undefined} model
+     */
+    show(model) {
+      back.disabled = model?.isDefault ?? false;
+      const chosen = /** @type {HTMLInputElement} */ (find(dialog, `[name=dtype][value="${model?.dtype ?? ''}"]`));
+      chosen.checked = true;
+      facts.replaceChildren(...(model ? entries(model.name, model.config) : []).flatMap(([name, value]) => [make('dt', {}, [name]), make('dd', {}, [value])]));
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {ModelConfig} config
+ * @returns {[string, string][]}
+ */
+function entries(name, config) {
+  const size = (/** @type {[number, number]} */ [height, width]) => `${width} × ${height}`;
+  return [
+    ['Name', name],
+    ['Family', config.family],
+    ['Parameters', config.parameters.toLocaleString('en')],
+    ['Input', `${size(config.imageSize)} pixels`],
+    ['Patches', `${size(config.patchSize)} pixels each, ${size(config.grid)} of them`],
+    ['Encoder', `${config.layers} layers, ${config.heads} heads`],
+    ['Width', `${config.hiddenSize}, ${config.mlpSize} in the MLP`],
+    ['Answer from', config.pooling === 'cls' ? 'the class token' : 'the mean of all patches'],
+    ['Classes', config.numClasses.toLocaleString('en')],
+    ['Arithmetic', config.dtype],
+  ];
+}

@@ -1,0 +1,92 @@
+import { find, make } from '../dom.js';
+import { droppedFiles } from '../files.js';
+
+/**
+ * @typedef {{file: string, title: string}} Sample
+ * @typedef {{
+ *   onFiles: (files: File[]) => void,
+ *   onSample: (sample: Sample) => void,
+ *   onCamera: (on: boolean) => void,
+ *   onNothing: (message: string) => void,
+ * }} SourceHandlers
+ */
+
+/**
+ * Where photos come from: the samples, the file chooser, drop and paste anywhere on the page, the webcam.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} drop shown while files are dragged over the page
+ * @param {Sample[]} samples
+ * @param {SourceHandlers} handlers
+ */
+export function createSources(root, drop, samples, { onFiles, onSample, onCamera, onNothing }) {
+  const list = find(root, '.samples');
+  const camera = /** @type {HTMLButtonElement} */ (find(root, '[data-source=camera]'));
+  const input = /** @type {HTMLInputElement} */ (find(root, '[data-source=file]'));
+
+  const buttons = samples.map((sample) => {
+    const image = make('img', { src: sample.file, alt: sample.title, width: '60', height: '44', decoding: 'async', draggable: 'false' });
+    const button = make('button', { type: 'button', 'aria-pressed': 'false', title: sample.title }, [image]);
+    button.addEventListener('click', () => onSample(sample));
+    list.append(make('li', {}, [button]));
+    return { sample, button };
+  });
+
+  find(root, '[data-source=choose]').addEventListener('click', () => input.click());
+  input.addEventListener('change', () => {
+    const files = [...(input.files ?? [])];
+    input.value = ''; // so that the same file can be chosen again
+    if (files.length) onFiles(files);
+  });
+  camera.addEventListener('click', () => onCamera(camera.getAttribute('aria-pressed') !== 'true'));
+  acceptPaste(onFiles, onNothing);
+  acceptDrop(drop, onFiles, onNothing);
+
+  return {
+    /** @param {Sample | undefined} sample the one that is shown */
+    mark(sample) {
+      for (const entry of buttons) entry.button.setAttribute('aria-pressed', String(entry.sample === sample));
+    },
+
+    /** @param {boolean} on */
+    markCamera(on) {
+      camera.setAttribute('aria-pressed', String(on));
+      find(camera, 'span').textContent = on ? 'Stop webcam' : 'Webcam';
+    },
+  };
+}
+
+/**
+ * @param {SourceHandlers['onFiles']} onFiles
+ * @param {SourceHandlers['onNothing']} onNothing
+ */
+function acceptPaste(onFiles, onNothing) {
+  document.addEventListener('paste', (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) onFiles(files);
+    else onNothing('The clipboard holds no picture. Copy one, or drop its file here.');
+  });
+}
+
+/**
+ * @param {HTMLElement} cover
+ * @param {SourceHandlers['onFiles']} onFiles
+ * @param {SourceHandlers['onNothing']} onNothing
+ */
+function acceptDrop(cover, onFiles, onNothing) {
+  let depth = 0; // dragenter and dragleave come for every element passed
+  const show = (/** @type {number} */ next) => {
+    depth = Math.max(0, next);
+    cover.hidden = depth === 0;
+  };
+  document.addEventListener('dragenter', () => show(depth + 1));
+  document.addEventListener('dragleave', () => show(depth - 1));
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', async (event) => {
+    event.preventDefault();
+    show(0);
+    if (!event.dataTransfer) return;
+    const files = await droppedFiles(event.dataTransfer);
+    if (files.length) onFiles(files);
+    else onNothing('That was not a file. Save the picture first, then drop the file here.');
+  });
+}

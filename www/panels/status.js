@@ -1,0 +1,57 @@
+import { find } from '../dom.js';
+
+/**
+ * Which model runs, in what arithmetic, how fast; while one is loaded, how far that is.
+ * @param {HTMLElement} root
+ */
+export function createStatus(root) {
+  const model = find(root, '[data-status=model]');
+  const dtype = find(root, '[data-status=dtype]');
+  const forward = find(root, '[data-status=forward]');
+  const loading = find(root, '[data-status=loading]');
+  const progress = find(root, '[data-status=progress]');
+  const fill = find(progress, 'div');
+
+  return {
+    /**
+     * @param {string} name
+     * @param {import('../../pkg/index.js').Progress} [step]
+     */
+    loading(name, step) {
+      root.classList.add('busy');
+      progress.hidden = false;
+      if (step?.phase === 'prepare') {
+        loading.textContent = `Preparing ${name}`;
+        return;
+      }
+      const { loaded = 0, total = 0 } = step?.phase === 'weights' ? step : {};
+      const part = total ? loaded / total : 0;
+      const text = loaded ? `Loading ${name}, ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''} MB` : `Loading ${name}`;
+      if (loaded || !loading.textContent) loading.textContent = text;
+      if (step && step.phase !== 'weights') return;
+      fill.style.transform = `scaleX(${part})`;
+      progress.setAttribute('aria-valuenow', String(Math.round(100 * part)));
+    },
+
+    /** @param {{name: string, dtype: string} | undefined} loaded undefined: there is no model */
+    settled(loaded) {
+      root.classList.remove('busy');
+      progress.hidden = true;
+      loading.textContent = '';
+      model.textContent = loaded?.name ?? 'none';
+      model.title = loaded?.name ?? '';
+      dtype.textContent = loaded?.dtype ?? '–';
+      if (!loaded) forward.textContent = '–';
+    },
+
+    /** @param {number} ms */
+    forward(ms) {
+      forward.textContent = `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
+    },
+  };
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return (bytes / 1e6).toFixed(1);
+}

@@ -1,0 +1,348 @@
+import { closeCamera, nextFrame, openCamera } from './camera.js';
+import { understand } from './files.js';
+import { attentionMap } from './maps.js';
+import { DEFAULT_MODEL } from './models.js';
+import { queryName } from './panels/caption.js';
+import { Overtaken } from './session.js';
+
+/**
+ * @typedef {import('./models.js').ModelChoice} ModelChoice
+ * @typedef {import('../pkg/index.js').Trace} Trace
+ * @typedef {import('./panels/heads.js').HeadChoice} HeadChoice
+ * @typedef {import('./panels/sources.js').Sample} Sample
+ * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample}} Photo
+ * @typedef {{
+ *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
+ *   caption: ReturnType<typeof import('./panels/caption.js').createCaption>,
+ *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
+ *   heads: ReturnType<typeof import('./panels/heads.js').createHeads>,
+ *   view: ReturnType<typeof import('./panels/view.js').createView>,
+ *   sources: ReturnType<typeof import('./panels/sources.js').createSources>,
+ *   model: ReturnType<typeof import('./panels/model.js').createModel>,
+ *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
+ *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
+ * }} Panels
+ */
+
+const PATIENCE = 120; // ms after which a new photo is shown without waiting for what the model makes of it
+const READOUT_PAUSE = 250; // ms between readings of the live timing, so that they can be read
+
+/** What is shown: the photo or webcam, its trace, and the chosen head and query. Panels draw, this decides. */
+export class Scope {
+  #session;
+  /** @type {Panels} */
+  #panels;
+  /** @type {Photo | undefined} */
+  #photo;
+  /** @type {Trace | undefined} of what is on the stage */
+  #trace;
+  /** @type {HeadChoice | undefined} */
+  #head;
+  /** @type {HeadChoice | null} */
+  #preview = null;
+  /** @type {number | null} */
+  #query = null;
+  /** @type {MediaStream | undefined} */
+  #camera;
+  #newest = 0;
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {Panels} panels
+   */
+  constructor(session, panels) {
+    this.#session = session;
+    this.#panels = panels;
+  }
+
+  // Models
+
+  /**
+   * @param {ModelChoice} choice
+   * @param {'f32' | 'int8'} [dtype]
+   */
+  async loadModel(choice, dtype) {
+    const { status, notice } = this.#panels;
+    notice.hide();
+    status.loading(choice.name);
+    try {
+      await this.#session.load(choice, dtype, (progress) => status.loading(choice.name, progress));
+      this.#query = null;
+      this.#head = undefined;
+    } catch (error) {
+      if (error instanceof Overtaken) return;
+      this.#fail(error, choice.isDefault ? { label: 'Try again', run: () => this.loadModel(choice, dtype) } : undefined);
+    }
+    this.#showModel();
+    if (!this.#camera && this.#session.model) await this.#look();
+  }
+
+  /** @param {ModelChoice | Error} requested what the page's address asks for */
+  async start(requested) {
+    await this.loadModel(requested instanceof Error ? DEFAULT_MODEL : requested);
+    if (requested instanceof Error) this.#panels.notice.show(requested.message);
+  }
+
+  /** @param {'f32' | 'int8' | undefined} dtype */
+  changeDtype(dtype) {
+    return this.loadModel(this.#session.model?.choice ?? DEFAULT_MODEL, dtype);
+  }
+
+  #showModel() {
+    const { status, model } = this.#panels;
+    const loaded = this.#session.model;
+    const { choice, config, dtype } = loaded ?? {};
+    status.settled(choice && config && { name: choice.name, dtype: config.dtype });
+    model.show(choice && config && { name: choice.name, isDefault: choice.isDefault && !dtype, dtype, config });
+  }
+
+  // Photos
+
+  /** @param {File[]} files */
+  openFiles(files) {
+    const given = understand(files);
+    if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
+    if (given.kind === 'model') return this.loadModel({ name: given.name, source: given.parts, isDefault: false });
+    return this.#panels.notice.show(given.message);
+  }
+
+  /** @param {Sample} sample */
+  async openSample(sample) {
+    const ticket = ++this.#newest;
+    try {
+      const response = await fetch(sample.file);
+      if (!response.ok) throw new Error(`The sample ${sample.file} could not be loaded (HTTP status ${response.status}).`);
+      const image = await response.blob();
+      if (ticket === this.#newest) await this.open({ image, title: sample.title, sample });
+    } catch (error) {
+      this.#fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error);
+    }
+  }
+
+  /**
+   * Shows a photo once it is decoded; one that can't be leaves the present one.
+   * @param {Photo} photo
+   */
+  async open(photo) {
+    const { notice, sources } = this.#panels;
+    const ticket = ++this.#newest;
+    /** @type {ImageBitmap} */
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(photo.image);
+    } catch {
+      if (ticket === this.#newest) notice.show(`${photo.title} could not be decoded as an image. Try a JPEG, PNG or WebP file.`);
+      return;
+    }
+    if (ticket !== this.#newest) return bitmap.close();
+    notice.hide();
+    if (this.#camera) this.#endCamera();
+    if (this.#photo?.image instanceof ImageBitmap) this.#photo.image.close();
+    this.#photo = photo;
+    this.#query = null;
+    sources.mark(photo.sample);
+    await this.#look(bitmap);
+  }
+
+  /**
+   * Asks the model about the present photo.
+   * @param {ImageBitmap} [bitmap] the photo, where it is not on the stage yet
+   */
+  async #look(bitmap) {
+    const { stage, answers } = this.#panels;
+    const photo = this.#photo;
+    if (!photo) return;
+    let placed = !bitmap;
+    const place = () => {
+      if (placed || !bitmap) return;
+      placed = true;
+      this.#trace = undefined;
+      stage.showPhoto(bitmap, photo.title);
+      this.#draw();
+    };
+    answers.mark({ busy: true });
+    if (!this.#session.model) place();
+    const timer = setTimeout(place, PATIENCE);
+    try {
+      const trace = await this.#session.trace(photo.image, answers.rows);
+      if (photo !== this.#photo) return;
+      place();
+      this.#take(trace);
+    } catch (error) {
+      if (error instanceof Overtaken || photo !== this.#photo) return;
+      place();
+      this.#fail(error);
+    } finally {
+      clearTimeout(timer);
+      if (!placed) bitmap?.close();
+    }
+  }
+
+  // Webcam
+
+  /** @param {boolean} on */
+  async useCamera(on) {
+    if (on) await this.#startCamera();
+    else if (this.#camera) await this.#freeze();
+  }
+
+  async #startCamera() {
+    const { stage, sources, notice } = this.#panels;
+    const ticket = ++this.#newest;
+    notice.hide();
+    try {
+      const stream = await openCamera(stage.video);
+      if (ticket !== this.#newest) return closeCamera(stage.video, stream);
+      this.#camera = stream;
+    } catch (error) {
+      return this.#fail(error);
+    }
+    sources.mark(undefined);
+    sources.markCamera(true);
+    this.#trace = undefined;
+    this.#query = null;
+    stage.showVideo();
+    this.#draw();
+    await this.#watch(this.#camera);
+  }
+
+  /**
+   * One frame after the other, each as soon as the model is free.
+   * @param {MediaStream} stream
+   */
+  async #watch(stream) {
+    const { stage, answers } = this.#panels;
+    stream.getVideoTracks()[0].addEventListener('ended', () => {
+      if (this.#camera === stream) this.#freeze().then(() => this.#fail(new Error('The camera was disconnected.')));
+    });
+    while (this.#camera === stream) {
+      await nextFrame(stage.video);
+      if (this.#camera !== stream) return;
+      try {
+        const trace = await this.#session.trace(stage.video, answers.rows);
+        if (this.#camera === stream) this.#take(trace, { live: true });
+      } catch (error) {
+        // While a model is loaded or replaced there may be none for a moment.
+        if (error instanceof Overtaken || this.#camera !== stream) continue;
+        await this.#freeze();
+        this.#fail(error);
+      }
+    }
+  }
+
+  /** Stops the webcam and keeps its last picture. */
+  async #freeze() {
+    const { stage } = this.#panels;
+    const image = await createImageBitmap(stage.video).catch(() => undefined);
+    const query = this.#query;
+    this.#endCamera();
+    if (!image) return;
+    await this.open({ image, title: 'Webcam picture' });
+    this.choosePatch(query);
+  }
+
+  #endCamera() {
+    const { stage, sources } = this.#panels;
+    if (this.#camera) closeCamera(stage.video, this.#camera);
+    this.#camera = undefined;
+    sources.markCamera(false);
+  }
+
+  // Choices
+
+  /** @param {HeadChoice} choice */
+  chooseHead({ layer, head }) {
+    this.#head = { layer, head };
+    this.#preview = null;
+    if (!this.#trace) return;
+    this.#panels.heads.select(this.#head);
+    this.#drawChosen();
+  }
+
+  /** @param {HeadChoice | null} choice a head to glance at, without choosing it */
+  previewHead(choice) {
+    if (choice === this.#preview) return;
+    this.#preview = choice && { layer: choice.layer, head: choice.head };
+    if (this.#trace) this.#drawChosen();
+  }
+
+  /** @param {number | null} patch */
+  choosePatch(patch) {
+    if (!this.#trace) return;
+    this.#query = patch;
+    this.#draw();
+  }
+
+  // Drawing
+
+  /**
+   * @param {Trace} trace
+   * @param {{live?: boolean}} [state]
+   */
+  #take(trace, { live = false } = {}) {
+    const { answers } = this.#panels;
+    this.#trace = trace;
+    this.#head ??= { layer: trace.layers - 1, head: 'mean' };
+    answers.mark({ live });
+    answers.show(trace.top);
+    this.#readTiming(trace.timing.forward, live);
+    this.#draw();
+  }
+
+  #lastReading = 0;
+
+  /**
+   * @param {number} ms
+   * @param {boolean} live
+   */
+  #readTiming(ms, live) {
+    const now = performance.now();
+    if (live && now - this.#lastReading < READOUT_PAUSE) return;
+    this.#lastReading = now;
+    this.#panels.status.forward(ms);
+  }
+
+  redraw() {
+    this.#draw();
+  }
+
+  #draw() {
+    const { heads, view } = this.#panels;
+    const trace = this.#trace;
+    if (trace && this.#head) {
+      const query = this.#query;
+      heads.describe(`Where ${queryName(query, trace.grid[1], trace.prefixTokens)} looks.`);
+      heads.show(trace, (choice) => attentionMap(trace, { ...choice, query }), view.read(), this.#head);
+    }
+    this.#drawChosen();
+  }
+
+  #drawChosen() {
+    const { stage, caption, view } = this.#panels;
+    const look = view.read();
+    const head = this.#preview ?? this.#head;
+    if (!this.#trace || !head) {
+      stage.showMap(undefined, undefined, look, null);
+      caption.show(undefined);
+      return;
+    }
+    const { crop, grid, prefixTokens } = this.#trace;
+    const choice = { ...head, query: this.#query };
+    const map = attentionMap(this.#trace, choice);
+    stage.showMap({ crop, grid }, map, look, this.#query);
+    caption.show({ choice, map, prefixTokens, colormap: look.colormap }, { live: Boolean(this.#camera) });
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {{label: string, run: () => void}} [remedy]
+   */
+  #fail(error, remedy) {
+    const { notice, answers } = this.#panels;
+    answers.mark({});
+    const crashed = error instanceof Error && 'code' in error && error.code === 'crashed';
+    const reload = { label: 'Load again', run: () => this.changeDtype(undefined) };
+    notice.show(error instanceof Error ? error.message : String(error), remedy ?? (crashed ? reload : undefined));
+    if (crashed) this.#showModel();
+  }
+}
