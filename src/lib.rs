@@ -15,3 +15,6 @@ mod alloc;
 
 pub use classifier::{Classifier, Prediction};
 pub use error::{Error, Result};
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;

@@ -11,8 +11,10 @@ pub struct Preprocess {
     pub resize: Resize,
     /// Filter of that resize.
     pub filter: Filter,
-    /// Centre crop `[height, width]` after the resize; a smaller image is padded with black.
+    /// Centre crop `[height, width]` after the resize; a smaller image is padded with [`Self::fill`].
     pub crop: Option<[usize; 2]>,
+    /// R, G, B of padding.
+    pub fill: [u8; 3],
     /// How an odd margin is split.
     pub crop_rounding: CropRounding,
     /// Factor that takes 8-bit values to the range the statistics are given in: 1/255, usually.
@@ -34,6 +36,8 @@ pub enum Resize {
     ShortestEdge(usize),
     /// To the smallest size that covers height × width, keeping the aspect ratio (timm, for targets that are not square).
     Cover([usize; 2]),
+    /// To the largest size that fits into height × width, keeping the aspect ratio (timm's `border`).
+    Contain([usize; 2]),
 }
 
 /// Where the crop starts when the margin is odd.
@@ -85,7 +89,6 @@ impl Preprocess {
         let columns = visible(left, width, resized.1);
         let rgb = resample::resize(image, resized, self.filter, rows.clone(), columns.clone())?;
 
-        // What padding adds is black, before normalisation.
         let mut values = alloc::reserve("pixel values", &[3, height, width])?;
         for channel in 0..3 {
             let normalise = |v: u8| (f32::from(v) * self.rescale_factor - self.mean[channel]) / self.std[channel];
@@ -94,9 +97,9 @@ impl Preprocess {
                     let inside = usize::try_from(row).ok().zip(usize::try_from(column).ok());
                     let value = match inside {
                         Some((y, x)) if rows.contains(&y) && columns.contains(&x) => {
-                            rgb[((y - rows.start) * columns.len() + x - columns.start) * 3 + channel]
+                            rgb[(y - rows.start) * columns.len() + x - columns.start][channel]
                         }
-                        _ => 0,
+                        _ => self.fill[channel],
                     };
                     values.push(normalise(value));
                 }
@@ -129,9 +132,12 @@ impl Preprocess {
             Resize::Squash([h, w]) => (h, w),
             Resize::ShortestEdge(edge) if width <= height => (scaled(height, width, edge), edge),
             Resize::ShortestEdge(edge) => (edge, scaled(width, height, edge)),
-            Resize::Cover([h, w]) => {
-                let ratio = (height as f64 / h as f64).min(width as f64 / w as f64);
-                let edge = |size: usize| (size as f64 / ratio).round_ties_even() as usize;
+            Resize::Cover([h, w]) | Resize::Contain([h, w]) => {
+                let (rows, columns) = (height as f64 / h as f64, width as f64 / w as f64);
+                let cover = matches!(self.resize, Resize::Cover(_));
+                let ratio = if cover { rows.min(columns) } else { rows.max(columns) };
+                // A very long image would shrink to nothing across.
+                let edge = |size: usize| (size as f64 / ratio).round_ties_even().max(1.0) as usize;
                 (edge(height), edge(width))
             }
         }

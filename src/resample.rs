@@ -45,7 +45,7 @@ impl Filter {
     }
 }
 
-/// Eight-bit RGBA pixels, row by row: what a canvas gives. Alpha is not read.
+/// Eight-bit RGBA pixels, row by row, alpha not premultiplied: what a canvas gives.
 #[derive(Clone, Copy)]
 pub struct Rgba<'a> {
     /// `4 · width · height` bytes.
@@ -56,6 +56,12 @@ pub struct Rgba<'a> {
     pub height: usize,
 }
 
+/// Opaque pixels of a part of an image.
+struct Rgb {
+    pixels: Vec<[u8; 3]>,
+    width: usize,
+}
+
 /// One output position: the first input it reads and the fixed-point weights of that one and those after it.
 struct Taps {
     first: usize,
@@ -64,46 +70,93 @@ struct Taps {
 
 /// Resizes `image` to `height × width` and returns rows × columns of the result as RGB, `[rows, columns, 3]`.
 ///
-/// Asking for a part costs only that part: the rest of the resized image is never made.
+/// Asking for a part costs only that part: the rest of the resized image is never made. Transparent pixels are laid over white, as a
+/// page shows them.
 pub fn resize(
     image: Rgba<'_>,
     (height, width): (usize, usize),
     filter: Filter,
     rows: Range<usize>,
     columns: Range<usize>,
-) -> Result<Vec<u8>> {
-    let vertical = taps(image.height, height, filter, rows.clone());
-    let horizontal = taps(image.width, width, filter, columns.clone());
-    let first_row = vertical.iter().map(|taps| taps.first).min().unwrap_or(0);
-    let end_row = vertical.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
+) -> Result<Vec<[u8; 3]>> {
+    let mut vertical = taps(image.height, height, filter, rows);
+    let mut horizontal = taps(image.width, width, filter, columns);
+    let window = flatten(image, rebase(&mut vertical), rebase(&mut horizontal))?;
 
-    let stride = columns.len() * 3;
-    let mut narrowed = alloc::reserve("a resized image", &[end_row - first_row, stride])?;
-    for row in image.data.as_chunks::<4>().0.chunks_exact(image.width).take(end_row).skip(first_row) {
-        for taps in &horizontal {
+    // Rounding to 8 bits between the passes makes their order visible. Pillow up to 12 always starts with the width; 13 starts with the
+    // height where that leaves fewer values for the second pass (pull request 9549), which this condition reproduces.
+    let saved = |from: usize, to: usize| from as i64 - to as i64;
+    let (rows_saved, columns_saved) = (saved(image.height, height), saved(image.width, width));
+    let resized = if rows_saved > 0 && rows_saved > 2 * columns_saved {
+        resize_width(resize_height(window, &vertical)?, &horizontal)?
+    } else {
+        resize_height(resize_width(window, &horizontal)?, &vertical)?
+    };
+    Ok(resized.pixels)
+}
+
+/// The inputs that `taps` read, and `taps` counted from the first of them.
+fn rebase(taps: &mut [Taps]) -> Range<usize> {
+    let first = taps.iter().map(|taps| taps.first).min().unwrap_or(0);
+    let end = taps.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
+    for taps in taps {
+        taps.first -= first;
+    }
+    first..end
+}
+
+/// A window of `image`, over white.
+fn flatten(image: Rgba<'_>, rows: Range<usize>, columns: Range<usize>) -> Result<Rgb> {
+    let mut pixels = alloc::reserve("an image", &[rows.len(), columns.len()])?;
+    for row in image.data.as_chunks::<4>().0.chunks_exact(image.width).take(rows.end).skip(rows.start) {
+        pixels.extend(
+            row[columns.clone()].iter().map(|[r, g, b, alpha]| [*r, *g, *b].map(|value| over_white(value, *alpha))),
+        );
+    }
+    Ok(Rgb { pixels, width: columns.len() })
+}
+
+/// (value · alpha + 255 · (255 − alpha)) / 255, rounded to nearest.
+fn over_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((2 * (value * alpha + 255 * (255 - alpha)) + 255) / 510) as u8
+}
+
+fn resize_width(image: Rgb, taps: &[Taps]) -> Result<Rgb> {
+    let height = image.pixels.len() / image.width.max(1);
+    let mut pixels = alloc::reserve("a resized image", &[height, taps.len()])?;
+    for row in image.pixels.chunks_exact(image.width.max(1)) {
+        for taps in taps {
             let mut sums = [HALF; 3];
             for (pixel, weight) in row[taps.first..].iter().zip(&taps.weights) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*value) * weight;
-                }
+                add_weighted(&mut sums, pixel, *weight);
             }
-            narrowed.extend(sums.map(to_byte));
+            pixels.push(sums.map(to_byte));
         }
     }
+    Ok(Rgb { pixels, width: taps.len() })
+}
 
-    let mut resized = alloc::reserve("a resized image", &[rows.len(), stride])?;
-    let mut sums = vec![0; stride];
-    for taps in &vertical {
-        sums.fill(HALF);
-        let first = (taps.first - first_row) * stride;
-        for (row, weight) in narrowed[first..].chunks_exact(stride.max(1)).zip(&taps.weights) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*value) * weight;
+fn resize_height(image: Rgb, taps: &[Taps]) -> Result<Rgb> {
+    let mut pixels = alloc::reserve("a resized image", &[taps.len(), image.width])?;
+    let mut sums = vec![[HALF; 3]; image.width];
+    for taps in taps {
+        sums.fill([HALF; 3]);
+        for (row, weight) in image.pixels.chunks_exact(image.width.max(1)).skip(taps.first).zip(&taps.weights) {
+            for (sums, pixel) in sums.iter_mut().zip(row) {
+                add_weighted(sums, pixel, *weight);
             }
         }
-        resized.extend(sums.iter().copied().map(to_byte));
+        pixels.extend(sums.iter().map(|sums| sums.map(to_byte)));
     }
-    Ok(resized)
+    Ok(Rgb { pixels, width: image.width })
+}
+
+#[inline(always)]
+fn add_weighted(sums: &mut [i32; 3], pixel: &[u8; 3], weight: i32) {
+    for (sum, value) in sums.iter_mut().zip(pixel) {
+        *sum += i32::from(*value) * weight;
+    }
 }
 
 /// The sum behind [`HALF`], rounded and clipped to 8 bits.

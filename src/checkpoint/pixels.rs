@@ -46,7 +46,7 @@ fn from_hf(json: &Json, config: &Config) -> Result<Preprocess> {
         3 => Filter::Bicubic,
         other => return Err(json.problem(format!("`resample` {other} is not read; use 2 (bilinear) or 3 (bicubic)."))),
     };
-    Ok(Preprocess { resize, filter, crop, crop_rounding: CropRounding::Down, rescale_factor, mean, std })
+    Ok(Preprocess { resize, filter, crop, fill: [0; 3], crop_rounding: CropRounding::Down, rescale_factor, mean, std })
 }
 
 /// `size` is a number (legacy), `{height, width}` or `{shortest_edge}`.
@@ -76,10 +76,11 @@ fn from_timm(json: &Json, config: &Config) -> Result<Preprocess> {
         "squash" => Resize::Squash(scaled),
         "center" if scaled[0] == scaled[1] => Resize::ShortestEdge(scaled[0]),
         "center" => Resize::Cover(scaled),
+        "border" => Resize::Contain(scaled),
         other => {
-            return Err(
-                json.problem(format!("`pretrained_cfg.crop_mode` `{other}` is not read; use `center` or `squash`."))
-            );
+            return Err(json.problem(format!(
+                "`pretrained_cfg.crop_mode` `{other}` is not read; use `center`, `squash` or `border`."
+            )));
         }
     };
     let filter = match json.optional_str("interpolation").unwrap_or("bicubic") {
@@ -91,13 +92,20 @@ fn from_timm(json: &Json, config: &Config) -> Result<Preprocess> {
             )));
         }
     };
+    let mean = json.optional_triple("mean")?.unwrap_or(IMAGENET_MEAN);
     Ok(Preprocess {
         resize,
         filter,
         crop: Some(config.image_size),
+        // Only `border` pads by design, with the mean; a crop larger than the image pads with black.
+        fill: if matches!(resize, Resize::Contain(_)) {
+            mean.map(|m| (255.0 * m).round_ties_even() as u8)
+        } else {
+            [0; 3]
+        },
         crop_rounding: CropRounding::HalfEven,
         rescale_factor: 1.0 / 255.0,
-        mean: json.optional_triple("mean")?.unwrap_or(IMAGENET_MEAN),
+        mean,
         std: json.optional_triple("std")?.unwrap_or(IMAGENET_STD),
     })
 }
@@ -108,7 +116,7 @@ fn check(file: &'static str, steps: &Preprocess, config: &Config) -> Result<()> 
     let problem = |problem: String| Err(Error::InvalidPreprocessor { file, problem });
     let edges = match steps.resize {
         Resize::None => [1, 1],
-        Resize::Squash(size) | Resize::Cover(size) => size,
+        Resize::Squash(size) | Resize::Cover(size) | Resize::Contain(size) => size,
         Resize::ShortestEdge(edge) => [edge, edge],
     };
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {

@@ -1,0 +1,214 @@
+//! The WebAssembly boundary: plain objects and typed arrays out, errors with a `code`.
+//!
+//! `pkg/` wraps this into the public API; nothing else should depend on it.
+
+use crate::checkpoint::{ConfigFiles, Source};
+use crate::classifier::Classifier;
+use crate::error::{Error, Result};
+use crate::model::{Config, Pooling, Precision};
+use crate::resample::Rgba;
+use js_sys::{Float32Array, Object, Reflect, Uint8Array};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use web_sys::ImageData;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+export interface EngineConfig {
+  family: string; imageSize: [number, number]; patchSize: [number, number]; grid: [number, number];
+  tokens: number; prefixTokens: number; hiddenSize: number; layers: number; heads: number; mlpSize: number;
+  numClasses: number; labels: string[]; pooling: 'cls' | 'mean'; dtype: 'f32' | 'int8'; parameters: number;
+}
+export interface EngineRegion { x: number; y: number; width: number; height: number; }
+export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; }
+export interface EngineTrace extends EngineClassification {
+  layers: number; heads: number; tokens: number; prefixTokens: number; grid: [number, number]; attentions: Float32Array;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Shape of the model.
+    #[wasm_bindgen(typescript_type = "EngineConfig")]
+    pub type EngineConfig;
+    /// Rectangle in source pixels.
+    #[wasm_bindgen(typescript_type = "EngineRegion")]
+    pub type EngineRegion;
+    /// An answer.
+    #[wasm_bindgen(typescript_type = "EngineClassification")]
+    pub type EngineClassification;
+    /// An answer with the attention behind it.
+    #[wasm_bindgen(typescript_type = "EngineTrace")]
+    pub type EngineTrace;
+}
+
+/// Sends panics to the console with their message and place; the trap itself only says "unreachable".
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// A model ready to run.
+#[wasm_bindgen]
+pub struct Engine {
+    classifier: Classifier,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Loads a model. `config` and `preprocessor` are the texts of the two JSON files, `weights` the bytes of `model.safetensors`;
+    /// `dtype` is `f32` or `int8`, and nothing keeps the file's own. Tensors are read one at a time, straight from the given array.
+    pub fn load(
+        config: &str,
+        preprocessor: Option<String>,
+        weights: Uint8Array,
+        dtype: Option<String>,
+    ) -> std::result::Result<Engine, JsValue> {
+        let load = || {
+            let precision = dtype.as_deref().map(str::parse::<Precision>).transpose()?;
+            let files = ConfigFiles { config, preprocessor: preprocessor.as_deref() };
+            Classifier::load(files, &JsBytes(weights), precision)
+        };
+        Ok(Self { classifier: load().map_err(js_error)? })
+    }
+
+    /// What the model is.
+    #[wasm_bindgen(getter)]
+    pub fn config(&self) -> EngineConfig {
+        plain_object(&ConfigView::new(&self.classifier)).unchecked_into()
+    }
+
+    /// `pixel_values` `[3, H, W]` of an image; anything with `data`, `width` and `height` of an `ImageData` will do.
+    pub fn preprocess(&self, image: &ImageData) -> std::result::Result<Float32Array, JsValue> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let data = image.data().0;
+        let values = self.classifier.preprocess(Rgba { data: &data, width, height }).map_err(js_error)?;
+        Ok(Float32Array::from(values.as_slice()))
+    }
+
+    /// The part of a `width × height` image that the model sees.
+    pub fn crop(&self, width: usize, height: usize) -> std::result::Result<EngineRegion, JsValue> {
+        Ok(plain_object(&self.classifier.region(width, height).map_err(js_error)?).unchecked_into())
+    }
+
+    /// Classifies `pixel_values`.
+    pub fn classify(
+        &mut self,
+        pixel_values: &[f32],
+        top_k: usize,
+    ) -> std::result::Result<EngineClassification, JsValue> {
+        let logits = self.classifier.logits(pixel_values).map_err(js_error)?.to_vec();
+        Ok(self.answer(&logits, top_k).map_err(js_error)?.unchecked_into())
+    }
+
+    /// Classifies `pixel_values` and records every head's attention.
+    pub fn trace(&mut self, pixel_values: &[f32], top_k: usize) -> std::result::Result<EngineTrace, JsValue> {
+        let (logits, trace) = self.classifier.trace(pixel_values).map_err(js_error)?;
+        let logits = logits.to_vec();
+        let result = self.answer(&logits, top_k).map_err(js_error)?;
+        let shape = ShapeView::new(self.classifier.config());
+        Object::assign(&result, plain_object(&shape).unchecked_ref());
+        let attentions = trace.attentions.as_slice().expect("allocated in standard order");
+        set(&result, "attentions", &Float32Array::from(attentions));
+        Ok(result.unchecked_into())
+    }
+}
+
+impl Engine {
+    /// `{top, logits}`.
+    fn answer(&self, logits: &[f32], top_k: usize) -> Result<Object> {
+        let result = Object::new();
+        set(&result, "top", &plain_object(&self.classifier.top(logits, top_k)?));
+        set(&result, "logits", &Float32Array::from(logits));
+        Ok(result)
+    }
+}
+
+/// Bytes that stay in JavaScript until they are asked for.
+struct JsBytes(Uint8Array);
+
+impl Source for JsBytes {
+    fn len(&self) -> usize {
+        self.0.length() as usize
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        let end = offset + target.len();
+        self.0.subarray(offset as u32, end as u32).copy_to(target);
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShapeView {
+    layers: usize,
+    heads: usize,
+    tokens: usize,
+    prefix_tokens: usize,
+    grid: [usize; 2],
+}
+
+impl ShapeView {
+    fn new(config: &Config) -> Self {
+        Self {
+            layers: config.layers,
+            heads: config.heads,
+            tokens: config.tokens(),
+            prefix_tokens: config.prefix_tokens(),
+            grid: config.grid(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfigView<'a> {
+    family: &'a str,
+    image_size: [usize; 2],
+    patch_size: [usize; 2],
+    hidden_size: usize,
+    mlp_size: usize,
+    num_classes: usize,
+    labels: &'a [String],
+    pooling: Pooling,
+    dtype: Precision,
+    parameters: usize,
+    #[serde(flatten)]
+    shape: ShapeView,
+}
+
+impl<'a> ConfigView<'a> {
+    fn new(classifier: &'a Classifier) -> Self {
+        let config = classifier.config();
+        Self {
+            family: config.family,
+            image_size: config.image_size,
+            patch_size: config.patch_size,
+            hidden_size: config.hidden_size,
+            mlp_size: config.mlp_size,
+            num_classes: config.classes(),
+            labels: &config.labels,
+            pooling: config.pooling,
+            dtype: classifier.precision(),
+            parameters: classifier.parameters(),
+            shape: ShapeView::new(config),
+        }
+    }
+}
+
+/// A small value as a plain JavaScript object.
+fn plain_object(value: &impl Serialize) -> JsValue {
+    let text = serde_json::to_string(value).expect("numbers and strings only");
+    js_sys::JSON::parse(&text).expect("serde_json writes JSON")
+}
+
+fn set(object: &Object, key: &str, value: &JsValue) {
+    Reflect::set(object, &key.into(), value).expect("a plain object takes any key");
+}
+
+/// An `Error` with a `code`, from which `pkg/` makes a `VitscopeError`.
+fn js_error(error: Error) -> JsValue {
+    let js = js_sys::Error::new(&error.to_string());
+    set(&js, "code", &error.code().into());
+    js.into()
+}
