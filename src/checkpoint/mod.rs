@@ -11,7 +11,7 @@ mod tensors;
 mod timm_vit;
 
 pub use quantize::{QuantizedTensor, quantize};
-pub use tensors::{Source, TensorSummary, Tensors, write};
+pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::error::{Error, Result};
 use crate::model::{Config, Precision, Vit, Weights};

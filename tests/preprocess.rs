@@ -1,0 +1,185 @@
+//! Pixels equal Pillow's, bit for bit, and whole pipelines those of transformers and timm.
+
+mod common;
+
+use common::{floats, relative_error};
+use safetensors::SafeTensors;
+use vitscope::Classifier;
+use vitscope::checkpoint::{ConfigFiles, Values, write};
+use vitscope::resample::{Filter, Rgba, resize};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const EXPECTED: &[u8] = include_bytes!("fixtures/preprocess/expected.safetensors");
+
+const IMAGES: &[(&str, &[u8])] = &[
+    ("photo", include_bytes!("fixtures/preprocess/photo.png")),
+    ("tall", include_bytes!("fixtures/preprocess/tall.png")),
+    ("small", include_bytes!("fixtures/preprocess/small.png")),
+    ("dot", include_bytes!("fixtures/preprocess/dot.png")),
+    ("line", include_bytes!("fixtures/preprocess/line.png")),
+    ("alpha", include_bytes!("fixtures/preprocess/alpha.png")),
+];
+
+const PIPELINES: &[(&str, &str)] = &[
+    ("hf_squash", include_str!("fixtures/preprocess/hf_squash.json")),
+    ("hf_squash_legacy", include_str!("fixtures/preprocess/hf_squash_legacy.json")),
+    ("hf_shortest_edge_crop", include_str!("fixtures/preprocess/hf_shortest_edge_crop.json")),
+    ("hf_crop_pads", include_str!("fixtures/preprocess/hf_crop_pads.json")),
+    ("timm_center", include_str!("fixtures/preprocess/timm_center.json")),
+    ("timm_center_wide", include_str!("fixtures/preprocess/timm_center_wide.json")),
+    ("timm_squash", include_str!("fixtures/preprocess/timm_squash.json")),
+    ("timm_border", include_str!("fixtures/preprocess/timm_border.json")),
+];
+
+struct Decoded {
+    data: Vec<u8>,
+    width: usize,
+    height: usize,
+    has_alpha: bool,
+}
+
+impl Decoded {
+    fn named(name: &str) -> Self {
+        let (_, png) = IMAGES.iter().find(|(image, _)| *image == name).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let has_alpha = info.color_type == png::ColorType::Rgba;
+        let data = match info.color_type {
+            png::ColorType::Rgba => pixels,
+            png::ColorType::Rgb => pixels.chunks(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect(),
+            other => panic!("{name}: {other:?}"),
+        };
+        Self { data, width: info.width as usize, height: info.height as usize, has_alpha }
+    }
+
+    /// As Pillow's `convert("RGB")` does.
+    fn without_alpha(mut self) -> Self {
+        self.data.chunks_mut(4).for_each(|pixel| pixel[3] = 255);
+        self
+    }
+
+    fn view(&self) -> Rgba<'_> {
+        Rgba { data: &self.data, width: self.width, height: self.height }
+    }
+}
+
+#[test]
+fn resizing_equals_pillow() {
+    let expected = SafeTensors::deserialize(EXPECTED).unwrap();
+    let mut compared = 0;
+    for (name, tensor) in expected.iter() {
+        let [image, filter, _size] = name.split('/').collect::<Vec<_>>()[..] else { continue };
+        let filter = match filter {
+            "bilinear" => Filter::Bilinear,
+            "bicubic" => Filter::Bicubic,
+            other => panic!("{other}"),
+        };
+        let (height, width) = (tensor.shape()[0], tensor.shape()[1]);
+        let image = Decoded::named(image).without_alpha();
+        let ours = resize(image.view(), (height, width), filter, 0..height, 0..width).unwrap();
+        assert_eq!(ours.as_flattened(), tensor.data(), "{name}");
+        compared += 1;
+
+        // A part must be exactly that part of the whole.
+        let (rows, columns) = (height / 3..height - height / 4, width / 4..width - width / 3);
+        let part = resize(image.view(), (height, width), filter, rows.clone(), columns.clone()).unwrap();
+        let whole: Vec<_> =
+            ours.chunks(width).skip(rows.start).take(rows.len()).flat_map(|row| &row[columns.clone()]).collect();
+        assert_eq!(part.iter().collect::<Vec<_>>(), whole, "a part of {name}");
+    }
+    assert!(compared > 20, "only {compared} resizes were compared");
+}
+
+/// A model of one block whose only purpose is to take images of the pipeline's size.
+fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classifier {
+    let width_d = 4;
+    let patches = 1;
+    let config = format!(
+        r#"{{"model_type": "vit", "image_size": [{height}, {width}], "patch_size": [{height}, {width}], "hidden_size": {width_d},
+        "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4, "id2label": {{"0": "a"}}{}}}"#,
+        // timm keeps its data config inside config.json.
+        match pipeline.starts_with("timm") {
+            true => format!(
+                r#", "pretrained_cfg": {}"#,
+                serde_json::from_str::<serde_json::Value>(json).unwrap()["pretrained_cfg"]
+            ),
+            false => String::new(),
+        }
+    );
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("vit.embeddings.cls_token".into(), vec![1, 1, width_d]),
+        ("vit.embeddings.position_embeddings".into(), vec![1, patches + 1, width_d]),
+        ("vit.embeddings.patch_embeddings.projection.weight".into(), vec![width_d, 3, height, width]),
+        ("vit.embeddings.patch_embeddings.projection.bias".into(), vec![width_d]),
+        ("classifier.weight".into(), vec![1, width_d]),
+        ("classifier.bias".into(), vec![1]),
+    ];
+    for norm in ["encoder.layer.0.layernorm_before", "encoder.layer.0.layernorm_after", "layernorm"] {
+        shapes.push((format!("vit.{norm}.weight"), vec![width_d]));
+        shapes.push((format!("vit.{norm}.bias"), vec![width_d]));
+    }
+    for layer in [
+        "attention.attention.query",
+        "attention.attention.key",
+        "attention.attention.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ] {
+        shapes.push((format!("vit.encoder.layer.0.{layer}.weight"), vec![4, 4]));
+        shapes.push((format!("vit.encoder.layer.0.{layer}.bias"), vec![4]));
+    }
+    let tensors = shapes.into_iter().map(|(name, shape)| {
+        let values = Values::F32(vec![0.5; shape.iter().product()]);
+        (name, shape, values)
+    });
+    let weights = write(tensors.collect(), &[]).unwrap();
+    let preprocessor = (!pipeline.starts_with("timm")).then_some(json);
+    Classifier::load(ConfigFiles { config: &config, preprocessor }, &weights, None).unwrap()
+}
+
+#[test]
+fn pipelines_equal_transformers_and_timm() {
+    let expected = SafeTensors::deserialize(EXPECTED).unwrap();
+    let mut compared = 0;
+    for (name, tensor) in expected.iter() {
+        let [image, pipeline] = name.split('/').collect::<Vec<_>>()[..] else { continue };
+        let (_, json) = PIPELINES.iter().find(|(known, _)| *known == pipeline).unwrap_or_else(|| panic!("{pipeline}"));
+        let image = match image.strip_suffix("_on_white") {
+            Some(image) => Decoded::named(image),
+            None => Decoded::named(image).without_alpha(),
+        };
+        let model = model_for(pipeline, json, [tensor.shape()[1], tensor.shape()[2]]);
+        let values = model.preprocess(image.view()).unwrap();
+        // Pixels are equal; a normalised value may differ in its last bits.
+        let error = relative_error(&values, &floats(EXPECTED, name));
+        assert!(error < 1e-6, "{name}: {error:e}");
+        compared += 1;
+    }
+    assert!(compared > 30, "only {compared} pipelines were compared");
+    assert!(IMAGES.iter().any(|(name, _)| Decoded::named(name).has_alpha));
+}
+
+/// The region an overlay is drawn on, for a crop inside the image and one that pads.
+#[test]
+fn region_is_what_the_crop_keeps() {
+    let json = |name: &str| PIPELINES.iter().find(|(known, _)| *known == name).unwrap().1;
+    // Shortest edge to 27, crop 24 × 24, of a 54 × 108 image: scale 2; margins ⌊3 / 2⌋ = 1 and ⌊30 / 2⌋ = 15.
+    let region = model_for("hf_shortest_edge_crop", json("hf_shortest_edge_crop"), [24, 24]).region(54, 108).unwrap();
+    assert_eq!((region.x, region.y, region.width, region.height), (2.0, 30.0, 48.0, 48.0));
+    // Shortest edge to 21, crop 24 × 26, of a 42 × 42 image: padded by ⌈3 / 2⌉ rows above and ⌈5 / 2⌉ columns before.
+    let region = model_for("hf_crop_pads", json("hf_crop_pads"), [24, 26]).region(42, 42).unwrap();
+    assert_eq!((region.x, region.y, region.width, region.height), (-6.0, -4.0, 52.0, 48.0));
+}
+
+#[test]
+fn images_without_pixels_are_refused() {
+    let model = model_for("hf_squash", PIPELINES[0].1, [24, 32]);
+    for (data, width, height) in [(&[][..], 0, 0), (&[], 0, 5), (&[0; 8], 1, 1), (&[0; 4], usize::MAX, usize::MAX)] {
+        let error = model.preprocess(Rgba { data, width, height }).unwrap_err();
+        assert_eq!(error.code(), "invalid-image", "{width} × {height}");
+    }
+    assert_eq!(model.region(0, 3).unwrap_err().code(), "invalid-image");
+}
