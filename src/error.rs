@@ -26,19 +26,28 @@ pub enum Error {
         supported: String,
     },
     /// The weights are not a whole, valid safetensors file.
-    #[error("model.safetensors: {0}")]
-    InvalidWeights(String),
+    #[error("{file}: {problem}")]
+    InvalidWeights {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
     /// A tensor the architecture needs is not in the file.
-    #[error("model.safetensors: tensor `{name}` is missing. Check that config.json and the weights belong together.")]
+    #[error("{file}: tensor `{name}` is missing. Check that config.json and the weights belong together.")]
     MissingTensor {
+        /// The file.
+        file: String,
         /// Its full name in the file's naming scheme.
         name: String,
     },
     /// A tensor that no part of this architecture uses: running without it could be silently wrong.
     #[error(
-        "model.safetensors: unexpected tensor `{name}`: nothing in a {family} model uses it, so this may be another architecture."
+        "{file}: unexpected tensor `{name}`: nothing in a {family} model uses it, so this may be another architecture."
     )]
     UnexpectedTensor {
+        /// The file.
+        file: String,
         /// Its full name in the file.
         name: String,
         /// The family the file was read as.
@@ -46,9 +55,11 @@ pub enum Error {
     },
     /// A tensor whose shape contradicts the config.
     #[error(
-        "model.safetensors: tensor `{name}` has shape {found:?}, but config.json asks for {expected:?}. Check that the two files belong together."
+        "{file}: tensor `{name}` has shape {found:?}, but {expected:?} is needed. Check that config.json and the weights belong together."
     )]
     TensorShape {
+        /// The file.
+        file: String,
         /// Its full name in the file.
         name: String,
         /// Shape in the file.
@@ -57,10 +68,10 @@ pub enum Error {
         expected: Vec<usize>,
     },
     /// A tensor stored in a number format that is not read here.
-    #[error(
-        "model.safetensors: tensor `{name}` is stored as {dtype}, where {expected} is read. Save the model in one of these."
-    )]
+    #[error("{file}: tensor `{name}` is stored as {dtype}, where {expected} is read. Save the model in one of these.")]
     TensorDtype {
+        /// The file.
+        file: String,
         /// Its full name in the file.
         name: String,
         /// Number format in the file.
@@ -91,7 +102,7 @@ impl Error {
             Self::InvalidConfig(_) => "invalid-config",
             Self::InvalidPreprocessor { .. } => "invalid-preprocessor",
             Self::UnsupportedArchitecture { .. } => "unsupported-architecture",
-            Self::InvalidWeights(_) => "invalid-weights",
+            Self::InvalidWeights { .. } => "invalid-weights",
             Self::MissingTensor { .. } => "missing-tensor",
             Self::UnexpectedTensor { .. } => "unexpected-tensor",
             Self::TensorShape { .. } => "tensor-shape",

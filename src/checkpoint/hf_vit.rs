@@ -4,7 +4,7 @@ use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::{Family, numbered_labels, unsupported};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Attention, Block, Config, Embeddings, Mlp, Pooling, Weights};
 use ndarray::Array1;
 
@@ -69,9 +69,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 /// `id2label` in the order of its keys; numbers where the file has none.
 fn labels(json: &Json, tensors: &Tensors) -> Result<Vec<String>> {
     let Some(map) = json.typed("id2label", "an object of labels", |value| value.as_object())? else {
-        let head = "classifier.weight";
-        let classes = tensors.shape(head).ok_or_else(|| Error::MissingTensor { name: head.into() })?;
-        return Ok(numbered_labels(classes.first().copied().unwrap_or(0)));
+        let classes = tensors.shape("classifier.weight")?.first().copied();
+        return Ok(numbered_labels(classes.unwrap_or(0)));
     };
     let label = |id: usize| map.get(&id.to_string())?.as_str().map(str::to_owned);
     (0..map.len())

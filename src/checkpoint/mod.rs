@@ -70,7 +70,7 @@ pub struct Loaded {
 pub fn load(files: ConfigFiles<'_>, source: &dyn Source, precision: Option<Precision>) -> Result<Loaded> {
     let config_json = Json::parse(CONFIG_FILE, files.config)?;
     let family = family(&config_json)?;
-    let tensors = Tensors::open(source)?;
+    let tensors = Tensors::open(WEIGHTS_FILE, source)?;
     let config = (family.config)(&config_json, &tensors)?;
     config.validate()?;
     let preprocess = pixels::preprocess(files.preprocessor, &config_json, &config)?;

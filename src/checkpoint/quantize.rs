@@ -3,7 +3,7 @@
 use super::json::Json;
 use super::reader::{Reader, Role, read_quantized};
 use super::tensors::{Source, Tensors, Values, write};
-use super::{CONFIG_FILE, ConfigFiles, family, pixels};
+use super::{CONFIG_FILE, ConfigFiles, WEIGHTS_FILE, family, pixels};
 use crate::error::Result;
 use crate::model::Precision;
 use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX, VERSION};
@@ -30,7 +30,7 @@ pub fn quantize(
 ) -> Result<Vec<u8>> {
     let config_json = Json::parse(CONFIG_FILE, files.config)?;
     let family = family(&config_json)?;
-    let tensors = Tensors::open(source)?;
+    let tensors = Tensors::open(WEIGHTS_FILE, source)?;
     let config = (family.config)(&config_json, &tensors)?;
     config.validate()?;
     pixels::preprocess(files.preprocessor, &config_json, &config)?;

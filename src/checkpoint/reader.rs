@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     pub fn refuse_unused(&self, family: &Family) -> Result<()> {
         let stray = |name: &String| !self.used.contains(name) && !(family.ignores)(name);
         match self.tensors.names().into_iter().find(stray) {
-            Some(name) => Err(Error::UnexpectedTensor { name, family: family.name }),
+            Some(name) => Err(Error::UnexpectedTensor { file: self.tensors.file().into(), name, family: family.name }),
             None => Ok(()),
         }
     }

@@ -45,6 +45,8 @@ impl Source for Vec<u8> {
 
 /// A valid safetensors file, its tensors not yet read.
 pub struct Tensors<'a> {
+    /// The file's name, for messages.
+    file: &'a str,
     source: &'a dyn Source,
     metadata: Metadata,
     /// Offset of the first tensor's data.
@@ -64,8 +66,9 @@ pub struct TensorSummary {
 }
 
 impl<'a> Tensors<'a> {
-    /// Reads and checks the header.
-    pub fn open(source: &'a dyn Source) -> Result<Self> {
+    /// Reads and checks the header. `file` names it in messages.
+    pub fn open(file: &'a str, source: &'a dyn Source) -> Result<Self> {
+        let invalid = |problem: String| Error::InvalidWeights { file: file.into(), problem };
         const PREFIX: usize = 8;
         let length = source.len();
         if length < PREFIX {
@@ -96,7 +99,7 @@ impl<'a> Tensors<'a> {
                 "the file is {state}: it holds {found} bytes of tensors, its header lists {expected}. Fetch or copy it again."
             )));
         }
-        let tensors = Self { source, metadata, start };
+        let tensors = Self { file, source, metadata, start };
         tensors.check_version()?;
         Ok(tensors)
     }
@@ -124,8 +127,10 @@ impl<'a> Tensors<'a> {
         self.metadata.info(name).is_some()
     }
 
-    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
-        Some(&self.metadata.info(name)?.shape)
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Result<&[usize]> {
+        let missing = || Error::MissingTensor { file: self.file.into(), name: name.into() };
+        Ok(&self.metadata.info(name).ok_or_else(missing)?.shape)
     }
 
     pub(super) fn is_int8(&self, name: &str) -> bool {
@@ -133,7 +138,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// A tensor of floats of any width, as `f32`, refused if one is not finite.
-    pub(super) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let info = self.checked(name, shape)?;
         let bytes = self.bytes(info)?;
         let values: Vec<f32> = match info.dtype {
@@ -144,7 +149,7 @@ impl<'a> Tensors<'a> {
         };
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
-            Some(value) => Err(invalid(format!("tensor `{name}` contains {value}. The checkpoint is damaged."))),
+            Some(value) => Err(self.invalid(format!("tensor `{name}` contains {value}. The checkpoint is damaged."))),
         }
     }
 
@@ -158,11 +163,16 @@ impl<'a> Tensors<'a> {
     }
 
     fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
-        let info = self.metadata.info(name).ok_or_else(|| Error::MissingTensor { name: name.into() })?;
-        if info.shape != shape {
-            return Err(Error::TensorShape { name: name.into(), found: info.shape.clone(), expected: shape.into() });
+        let found = self.shape(name)?;
+        if found != shape {
+            return Err(Error::TensorShape {
+                file: self.file.into(),
+                name: name.into(),
+                found: found.into(),
+                expected: shape.into(),
+            });
         }
-        Ok(info)
+        Ok(self.metadata.info(name).expect("it has a shape"))
     }
 
     fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
@@ -173,7 +183,16 @@ impl<'a> Tensors<'a> {
     }
 
     fn wrong_dtype(&self, name: &str, info: &TensorInfo, expected: &'static str) -> Error {
-        Error::TensorDtype { name: name.into(), dtype: info.dtype.to_string(), expected }
+        Error::TensorDtype { file: self.file.into(), name: name.into(), dtype: info.dtype.to_string(), expected }
+    }
+
+    fn invalid(&self, problem: String) -> Error {
+        Error::InvalidWeights { file: self.file.into(), problem }
+    }
+
+    /// The file's name, for messages.
+    pub(super) fn file(&self) -> &str {
+        self.file
     }
 
     fn note(&self, key: &str) -> Option<&str> {
@@ -186,7 +205,7 @@ impl<'a> Tensors<'a> {
         if (format, version) == (quant::FORMAT.1, Some(quant::VERSION.1)) {
             return Ok(());
         }
-        Err(invalid(format!(
+        Err(self.invalid(format!(
             "it is quantised as `{format}`, version {}, where this program reads `{}`, version {}. Quantise it again with \
              `vitscope quantize`, or update.",
             version.unwrap_or("unknown"),
@@ -204,10 +223,6 @@ fn impostor(prefix: &[u8; 8]) -> Option<&'static str> {
         [b'<', b'!' | b'h', ..] => Some("it is an HTML page, not the weights. Check the address it came from."),
         _ => None,
     }
-}
-
-fn invalid(problem: String) -> Error {
-    Error::InvalidWeights(problem)
 }
 
 /// A tensor to be written.
@@ -230,10 +245,12 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, notes: &[(&str, &str)])
     let views = stored.iter().map(|(name, shape, dtype, bytes)| {
         TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
-    let views: Vec<_> =
-        views.collect::<std::result::Result<_, _>>().map_err(|error| invalid(format!("can't be written: {error}.")))?;
+    let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(|error| unwritable(error))?;
     let notes: HashMap<String, String> =
         notes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    safetensors::serialize(views, (!notes.is_empty()).then_some(notes))
-        .map_err(|error| invalid(format!("can't be written: {error}.")))
+    safetensors::serialize(views, (!notes.is_empty()).then_some(notes)).map_err(|error| unwritable(error))
+}
+
+fn unwritable(error: safetensors::SafeTensorError) -> Error {
+    Error::InvalidArgument(format!("these tensors can't be written as safetensors: {error}."))
 }

@@ -4,7 +4,7 @@ use super::json::{Json, as_pair, as_usize};
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::{Family, numbered_labels, unsupported};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Attention, Block, Config, Embeddings, Mlp, Pooling, Weights};
 use ndarray::Array1;
 
@@ -43,7 +43,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
         return Err(unsupported(architecture, &format!("`model_args` sets `{key}`, which this version does not run")));
     }
 
-    let projection = shape(tensors, "patch_embed.proj.weight")?;
+    let projection = tensors.shape("patch_embed.proj.weight")?;
     let &[hidden_size, channels, patch_height, patch_width] = projection else {
         return Err(json.problem(format!("`patch_embed.proj.weight` has shape {projection:?}, not four dimensions.")));
     };
@@ -58,8 +58,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
         });
     let image_size = arg("img_size").and_then(as_pair).or(input_size);
 
-    let mlp_size = shape(tensors, "blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
-    let classes = shape(tensors, "head.weight")?.first().copied().unwrap_or(0);
+    let mlp_size = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
+    let classes = tensors.shape("head.weight")?.first().copied().unwrap_or(0);
     Ok(Config {
         family: FAMILY.name,
         image_size: image_size.ok_or_else(|| json.missing("pretrained_cfg.input_size"))?,
@@ -120,10 +120,6 @@ fn labels(json: &Json, classes: usize) -> Result<Vec<String>> {
             Err(json.problem(format!("`label_names` lists {} classes, the head has {classes}.", names.len())))
         }
     }
-}
-
-fn shape<'t>(tensors: &'t Tensors, name: &str) -> Result<&'t [usize]> {
-    tensors.shape(name).ok_or_else(|| Error::MissingTensor { name: name.into() })
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
