@@ -1,0 +1,89 @@
+//! The whole forward pass: the default model, and a seeded ViT-Ti/16 at 224 pixels. Times are comparable within one run only.
+
+#[cfg(not(target_arch = "wasm32"))]
+use criterion::Criterion;
+use vitscope::Classifier;
+use vitscope::checkpoint::{ConfigFiles, Values, write};
+use vitscope::model::Precision;
+use vitscope::resample::Rgba;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::{Criterion, wasm_bindgen_bench};
+
+fn default_model(precision: Precision) -> Classifier {
+    let files = ConfigFiles {
+        config: include_str!("../models/vitscope-tiny/config.json"),
+        preprocessor: Some(include_str!("../models/vitscope-tiny/preprocessor_config.json")),
+    };
+    let weights = include_bytes!("../models/vitscope-tiny/model.safetensors").to_vec();
+    Classifier::load(files, &weights, Some(precision)).unwrap()
+}
+
+/// timm's `vit_tiny_patch16_224` with seeded weights.
+fn vit_tiny(precision: Precision) -> Classifier {
+    let config = r#"{"architecture": "vit_tiny_patch16_224", "pretrained_cfg": {"input_size": [3, 224, 224]}}"#;
+    let (width, mlp) = (192, 768);
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("cls_token".into(), vec![1, 1, width]),
+        ("pos_embed".into(), vec![1, 197, width]),
+        ("patch_embed.proj.weight".into(), vec![width, 3, 16, 16]),
+        ("patch_embed.proj.bias".into(), vec![width]),
+        ("head.weight".into(), vec![1000, width]),
+        ("head.bias".into(), vec![1000]),
+        ("norm.weight".into(), vec![width]),
+        ("norm.bias".into(), vec![width]),
+    ];
+    for i in 0..12 {
+        for (layer, outputs, inputs) in [
+            ("attn.qkv", 3 * width, width),
+            ("attn.proj", width, width),
+            ("mlp.fc1", mlp, width),
+            ("mlp.fc2", width, mlp),
+        ] {
+            shapes.push((format!("blocks.{i}.{layer}.weight"), vec![outputs, inputs]));
+            shapes.push((format!("blocks.{i}.{layer}.bias"), vec![outputs]));
+        }
+        for norm in ["norm1", "norm2"] {
+            shapes.push((format!("blocks.{i}.{norm}.weight"), vec![width]));
+            shapes.push((format!("blocks.{i}.{norm}.bias"), vec![width]));
+        }
+    }
+    let mut rng = fastrand::Rng::with_seed(1);
+    let tensors = shapes.into_iter().map(|(name, shape)| {
+        let values = (0..shape.iter().product()).map(|_| (rng.f32() - 0.5) * 0.1).collect();
+        (name, shape, Values::F32(values))
+    });
+    let weights = write(tensors.collect(), &[]).unwrap();
+    Classifier::load(ConfigFiles { config, preprocessor: None }, &weights, Some(precision)).unwrap()
+}
+
+/// A model by name.
+type Build = (&'static str, fn(Precision) -> Classifier);
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
+fn forward(c: &mut Criterion) {
+    let builds: [Build; 2] = [("default model", default_model), ("ViT-Ti/16 at 224", vit_tiny)];
+    for (name, build) in builds {
+        for precision in [Precision::F32, Precision::Int8] {
+            let mut model = build(precision);
+            let pixels = vec![0.5; 3 * model.config().image_size.iter().product::<usize>()];
+            c.bench_function(&format!("{name} {precision:?}"), |b| b.iter(|| model.logits(&pixels).unwrap()[0]));
+            c.bench_function(&format!("{name} {precision:?}, traced"), |b| b.iter(|| model.trace(&pixels).unwrap().1));
+        }
+    }
+}
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
+fn preprocess(c: &mut Criterion) {
+    let model = default_model(Precision::Int8);
+    let photo = vec![127; 4 * 1600 * 1200];
+    let image = Rgba { data: &photo, width: 1600, height: 1200 };
+    c.bench_function("preprocess a photo of 1600 × 1200", |b| b.iter(|| model.preprocess(image).unwrap()));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+criterion::criterion_group!(benches, forward, preprocess);
+#[cfg(not(target_arch = "wasm32"))]
+criterion::criterion_main!(benches);
+
+#[cfg(target_arch = "wasm32")]
+fn main() {}
