@@ -42,7 +42,6 @@ async function answer(request) {
   if (abortedId === request.id) return { result: undefined, transfer: [] };
   const result = engine[request.type](pixels, { topK: request.topK });
   result.timing.total = performance.now() - start;
-  const transfer = [result.logits.buffer];
-  if ('attentions' in result) transfer.push(result.attentions.buffer);
-  return { result, transfer };
+  const arrays = Object.values(result).filter((value) => value instanceof Float32Array);
+  return { result, transfer: arrays.map((array) => array.buffer) };
 }

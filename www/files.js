@@ -66,6 +66,6 @@ function model(config, tensors, preprocessor) {
   if (weights.name !== 'model.safetensors' && tensors.length > 1) {
     return { kind: 'nothing', message: `There are ${tensors.length} .safetensors files, but none is called model.safetensors. Weights split over several files can't be read.` };
   }
-  const folder = weights.webkitRelativePath.split('/').at(-2);
+  const folder = (weights.webkitRelativePath ?? '').split('/').at(-2);
   return { kind: 'model', name: folder || weights.name.replace(/\.safetensors$/i, ''), parts: { config, preprocessor, weights } };
 }

@@ -16,7 +16,10 @@ import { normaliseSource } from './source.js';
  * @typedef {import('../index.js').Trace} Trace
  */
 
-/** A model loaded in a worker of its own. */
+/**
+ * A model loaded in a worker of its own.
+ * @implements {Pick<import('../index.js').Vitscope, 'config' | 'classify' | 'trace' | 'close'>}
+ */
 export class Vitscope {
   #bridge;
   #queue;

@@ -12,7 +12,10 @@ import { loadWasm } from './wasm.js';
  * @typedef {import('./source.js').Source} Source
  */
 
-/** A loaded model in this thread. Loading is asynchronous, all else blocks until it is done. */
+/**
+ * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
+ * @implements {Pick<import('../engine.js').Engine, 'config' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'close'>}
+ */
 export class Engine {
   /** @type {import('../wasm/vitscope.js').Engine | undefined} */
   #wasm;
@@ -63,7 +66,7 @@ export class Engine {
    */
   preprocess(image) {
     checkPixels(image);
-    return this.#call((wasm) => wasm.preprocess(/** @type {ImageData} */ (image)));
+    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {ImageData} */ (image))));
   }
 
   /**
@@ -77,6 +80,7 @@ export class Engine {
   /**
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
+   * @returns {any} with a crop for an image, without for pixel values: engine.d.ts tells the two apart
    */
   classify(image, { topK = 5 } = {}) {
     return this.#run(image, topK, (wasm, pixels) => wasm.classify(pixels, topK));
@@ -85,6 +89,7 @@ export class Engine {
   /**
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
+   * @returns {any} with a crop for an image, without for pixel values: engine.d.ts tells the two apart
    */
   trace(image, { topK = 5 } = {}) {
     return this.#run(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));

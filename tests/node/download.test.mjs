@@ -1,0 +1,109 @@
+/** Downloads over real HTTP: whole, truncated, compressed, missing, aborted. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { download } from '../../pkg/lib/download.js';
+import { readSource } from '../../pkg/lib/source.js';
+
+const BODY = Buffer.alloc(300_000, 'vitscope ');
+const PAGE = '<!doctype html><title>App</title>';
+
+/** @type {Record<string, (response: import('node:http').ServerResponse) => void>} */
+const ANSWERS = {
+  '/whole': (response) => response.writeHead(200, { 'content-length': BODY.length }).end(BODY),
+  '/chunked': (response) => response.writeHead(200).end(BODY),
+  '/gzip': (response) => {
+    const packed = gzipSync(BODY);
+    response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
+  },
+  '/cut': (response) => {
+    response.writeHead(200, { 'content-length': BODY.length });
+    response.write(BODY.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20));
+  },
+  '/slow': (response) => {
+    response.writeHead(200, { 'content-length': BODY.length });
+    response.write(BODY.subarray(0, 1000));
+  },
+  '/refused': (response) => response.writeHead(403).end(),
+  '/moved': (response) => response.writeHead(302, { location: '/whole' }).end(),
+  '/page': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
+  // A folder behind a single-page server: whatever is missing is the index page.
+  '/app/config.json': (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"a": 1}'),
+  '/app/model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/app/preprocessor_config.json': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
+  '/nothing/model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/nothing/config.json': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
+  '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
+  '/secret/model.safetensors?key=1': (response) => response.writeHead(200).end(BODY),
+};
+
+const server = createServer((request, response) => {
+  const answer = ANSWERS[request.url ?? ''];
+  if (answer) answer(response);
+  else response.writeHead(404).end();
+});
+let origin = '';
+before(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  origin = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
+});
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const network = (/** @type {RegExp} */ message) => (/** @type {any} */ error) => {
+  assert.equal(error.code, 'network', `${error.stack}`);
+  assert.match(error.message, message);
+  return true;
+};
+
+for (const path of ['/whole', '/chunked', '/gzip', '/moved']) {
+  test(`${path} arrives as it was sent, with progress`, async () => {
+    /** @type {[number, number][]} */
+    const seen = [];
+    const file = await download(origin + path, { onBytes: (loaded, total) => seen.push([loaded, total]) });
+    assert.deepEqual(file && Buffer.from(file.bytes), BODY);
+    assert.deepEqual(seen.at(-1), [BODY.length, path === '/whole' || path === '/moved' ? BODY.length : 0]);
+    assert.ok(seen.every(([loaded], i) => i === 0 || loaded >= seen[i - 1][0]));
+  });
+}
+
+test('a download that breaks off is an error that says where', async () => {
+  await assert.rejects(download(`${origin}/cut`), network(/\/cut broke off after 1000 of 300000 bytes/));
+});
+
+test('a status other than success names the URL and the status', async () => {
+  await assert.rejects(download(`${origin}/refused`), network(/\/refused answered with HTTP status 403/));
+  await assert.rejects(download(`${origin}/absent`), network(/404/));
+  assert.equal(await download(`${origin}/absent`, { optional: true }), undefined);
+  await assert.rejects(download(`${origin}/refused`, { optional: true }), network(/403/));
+});
+
+test('a server that is not there', async () => {
+  await assert.rejects(download('http://127.0.0.1:1/config.json'), network(/127\.0\.0\.1:1\/config\.json could not be fetched/));
+});
+
+test('aborting rejects with the reason', async () => {
+  const abort = new AbortController();
+  const load = download(`${origin}/slow`, { signal: abort.signal, onBytes: (loaded) => void (loaded && abort.abort(new Error('enough'))) });
+  await assert.rejects(load, /^Error: enough$/);
+});
+
+test('an index page in place of a file', async () => {
+  const { preprocessor, config, weights } = await readSource({ folder: `${origin}/app/` });
+  assert.equal(preprocessor, undefined);
+  assert.equal(config, '{"a": 1}');
+  assert.equal(weights.length, BODY.length);
+  await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/nothing\/config\.json answered with an HTML page/));
+});
+
+test("a folder's query goes to each of its files", async () => {
+  const { config, preprocessor } = await readSource({ folder: `${origin}/secret/?key=1` });
+  assert.equal(config, '{}');
+  assert.equal(preprocessor, undefined);
+  await assert.rejects(readSource({ folder: `${origin}/secret/` }), network(/404/));
+});

@@ -1,0 +1,182 @@
+/** The synchronous engine in Node, against what PyTorch computed (tests/fixtures), and its failures by code. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Engine, VitscopeError } from '../../pkg/engine.js';
+import { distance, readTensors } from './safetensors.mjs';
+
+const FIXTURES = new URL('../fixtures/', import.meta.url);
+const TOLERANCE = 1e-4;
+
+const folder = (/** @type {string} */ name) => new URL(`${name}/`, FIXTURES);
+const bytes = (/** @type {string} */ path) => new Uint8Array(readFileSync(new URL(path, FIXTURES)));
+const text = (/** @type {string} */ path) => readFileSync(new URL(path, FIXTURES), 'utf8');
+const parts = () => ({ config: JSON.parse(text('hf_vit/config.json')), preprocessor: text('hf_vit/preprocessor_config.json'), weights: bytes('hf_vit/model.safetensors') });
+const gradient = (/** @type {number} */ width, /** @type {number} */ height) => ({ width, height, data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => (i % 4 === 3 ? 255 : (7 * i) % 256)) });
+
+/** Lets through what no typed caller would pass. @returns {any} */
+const wrong = (/** @type {any} */ value) => value;
+
+/** A check for assert.throws and assert.rejects. */
+const failure = (/** @type {string} */ code, message = /./) => (/** @type {any} */ error) => {
+  assert.ok(error instanceof VitscopeError, `${error?.stack}`);
+  assert.equal(error.name, 'VitscopeError');
+  assert.equal(error.code, code, error.message);
+  assert.match(error.message, message);
+  return true;
+};
+
+for (const name of ['hf_vit', 'hf_vit_v5', 'hf_vit_f16', 'hf_vit_bf16', 'timm_vit', 'timm_vit_gap', 'timm_vit_nobias']) {
+  test(`${name}: logits and every attention map as PyTorch's`, async () => {
+    const { pixel_values, logits, attentions } = readTensors(new URL(`${name}/expected.safetensors`, FIXTURES));
+    const engine = await Engine.load(folder(name));
+    const trace = engine.trace(pixel_values.data, { topK: 3 });
+    assert.ok(distance(trace.logits, logits.data) < TOLERANCE);
+    assert.ok(distance(trace.attentions, attentions.data) < TOLERANCE);
+
+    const { config } = engine;
+    assert.deepEqual([trace.layers, trace.heads, trace.tokens, trace.tokens], attentions.shape);
+    assert.deepEqual([config.layers, config.heads, config.tokens], attentions.shape.slice(0, 3));
+    assert.deepEqual([3, ...config.imageSize], pixel_values.shape);
+    assert.equal(config.numClasses, logits.data.length);
+    assert.equal(config.labels.length, config.numClasses);
+    assert.equal(trace.tokens, trace.prefixTokens + trace.grid[0] * trace.grid[1]);
+    assert.equal(config.dtype, 'f32');
+
+    const answer = engine.classify(pixel_values.data, { topK: 3 });
+    assert.deepEqual(answer.logits, trace.logits, 'recording attention changes nothing');
+    assert.deepEqual(answer.top, trace.top);
+    const order = [...logits.data.keys()].sort((a, b) => logits.data[b] - logits.data[a]);
+    assert.deepEqual(answer.top.map(({ index }) => index), order.slice(0, 3));
+    assert.deepEqual(answer.top.map(({ label }) => label), order.slice(0, 3).map((i) => config.labels[i]));
+    engine.close();
+  });
+}
+
+test('scores are the softmax of the logits', async () => {
+  const engine = await Engine.load(parts());
+  const { top, logits } = engine.classify(gradient(30, 40), { topK: 11 });
+  const exponentials = logits.map((x) => Math.exp(x - Math.max(...logits)));
+  const sum = exponentials.reduce((a, b) => a + b);
+  for (const { index, score } of top) assert.ok(Math.abs(score - exponentials[index] / sum) < 1e-6);
+});
+
+test('an image is the same as its pixel values, and its crop is told', async () => {
+  const engine = await Engine.load({ ...parts(), preprocessor: text('preprocess/hf_shortest_edge_crop.json') });
+  const image = gradient(54, 81);
+  const answer = engine.classify(image);
+  assert.deepEqual(answer.logits, engine.classify(engine.preprocess(image)).logits);
+  // 54 × 81 becomes 27 × 40 (rounded down), of which the middle 24 × 24 are seen.
+  assert.deepEqual(answer.crop, engine.crop(54, 81));
+  assert.ok(Math.abs(answer.crop.width - 48) < 1e-4, JSON.stringify(answer.crop));
+  assert.ok(Math.abs(answer.crop.height - (24 * 81) / 40) < 1e-4, JSON.stringify(answer.crop));
+  for (const value of Object.values(answer.timing)) assert.ok(value >= 0);
+  assert.ok(answer.timing.total >= answer.timing.forward);
+  assert.equal(answer.top.length, 5, 'topK is 5 unless told');
+});
+
+test('a model can be given in every form', async () => {
+  const { weights } = parts();
+  const config = text('hf_vit/config.json');
+  const preprocessor = text('hf_vit/preprocessor_config.json');
+  const image = gradient(20, 20);
+  const forms = [
+    folder('hf_vit'),
+    folder('hf_vit').href.replace(/\/$/, ''),
+    { config, preprocessor, weights },
+    { config: JSON.parse(config), preprocessor: JSON.parse(preprocessor), weights: weights.buffer },
+    { config: new Blob([config]), preprocessor: new Blob([preprocessor]), weights: new Blob([weights]) },
+  ];
+  /** @type {Float32Array[]} */
+  const answers = [];
+  for (const form of forms) answers.push((await Engine.load(form)).classify(image).logits);
+  for (const logits of answers) assert.deepEqual(logits, answers[0]);
+  assert.equal(weights.length, bytes('hf_vit/model.safetensors').length, "the caller's bytes stay usable");
+});
+
+test('progress comes in every phase and ends whole', async () => {
+  /** @type {import('../../pkg/index.js').Progress[]} */
+  const seen = [];
+  await Engine.load(folder('hf_vit'), { onProgress: (progress) => seen.push(progress) });
+  const last = Object.fromEntries(seen.map((progress) => [progress.phase, progress]));
+  // (wasm is loaded once a process, here by an earlier test.)
+  assert.ok(last.config.loaded > 0);
+  assert.equal(last.weights.loaded, bytes('hf_vit/model.safetensors').length);
+  assert.equal(last.weights.total, last.weights.loaded);
+  assert.deepEqual(last.prepare, { phase: 'prepare', loaded: 1, total: 1 });
+});
+
+test('int8 arithmetic on an f32 file', async () => {
+  const engine = await Engine.load(parts(), { dtype: 'int8' });
+  assert.equal(engine.config.dtype, 'int8');
+  const { pixel_values, logits } = readTensors(new URL('hf_vit/expected.safetensors', FIXTURES));
+  const actual = engine.classify(pixel_values.data).logits;
+  const dot = (/** @type {Float32Array} */ a, /** @type {Float32Array} */ b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+  const cosine = dot(actual, logits.data) / Math.sqrt(dot(actual, actual) * dot(logits.data, logits.data));
+  assert.ok(cosine > 0.99, `cosine ${cosine}`);
+  assert.notDeepEqual(actual, (await Engine.load(parts())).classify(pixel_values.data).logits, 'it is another arithmetic');
+});
+
+test('models that are not right are refused by code', async (t) => {
+  /** @type {Record<string, [object, string, RegExp]>} */
+  const cases = {
+    'no JSON': [{ config: '{"model_type": "vit"' }, 'invalid-config', /config\.json/],
+    'an architecture nobody knows': [{ config: { ...parts().config, model_type: 'swin', architectures: ['SwinForImageClassification'] } }, 'unsupported-architecture', /swin/i],
+    'a preprocessor that is no JSON': [{ preprocessor: 'no' }, 'invalid-preprocessor', /preprocessor/],
+    'truncated weights': [{ weights: parts().weights.subarray(0, 5000) }, 'invalid-weights', /./],
+    'empty weights': [{ weights: new ArrayBuffer(0) }, 'invalid-weights', /./],
+    'a header of 2^63 bytes': [{ weights: new Uint8Array([255, 255, 255, 255, 255, 255, 255, 127, 123]) }, 'invalid-weights', /./],
+    'a config of another width': [{ config: { ...parts().config, hidden_size: 40 } }, 'tensor-shape', /./],
+    'more layers than the file has': [{ config: { ...parts().config, num_hidden_layers: 4 } }, 'missing-tensor', /./],
+    'fewer layers than the file has': [{ config: { ...parts().config, num_hidden_layers: 2 } }, 'unexpected-tensor', /./],
+  };
+  for (const [name, [change, code, message]] of Object.entries(cases)) {
+    await t.test(name, () => assert.rejects(Engine.load({ ...parts(), ...change }), failure(code, message)));
+  }
+});
+
+test('arguments that are not right are refused by code', async (t) => {
+  await t.test('sources', async () => {
+    await assert.rejects(Engine.load(wrong(null)), failure('invalid-argument', /folder URL/));
+    await assert.rejects(Engine.load(wrong({ config: {} })), failure('invalid-argument', /weights/));
+    await assert.rejects(Engine.load(wrong({ ...parts(), weights: [1, 2] })), failure('invalid-argument', /ArrayBuffer/));
+    await assert.rejects(Engine.load(wrong({ ...parts(), config: 3 })), failure('invalid-argument', /config/));
+    await assert.rejects(Engine.load('not absolute'), failure('invalid-argument', /not absolute/));
+    await assert.rejects(Engine.load(folder('no_such_model')), failure('network', /no_such_model\/(config\.json|model\.safetensors)/));
+    await assert.rejects(Engine.load(parts(), { dtype: wrong('f16') }), failure('invalid-argument', /f16/));
+  });
+  const engine = await Engine.load(parts());
+  await t.test('images', () => {
+    assert.throws(() => engine.classify(wrong(null)), failure('invalid-image'));
+    assert.throws(() => engine.classify(wrong({ width: 2, height: 2 })), failure('invalid-image'));
+    assert.throws(() => engine.classify({ width: 0, height: 2, data: new Uint8ClampedArray() }), failure('invalid-image', /0 × 2/));
+    assert.throws(() => engine.classify({ width: 2, height: 2, data: new Uint8ClampedArray(12) }), failure('invalid-image', /16 bytes/));
+    assert.throws(() => engine.classify({ width: 1.5, height: 2, data: new Uint8ClampedArray(12) }), failure('invalid-image'));
+    assert.throws(() => engine.preprocess({ width: -2, height: -2, data: new Uint8ClampedArray(16) }), failure('invalid-image'));
+  });
+  await t.test('pixel values and topK', () => {
+    assert.throws(() => engine.classify(new Float32Array(7)), failure('invalid-argument'));
+    for (const topK of [0, -1, 1.5, NaN, '5', Infinity]) assert.throws(() => engine.trace(gradient(4, 4), { topK: wrong(topK) }), failure('invalid-argument', /topK/));
+  });
+  await t.test('more classes than there are', () => assert.equal(engine.classify(gradient(4, 4), { topK: 1000 }).top.length, 11));
+  await t.test('and the engine still works', () => assert.equal(engine.classify(gradient(4, 4)).top.length, 5));
+});
+
+test('an aborted load rejects with the reason', async () => {
+  const before = new AbortController();
+  before.abort(new Error('changed my mind'));
+  await assert.rejects(Engine.load(folder('hf_vit'), { signal: before.signal }), /changed my mind/);
+
+  const during = new AbortController();
+  const load = Engine.load(folder('hf_vit'), { signal: during.signal, onProgress: () => during.abort(new Error('enough')) });
+  await assert.rejects(load, /enough/);
+});
+
+test('after close every call says so', async () => {
+  const engine = await Engine.load(parts());
+  engine.close();
+  engine.close();
+  assert.throws(() => engine.classify(gradient(4, 4)), failure('closed'));
+  assert.throws(() => engine.crop(4, 4), failure('closed'));
+  assert.equal(engine.config.layers, 3, 'what the model was stays readable');
+});
