@@ -1,0 +1,127 @@
+// The page's server, for `cargo xtask serve` and for the tests. It serves a few folders of the repository on this machine alone.
+import { createServer } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import sirv from 'sirv';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const FOLDERS = ['www', 'pkg', 'models'];
+const HOST = '127.0.0.1';
+const DEFAULT_PORT = 8080;
+
+// Cross-origin isolation, which shared memory will need, and no stale copy of a file just rebuilt.
+const HEADERS = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'X-Content-Type-Options': 'nosniff',
+  'Cache-Control': 'no-cache',
+};
+
+/**
+ * Starts the server: `/www/`, `/pkg/` and `/models/`, with `/` leading to `/www/`.
+ *
+ * @param {object} [options]
+ * @param {number} [options.port] 0 for any free port
+ * @param {boolean} [options.orNext] where the port is taken, try the ones after it
+ * @param {string[]} [options.folders] more folders of the repository to serve, such as 'tests/page'
+ * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
+ */
+export async function serve({ port = 0, orNext = false, folders = [] } = {}) {
+  const server = createServer(handler([...FOLDERS, ...folders]));
+  const taken = await listen(server, port, orNext ? 100 : 1);
+  return {
+    url: `http://${HOST}:${taken}/`,
+    port: taken,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+    },
+  };
+}
+
+/**
+ * @param {string[]} folders
+ * @returns {import('node:http').RequestListener}
+ */
+function handler(folders) {
+  const served = folders.map((folder) => ({
+    prefix: `/${folder}`,
+    // dev: look at the disk on every request; a list of files made at the start misses the next build's.
+    files: sirv(`${ROOT}${folder}`, { dev: true, etag: true }),
+  }));
+
+  return (request, response) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
+
+    const url = request.url ?? '/';
+    const path = url.replace(/[?#].*$/s, '');
+    if (path === '/') return redirect(response, '/www/');
+    const found = served.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
+    if (!found) return refuse(response, 404);
+    // Without the slash, relative addresses in the page would miss.
+    if (path === found.prefix) return redirect(response, `${path}/`);
+
+    request.url = url.slice(found.prefix.length);
+    // sirv throws on a range that ends before it starts. The whole file is a valid answer to any range.
+    delete request.headers.range;
+    found.files(request, response, () => refuse(response, 404));
+  };
+}
+
+/**
+ * @param {import('node:http').ServerResponse} response
+ * @param {number} status
+ */
+function refuse(response, status) {
+  response.writeHead(status, { 'Content-Type': 'text/plain' }).end(`${status}\n`);
+}
+
+/**
+ * @param {import('node:http').ServerResponse} response
+ * @param {string} to
+ */
+function redirect(response, to) {
+  response.writeHead(302, { Location: to }).end();
+}
+
+/**
+ * Listens on `port`, or on the first free one of the `tries` from it.
+ *
+ * @param {import('node:http').Server} server
+ * @param {number} port
+ * @param {number} tries
+ * @returns {Promise<number>}
+ */
+async function listen(server, port, tries) {
+  for (let candidate = port; ; candidate++) {
+    try {
+      return await new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(candidate, HOST, () => {
+          server.off('error', reject);
+          resolve(/** @type {import('node:net').AddressInfo} */ (server.address()).port);
+        });
+      });
+    } catch (error) {
+      const isTaken = /** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE';
+      if (!isTaken) throw error;
+      if (candidate + 1 >= port + tries || candidate === 65535) {
+        throw new Error(`Port ${candidate} is taken; name another with --port.`, { cause: error });
+      }
+    }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const asked = positionals.length > 0;
+  try {
+    const { url } = await serve({ port: asked ? Number(positionals[0]) : DEFAULT_PORT, orNext: !asked });
+    console.log(`Serving the page at ${url} (Ctrl-C stops it)`);
+  } catch (error) {
+    console.error(`error: ${/** @type {Error} */ (error).message}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,63 @@
+//! `cargo xtask`: what the project does to itself. It needs Rust, Node.js 20 and nothing else; the rest it sets up.
+
+mod apt;
+mod browser;
+mod node;
+mod serve;
+mod test;
+mod toolchain;
+mod wasm;
+mod wasm_tests;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use xshell::Shell;
+
+const USAGE: &str = "\
+cargo xtask build                 build the wasm module into pkg/wasm/
+cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
+cargo xtask test [STEP...]        run every check, or only the named steps
+cargo xtask test --list           name the steps";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match run(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<()> {
+    let sh = Shell::new()?;
+    sh.change_dir(root());
+    match args {
+        [] | ["help" | "--help" | "-h"] => println!("{USAGE}"),
+        ["build"] => wasm::build(&sh)?,
+        ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["test", "--list"] => test::list(),
+        ["test", steps @ ..] => test::run(&sh, steps)?,
+        _ => bail!("unknown arguments `{}`\n\n{USAGE}", args.join(" ")),
+    }
+    Ok(())
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository")
+}
+
+/// What xtask remembers between runs; deleting it costs time only.
+fn cache() -> PathBuf {
+    root().join("target/xtask")
+}
+
+/// The program `name` on PATH.
+fn which(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
