@@ -104,8 +104,8 @@ export interface Progress {
 
 /**
  * Anything with pixels. It is read as it is at the time of the call and stays yours: bitmaps and frames are copied, not
- * consumed. Blobs and URLs are decoded as stored: EXIF orientation is applied, colour profiles are not. Transparency is
- * ignored, not blended.
+ * consumed. Blobs and URLs are decoded as stored: EXIF orientation is applied, colour profiles are not. What is
+ * transparent is laid over white.
  */
 export type ImageSource =
   | ImageBitmap

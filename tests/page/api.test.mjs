@@ -1,0 +1,448 @@
+/** The npm package on a page of its own: its numbers, every kind of image, aborting, closing, failing. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { extname, join } from 'node:path';
+import { before, test } from 'node:test';
+import { distance, readTensors } from '../node/safetensors.mjs';
+import { ROOT, classifyByCli, finallyDo, openApi, png, startBrowser, startServer, temporaryFolder } from './harness.mjs';
+
+const MODEL = '/models/vitscope-tiny/';
+/** @type {import('playwright-core').Browser} */
+let browser;
+let origin = '';
+before(async () => {
+  [browser, origin] = await Promise.all([startBrowser(), startServer()]);
+});
+
+/** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
+const onApiPage = (body) => async () => {
+  const tab = await openApi(browser, origin);
+  await body(tab);
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+};
+
+/**
+ * Another server: what it sends under each path, with headers that let the isolated page take it.
+ * @param {(path: string) => {body: string | Buffer, type?: string, headers?: Record<string, string>} | undefined} answer
+ */
+async function otherSite(answer) {
+  const server = createServer((request, response) => {
+    const found = answer(request.url ?? '');
+    const headers = { 'cross-origin-resource-policy': 'cross-origin', 'cross-origin-embedder-policy': 'require-corp' };
+    response.writeHead(found ? 200 : 404, { ...headers, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  finallyDo(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
+}
+
+test("the API gives the command line's numbers", onApiPage(async ({ page }) => {
+  const folder = temporaryFolder();
+  // As PNG, so that both sides decode the same pixels.
+  const files = await Promise.all(['chelsea', 'coffee', 'rocket', 'astronaut'].map(async (name) => {
+    const base64 = await page.evaluate(async (url) => {
+      const bitmap = await createImageBitmap(await (await fetch(url)).blob());
+      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+      canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
+      const bytes = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
+      return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''));
+    }, `/www/samples/${name}.jpg`);
+    const file = join(folder, `${name}.png`);
+    writeFileSync(file, Buffer.from(base64, 'base64'));
+    return { file, base64 };
+  }));
+  for (const dtype of /** @type {const} */ ([undefined, 'f32'])) {
+    const expected = classifyByCli([`.${MODEL}`, ...files.map(({ file }) => file), ...(dtype ? ['--dtype', dtype] : [])]);
+    const actual = await page.evaluate(async ({ model, images, dtype }) => {
+      const vit = await vitscope.Vitscope.load(model, { dtype });
+      const blobs = images.map((base64) => new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+      const answers = await Promise.all(blobs.map((blob) => vit.classify(blob)));
+      vit.close();
+      return { dtype: vit.config.dtype, tops: answers.map(({ top }) => top) };
+    }, { model: MODEL, images: files.map(({ base64 }) => base64), dtype });
+    assert.equal(actual.dtype, dtype ?? 'int8');
+    expected.forEach(({ top }, i) => {
+      assert.equal(actual.tops[i].length, 5);
+      assert.deepEqual(actual.tops[i].map(({ index, label }) => [index, label]), top.map(({ index, label }) => [index, label]));
+      top.forEach(({ score }, rank) => assert.ok(Math.abs(score - actual.tops[i][rank].score) < 1e-4, `${score} and ${actual.tops[i][rank].score}`));
+    });
+  }
+}));
+
+test("images become the pixel values that Pillow and transformers make of them", onApiPage(async ({ page }) => {
+  const expected = readTensors(new URL('../fixtures/preprocess/expected.safetensors', import.meta.url));
+  for (const image of ['photo', 'tall', 'small', 'dot', 'line']) {
+    const { data } = expected[`${image}/hf_shortest_edge_crop`];
+    const [actual, wanted] = await page.evaluate(async ({ image, pixels }) => {
+      const text = async (/** @type {string} */ path) => (await fetch(`/tests/fixtures/${path}`)).text();
+      const source = {
+        config: await text('hf_vit/config.json'),
+        preprocessor: await text('preprocess/hf_shortest_edge_crop.json'),
+        weights: await (await fetch('/tests/fixtures/hf_vit/model.safetensors')).arrayBuffer(),
+      };
+      const vit = await vitscope.Vitscope.load(source);
+      const engine = await vitscope.Engine.load(source);
+      const { logits } = await vit.classify(`/tests/fixtures/preprocess/${image}.png`);
+      vit.close();
+      return [[...logits], [...engine.classify(new Float32Array(pixels)).logits]];
+    }, { image, pixels: [...data] });
+    assert.ok(distance(actual, wanted) < 1e-5, `${image}: ${distance(actual, wanted)}`);
+  }
+}));
+
+test('colours under transparency are read as they are stored', onApiPage(async ({ page }) => {
+  const colour = (/** @type {number} */ x, /** @type {number} */ y) => /** @type {[number, number, number, number]} */ ([3 * x, 255 - 5 * y, 90, (4 * x * y) % 256]);
+  const data = Array.from({ length: 64 * 48 }, (_, i) => colour(i % 64, Math.floor(i / 64))).flat();
+  const results = await page.evaluate(async ({ model, file, data }) => {
+    const [vit, engine] = await Promise.all([vitscope.Vitscope.load(model), vitscope.Engine.load(model)]);
+    const blob = await (await fetch(`data:image/png;base64,${file}`)).blob();
+    const expected = engine.classify({ data: new Uint8ClampedArray(data), width: 64, height: 48 });
+    const answers = [await vit.classify(blob), await vit.classify(new ImageData(new Uint8ClampedArray(data), 64, 48))];
+    vit.close();
+    return { expected: [...expected.logits], answers: answers.map(({ logits }) => [...logits]) };
+  }, { model: MODEL, file: png(64, 48, colour).toString('base64'), data });
+  for (const answer of results.answers) assert.deepEqual(answer, results.expected);
+}));
+
+test('every kind of image is accepted, gives the same answer and stays usable', onApiPage(async ({ page }) => {
+  const file = png(75, 50, (x, y) => [3 * x, 5 * y, 255 - 2 * x, 255]).toString('base64');
+  const results = await page.evaluate(async ({ model, file }) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const blob = await (await fetch(`data:image/png;base64,${file}`)).blob();
+    const bitmap = await createImageBitmap(blob);
+    const canvas = Object.assign(document.createElement('canvas'), { width: 75, height: 50 });
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    context.drawImage(bitmap, 0, 0);
+    const data = context.getImageData(0, 0, 75, 50);
+    const before = data.data.slice();
+    const offscreen = new OffscreenCanvas(75, 50);
+    offscreen.getContext('2d')?.putImageData(data, 0, 0);
+    const url = URL.createObjectURL(blob);
+    const ready = Object.assign(new Image(), { src: url });
+    await ready.decode();
+    const loading = Object.assign(new Image(), { src: `${url}#` });
+    const frame = new VideoFrame(canvas, { timestamp: 0 });
+
+    /** @type {Record<string, import('../../pkg/index.js').ImageSource>} */
+    const sources = { blob, file: new File([blob], 'x.png'), bitmap, data, canvas, offscreen, ready, loading, frame, url, object: new URL(url), dataUrl: `data:image/png;base64,${file}` };
+    /** @type {Record<string, number[]>} */
+    const logits = {};
+    for (const [name, source] of Object.entries(sources)) {
+      const answer = await vit.classify(source);
+      const trace = await vit.trace(source);
+      logits[name] = [...answer.logits];
+      const same = answer.logits.every((x, i) => x === trace.logits[i]);
+      if (!same || trace.attentions.length !== trace.layers * trace.heads * trace.tokens ** 2) throw new Error(`${name}: trace and classify differ`);
+      if (JSON.stringify(answer.crop) !== JSON.stringify({ x: 12.5, y: 0, width: 50, height: 50 })) throw new Error(`${name}: ${JSON.stringify(answer.crop)}`);
+    }
+    const usable = {
+      bitmap: bitmap.width === 75,
+      frame: frame.displayWidth === 75,
+      data: data.data.length === before.length && data.data.every((x, i) => x === before[i]),
+      canvas: context.getImageData(0, 0, 1, 1).data[3] === 255,
+    };
+    frame.close();
+    vit.close();
+    return { logits, usable };
+  }, { model: MODEL, file });
+  assert.deepEqual(results.usable, { bitmap: true, frame: true, data: true, canvas: true });
+  const { blob, frame, ...others } = results.logits;
+  for (const [name, logits] of Object.entries(others)) assert.deepEqual(logits, blob, name);
+  // A frame may hold its picture as luma and chroma.
+  assert.ok(distance(frame, blob) < 0.02, String(distance(frame, blob)));
+}));
+
+test('a video is read as it is at the time of the call', onApiPage(async ({ page }) => {
+  const tops = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    const paint = (/** @type {string} */ left, /** @type {string} */ right) => {
+      context.fillStyle = left;
+      context.fillRect(0, 0, 32, 64);
+      context.fillStyle = right;
+      context.fillRect(32, 0, 32, 64);
+    };
+    paint('orange', 'black');
+    const video = Object.assign(document.createElement('video'), { muted: true, srcObject: canvas.captureStream(30) });
+    const tooEarly = await vit.classify(video).catch((error) => error.code);
+    const painting = setInterval(paint, 20, 'orange', 'black'); // a stream of a canvas has a frame for every change
+    await video.play();
+    await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    clearInterval(painting);
+    const still = await createImageBitmap(video);
+    const asked = vit.classify(video);
+    paint('blue', 'white');
+    const [first, reference] = [await asked, await vit.classify(still)];
+    vit.close();
+    return { tooEarly, first: [...first.logits], reference: [...reference.logits] };
+  }, MODEL);
+  assert.equal(tops.tooEarly, 'invalid-image');
+  assert.ok(distance(tops.first, tops.reference) < 1e-5, String(distance(tops.first, tops.reference)));
+}));
+
+test("a photo is turned upright as its EXIF data says", onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const canvas = new OffscreenCanvas(96, 48);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    context.fillStyle = 'orange';
+    context.fillRect(0, 0, 96, 24);
+    const jpeg = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/jpeg', quality: 1 })).arrayBuffer());
+    // An APP1 segment after the start marker: orientation 6, "turn a quarter clockwise to view".
+    const exif = [0xff, 0xe1, 0, 34, 69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0];
+    const turned = new Blob([jpeg.slice(0, 2), new Uint8Array(exif), jpeg.slice(2)], { type: 'image/jpeg' });
+
+    const plain = await createImageBitmap(new Blob([jpeg]));
+    const upright = new OffscreenCanvas(48, 96);
+    const turn = /** @type {OffscreenCanvasRenderingContext2D} */ (upright.getContext('2d'));
+    turn.translate(48, 0);
+    turn.rotate(Math.PI / 2);
+    turn.drawImage(plain, 0, 0);
+    const [actual, expected] = [await vit.classify(turned), await vit.classify(upright)];
+    vit.close();
+    return { crop: actual.crop, actual: [...actual.logits], expected: [...expected.logits] };
+  }, MODEL);
+  assert.deepEqual(result.crop, { x: 0, y: 24, width: 48, height: 48 });
+  assert.ok(distance(result.actual, result.expected) < 1e-5, String(distance(result.actual, result.expected)));
+}));
+
+test('a model can be given by its folder or its files', onApiPage(async ({ page }) => {
+  const results = await page.evaluate(async (model) => {
+    const get = (/** @type {string} */ name) => fetch(`${model}${name}`);
+    const weights = await (await get('model.safetensors')).arrayBuffer();
+    const config = await (await get('config.json')).json();
+    const preprocessor = await (await get('preprocessor_config.json')).text();
+    const sources = [
+      model, model.replace(/\/$/, ''), `../..${model}`, new URL(model, location.href),
+      { config, preprocessor, weights },
+      { config: JSON.stringify(config), preprocessor: new Blob([preprocessor]), weights: new Blob([weights]) },
+    ];
+    const logits = [];
+    for (const source of sources) {
+      const vit = await vitscope.Vitscope.load(source);
+      logits.push([...(await vit.classify('/www/samples/coffee.jpg')).logits]);
+      vit.close();
+    }
+    return { logits, length: weights.byteLength };
+  }, MODEL);
+  for (const logits of results.logits) assert.deepEqual(logits, results.logits[0]);
+  assert.ok(results.length > 0, "the caller's buffer was not taken away");
+}));
+
+test('progress counts the bytes', onApiPage(async ({ page }) => {
+  const { seen, size } = await page.evaluate(async (model) => {
+    /** @type {import('../../pkg/index.js').Progress[]} */
+    const seen = [];
+    const vit = await vitscope.Vitscope.load(model, { onProgress: (progress) => seen.push(progress) });
+    vit.close();
+    return { seen, size: (await (await fetch(`${model}model.safetensors`)).blob()).size };
+  }, MODEL);
+  const of = (/** @type {string} */ phase) => seen.filter((progress) => progress.phase === phase);
+  const weights = of('weights');
+  assert.deepEqual(weights.at(-1), { phase: 'weights', loaded: size, total: size });
+  assert.ok(weights.every(({ loaded, total }, i) => total === size && (i === 0 || loaded > weights[i - 1].loaded)));
+  assert.ok(of('wasm').length > 0 && of('config').length > 0);
+  assert.deepEqual(seen.slice(-2), [{ phase: 'prepare', loaded: 0, total: 1 }, { phase: 'prepare', loaded: 1, total: 1 }]);
+}));
+
+test('calls are answered in order, and aborted ones leave the others alone', onApiPage(async ({ page }) => {
+  const log = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const image = await (await fetch('/www/samples/coffee.jpg')).blob();
+    const running = new AbortController();
+    const waiting = new AbortController();
+    const reason = { any: 'value' };
+    /** @type {string[]} */
+    const log = [];
+    const note = (/** @type {string} */ name, /** @type {Promise<unknown>} */ promise) =>
+      promise.then(() => log.push(`${name} done`), (error) => log.push(`${name} ${error === reason ? 'rejected with the reason' : error}`));
+    const all = [
+      note('first', vit.trace(image, { signal: running.signal })),
+      note('second', vit.classify(image, { signal: waiting.signal })),
+      note('third', vit.classify(image)),
+      note('fourth', vit.trace(image)),
+      note('fifth', vit.classify(image, { signal: AbortSignal.abort(reason) })),
+    ];
+    setTimeout(() => {
+      running.abort(reason);
+      waiting.abort(reason);
+    });
+    await Promise.all(all);
+    running.abort(reason); // after the end: nothing
+    const { top } = await vit.classify(image, { topK: 1, signal: new AbortController().signal });
+    log.push(`then ${top.length}`);
+    vit.close();
+    return log;
+  }, MODEL);
+  assert.equal(log[0], 'fifth rejected with the reason');
+  assert.deepEqual(log.slice(1, 3).sort(), ['first rejected with the reason', 'second rejected with the reason']);
+  assert.deepEqual(log.slice(3), ['third done', 'fourth done', 'then 1']);
+}));
+
+test('aborting a load ends its worker', onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async (model) => {
+    const reason = new Error('enough');
+    const before = await vitscope.Vitscope.load(model, { signal: AbortSignal.abort(reason) }).catch((error) => error === reason);
+    const abort = new AbortController();
+    const during = await vitscope.Vitscope.load(model, { signal: abort.signal, onProgress: () => abort.abort(reason) }).catch((error) => error === reason);
+    return { before, during };
+  }, MODEL);
+  assert.deepEqual(result, { before: true, during: true });
+  for (let tries = 0; page.workers().length && tries < 50; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(page.workers().length, 0);
+}));
+
+test('after close, pending and later calls say so', onApiPage(async ({ page }) => {
+  const codes = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const pending = [vit.classify('/www/samples/coffee.jpg'), vit.trace('/www/samples/coffee.jpg')];
+    vit.close();
+    vit.close();
+    const code = (/** @type {Promise<unknown>} */ promise) => promise.then(() => 'answered', (error) => error instanceof vitscope.VitscopeError && error.code);
+    return { codes: await Promise.all([...pending, vit.classify('/www/samples/coffee.jpg')].map(code)), layers: vit.config.layers };
+  }, MODEL);
+  assert.deepEqual(codes.codes, ['closed', 'closed', 'closed']);
+  assert.ok(codes.layers > 0);
+}));
+
+test('failures have a code and a sentence, and the instance goes on', onApiPage(async ({ page }) => {
+  const foreign = await otherSite((path) => (path === '/cat.jpg' ? { body: readFileSync(join(ROOT, 'www/samples/chelsea.jpg')), type: 'image/jpeg' } : undefined));
+  const results = await page.evaluate(async ({ model, foreign }) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const any = (/** @type {any} */ value) => value;
+    const closedBitmap = await createImageBitmap(new ImageData(2, 2));
+    closedBitmap.close();
+    const tainted = Object.assign(new Image(), { src: `${foreign}/cat.jpg` });
+    await tainted.decode();
+    const stained = Object.assign(document.createElement('canvas'), { width: 4, height: 4 });
+    stained.getContext('2d')?.drawImage(tainted, 0, 0);
+    const broken = Object.assign(new Image(), { src: '/www/style.css' });
+
+    /** @type {Record<string, any>} */
+    const images = {
+      nothing: undefined, number: 7, array: [1, 2], object: { width: 2, height: 2 }, short: { width: 2, height: 2, data: new Uint8ClampedArray(3) },
+      emptyCanvas: Object.assign(document.createElement('canvas'), { width: 0 }), closedBitmap, video: document.createElement('video'),
+      text: new Blob(['not an image'], { type: 'text/plain' }), emptyFile: new File([], 'empty.png'), cut: (await (await fetch('/www/samples/coffee.jpg')).blob()).slice(0, 200),
+      broken, tainted, stained, missing: '/www/samples/none.jpg', page: '/www/index.html', nowhere: 'http://127.0.0.1:1/x.png',
+    };
+    /** @type {Record<string, [string, string]>} */
+    const errors = {};
+    for (const [name, image] of Object.entries(images)) {
+      const error = await vit.classify(image).then(() => ({ code: 'none', message: '' }), (error) => (error instanceof vitscope.VitscopeError ? error : { code: `no VitscopeError: ${error}`, message: '' }));
+      errors[name] = [error.code, error.message];
+    }
+    errors.topK = any(await vit.classify(new ImageData(2, 2), { topK: 0 }).catch((error) => [error.code, error.message]));
+    const load = (/** @type {any} */ source, options = {}) => vitscope.Vitscope.load(source, options).catch((error) => [error.code, error.message]);
+    errors.noModel = any(await load('/models/none/'));
+    errors.pageAsModel = any(await load('/www/', any({})));
+    errors.dtype = any(await load(model, { dtype: 'f64' }));
+    errors.badSource = any(await load({ config: {} }));
+    errors.badConfig = any(await load({ config: '{', weights: new ArrayBuffer(9) }));
+    errors.badWeights = any(await load({ config: await (await fetch(`${model}config.json`)).json(), weights: new Blob(['x']) }));
+    const after = await vit.classify('/www/samples/coffee.jpg');
+    vit.close();
+    return { errors, after: after.top[0].label };
+  }, { model: MODEL, foreign });
+  const codes = Object.fromEntries(Object.entries(results.errors).map(([name, [code]]) => [name, code]));
+  assert.deepEqual(codes, {
+    nothing: 'invalid-image', number: 'invalid-image', array: 'invalid-image', object: 'invalid-image', short: 'invalid-image',
+    emptyCanvas: 'invalid-image', closedBitmap: 'invalid-image', video: 'invalid-image',
+    text: 'decode-image', emptyFile: 'decode-image', cut: 'decode-image', broken: 'decode-image', tainted: 'decode-image', stained: 'decode-image',
+    missing: 'network', page: 'decode-image', nowhere: 'network', topK: 'invalid-argument',
+    noModel: 'network', pageAsModel: 'network', dtype: 'invalid-argument', badSource: 'invalid-argument', badConfig: 'invalid-config', badWeights: 'invalid-weights',
+  });
+  const say = (/** @type {string} */ name) => results.errors[name][1];
+  assert.match(say('missing'), /samples\/none\.jpg answered with HTTP status 404/);
+  assert.match(say('noModel'), /models\/none\/(config\.json|model\.safetensors) answered with HTTP status 404/);
+  assert.match(say('emptyFile'), /empty\.png/);
+  assert.match(say('tainted'), /another site/);
+  assert.match(say('page'), /www\/index\.html/);
+  for (const [name, [, message]] of Object.entries(results.errors)) assert.match(message, /^[^\n]{15,260}\.$/, `${name}: ${message}`);
+  assert.equal(results.after, 'espresso');
+}));
+
+test('a download that breaks off, and a server that answers everything with its index page', async () => {
+  const { page, context, close } = await openApi(browser, origin);
+  await context.route('**/cut/model.safetensors', (route) => route.fulfill({ body: readFileSync(join(ROOT, MODEL, 'model.safetensors')).subarray(0, 200_000) }));
+  await context.route('**/cut/config.json', (route) => route.fulfill({ path: join(ROOT, MODEL, 'config.json') }));
+  await context.route('**/app/**', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>App</title>' }));
+  const load = (/** @type {string} */ url) => page.evaluate((url) => vitscope.Vitscope.load(url).then(() => ['loaded', ''], (error) => [error.code, error.message]), url);
+  const [cut, cutMessage] = await load('/cut/');
+  assert.ok(['invalid-weights', 'network'].includes(cut), `${cut}: ${cutMessage}`);
+  const [app, appMessage] = await load('/app/');
+  assert.equal(app, 'network');
+  assert.match(appMessage, /\/app\/(config\.json|model\.safetensors) answered with an HTML page/);
+  await close();
+});
+
+test('a wasm trap rejects what is pending and whatever comes, and tells to load again', async () => {
+  const { page, context, close } = await openApi(browser, origin);
+  // No input is known to trap the engine, so one method of the generated module is made to run a real `unreachable`.
+  await context.route('**/pkg/wasm/vitscope.js', async (route) => {
+    const response = await route.fetch();
+    const trap = 'Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]))).exports.f();';
+    await route.fulfill({ response, body: `${await response.text()}\n${trap}` });
+  });
+  const result = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const settle = (/** @type {Promise<unknown>} */ promise) => promise.then(() => ['answered', '', ''], (error) => [error.code, error.message, error.cause?.name]);
+    const image = '/www/samples/coffee.jpg';
+    const before = await settle(vit.classify(image));
+    const pending = await Promise.all([vit.trace(image), vit.classify(image)].map(settle));
+    return { before, pending, later: await settle(vit.classify(image)) };
+  }, MODEL);
+  assert.equal(result.before[0], 'answered');
+  for (const [code, message, cause] of [...result.pending, result.later]) {
+    assert.equal(code, 'crashed');
+    assert.match(message, /unreachable.*Load the model again/);
+    assert.equal(cause, 'RuntimeError');
+  }
+  for (let tries = 0; page.workers().length && tries < 50; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(page.workers().length, 0, 'the worker is gone');
+  await close();
+});
+
+test('a package whose wasm is missing says so', async () => {
+  const { page, context, close } = await openApi(browser, origin);
+  await context.route('**/pkg/wasm/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
+  const load = () => page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), MODEL);
+  const [code, message] = await load();
+  assert.equal(code, 'network');
+  assert.match(message, /vitscope_bg\.wasm answered with HTTP status 404/);
+  await context.route('**/pkg/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
+  const [workerCode, workerMessage] = await load();
+  assert.equal(workerCode, 'network');
+  assert.match(workerMessage, /worker\.js could not be started/);
+  await close();
+});
+
+test('the package works from another site that allows it', async () => {
+  const types = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm' });
+  const cdn = await otherSite((path) => (/^\/[\w/.-]+$/.test(path) ? { body: readFileSync(join(ROOT, 'pkg', path)), type: types[extname(path)], headers: { 'access-control-allow-origin': '*' } } : undefined));
+  const { page, errors, close } = await openApi(browser, origin);
+  const label = await page.evaluate(async ({ cdn, model }) => {
+    const { Vitscope } = await import(`${cdn}/index.js`);
+    const vit = await Vitscope.load(model);
+    const { top } = await vit.classify('/www/samples/coffee.jpg');
+    vit.close();
+    return top[0].label;
+  }, { cdn, model: MODEL });
+  assert.equal(label, 'espresso');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('a browser without SIMD is told so before anything is downloaded', async () => {
+  const old = await startBrowser(['--js-flags=--no-enable-ssse3 --no-enable-sse4-1']);
+  const { page, requests } = await openApi(old, origin);
+  const known = requests.length;
+  const [code, message] = await page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), MODEL);
+  assert.equal(code, 'unsupported-browser', message);
+  assert.match(message, /WebAssembly SIMD/);
+  assert.equal(requests.length, known);
+});

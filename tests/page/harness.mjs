@@ -1,0 +1,121 @@
+/** What the page tests share: a real Chromium, the project's server, the command line, images. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { crc32, deflateSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { serve } from '../../xtask/server.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+
+/** @type {(() => unknown)[]} */
+const cleanups = [];
+// Registered here, for the file: within a test or hook it would hold for that alone.
+after(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+/** Runs something after all tests of the file. @param {() => unknown} cleanup */
+export function finallyDo(cleanup) {
+  cleanups.push(cleanup);
+}
+
+/** A folder that is gone after the tests. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'vitscope-'));
+  finallyDo(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** @param {string[]} [flags] */
+export async function startBrowser(flags = []) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...flags] });
+  finallyDo(() => browser.close());
+  return browser;
+}
+
+/** The project's own server, with the test pages beside the page. Its address has no slash at the end. */
+export async function startServer() {
+  const server = await serve({ folders: ['tests/page', 'tests/fixtures'] });
+  finallyDo(() => server.close());
+  return server.url.replace(/\/$/, '');
+}
+
+/**
+ * A tab whose uncaught errors fail the test that looks at `errors`.
+ * @param {import('playwright-core').Browser} browser
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function openTab(browser, options) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const errors = [];
+  /** @type {string[]} */
+  const requests = [];
+  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+  context.on('request', (request) => requests.push(request.url()));
+  return { page, context, errors, requests, close: () => context.close() };
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {string} origin
+ */
+export async function openApi(browser, origin) {
+  const tab = await openTab(browser);
+  await tab.page.goto(`${origin}/tests/page/api.html`);
+  await tab.page.waitForSelector('html[data-ready=yes]');
+  return tab;
+}
+
+/**
+ * What the command line says about an image. It is built first, so that it is never an older one than the code.
+ * @param {string[]} args
+ * @returns {{image: string, top: {index: number, label: string, score: number}[]}[]}
+ */
+export function classifyByCli(args) {
+  let cli = process.env.VITSCOPE_CLI;
+  if (!cli) {
+    execFileSync('cargo', ['build', '--quiet', '--release', '--features', 'cli', '--bin', 'vitscope', '--locked'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+    cli = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release', 'vitscope');
+  }
+  return JSON.parse(execFileSync(cli, ['classify', ...args, '--json'], { cwd: ROOT, encoding: 'utf8' }));
+}
+
+/**
+ * A PNG file of RGBA pixels.
+ * @param {number} width
+ * @param {number} height
+ * @param {(x: number, y: number) => [number, number, number, number]} colour
+ */
+export function png(width, height, colour) {
+  const rows = Buffer.alloc(height * (1 + 4 * width));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) rows.set(colour(x, y), y * (1 + 4 * width) + 1 + 4 * x);
+  }
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 6], 8);
+  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
+  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+}
+
+/**
+ * @param {string} type
+ * @param {Buffer} data
+ */
+function chunk(type, data) {
+  const out = Buffer.alloc(12 + data.length);
+  out.writeUInt32BE(data.length, 0);
+  out.write(type, 4);
+  data.copy(out, 8);
+  out.writeUInt32BE(crc32(out.subarray(4, 8 + data.length)), 8 + data.length);
+  return out;
+}
