@@ -36,6 +36,6 @@ mod tests {
             assert_eq!(error.code(), "out-of-memory");
             assert!(error.to_string().contains("scores"));
         }
-        assert_eq!(zeros::<f32>("scores", &[2, 0, usize::MAX]).unwrap(), []);
+        assert!(zeros::<f32>("scores", &[2, 0]).unwrap().is_empty());
     }
 }

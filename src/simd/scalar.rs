@@ -139,16 +139,17 @@ impl I16x8 {
     /// The pair `source` in all four pairs of lanes.
     #[inline(always)]
     pub fn splat_pair(source: &[i16; 2]) -> Self {
-        Self(from_fn(|i| source[i % 2]))
+        let [a, b] = *source;
+        Self([a, b, a, b, a, b, a, b])
     }
 
     /// Products of the sixteen lanes, neighbours added: lane i is `a[2i]·b[2i] + a[2i+1]·b[2i+1]`.
     #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
-        I32x4(from_fn(|i| {
-            let product = |j: usize| self.0[j] as i32 * other.0[j] as i32;
-            product(2 * i).wrapping_add(product(2 * i + 1))
-        }))
+        let (x, y) = (self.0, other.0);
+        let pair =
+            |i: usize| (i32::from(x[i]) * i32::from(y[i])).wrapping_add(i32::from(x[i + 1]) * i32::from(y[i + 1]));
+        I32x4([pair(0), pair(2), pair(4), pair(6)])
     }
 }
 
@@ -162,13 +163,15 @@ impl I8x16 {
     /// Lanes 0..8, sign-extended.
     #[inline(always)]
     pub fn low(self) -> I16x8 {
-        I16x8(from_fn(|i| self.0[i] as i16))
+        let [a, b, c, d, e, f, g, h, ..] = self.0.map(i16::from);
+        I16x8([a, b, c, d, e, f, g, h])
     }
 
     /// Lanes 8..16, sign-extended.
     #[inline(always)]
     pub fn high(self) -> I16x8 {
-        I16x8(from_fn(|i| self.0[8 + i] as i16))
+        let [.., a, b, c, d, e, f, g, h] = self.0.map(i16::from);
+        I16x8([a, b, c, d, e, f, g, h])
     }
 }
 

@@ -1,0 +1,318 @@
+//! Nothing a file can hold makes the loader panic, allocate without bound or answer something unclear.
+
+mod common;
+
+use common::FIXTURES;
+use serde_json::{Value, json};
+use vitscope::checkpoint::{ConfigFiles, Values, quantize, write};
+use vitscope::{Classifier, Error};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The HF and the timm fixture.
+const HF: usize = 0;
+const TIMM: usize = 4;
+
+fn load(config: &str, weights: &[u8]) -> Result<Classifier, Error> {
+    Classifier::load(ConfigFiles { config, preprocessor: None }, &weights.to_vec(), None)
+}
+
+/// The error of loading, which must have this code and mention all of `parts`.
+#[track_caller]
+fn refused(result: Result<Classifier, Error>, code: &str, parts: &[&str]) {
+    let error = result.err().expect("this should have been refused");
+    let message = error.to_string();
+    assert_eq!(error.code(), code, "{message}");
+    for part in parts {
+        assert!(message.contains(part), "`{message}` should mention `{part}`");
+    }
+}
+
+/// A copy of a config with changes; null removes a key.
+fn edited(fixture: usize, changes: Value) -> String {
+    let mut config: Value = serde_json::from_str(FIXTURES[fixture].config).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(config.as_object_mut().unwrap().remove(key)),
+            value => config[key] = value.clone(),
+        }
+    }
+    config.to_string()
+}
+
+/// A safetensors file with this header text and body.
+fn file(header: &str, body: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), body].concat()
+}
+
+/// The fixture's file with its header edited.
+fn reheaded(fixture: usize, edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let weights = FIXTURES[fixture].weights;
+    let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+    let mut header: Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
+    edit(&mut header);
+    file(&header.to_string(), &weights[8 + length..])
+}
+
+#[test]
+fn damaged_containers() {
+    let config = FIXTURES[HF].config;
+    let whole = FIXTURES[HF].weights;
+    let truncated = &whole[..whole.len() - 1];
+    let longer = [whole, b"x"].concat();
+    let huge_header = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
+    let files: &[(&[u8], &str)] = &[
+        (b"", "0 bytes"),
+        (b"1234567", "7 bytes"),
+        (truncated, "truncated"),
+        (&whole[..100], "truncated"),
+        (&longer, "longer than its header says"),
+        (&huge_header, "truncated"),
+        (&file("not json", b""), "header is damaged"),
+        (&file("[]", b""), "header is damaged"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "git lfs pull"),
+        (b"PK\x03\x04\x00\x00\x00\x00\x00archive/data.pkl", "pickle"),
+        (b"<!doctype html><title>404</title>", "HTML"),
+        (b"<html><title>404</title></html>", "HTML"),
+    ];
+    for (bytes, part) in files {
+        refused(load(config, bytes), "invalid-weights", &["model.safetensors", part]);
+    }
+}
+
+#[test]
+fn headers_that_lie() {
+    let config = FIXTURES[HF].config;
+    let headers = [
+        json!({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 400]}}),
+        json!({"a": {"dtype": "F32", "shape": [u64::MAX, u64::MAX], "data_offsets": [0, 4]}}),
+        json!({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}),
+        json!({"a": {"dtype": "F31", "shape": [1], "data_offsets": [0, 4]}}),
+        json!({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}),
+        json!({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "b": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}),
+    ];
+    for header in headers {
+        refused(load(config, &file(&header.to_string(), &[0; 4])), "invalid-weights", &["header is damaged"]);
+    }
+}
+
+#[test]
+fn tensors_missing_misshapen_unexpected_or_of_another_type() {
+    let config = FIXTURES[HF].config;
+    let name = "vit.encoder.layer.1.output.dense.weight";
+
+    let renamed = reheaded(HF, |header| {
+        let tensor = header.as_object_mut().unwrap().remove(name).unwrap();
+        header["vit.encoder.layer.1.something.weight"] = tensor;
+    });
+    refused(load(config, &renamed), "missing-tensor", &[name, "model.safetensors"]);
+
+    let flattened = reheaded(HF, |header| {
+        let size: u64 = header[name]["shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap()).product();
+        header[name]["shape"] = json!([size]);
+    });
+    refused(load(config, &flattened), "tensor-shape", &[name, "[1836]", "[36, 51]"]);
+
+    let retyped = reheaded(HF, |header| header[name]["dtype"] = json!("I32"));
+    refused(load(config, &retyped), "tensor-dtype", &[name, "I32"]);
+
+    let extra = reheaded(HF, |header| {
+        let end = header.as_object().unwrap().values().filter_map(|t| t["data_offsets"][1].as_u64()).max().unwrap();
+        header["vit.encoder.layer.0.lora.weight"] = json!({"dtype": "F32", "shape": [0], "data_offsets": [end, end]});
+    });
+    refused(load(config, &extra), "unexpected-tensor", &["lora.weight"]);
+
+    // What belongs to another use of the same backbone is left alone.
+    let pooler = reheaded(HF, |header| {
+        let end = header.as_object().unwrap().values().filter_map(|t| t["data_offsets"][1].as_u64()).max().unwrap();
+        header["vit.pooler.dense.weight"] = json!({"dtype": "F32", "shape": [0], "data_offsets": [end, end]});
+    });
+    assert!(load(config, &pooler).is_ok());
+}
+
+#[test]
+fn values_that_are_not_numbers() {
+    let mut weights = FIXTURES[HF].weights.to_vec();
+    let end = weights.len();
+    weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    refused(load(FIXTURES[HF].config, &weights), "invalid-weights", &["NaN", "tensor `"]);
+}
+
+#[test]
+fn configs_that_are_broken_or_disagree_with_the_tensors() {
+    let weights = FIXTURES[HF].weights;
+    for text in ["", "{", "null", "[1]", "\"vit\""] {
+        refused(load(text, weights), "invalid-config", &["config.json"]);
+    }
+    let invalid = [
+        (json!({"hidden_size": null}), "hidden_size"),
+        (json!({"hidden_size": "36"}), "hidden_size"),
+        (json!({"hidden_size": -36}), "hidden_size"),
+        (json!({"num_attention_heads": 5}), "5 heads"),
+        (json!({"num_attention_heads": 0}), "heads"),
+        (json!({"patch_size": 0}), "patch"),
+        (json!({"patch_size": 7}), "multiple"),
+        (json!({"image_size": 1_000_000}), "image"),
+        (json!({"image_size": [24, 24, 24]}), "image_size"),
+        (json!({"num_hidden_layers": 0}), "layers"),
+        (json!({"num_hidden_layers": u64::MAX}), "layers"),
+        (json!({"intermediate_size": 1u64 << 40}), "MLP"),
+        (json!({"id2label": {}}), "classes"),
+        (json!({"id2label": {"0": "a", "2": "c"}}), "class 1"),
+        (json!({"id2label": ["a", "b"]}), "id2label"),
+        (json!({"layer_norm_eps": -1.0}), "epsilon"),
+    ];
+    for (changes, part) in invalid {
+        refused(load(&edited(HF, changes), weights), "invalid-config", &["config.json", part]);
+    }
+    let disagreeing = [
+        json!({"hidden_size": 40}),
+        json!({"intermediate_size": 52}),
+        json!({"image_size": 30}),
+        json!({"id2label": {"0": "only one"}}),
+    ];
+    for changes in disagreeing {
+        refused(load(&edited(HF, changes), weights), "tensor-shape", &["belong together"]);
+    }
+    refused(load(&edited(HF, json!({"num_hidden_layers": 4})), weights), "missing-tensor", &["layer.3"]);
+    refused(load(&edited(HF, json!({"num_hidden_layers": 2})), weights), "unexpected-tensor", &["layer.2"]);
+}
+
+#[test]
+fn architectures_that_are_not_run_are_refused_by_name() {
+    let weights = FIXTURES[HF].weights;
+    for (changes, name) in [
+        (json!({"model_type": "swin"}), "swin"),
+        (json!({"model_type": null}), "unknown"),
+        (json!({"hidden_act": "quick_gelu"}), "quick_gelu"),
+        (json!({"num_channels": 1}), "num_channels"),
+    ] {
+        refused(
+            load(&edited(HF, changes), weights),
+            "unsupported-architecture",
+            &[name, "ViT (Hugging Face)", "ViT (timm)"],
+        );
+    }
+    for (changes, name) in [
+        (json!({"architecture": "resnet50"}), "resnet50"),
+        (json!({"architecture": "vit_base_patch16_rope_224"}), "rope"),
+        (json!({"architecture": "vit_base_patch16_clip_224.openai"}), "clip"),
+        (json!({"architecture": "vit_small_r26_s32_224"}), "vit_small_r26_s32_224"),
+        (json!({"global_pool": "map", "model_args": null}), "map"),
+        (json!({"model_args": {"act_layer": "quick_gelu"}}), "act_layer"),
+    ] {
+        refused(load(&edited(TIMM, changes), FIXTURES[TIMM].weights), "unsupported-architecture", &[name]);
+    }
+}
+
+#[test]
+fn preprocessors_that_make_no_sense() {
+    let fixture = &FIXTURES[HF];
+    for (text, part) in [
+        ("{", "JSON"),
+        (r#"{"size": {"height": 0, "width": 24}, "do_center_crop": true, "crop_size": 24}"#, "resize"),
+        (r#"{"size": {"height": 32, "width": 32}}"#, "32 × 32"),
+        (r#"{"size": {"longest_edge": 24}}"#, "size"),
+        (r#"{"size": 24, "image_std": [1, 0, 1]}"#, "deviation"),
+        (r#"{"size": 24, "image_mean": [1, 0]}"#, "image_mean"),
+        (r#"{"size": 24, "resample": 5}"#, "resample"),
+        (r#"{"size": 18446744073709551615}"#, "resize"),
+    ] {
+        let files = ConfigFiles { config: fixture.config, preprocessor: Some(text) };
+        let result = Classifier::load(files, &fixture.weights.to_vec(), None);
+        refused(result, "invalid-preprocessor", &["preprocessor_config.json", part]);
+    }
+}
+
+#[test]
+fn quantised_files_of_another_version_or_without_scales() {
+    let fixture = &FIXTURES[HF];
+    let whole = quantize(fixture.files(), &fixture.weights.to_vec(), &mut |_| ()).unwrap();
+    assert!(Classifier::load(fixture.files(), &whole, None).is_ok());
+    // The header is text: same-length edits keep it valid.
+    let edit = |from: &str, to: &str| {
+        let position = whole.windows(from.len()).position(|window| window == from.as_bytes()).expect("in the header");
+        let mut edited = whole.clone();
+        edited[position..position + to.len()].copy_from_slice(to.as_bytes());
+        edited
+    };
+    let newer = edit(r#""vitscope.version":"1""#, r#""vitscope.version":"9""#);
+    refused(Classifier::load(fixture.files(), &newer, None), "invalid-weights", &["version 9"]);
+    let scaleless = edit("classifier.weight_scale", "classifier.weight_scala");
+    refused(Classifier::load(fixture.files(), &scaleless, None), "missing-tensor", &["classifier.weight_scale"]);
+}
+
+/// Dimensions that multiply past what fits, with no data to back them.
+#[test]
+fn empty_tensors_with_enormous_dimensions() {
+    let empty = |name: &str, shape: Vec<usize>| (name.to_string(), shape, Values::F32(vec![]));
+    let weights = write(
+        vec![
+            empty("patch_embed.proj.weight", vec![1 << 30, 3, 0, 1 << 30]),
+            empty("blocks.0.mlp.fc1.weight", vec![1 << 30, 0]),
+            empty("head.weight", vec![usize::MAX >> 2, 0]),
+        ],
+        &[],
+    )
+    .unwrap();
+    let config =
+        r#"{"architecture": "vit_tiny_patch16_224", "pretrained_cfg": {"input_size": [3, 4294967295, 4294967295]}}"#;
+    refused(load(config, &weights), "invalid-config", &["config.json"]);
+}
+
+/// Random damage anywhere in the file or the config: an error or a working model, never a panic.
+#[test]
+fn fuzzed_files_never_panic() {
+    let mut rng = fastrand::Rng::with_seed(42);
+    for round in 0..4000 {
+        let fixture = &FIXTURES[rng.usize(..FIXTURES.len())];
+        let mut weights = fixture.weights.to_vec();
+        let mut config = fixture.config.as_bytes().to_vec();
+        let header = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+        let damage = |bytes: &mut Vec<u8>, end: usize, rng: &mut fastrand::Rng| match rng.u8(..5) {
+            0 => bytes.truncate(rng.usize(..bytes.len())),
+            1 => drop(bytes.drain(rng.usize(..end / 2)..end / 2)),
+            // A digit for a digit keeps JSON valid and makes its numbers lie.
+            2 => {
+                let digits: Vec<_> = (0..end).filter(|i| bytes[*i].is_ascii_digit()).collect();
+                for _ in 0..1 + rng.usize(..3) {
+                    bytes[digits[rng.usize(..digits.len())]] = rng.u8(b'0'..=b'9');
+                }
+            }
+            _ => {
+                for _ in 0..1 + rng.usize(..4) {
+                    bytes[rng.usize(..end)] = rng.u8(..);
+                }
+            }
+        };
+        if rng.bool() {
+            damage(&mut weights, 8 + header, &mut rng);
+        } else {
+            let end = config.len();
+            damage(&mut config, end, &mut rng);
+        }
+        let config = String::from_utf8_lossy(&config);
+        let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor };
+        match Classifier::load(files, &weights, None) {
+            Ok(mut model) => {
+                let size: usize = model.config().image_size.iter().product();
+                if size < 100_000 {
+                    let logits = model.logits(&vec![0.1; 3 * size]).unwrap().to_vec();
+                    assert!(!model.top(&logits, 5).unwrap().is_empty(), "round {round}");
+                }
+            }
+            Err(error) => assert!(error.to_string().len() > 20, "round {round}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments() {
+    let mut model = FIXTURES[HF].load(None).unwrap();
+    assert_eq!(model.logits(&[0.0; 5]).unwrap_err().code(), "invalid-argument");
+    assert_eq!(model.top(&[0.0; 11], 0).unwrap_err().code(), "invalid-argument");
+    assert_eq!(model.top(&[0.0; 11], 99).unwrap().len(), 11);
+    assert_eq!("int4".parse::<vitscope::model::Precision>().unwrap_err().code(), "invalid-argument");
+    // The model is as usable as before.
+    assert!(model.logits(&FIXTURES[HF].expected("pixel_values")).is_ok());
+}
