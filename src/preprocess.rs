@@ -90,18 +90,17 @@ impl Preprocess {
         let rgb = resample::resize(image, resized, self.filter, rows.clone(), columns.clone())?;
 
         let mut values = alloc::reserve("pixel values", &[3, height, width])?;
-        for channel in 0..3 {
-            let normalise = |v: u8| (f32::from(v) * self.rescale_factor - self.mean[channel]) / self.std[channel];
+        let pixel = |row: isize, column: isize| match (usize::try_from(row), usize::try_from(column)) {
+            (Ok(y), Ok(x)) if rows.contains(&y) && columns.contains(&x) => {
+                rgb[(y - rows.start) * columns.len() + x - columns.start]
+            }
+            _ => self.fill,
+        };
+        for (channel, (mean, std)) in self.mean.into_iter().zip(self.std).enumerate() {
             for row in (0..height).map(|y| y as isize + top) {
                 for column in (0..width).map(|x| x as isize + left) {
-                    let inside = usize::try_from(row).ok().zip(usize::try_from(column).ok());
-                    let value = match inside {
-                        Some((y, x)) if rows.contains(&y) && columns.contains(&x) => {
-                            rgb[(y - rows.start) * columns.len() + x - columns.start][channel]
-                        }
-                        _ => self.fill[channel],
-                    };
-                    values.push(normalise(value));
+                    let value = f32::from(pixel(row, column)[channel]);
+                    values.push((value * self.rescale_factor - mean) / std);
                 }
             }
         }

@@ -122,7 +122,7 @@ fn check(file: &'static str, steps: &Preprocess, config: &Config) -> Result<()> 
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {
         return problem(format!("a resize to {edges:?} makes no sense; edges must lie in 1..={MAX_EDGE}."));
     }
-    if steps.std.iter().any(|std| *std == 0.0) {
+    if steps.std.contains(&0.0) {
         return problem("a standard deviation of 0 can't be divided by.".into());
     }
     match steps.output_size() {

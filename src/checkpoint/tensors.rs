@@ -245,10 +245,10 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, notes: &[(&str, &str)])
     let views = stored.iter().map(|(name, shape, dtype, bytes)| {
         TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
-    let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(|error| unwritable(error))?;
+    let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
     let notes: HashMap<String, String> =
         notes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    safetensors::serialize(views, (!notes.is_empty()).then_some(notes)).map_err(|error| unwritable(error))
+    safetensors::serialize(views, (!notes.is_empty()).then_some(notes)).map_err(unwritable)
 }
 
 fn unwritable(error: safetensors::SafeTensorError) -> Error {

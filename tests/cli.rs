@@ -1,0 +1,190 @@
+//! The command line as a user meets it: output, exit codes, and what it says when something is wrong.
+#![cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+
+mod common;
+
+use common::{FIXTURES, cosine, floats, relative_error};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const TINY: &str = "models/vitscope-tiny";
+const CHELSEA: &str = "www/samples/chelsea.jpg";
+
+/// Runs in the repository, so that paths are as a reader of the README would type them.
+fn vitscope(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vitscope"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn succeeds(arguments: &[&str]) -> String {
+    let output = vitscope(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Exit 1, one clear sentence on standard error, nothing that looks like a crash.
+#[track_caller]
+fn fails(arguments: &[&str], parts: &[&str]) {
+    let output = vitscope(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert!(stderr.starts_with("error: ") && !stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "`{stderr}` should mention `{part}`");
+    }
+}
+
+/// A fresh folder for one test.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    drop(fs::remove_dir_all(&path));
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn inspect_tells_what_a_model_is() {
+    let output = succeeds(&["inspect", TINY]);
+    for part in ["ViT (Hugging Face)", "64 × 64", "layers      6", "heads       6 of 32", "2,727,402", "I8", "F32"] {
+        assert!(output.contains(part), "{output}");
+    }
+}
+
+#[test]
+fn classify_prints_lists_and_json() {
+    let output = succeeds(&["classify", TINY, "www/samples/coffee.jpg"]);
+    assert!(output.contains("espresso") && output.lines().count() == 6, "{output}");
+
+    let output = succeeds(&["classify", TINY, CHELSEA, "www/samples/coffee.jpg", "--top", "3", "--json"]);
+    let json: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(json[0]["image"], CHELSEA);
+    assert_eq!(json[1]["top"].as_array().unwrap().len(), 3);
+    assert_eq!(json[1]["top"][0]["label"], "espresso");
+    assert_eq!(json[1]["top"][0]["index"], 39);
+    let scores: Vec<f64> = (0..3).map(|i| json[0]["top"][i]["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] < 1.0, "{scores:?}");
+}
+
+#[test]
+fn trace_from_pixel_values_equals_pytorch() {
+    let out = folder("trace");
+    for fixture in FIXTURES {
+        let path = out.join(format!("{}.safetensors", fixture.name));
+        let model = format!("tests/fixtures/{}", fixture.name);
+        let expected = format!("{model}/expected.safetensors");
+        succeeds(&["trace", &model, "--pixel-values", &expected, "-o", text(&path)]);
+        let bytes = fs::read(path).unwrap();
+        for tensor in ["pixel_values", "logits", "attentions", "hidden_states"] {
+            let error = relative_error(&floats(&bytes, tensor), &fixture.expected(tensor));
+            assert!(error < 1e-4, "{} {tensor}: {error:e}", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn trace_of_an_image_states_its_shapes() {
+    let path = folder("trace-image").join("trace.safetensors");
+    let output = succeeds(&["trace", TINY, CHELSEA, "-o", text(&path), "--dtype", "f32"]);
+    for part in ["pixel_values [3, 64, 64]", "logits [42]", "attentions [6, 6, 65, 65]", "hidden_states [7, 65, 192]"] {
+        assert!(output.contains(part), "{output}");
+    }
+}
+
+#[test]
+fn quantize_makes_a_complete_model_folder() {
+    let out = folder("quantize").join("made").join("here");
+    let output = succeeds(&["quantize", "tests/fixtures/hf_vit", "-o", text(&out)]);
+    assert!(output.contains("dB"), "{output}");
+    let inspected = succeeds(&["inspect", text(&out)]);
+    assert!(inspected.contains("I8"), "{inspected}");
+    for file in ["config.json", "preprocessor_config.json"] {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hf_vit").join(file);
+        assert_eq!(fs::read(out.join(file)).unwrap(), fs::read(original).unwrap());
+    }
+    // Quantising what is quantised changes nothing, and may replace what quantize itself wrote.
+    let once = fs::read(out.join("model.safetensors")).unwrap();
+    succeeds(&["quantize", text(&out), "-o", text(&out)]);
+    assert_eq!(fs::read(out.join("model.safetensors")).unwrap(), once);
+
+    let trace = out.join("trace.safetensors");
+    let fixture = &FIXTURES[0];
+    let expected = "tests/fixtures/hf_vit/expected.safetensors";
+    succeeds(&["trace", text(&out), "--pixel-values", expected, "-o", text(&trace)]);
+    assert!(cosine(&floats(&fs::read(trace).unwrap(), "logits"), &fixture.expected("logits")) > 0.99);
+}
+
+/// The one way the command line could destroy something of value.
+#[test]
+fn quantize_never_overwrites_a_model_it_did_not_make() {
+    let out = folder("precious");
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timm_vit/model.safetensors");
+    fs::copy(weights, out.join("model.safetensors")).unwrap();
+    let before = fs::read(out.join("model.safetensors")).unwrap();
+    fails(&["quantize", "tests/fixtures/hf_vit", "-o", text(&out)], &["model.safetensors", "Choose another folder"]);
+    assert_eq!(fs::read(out.join("model.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn eval_counts_hits() {
+    let images = folder("eval");
+    for (label, sample) in [("espresso", "coffee"), ("39", "coffee"), ("goldfish", "rocket")] {
+        let class = images.join(label);
+        fs::create_dir_all(&class).unwrap();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/samples/{sample}.jpg"));
+        fs::copy(sample, class.join("photo.jpg")).unwrap();
+        fs::write(class.join("notes.txt"), "not an image").unwrap();
+    }
+    let json: Value = serde_json::from_str(&succeeds(&["eval", TINY, text(&images), "--json"])).unwrap();
+    assert_eq!(json["images"], 3);
+    assert_eq!(json["dtype"], "int8");
+    assert!((json["top1"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{json}");
+    assert!(json["images_per_second"].as_f64().unwrap() > 0.0);
+    assert!(succeeds(&["eval", TINY, text(&images), "--dtype", "f32"]).contains("top-1"));
+
+    fs::create_dir_all(images.join("unicorn")).unwrap();
+    fails(&["eval", TINY, text(&images)], &["unicorn", "no label"]);
+    fails(&["eval", TINY, text(&folder("eval-empty"))], &["holds no images"]);
+}
+
+#[test]
+fn mistakes_get_one_clear_sentence() {
+    let bad = folder("bad");
+    let truncated = bad.join("truncated");
+    fs::create_dir_all(&truncated).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hf_vit");
+    fs::copy(source.join("config.json"), truncated.join("config.json")).unwrap();
+    let weights = fs::read(source.join("model.safetensors")).unwrap();
+    fs::write(truncated.join("model.safetensors"), &weights[..weights.len() / 2]).unwrap();
+    let noise = bad.join("noise.jpg");
+    fs::write(&noise, b"\xff\xd8\xff\xe0 this is no picture").unwrap();
+    let chopped = bad.join("chopped.jpg");
+    let photo = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(CHELSEA)).unwrap();
+    fs::write(&chopped, &photo[..200]).unwrap();
+    let out = bad.join("out.safetensors");
+    let nowhere = bad.join("no/such/folder/out.safetensors");
+
+    fails(&["inspect", "no/such/model"], &["no/such/model", "no such folder"]);
+    fails(&["inspect", "www/samples"], &["config.json", "can't be read"]);
+    fails(&["classify", text(&truncated), CHELSEA], &[text(&truncated), "model.safetensors", "truncated"]);
+    fails(&["classify", TINY, "no-such.jpg"], &["no-such.jpg", "can't be read"]);
+    fails(&["classify", TINY, text(&noise)], &["noise.jpg", "can't be decoded"]);
+    fails(&["classify", TINY, text(&chopped)], &["chopped.jpg", "can't be decoded"]);
+    fails(&["classify", TINY, "Cargo.toml"], &["Cargo.toml", "can't be decoded"]);
+    fails(&["classify", TINY, CHELSEA, "--top", "0"], &["at least 1"]);
+    fails(&["trace", TINY, "--pixel-values", "Cargo.toml", "-o", text(&out)], &["Cargo.toml"]);
+    let other = "tests/fixtures/timm_vit/expected.safetensors";
+    fails(&["trace", TINY, "--pixel-values", other, "-o", text(&out)], &[other, "pixel_values", "[3, 24, 54]"]);
+    fails(&["trace", TINY, CHELSEA, "-o", text(&nowhere)], &["can't be written"]);
+    assert!(!out.exists(), "a failed trace leaves no file");
+}
