@@ -1,6 +1,6 @@
 //! From the files people have to a [`Vit`]: config, tensor names and pixels of every supported family.
 //!
-//! A family is one file with a [`Family`] in it and one line in [`FAMILIES`]. This folder is the only importer of `safetensors`.
+//! A family is one file with a `Family` in it and one line in `FAMILIES`. This folder is the only importer of `safetensors`.
 
 mod hf_vit;
 mod json;

@@ -7,7 +7,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// `out[r] = (x[r] − mean) / √(variance + eps) · weight + bias`, with the biased variance, as PyTorch.
 ///
 /// `x`, `out`: `[rows, D]`; `weight`, `bias`: `[D]`. Mean and variance are summed in `f32` in two passes: the one-pass form
-/// E[x²] − E[x]² loses the variance of rows with a large mean, which trained ViTs have.
+/// E(x²) − E(x)² loses the variance of rows with a large mean, which trained ViTs have.
 pub fn layer_norm(x: ArrayView2<f32>, weight: &[f32], bias: &[f32], eps: f32, mut out: ArrayViewMut2<f32>) {
     let width = weight.len();
     assert!(x.ncols() == width && bias.len() == width && out.dim() == x.dim());
