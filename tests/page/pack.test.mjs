@@ -1,0 +1,101 @@
+/** The tarball that `npm pack` makes, installed in a fresh project and used from a plain page and from Node. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { extname, join } from 'node:path';
+import { before, test } from 'node:test';
+import { ROOT, finallyDo, openTab, startBrowser, temporaryFolder } from './harness.mjs';
+
+const PAGE = `<!doctype html>
+<title>A fresh project</title>
+<link rel="icon" href="data:,">
+<script type="importmap">{"imports": {"vitscope": "./node_modules/vitscope/index.js"}}</script>
+<script type="module">
+  import { Vitscope } from 'vitscope';
+  const vit = await Vitscope.load('./model/');
+  const { top } = await vit.classify('./photo.jpg');
+  document.title = top[0].label;
+</script>`;
+
+const TYPES = /** @type {Record<string, string>} */ ({ '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.wasm': 'application/wasm', '.jpg': 'image/jpeg' });
+const npm = (/** @type {string} */ cwd, /** @type {string[]} */ ...args) =>
+  execFileSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', [...args, '--loglevel=error'], { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+let project = '';
+/** @type {string[]} */
+let packed = [];
+before(() => {
+  project = temporaryFolder();
+  const [{ filename, files }] = JSON.parse(npm(join(ROOT, 'pkg'), 'pack', '--json', '--pack-destination', project));
+  packed = files.map((/** @type {{path: string}} */ file) => file.path);
+  writeFileSync(join(project, 'package.json'), '{"private": true, "type": "module"}');
+  npm(project, 'install', '--offline', '--no-audit', '--no-fund', join(project, filename));
+  mkdirSync(join(project, 'model'));
+  cpSync(join(ROOT, 'models/vitscope-tiny'), join(project, 'model'), { recursive: true });
+  cpSync(join(ROOT, 'www/samples/coffee.jpg'), join(project, 'photo.jpg'));
+  writeFileSync(join(project, 'index.html'), PAGE);
+});
+
+test('the tarball holds what is imported, and nothing else', () => {
+  for (const file of ['package.json', 'README.md', 'index.js', 'index.d.ts', 'engine.js', 'engine.d.ts', 'worker.js', 'wasm/vitscope.js', 'wasm/vitscope_bg.wasm']) {
+    assert.ok(packed.includes(file), `${file} is missing of ${packed.join(', ')}`);
+  }
+  assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|(index|engine)\.(js|d\.ts)|worker\.js|lib\/[\w-]+\.js|wasm\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
+});
+
+test('a plain page of a plain server uses it', async () => {
+  // No isolation headers: an ordinary static server.
+  const server = createServer((request, response) => {
+    const path = join(project, new URL(request.url ?? '/', 'http://x').pathname.replace(/\/$/, '/index.html'));
+    try {
+      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(readFileSync(path));
+    } catch {
+      if (!response.headersSent) response.writeHead(404);
+      response.end();
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  finallyDo(() => server.close().closeAllConnections());
+  const { page, errors } = await openTab(await startBrowser());
+  await page.goto(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/`);
+  await page.waitForFunction(() => document.title !== 'A fresh project');
+  assert.equal(await page.title(), 'espresso');
+  assert.deepEqual(errors, []);
+});
+
+test('Node uses its engine', () => {
+  const script = `
+    import { Engine, VitscopeError } from 'vitscope/engine';
+    const engine = await Engine.load(new URL('./model/', import.meta.url));
+    const { top, crop } = engine.classify({ width: 2, height: 2, data: new Uint8Array(16) }, { topK: 3 });
+    console.log(JSON.stringify([top.length, crop.width, engine.config.dtype, new VitscopeError('closed', 'x').code]));`;
+  writeFileSync(join(project, 'use.js'), script);
+  const output = execFileSync(process.execPath, ['use.js'], { cwd: project, encoding: 'utf8' });
+  assert.deepEqual(JSON.parse(output), [3, 2, 'int8', 'closed']);
+});
+
+test('TypeScript finds its types', () => {
+  const code = `
+    import { Vitscope, VitscopeError, type Trace } from 'vitscope';
+    import { Engine } from 'vitscope/engine';
+    const vit: Vitscope = await Vitscope.load('/m/', { dtype: 'int8', signal: new AbortController().signal, onProgress: ({ phase, loaded, total }) => console.log(phase, loaded / total) });
+    const trace: Trace = await vit.trace(new Blob([]), { topK: 3 });
+    const [rows, cols]: [number, number] = trace.grid;
+    const score: number = trace.top[0].score + trace.attentions[rows * cols] + trace.crop.width + trace.timing.forward;
+    const engine = await Engine.load({ config: {}, weights: new ArrayBuffer(8) });
+    engine.classify({ data: new Uint8ClampedArray(4), width: 1, height: 1 }).crop.x;
+    // @ts-expect-error there is no such type
+    await Vitscope.load('/m/', { dtype: 'f16' });
+    // @ts-expect-error pixel values have no crop
+    engine.classify(new Float32Array(3)).crop;
+    if (new VitscopeError('network', String(score)).code === 'network') vit.close();
+    export {};`;
+  writeFileSync(join(project, 'use.ts'), code);
+  for (const resolution of ['nodenext', 'bundler']) {
+    const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom', '--module', resolution === 'nodenext' ? 'nodenext' : 'esnext', '--moduleResolution', resolution, '--types', '', 'use.ts'];
+    execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), ...options], { cwd: project, stdio: 'inherit' });
+  }
+});
