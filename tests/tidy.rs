@@ -26,8 +26,8 @@ fn sources() -> Vec<(String, String)> {
 
 /// Modules from the lowest layer to the highest; see ARCHITECTURE.md.
 const LAYERS: &[&[&str]] = &[
-    &["error", "simd", "alloc"],
-    &["kernels"],
+    &["error", "simd"],
+    &["alloc", "kernels"],
     &["quant", "resample"],
     &["preprocess", "model"],
     &["checkpoint", "explain"],

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the project does to itself. It needs Rust, Node.js 20 and nothing else; the rest it sets up.
 
 mod apt;
+mod bench;
 mod browser;
 mod node;
 mod serve;
@@ -20,7 +21,8 @@ const USAGE: &str = "\
 cargo xtask build                 build the wasm module into pkg/wasm/
 cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
 cargo xtask test [STEP...]        run every check, or only the named steps
-cargo xtask test --list           name the steps";
+cargo xtask test --list           name the steps
+cargo xtask bench                 run the benchmarks in wasm, in Node";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -40,6 +42,7 @@ fn run(args: &[&str]) -> Result<()> {
         [] | ["help" | "--help" | "-h"] => println!("{USAGE}"),
         ["build"] => wasm::build(&sh)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["bench"] => bench::run(&sh)?,
         ["test", "--list"] => test::list(),
         ["test", steps @ ..] => test::run(&sh, steps)?,
         _ => bail!("unknown arguments `{}`\n\n{USAGE}", args.join(" ")),

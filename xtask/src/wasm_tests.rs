@@ -21,9 +21,9 @@ pub enum Host {
 /// Seconds for one test module in a browser; the runner's own 20 are short for a model on a busy machine.
 const BROWSER_TIMEOUT: &str = "600";
 
-struct TestModule {
+pub struct TestModule {
     name: String,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 /// Compiles every test for wasm as `variant` and runs it in `host`.
@@ -62,8 +62,8 @@ fn compile(sh: &Shell, variant: &Variant) -> Result<Vec<TestModule>> {
     Ok(messages.lines().filter_map(test_module).collect())
 }
 
-/// The test module that a line of cargo's messages announces.
-fn test_module(message: &str) -> Option<TestModule> {
+/// The module of tests or benchmarks that a line of cargo's messages announces.
+pub fn test_module(message: &str) -> Option<TestModule> {
     let message: Value = serde_json::from_str(message).ok()?;
     if message["profile"]["test"] != true {
         return None;

@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: the benchmarks of `benches/` compiled to wasm, in Node. Natively they are `cargo bench`.
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::wasm::{self, SIMD128};
+use crate::{toolchain, wasm_tests};
+
+pub fn run(sh: &Shell) -> Result<()> {
+    let messages = toolchain::find(sh)?
+        .cargo(sh, "bench")
+        .args(["--no-run", "--quiet", "--package", "vitscope", "--benches", "--no-default-features", "--locked"])
+        .args(SIMD128.config("bench"))
+        .arg("--message-format=json-render-diagnostics")
+        .quiet()
+        .read()
+        .context("the benchmarks do not compile for wasm")?;
+    let runner = wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
+    for module in messages.lines().filter_map(wasm_tests::test_module) {
+        let path = module.path;
+        cmd!(sh, "{runner} {path} --bench").run()?;
+    }
+    Ok(())
+}
