@@ -177,7 +177,7 @@ export interface Rectangle {
 }
 
 export interface ModelConfig {
-  /** Which naming scheme and structure the checkpoint has, `hf-vit` for one. */
+  /** Structure and naming scheme of the checkpoint, for people to read: 'ViT (Hugging Face)', say. */
   readonly family: string;
   /** Height and width of the model's input, in pixels. */
   readonly imageSize: [height: number, width: number];

@@ -32,6 +32,8 @@ export class Scope {
   #session;
   /** @type {Panels} */
   #panels;
+  /** @type {import('./session.js').LoadedModel | undefined} the last that worked, even if it has crashed since */
+  #model;
   /** @type {Photo | undefined} */
   #photo;
   /** @type {Trace | undefined} of what is on the stage */
@@ -66,12 +68,14 @@ export class Scope {
     notice.hide();
     status.loading(choice.name);
     try {
-      await this.#session.load(choice, dtype, (progress) => status.loading(choice.name, progress));
+      this.#model = await this.#session.load(choice, dtype, (progress) => status.loading(choice.name, progress));
       this.#query = null;
       this.#head = undefined;
     } catch (error) {
       if (error instanceof Overtaken) return;
-      this.#fail(error, choice.isDefault ? { label: 'Try again', run: () => this.loadModel(choice, dtype) } : undefined);
+      const again = { label: 'Try again', run: () => this.loadModel(choice, dtype) };
+      const instead = { label: 'Default model', run: () => this.loadModel(DEFAULT_MODEL) };
+      this.#fail(error, choice.isDefault ? again : this.#session.model ? undefined : instead);
     }
     this.#showModel();
     if (!this.#camera && this.#session.model) await this.#look();
@@ -341,7 +345,8 @@ export class Scope {
     const { notice, answers } = this.#panels;
     answers.mark({});
     const crashed = error instanceof Error && 'code' in error && error.code === 'crashed';
-    const reload = { label: 'Load again', run: () => this.changeDtype(undefined) };
+    const { choice, dtype } = this.#model ?? { choice: DEFAULT_MODEL };
+    const reload = { label: 'Load again', run: () => this.loadModel(choice, dtype) };
     notice.show(error instanceof Error ? error.message : String(error), remedy ?? (crashed ? reload : undefined));
     if (crashed) this.#showModel();
   }

@@ -4,14 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { serve } from '../../xtask/server.mjs';
+import { FLAGS, ROOT } from './browser.mjs';
 
-export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+export { ROOT };
 
 /** @type {(() => unknown)[]} */
 const cleanups = [];

@@ -233,7 +233,7 @@ for (const [what, flags, sentence] of /** @type {const} */ ([
     await page.getByRole('button', { name: 'Webcam' }).click();
     await notice(page).waitFor();
     assert.match(await notice(page).innerText(), sentence);
-    assert.equal(await page.getByRole('button', { name: 'Webcam' }).getAttribute('aria-pressed'), 'false');
+    assert.equal(await page.getByRole('button', { name: 'Webcam' }).innerText(), 'Webcam');
     assert.equal(await drawn(page), old);
   }, { flags: [...flags] }));
 }

@@ -19,6 +19,7 @@ export function createCaption(root, { onBack }) {
   const scale = /** @type {HTMLCanvasElement} */ (find(root, '[data-caption=scale]'));
   const back = /** @type {HTMLButtonElement} */ (find(root, '[data-caption=back]'));
   const live = find(root, '.caption');
+  const legend = find(root, '.legend p');
   const ramp = Float32Array.from({ length: scale.width }, (_, i) => i / (scale.width - 1));
   /** @type {Shown | undefined} */
   let shown;
@@ -35,6 +36,7 @@ export function createCaption(root, { onBack }) {
       live.setAttribute('aria-live', running ? 'off' : 'polite');
       back.disabled = !next || next.choice.query === null;
       if (next) back.textContent = next.prefixTokens > 0 ? 'Back to class token' : 'Back to average';
+      legend.hidden = !next;
       title.textContent = next ? headName(next.choice) : '\u00a0';
       detail.textContent = next ? sentence(next) : '\u00a0';
       max.textContent = next ? percent(next.map.max) : '\u00a0';

@@ -10,7 +10,9 @@ import { context2d, find, make } from '../dom.js';
  */
 
 const AXIS = 30; // px, the column of layer numbers
-const LARGEST_TILE = 64;
+const LARGEST_TILE = 96;
+const LOWEST_TILE = 44; // that the window's height may ask for, where there are many layers
+const ABOVE = 310; // px above the tiles, on a laptop
 const MEAN_GAP = 8; // px that set the mean apart; as in style.css
 
 /**
@@ -63,8 +65,9 @@ export function createHeads(root, { onSelect, onPreview }) {
     const [rows, cols] = shape.grid;
     const gap = columns > 9 ? 2 : 4;
     const room = (root.clientWidth - AXIS - MEAN_GAP - columns * gap) / columns;
+    const high = (document.documentElement.clientHeight - ABOVE) / shape.layers - gap;
     const ratio = window.devicePixelRatio || 1;
-    const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE) * ratio) / ratio);
+    const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE, Math.max(high, LOWEST_TILE)) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
     const width = even >= 0.85 * size ? even : size;
     grid.style.setProperty('--tile', `${width}px`);

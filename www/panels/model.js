@@ -69,6 +69,5 @@ function entries(name, config) {
     ['Width', `${config.hiddenSize}, ${config.mlpSize} in the MLP`],
     ['Answer from', config.pooling === 'cls' ? 'the class token' : 'the mean of all patches'],
     ['Classes', config.numClasses.toLocaleString('en')],
-    ['Arithmetic', config.dtype],
   ];
 }

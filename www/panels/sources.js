@@ -37,7 +37,7 @@ export function createSources(root, drop, samples, { onFiles, onSample, onCamera
     input.value = ''; // so that the same file can be chosen again
     if (files.length) onFiles(files);
   });
-  camera.addEventListener('click', () => onCamera(camera.getAttribute('aria-pressed') !== 'true'));
+  camera.addEventListener('click', () => onCamera(!camera.classList.contains('on')));
   acceptPaste(onFiles, onNothing);
   acceptDrop(drop, onFiles, onNothing);
 
@@ -49,8 +49,9 @@ export function createSources(root, drop, samples, { onFiles, onSample, onCamera
 
     /** @param {boolean} on */
     markCamera(on) {
-      camera.setAttribute('aria-pressed', String(on));
-      find(camera, 'span').textContent = on ? 'Stop webcam' : 'Webcam';
+      camera.classList.toggle('on', on);
+      camera.setAttribute('aria-label', on ? 'Stop webcam' : 'Webcam');
+      find(camera, 'span').textContent = on ? 'Stop' : 'Webcam';
     },
   };
 }
