@@ -23,7 +23,8 @@ export class VitscopeError extends Error {
 export function fromEngine(error) {
   if (error instanceof VitscopeError) return error;
   if (error instanceof WebAssembly.RuntimeError) return crashed(error);
-  if (error instanceof RangeError) {
+  // A RangeError is an allocation that failed, unless it is the stack that ran over.
+  if (error instanceof RangeError && !/call stack/i.test(error.message)) {
     return new VitscopeError('out-of-memory', `There is not enough memory for this model or image: ${error.message}.`, { cause: error });
   }
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {

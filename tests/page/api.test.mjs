@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { extname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
-import { ROOT, classifyByCli, finallyDo, openApi, png, startBrowser, startServer, temporaryFolder } from './harness.mjs';
+import { ROOT, classifyByCli, finallyDo, openApi, png, startBrowser, startServer, temporaryFolder, trapInTrace } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 /** @type {import('playwright-core').Browser} */
@@ -382,12 +382,7 @@ test('a download that breaks off, and a server that answers everything with its 
 
 test('a wasm trap rejects what is pending and whatever comes, and tells to load again', async () => {
   const { page, context, close } = await openApi(browser, origin);
-  // No input is known to trap the engine, so one method of the generated module is made to run a real `unreachable`.
-  await context.route('**/pkg/wasm/vitscope.js', async (route) => {
-    const response = await route.fetch();
-    const trap = 'Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]))).exports.f();';
-    await route.fulfill({ response, body: `${await response.text()}\n${trap}` });
-  });
+  await trapInTrace(context);
   const result = await page.evaluate(async (model) => {
     const vit = await vitscope.Vitscope.load(model);
     const settle = (/** @type {Promise<unknown>} */ promise) => promise.then(() => ['answered', '', ''], (error) => [error.code, error.message, error.cause?.name]);

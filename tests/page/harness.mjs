@@ -73,6 +73,20 @@ export async function openApi(browser, origin) {
 }
 
 /**
+ * Makes `trace` trap. No input is known to trap the engine, so that method of the generated module is made to run a real
+ * `unreachable` instead.
+ * @param {import('playwright-core').BrowserContext} context
+ */
+export function trapInTrace(context) {
+  return context.route('**/pkg/wasm/vitscope.js', async (route) => {
+    const response = await route.fetch();
+    const module = '0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11';
+    const trap = `Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([${module}]))).exports.f();`;
+    await route.fulfill({ response, body: `${await response.text()}\n${trap}` });
+  });
+}
+
+/**
  * What the command line says about an image. It is built first, so that it is never an older one than the code.
  * @param {string[]} args
  * @returns {{image: string, top: {index: number, label: string, score: number}[]}[]}

@@ -39,10 +39,14 @@ before(() => {
 });
 
 test('the tarball holds what is imported, and nothing else', () => {
-  for (const file of ['package.json', 'README.md', 'index.js', 'index.d.ts', 'engine.js', 'engine.d.ts', 'worker.js', 'wasm/vitscope.js', 'wasm/vitscope_bg.wasm']) {
+  for (const file of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'index.js', 'index.d.ts', 'engine.js', 'engine.d.ts', 'worker.js', 'wasm/vitscope.js', 'wasm/vitscope_bg.wasm']) {
     assert.ok(packed.includes(file), `${file} is missing of ${packed.join(', ')}`);
   }
   assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|(index|engine)\.(js|d\.ts)|worker\.js|lib\/[\w-]+\.js|wasm\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
+});
+
+test("its licences are the repository's", () => {
+  for (const file of ['LICENSE-MIT', 'LICENSE-APACHE']) assert.equal(readFileSync(join(ROOT, 'pkg', file), 'utf8'), readFileSync(join(ROOT, file), 'utf8'));
 });
 
 test('a plain page of a plain server uses it', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { ROOT, openTab, startBrowser, startServer } from './harness.mjs';
+import { ROOT, openTab, startBrowser, startServer, trapInTrace } from './harness.mjs';
 
 const SAMPLE = (/** @type {string} */ name) => join(ROOT, `www/samples/${name}.jpg`);
 const FIXTURE = (/** @type {string} */ name) => ['config.json', 'model.safetensors', 'preprocessor_config.json'].map((file) => join(ROOT, `tests/fixtures/${name}/${file}`));
@@ -308,16 +308,11 @@ test('progress is shown while the model loads', onPage(async ({ page }) => {
 }) }));
 
 test('an engine that stops can be loaded again', onPage(async ({ page, context }) => {
-  // As in api.test.mjs: a real trap in place of one method.
   await page.getByText('Load the model again').waitFor();
   await context.unrouteAll();
   await page.getByRole('button', { name: 'Load again' }).click();
   await answered(page, 'espresso');
-}, { wait: false, setUp: ({ context }) => context.route('**/pkg/wasm/vitscope.js', async (route) => {
-  const response = await route.fetch();
-  const trap = 'Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]))).exports.f();';
-  await route.fulfill({ response, body: `${await response.text()}\n${trap}` });
-}) }));
+}, { wait: false, setUp: ({ context }) => trapInTrace(context) }));
 
 for (const width of [375, 390]) {
   test(`a phone of ${width} px: nothing sticks out, and a tap chooses a patch`, onPage(async ({ page }) => {
