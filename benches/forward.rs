@@ -52,7 +52,7 @@ fn vit_tiny(precision: Precision) -> Classifier {
         let values = (0..shape.iter().product()).map(|_| (rng.f32() - 0.5) * 0.1).collect();
         (name, shape, Values::F32(values))
     });
-    let weights = write(tensors.collect(), &[]).unwrap();
+    let weights = write(tensors.collect(), None).unwrap();
     Classifier::load(ConfigFiles { config, preprocessor: None }, &weights, Some(precision)).unwrap()
 }
 

@@ -11,15 +11,16 @@
 //!
 //! An ordinary `.safetensors` file with the names of the checkpoint it was made from, so `config.json` stays as it is and any safetensors
 //! reader opens it. A quantised matrix `NAME` is stored as `NAME`: I8 `[out, in]` and `NAME_scale`: F32 `[out]`; every other
-//! tensor is F32. Its `__metadata__` holds `vitscope.format` = `int8` and `vitscope.version` = `1`.
+//! tensor is F32. Its `__metadata__` holds `format` = `vitscope-int8/1`: name and version in one entry, since safetensors writes several in
+//! random order and equal models should make equal files.
 
 use ndarray::{Array1, Array2, ArrayView2};
 
-/// Metadata key that marks a file of ours, and its value.
-pub const FORMAT: (&str, &str) = ("vitscope.format", "int8");
+/// Metadata key that names the format of a file.
+pub const FORMAT_KEY: &str = "format";
 
-/// Metadata key of the format's version, and the version written and read here.
-pub const VERSION: (&str, &str) = ("vitscope.version", "1");
+/// Name and version of the format written and read here.
+pub const FORMAT: &str = "vitscope-int8/1";
 
 /// What is appended to the name of an I8 matrix to name its scales.
 pub const SCALE_SUFFIX: &str = "_scale";

@@ -236,8 +236,8 @@ fn quantised_files_of_another_version_or_without_scales() {
         edited[position..position + to.len()].copy_from_slice(to.as_bytes());
         edited
     };
-    let newer = edit(r#""vitscope.version":"1""#, r#""vitscope.version":"9""#);
-    refused(Classifier::load(fixture.files(), &newer, None), "invalid-weights", &["version 9"]);
+    let newer = edit("vitscope-int8/1", "vitscope-int8/9");
+    refused(Classifier::load(fixture.files(), &newer, None), "invalid-weights", &["vitscope-int8/9"]);
     let scaleless = edit("classifier.weight_scale", "classifier.weight_scala");
     refused(Classifier::load(fixture.files(), &scaleless, None), "missing-tensor", &["classifier.weight_scale"]);
 }
@@ -252,7 +252,7 @@ fn empty_tensors_with_enormous_dimensions() {
             empty("blocks.0.mlp.fc1.weight", vec![1 << 30, 0]),
             empty("head.weight", vec![usize::MAX >> 2, 0]),
         ],
-        &[],
+        None,
     )
     .unwrap();
     let config =

@@ -135,7 +135,7 @@ fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classif
         let values = Values::F32(vec![0.5; shape.iter().product()]);
         (name, shape, values)
     });
-    let weights = write(tensors.collect(), &[]).unwrap();
+    let weights = write(tensors.collect(), None).unwrap();
     let preprocessor = (!pipeline.starts_with("timm")).then_some(json);
     Classifier::load(ConfigFiles { config: &config, preprocessor }, &weights, None).unwrap()
 }

@@ -6,7 +6,7 @@ use super::tensors::{Source, Tensors, Values, write};
 use super::{CONFIG_FILE, ConfigFiles, WEIGHTS_FILE, family, pixels};
 use crate::error::Result;
 use crate::model::Precision;
-use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX, VERSION};
+use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX};
 use ndarray::Array2;
 
 /// What became of one tensor.
@@ -70,5 +70,5 @@ pub fn quantize(
         }
         progress(&QuantizedTensor { name, shape, sqnr, done: (i + 1, kept.len()) });
     }
-    write(written, &[FORMAT, VERSION, ("format", "pt")])
+    write(written, Some(FORMAT))
 }

@@ -106,7 +106,7 @@ impl<'a> Tensors<'a> {
 
     /// How the matrices of this file are stored.
     pub fn precision(&self) -> Precision {
-        if self.note(quant::FORMAT.0) == Some(quant::FORMAT.1) { Precision::Int8 } else { Precision::F32 }
+        if self.format() == Some(quant::FORMAT) { Precision::Int8 } else { Precision::F32 }
     }
 
     /// Every tensor, in the order of the file.
@@ -195,23 +195,19 @@ impl<'a> Tensors<'a> {
         self.file
     }
 
-    fn note(&self, key: &str) -> Option<&str> {
-        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    fn format(&self) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(quant::FORMAT_KEY).map(String::as_str)
     }
 
-    /// Refuses a quantised file of another version: its numbers could mean something else.
+    /// Refuses a file of ours in another version: its numbers could mean something else. Other programs' formats say nothing here.
     fn check_version(&self) -> Result<()> {
-        let (Some(format), version) = (self.note(quant::FORMAT.0), self.note(quant::VERSION.0)) else { return Ok(()) };
-        if (format, version) == (quant::FORMAT.1, Some(quant::VERSION.1)) {
-            return Ok(());
+        match self.format().filter(|format| format.starts_with("vitscope")) {
+            None | Some(quant::FORMAT) => Ok(()),
+            Some(other) => Err(self.invalid(format!(
+                "its format is `{other}`, where this program reads `{}`. Quantise it again with `vitscope quantize`, or update.",
+                quant::FORMAT
+            ))),
         }
-        Err(self.invalid(format!(
-            "it is quantised as `{format}`, version {}, where this program reads `{}`, version {}. Quantise it again with \
-             `vitscope quantize`, or update.",
-            version.unwrap_or("unknown"),
-            quant::FORMAT.1,
-            quant::VERSION.1
-        )))
     }
 }
 
@@ -233,8 +229,8 @@ pub enum Values {
     Int8(Vec<i8>),
 }
 
-/// A safetensors file of `tensors` (name, shape, values) and notes for its metadata.
-pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, notes: &[(&str, &str)]) -> Result<Vec<u8>> {
+/// A safetensors file of `tensors` (name, shape, values), `format` being noted in its metadata.
+pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -> Result<Vec<u8>> {
     let stored: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = tensors
         .into_iter()
         .map(|(name, shape, values)| match values {
@@ -246,9 +242,8 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, notes: &[(&str, &str)])
         TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
-    let notes: HashMap<String, String> =
-        notes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    safetensors::serialize(views, (!notes.is_empty()).then_some(notes)).map_err(unwritable)
+    let metadata = format.map(|format| HashMap::from([(quant::FORMAT_KEY.to_owned(), format.to_owned())]));
+    safetensors::serialize(views, metadata).map_err(unwritable)
 }
 
 fn unwritable(error: safetensors::SafeTensorError) -> Error {

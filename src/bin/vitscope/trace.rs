@@ -39,7 +39,7 @@ pub fn run(model: &Path, input: &Input, output: &Path, precision: Option<Precisi
         tensor("hidden_states", trace.hidden_states),
     ];
     let summary: Vec<_> = tensors.iter().map(|(name, shape, _)| format!("{name} {shape:?}")).collect();
-    write_whole(output, &checkpoint::write(tensors, &[])?)?;
+    write_whole(output, &checkpoint::write(tensors, None)?)?;
     print(format_args!("{}: {}", output.display(), summary.join(", ")))
 }
 
