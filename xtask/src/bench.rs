@@ -16,7 +16,7 @@ pub fn run(sh: &Shell) -> Result<()> {
         .read()
         .context("the benchmarks do not compile for wasm")?;
     let runner = wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
-    for module in messages.lines().filter_map(wasm_tests::test_module) {
+    for module in wasm_tests::test_modules(&messages) {
         let path = module.path;
         cmd!(sh, "{runner} {path} --bench").run()?;
     }
