@@ -1,4 +1,24 @@
 //! vitscope runs Vision Transformers and shows what their heads attend to.
+//!
+//! ```no_run
+//! use vitscope::{Classifier, checkpoint::ConfigFiles, resample::Rgba};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = std::fs::read_to_string("models/vitscope-tiny/config.json")?;
+//! let preprocessor = std::fs::read_to_string("models/vitscope-tiny/preprocessor_config.json")?;
+//! let weights = std::fs::read("models/vitscope-tiny/model.safetensors")?;
+//! let files = ConfigFiles { config: &config, preprocessor: Some(&preprocessor) };
+//! let mut classifier = Classifier::load(files, &weights, None)?;
+//!
+//! let photo = Rgba { data: &[128; 4 * 300 * 200], width: 300, height: 200 };
+//! let pixel_values = classifier.preprocess(photo)?;
+//! let (logits, trace) = classifier.trace(&pixel_values)?;
+//! println!("{:?}", trace.attentions.dim()); // (layers, heads, tokens, tokens)
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `ARCHITECTURE.md` in the repository is the map of the code.
 
 pub mod checkpoint;
 pub mod classifier;
