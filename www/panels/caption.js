@@ -72,8 +72,8 @@ export function queryName(query, cols, prefixTokens) {
 function sentence({ choice: { query }, map, prefixTokens }) {
   const where = `Where ${queryName(query, map.cols, prefixTokens)} looks.`;
   if (prefixTokens === 0) return where;
-  if (prefixTokens > 1) return `${where} ${percent(map.rest)} goes to special tokens.`;
-  return `${where} ${percent(map.rest)} ${query === null ? 'stays on itself' : 'goes to the class token'}.`;
+  if (prefixTokens > 1) return `${where} ${percent(map.rest)} to special tokens.`;
+  return `${where} ${percent(map.rest)} ${query === null ? 'stays on itself' : 'to the class token'}.`;
 }
 
 /**
