@@ -97,8 +97,9 @@ impl Json {
     }
 }
 
+/// A number past what this machine can count becomes the largest: whoever bounds it then says the same on 32 and 64 bits.
 pub(super) fn as_usize(value: &Value) -> Option<usize> {
-    usize::try_from(value.as_u64()?).ok()
+    value.as_u64().map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 pub(super) fn as_pair(value: &Value) -> Option<[usize; 2]> {
