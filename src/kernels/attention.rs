@@ -3,7 +3,7 @@
 use super::gemm_f32::gemm_f32;
 use super::pack::PackedF32;
 use super::softmax::softmax_in_place;
-use super::store_lanes;
+use super::{row_of, store_lanes};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// Keys and values of the head at work, packed for the two products; reused from head to head.
@@ -35,10 +35,6 @@ pub fn attend(
     gemm_f32(probabilities.view(), &packed.values, |row, column, lanes| {
         store_lanes(row_of(&mut context, row), column, lanes)
     });
-}
-
-fn row_of<'a>(matrix: &'a mut ArrayViewMut2<f32>, row: usize) -> &'a mut [f32] {
-    matrix.row_mut(row).into_slice().expect("rows are contiguous")
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod quantize;
 pub mod softmax;
 
 use crate::simd::F32x4;
+use ndarray::ArrayViewMut2;
 
 /// Width of a GEMM tile: how many outputs a packed panel holds side by side.
 pub const TILE_COLUMNS: usize = 8;
@@ -72,4 +73,10 @@ pub fn store_lanes(row: &mut [f32], column: usize, lanes: [F32x4; 2]) {
 pub fn load_lanes(values: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     let (halves, _) = values.as_chunks::<4>();
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
+}
+
+/// A row of a matrix as a slice, for the lanes to be written to.
+#[inline(always)]
+pub fn row_of<'a>(matrix: &'a mut ArrayViewMut2<f32>, row: usize) -> &'a mut [f32] {
+    matrix.row_mut(row).into_slice().expect("rows are contiguous")
 }

@@ -5,7 +5,7 @@ use crate::kernels::gemm_f32::gemm_f32;
 use crate::kernels::gemm_i8::gemm_i8;
 use crate::kernels::pack::{PackedF32, PackedI8};
 use crate::kernels::quantize::quantize_row;
-use crate::kernels::{TILE_COLUMNS, load_lanes, store_lanes};
+use crate::kernels::{TILE_COLUMNS, load_lanes, row_of, store_lanes};
 use crate::quant::QuantizedMatrix;
 use crate::simd::{F32x4, I32x4};
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -126,10 +126,6 @@ impl Linear {
             }
         }
     }
-}
-
-fn row_of<'a>(matrix: &'a mut ArrayViewMut2<f32>, row: usize) -> &'a mut [f32] {
-    matrix.row_mut(row).into_slice().expect("rows are contiguous")
 }
 
 /// The next eight values of `row`, zeros past its end.
