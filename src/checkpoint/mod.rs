@@ -68,19 +68,29 @@ pub struct Loaded {
 
 /// Reads a model. Matrices are converted to `precision` where the file holds another; `None` keeps them as they are.
 pub fn load(files: ConfigFiles<'_>, source: &dyn Source, precision: Option<Precision>) -> Result<Loaded> {
-    let config_json = Json::parse(CONFIG_FILE, files.config)?;
-    let family = family(&config_json)?;
+    let config = Json::parse(CONFIG_FILE, files.config)?;
+    let family = family(&config)?;
     let tensors = Tensors::open(WEIGHTS_FILE, source)?;
-    let config = (family.config)(&config_json, &tensors)?;
-    config.validate()?;
-    let preprocess = pixels::preprocess(files.preprocessor, &config_json, &config)?;
-
     let precision = precision.unwrap_or_else(|| tensors.precision());
-    let mut reader = Reader::new(&tensors, precision);
+    let (vit, preprocess, reader) = read(family, &config, files.preprocessor, &tensors, precision)?;
+    Ok(Loaded { vit, preprocess, precision, parameters: reader.parameters() })
+}
+
+/// The whole model, checked, and the reader that knows which tensors it used.
+fn read<'t>(
+    family: &Family,
+    config_json: &Json,
+    preprocessor: Option<&str>,
+    tensors: &'t Tensors<'t>,
+    precision: Precision,
+) -> Result<(Vit, Preprocess, Reader<'t>)> {
+    let config = (family.config)(config_json, tensors)?;
+    config.validate()?;
+    let preprocess = pixels::preprocess(preprocessor, config_json, &config)?;
+    let mut reader = Reader::new(tensors, precision);
     let weights = (family.weights)(&config, &mut reader)?;
     reader.refuse_unused(family)?;
-    let parameters = reader.parameters();
-    Ok(Loaded { vit: Vit { config, weights }, preprocess, precision, parameters })
+    Ok((Vit { config, weights }, preprocess, reader))
 }
 
 fn family(config: &Json) -> Result<&'static Family> {

@@ -1,9 +1,9 @@
 //! A checkpoint of any supported family rewritten with 8-bit matrices. See [`crate::quant`] for the format.
 
 use super::json::Json;
-use super::reader::{Reader, Role, read_quantized};
+use super::reader::{Role, read_quantized};
 use super::tensors::{Source, Tensors, Values, write};
-use super::{CONFIG_FILE, ConfigFiles, WEIGHTS_FILE, family, pixels};
+use super::{CONFIG_FILE, ConfigFiles, WEIGHTS_FILE, family, read};
 use crate::error::Result;
 use crate::model::Precision;
 use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX};
@@ -28,15 +28,10 @@ pub fn quantize(
     source: &dyn Source,
     progress: &mut dyn FnMut(&QuantizedTensor<'_>),
 ) -> Result<Vec<u8>> {
-    let config_json = Json::parse(CONFIG_FILE, files.config)?;
-    let family = family(&config_json)?;
+    let config = Json::parse(CONFIG_FILE, files.config)?;
+    let family = family(&config)?;
     let tensors = Tensors::open(WEIGHTS_FILE, source)?;
-    let config = (family.config)(&config_json, &tensors)?;
-    config.validate()?;
-    pixels::preprocess(files.preprocessor, &config_json, &config)?;
-    let mut reader = Reader::new(&tensors, Precision::F32);
-    (family.weights)(&config, &mut reader)?;
-    reader.refuse_unused(family)?;
+    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32)?;
 
     let summaries = tensors.summaries();
     // Scales travel with their matrices.
