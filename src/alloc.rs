@@ -2,11 +2,16 @@
 
 use crate::error::{Error, Result};
 
-/// `count` zeros (the product of `dims`), or an error that names the buffer.
-pub fn zeros<T: Clone + Default>(what: &'static str, dims: &[usize]) -> Result<Vec<T>> {
+/// As many copies of `value` as the product of `dims`, or an error that names the buffer.
+pub fn filled<T: Clone>(what: &'static str, dims: &[usize], value: T) -> Result<Vec<T>> {
     let mut buffer = reserve(what, dims)?;
-    buffer.resize(dims.iter().product(), T::default());
+    buffer.resize(dims.iter().product(), value);
     Ok(buffer)
+}
+
+/// As many zeros as the product of `dims`.
+pub fn zeros<T: Clone + Default>(what: &'static str, dims: &[usize]) -> Result<Vec<T>> {
+    filled(what, dims, T::default())
 }
 
 /// An empty vector with room for the product of `dims`.

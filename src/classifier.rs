@@ -29,7 +29,7 @@ impl Classifier {
     /// Reads a model; see [`checkpoint::load`].
     pub fn load(files: ConfigFiles<'_>, weights: &dyn Source, precision: Option<Precision>) -> Result<Self> {
         let loaded = checkpoint::load(files, weights, precision)?;
-        let scratch = Scratch::new(&loaded.vit.config)?;
+        let scratch = Scratch::new(&loaded.vit.config, loaded.precision)?;
         Ok(Self { loaded, scratch })
     }
 
@@ -77,7 +77,7 @@ impl Classifier {
             return Err(Error::InvalidArgument("topK must be at least 1.".into()));
         }
         let mut scores = logits.to_vec();
-        softmax_in_place(&mut scores, 1.0);
+        softmax_in_place(&mut scores);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let prediction = |index: usize| Prediction { index, label: labels[index].clone(), score: scores[index] };

@@ -26,6 +26,7 @@ pub mod error;
 pub mod explain;
 pub mod kernels;
 pub mod model;
+pub mod parallel;
 pub mod preprocess;
 pub mod quant;
 pub mod resample;

@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
                 Matrix::int8(&QuantizedMatrix { values: stack(values.into_iter()), scales })
             }
         };
-        Ok(Linear::new(matrix, &biases))
+        Ok(Linear::new(matrix?, &biases))
     }
 
     /// A convolution with stride = kernel: a linear layer on flattened patches, always in f32.
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         let shape = [width, 3, height, columns];
         let weights = self.array2(&format!("{prefix}.weight"), &shape, 3 * height * columns)?;
         let bias = self.floats(&format!("{prefix}.bias"), &[width])?;
-        Ok(Linear::new(Matrix::f32(weights.view()), &bias))
+        Ok(Linear::new(Matrix::f32(weights.view())?, &bias))
     }
 
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.

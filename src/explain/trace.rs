@@ -3,7 +3,7 @@
 use crate::alloc::zeros;
 use crate::error::Result;
 use crate::model::{Config, Sink};
-use ndarray::{Array3, Array4, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array3, Array4, ArrayView2, ArrayViewMut3, Axis};
 
 /// The attention of every head and the residual stream after every block.
 pub struct Trace {
@@ -29,8 +29,8 @@ impl Trace {
 }
 
 impl Sink for Trace {
-    fn attention(&mut self, layer: usize, head: usize) -> Option<ArrayViewMut2<'_, f32>> {
-        Some(self.attentions.slice_mut(s![layer, head, .., ..]))
+    fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
+        Some(self.attentions.index_axis_mut(Axis(0), layer))
     }
 
     fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {

@@ -1,45 +1,65 @@
 //! The exact (erf) form of GELU: gelu(x) = x Φ(x) = x/2 · (1 + erf(x / √2)) (Hendrycks & Gimpel, 2016).
 
-use super::exp::exp;
+use super::exp::polynomial;
 use super::map_in_place;
 use crate::simd::F32x4;
+use std::hint::black_box;
 
-/// erf(x) = 2/√π ∫₀ˣ e^(−t²) dt within 2 ulp.
-///
-/// Two minimax fits joined at |x| = 1, each of the function divided by what makes it nearly flat:
-/// below, erf(x) = x + x p(x²) (fit error 1.2e-9); above, erf(|x|) = 1 − e^(−|x| q(|x|)) (fit error 6.8e-10), which is 1 in `f32`
-/// from 4 on. Both are evaluated and one is selected: a branch would cost more than the lanes it saves.
-#[inline(always)]
-pub fn erf(x: F32x4) -> F32x4 {
-    let magnitude = x.abs();
+/// GELU and the error function, with their constants in memory; see [`Exp`](super::exp::Exp) for why.
+#[derive(Clone, Copy)]
+pub struct Gelu(&'static Constants);
 
-    let square = x * x;
-    let mut p = F32x4::splat(7.853_922_6e-5);
-    for coefficient in [-8.010_213_5e-4, 0.005_188_33, -0.026_853_813, 0.112_835_854, -0.376_126_26, 0.128_379_17] {
-        p = p * square + F32x4::splat(coefficient);
-    }
-    let near = x + x * p;
-
-    let clamped = magnitude.min(F32x4::splat(4.0));
-    let mut q = F32x4::splat(1.161_237_5e-5);
-    for coefficient in [-3.266_233_8e-4, 0.003_658_012_7, -0.023_795_012, 0.106_275_2, 0.635_128_1, 1.128_654_2] {
-        q = q * clamped + F32x4::splat(coefficient);
-    }
-    let far = (F32x4::splat(1.0) - exp(F32x4::splat(0.0) - clamped * q)).copysign(x);
-
-    magnitude.select_less(F32x4::splat(1.0), near, far)
+struct Constants {
+    /// Where erf has become 1 in `f32`, and so has the quotient below.
+    saturated: f32,
+    /// Numerator of erf(x) / x in powers of x².
+    p: [f32; 6],
+    /// Denominator, likewise.
+    q: [f32; 6],
+    half: f32,
+    inverse_sqrt_2: f32,
 }
 
-/// gelu(x), with an absolute error below 2 ulp of max(|x|, 1).
-#[inline(always)]
-pub fn gelu(x: F32x4) -> F32x4 {
-    let half = x * F32x4::splat(0.5);
-    half + half * erf(x * F32x4::splat(std::f32::consts::FRAC_1_SQRT_2))
+static CONSTANTS: Constants = Constants {
+    saturated: 3.95,
+    p: [1.128_379_1, 0.191_549_27, 0.052_875_18, 0.003_808_074, 2.846_785_6e-4, 2.025_827_1e-6],
+    q: [1.0, 0.503_088_8, 0.114_559_08, 0.015_054_93, 0.001_170_690_4, 3.783_047_2e-5],
+    half: 0.5,
+    inverse_sqrt_2: std::f32::consts::FRAC_1_SQRT_2,
+};
+
+impl Gelu {
+    /// For use in a loop: made before, used inside.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self(black_box(&CONSTANTS))
+    }
+
+    /// erf(x) = 2/√π ∫₀ˣ e^(−t²) dt within 7 ulp, an absolute error of 4.2e-7.
+    ///
+    /// x P(x²) / Q(x²) with |x| clamped to 3.95, a minimax fit whose own error is 2.1e-8; what remains is rounding. Two fits joined at
+    /// |x| = 1, the outer one 1 − e^(−x q(x)), stay within 2 ulp, but take 70 instructions where this takes 25, and with them GELU
+    /// took a quarter of ViT-Ti's time. What GELU makes of the difference is one bit of its absolute error.
+    #[inline(always)]
+    pub fn erf(self, x: F32x4) -> F32x4 {
+        let limit = F32x4::splat(self.0.saturated);
+        let x = x.min(limit).max(F32x4::splat(0.0) - limit);
+        let square = x * x;
+        x * polynomial(&self.0.p, square) / polynomial(&self.0.q, square)
+    }
+
+    /// gelu(x), with an absolute error below 2.5 ulp of max(|x|, 1).
+    #[inline(always)]
+    pub fn gelu(self, x: F32x4) -> F32x4 {
+        let half = x * F32x4::splat(self.0.half);
+        half + half * self.erf(x * F32x4::splat(self.0.inverse_sqrt_2))
+    }
 }
 
 /// `x ← gelu(x)` for every element.
 pub fn gelu_in_place(values: &mut [f32]) {
-    map_in_place(values, gelu);
+    let gelu = Gelu::new();
+    map_in_place(values, |x| gelu.gelu(x));
 }
 
 #[cfg(test)]
@@ -69,15 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn erf_within_two_ulp() {
+    fn erf_within_its_bound() {
         let mut result = grid();
-        map_in_place(&mut result, erf);
+        map_in_place(&mut result, |x| Gelu::new().erf(x));
         for (x, y) in grid().iter().zip(result) {
             let exact = exact_erf(f64::from(*x));
             let nearest = (exact as f32).abs();
             let ulp = f64::from(nearest - nearest.next_down()).max(f64::from(f32::MIN_POSITIVE));
             let error = (f64::from(y) - exact).abs() / ulp;
-            assert!(error <= 2.0, "erf({x}) = {y}: {error:.2} ulp from {exact}");
+            assert!(error <= 7.0, "erf({x}) = {y}: {error:.2} ulp from {exact}");
         }
     }
 
@@ -87,7 +107,7 @@ mod tests {
         gelu_in_place(&mut result);
         for (x, y) in grid().iter().zip(result) {
             let exact = 0.5 * f64::from(*x) * (1.0 + exact_erf(f64::from(*x) / std::f64::consts::SQRT_2));
-            let bound = 2.0 * f64::from(f32::EPSILON) * f64::from(x.abs().max(1.0));
+            let bound = 2.5 * f64::from(f32::EPSILON) * f64::from(x.abs().max(1.0));
             assert!((f64::from(y) - exact).abs() <= bound, "gelu({x}) = {y}, exactly {exact}");
         }
     }

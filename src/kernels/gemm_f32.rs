@@ -1,79 +1,88 @@
 //! `f32` matrix product with packed weights.
 
 use super::pack::PackedF32;
-use super::{TILE_COLUMNS, TILE_ROWS};
+use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
 use crate::simd::F32x4;
-use ndarray::{ArrayView2, s};
+use ndarray::ArrayView2;
 
-/// C = A Wᵀ, handed tile row by tile row to `epilogue(row, column, lanes)`.
+/// C = A Wᵀ, handed tile by tile to `epilogue`.
 ///
-/// `a`: `[m, k]` with contiguous rows; `w`: `[n, k]`. `lanes` are C[row, column..column + 8]; those at or past n are zero.
-/// Each output is one sum over k in index order, so it does not depend on m, n or the tile it falls in.
-pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, mut epilogue: impl FnMut(usize, usize, [F32x4; 2])) {
+/// `a`: `[m, k]` with contiguous rows; `w`: `[n, k]`. Each output is one sum over k in index order, so it does not depend on m, n or
+/// the tile it falls in. A panel of weights is multiplied with all rows before the next one is read.
+pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
-    for first in (0..a.nrows()).step_by(TILE_ROWS) {
-        match a.nrows() - first {
-            1 => tile_rows::<1>(a, first, w, &mut epilogue),
-            2 => tile_rows::<2>(a, first, w, &mut epilogue),
-            3 => tile_rows::<3>(a, first, w, &mut epilogue),
-            _ => tile_rows::<TILE_ROWS>(a, first, w, &mut epilogue),
-        }
-    }
-}
-
-/// Rows `first..first + R` against every panel.
-fn tile_rows<const R: usize>(
-    a: ArrayView2<f32>,
-    first: usize,
-    w: &PackedF32,
-    epilogue: &mut impl FnMut(usize, usize, [F32x4; 2]),
-) {
-    let block = a.slice(s![first..first + R, ..]);
-    let rows: [&[f32]; R] = std::array::from_fn(|r| block.row(r).to_slice().expect("rows are contiguous"));
     for (column, panel) in w.panels() {
-        for (r, lanes) in micro_kernel(rows, panel).into_iter().enumerate() {
-            epilogue(first + r, column, lanes);
+        let mut first = 0;
+        while first < a.nrows() {
+            let height = tile_height(a.nrows() - first);
+            match height {
+                1 => tile::<1>(a, first, column, panel, epilogue),
+                2 => tile::<2>(a, first, column, panel, epilogue),
+                3 => tile::<3>(a, first, column, panel, epilogue),
+                TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
+                _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
+            }
+            first += height;
         }
     }
 }
 
 /// R rows × 8 columns, all of k.
 #[inline(always)]
-fn micro_kernel<const R: usize>(rows: [&[f32]; R], panel: &[[f32; TILE_COLUMNS]]) -> [[F32x4; 2]; R] {
-    let rows = rows.map(|row| &row[..panel.len()]);
+fn tile<const R: usize>(
+    a: ArrayView2<f32>,
+    first: usize,
+    column: usize,
+    panel: &[[f32; TILE_COLUMNS]],
+    epilogue: &mut impl Epilogue<F32x4>,
+) {
+    let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[..panel.len()]);
     let mut sums = [[F32x4::splat(0.0); 2]; R];
     for (i, step) in panel.iter().enumerate() {
-        let (halves, _) = step.as_chunks::<4>();
-        let w = [F32x4::load(&halves[0]), F32x4::load(&halves[1])];
+        let w = load_lanes(step);
         for (sums, row) in sums.iter_mut().zip(rows) {
             let x = F32x4::splat(row[i]);
-            *sums = [sums[0] + x * w[0], sums[1] + x * w[1]];
+            *sums = [x.mul_add(w[0], sums[0]), x.mul_add(w[1], sums[1])];
         }
     }
-    sums
+    epilogue.tile(first, column, sums);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernels::store_lanes;
-    use ndarray::Array2;
+    use ndarray::{Array2, s};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    struct Keep(Array2<f32>);
+
+    impl Epilogue<F32x4> for Keep {
+        fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
+            for (r, lanes) in sums.into_iter().enumerate() {
+                store_lanes(&mut self.0.row_mut(row + r).into_slice().unwrap()[column..], lanes);
+            }
+        }
+    }
+
+    fn product(a: ArrayView2<f32>, w: &Array2<f32>) -> Array2<f32> {
+        let mut c = Keep(Array2::zeros((a.nrows(), w.nrows())));
+        gemm_f32(a, &PackedF32::new(w.view()).unwrap(), &mut c);
+        c.0
+    }
 
     /// Every remainder of the tile in all three dimensions.
     #[test]
     fn equals_the_naive_product() {
         let mut rng = fastrand::Rng::with_seed(3);
-        for m in 1..=9 {
-            for n in 1..=17 {
+        for m in 1..=2 * TILE_ROWS + 3 {
+            for n in 1..=2 * TILE_COLUMNS + 1 {
                 for k in [1, 2, 3, 4, 5, 8, 13, 31] {
                     let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
                     let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
-                    let mut c = Array2::zeros((m, n));
-                    gemm_f32(a.view(), &PackedF32::new(w.view()), |row, column, lanes| {
-                        store_lanes(c.row_mut(row).into_slice().unwrap(), column, lanes);
-                    });
+                    let c = product(a.view(), &w);
                     let difference = (&c - &a.dot(&w.t())).mapv(f32::abs);
                     assert!(difference.iter().all(|d| *d < 1e-5), "{m} × {n} × {k}: {difference}");
                 }
@@ -87,10 +96,6 @@ mod tests {
         let wide = Array2::from_shape_fn((5, 12), |(r, c)| (r * 12 + c) as f32);
         let a = wide.slice(s![.., 4..8]);
         let w = Array2::from_shape_fn((3, 4), |(r, c)| (r + 2 * c) as f32);
-        let mut c = Array2::zeros((5, 3));
-        gemm_f32(a, &PackedF32::new(w.view()), |row, column, lanes| {
-            store_lanes(c.row_mut(row).into_slice().unwrap(), column, lanes);
-        });
-        assert_eq!(c, a.dot(&w.t()));
+        assert_eq!(product(a, &w), a.dot(&w.t()));
     }
 }

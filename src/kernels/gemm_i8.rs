@@ -1,63 +1,98 @@
-//! Integer matrix product: signed 8-bit weights, signed 8-bit activations widened to 16 bits, exact 32-bit sums.
+//! Integer matrix product: 7-bit activations, signed 8-bit weights, exact 32-bit sums.
 //!
-//! The sums are exact whatever the order: |a| ≤ 128, |w| ≤ 128, so k up to 131,071 can't overflow an `i32` and every
+//! The sums are exact whatever the order: 0 ≤ a ≤ 127 and |w| ≤ 128, so k up to 131,071 can't overflow an `i32` and every
 //! backend returns the same integers. [`MAX_K`] is checked when a model is loaded.
 
 use super::pack::PackedI8;
-use super::{TILE_COLUMNS, TILE_ROWS};
-use crate::simd::{I8x16, I16x8, I32x4};
+use super::quantize::QuantizedRows;
+use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
+use crate::simd::{Activation, DEPTH, F32x4, I32x4, WeightStep};
 
-/// The longest sum that can't overflow: MAX_K · 128 · 128 < 2³¹.
+/// The longest sum that can't overflow: MAX_K · 127 · 128 < 2³¹.
 pub const MAX_K: usize = 131_071;
 
-/// C = A Wᵀ in integers, handed tile row by tile row to `epilogue(row, column, lanes)`.
+/// C = A Wᵀ in integers, handed tile by tile to `epilogue`.
 ///
-/// `a`: m rows of `w.pairs()` activation pairs (the odd last one padded with 0), values in −128..=127; `w`: `[n, k]`.
-/// `lanes` are C[row, column..column + 8]; those at or past n are zero.
-pub fn gemm_i8(a: &[[i16; 2]], w: &PackedI8, mut epilogue: impl FnMut(usize, usize, [I32x4; 2])) {
-    let stride = w.pairs();
-    assert!(stride > 0 && a.len().is_multiple_of(stride), "rows of activations have another length than the weights'");
-    for (block, rows) in a.chunks(TILE_ROWS * stride).enumerate() {
-        let first = block * TILE_ROWS;
-        match rows.len() / stride {
-            1 => tile_rows::<1>(rows, first, w, &mut epilogue),
-            2 => tile_rows::<2>(rows, first, w, &mut epilogue),
-            3 => tile_rows::<3>(rows, first, w, &mut epilogue),
-            _ => tile_rows::<TILE_ROWS>(rows, first, w, &mut epilogue),
-        }
-    }
-}
-
-/// R rows, the first being row `first` of C, against every panel.
-fn tile_rows<const R: usize>(
-    a: &[[i16; 2]],
-    first: usize,
-    w: &PackedI8,
-    epilogue: &mut impl FnMut(usize, usize, [I32x4; 2]),
-) {
-    let stride = w.pairs();
-    let rows: [&[[i16; 2]]; R] = std::array::from_fn(|r| &a[r * stride..][..stride]);
+/// `a`: `[m, k]`; `w`: `[n, k]`. A panel of weights is multiplied with all rows while it is in the first-level cache, so m should be
+/// small enough (some dozen rows) for the rows to stay near as well.
+pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
+    assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
     for (column, panel) in w.panels() {
-        for (r, lanes) in micro_kernel(rows, panel).into_iter().enumerate() {
-            epilogue(first + r, column, lanes);
+        let mut first = 0;
+        while first < a.rows() {
+            let height = tile_height(a.rows() - first);
+            match height {
+                1 => tile::<1>(a, first, column, panel, epilogue),
+                2 => tile::<2>(a, first, column, panel, epilogue),
+                3 => tile::<3>(a, first, column, panel, epilogue),
+                TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
+                _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
+            }
+            first += height;
         }
     }
 }
 
-/// R rows × 8 columns, all of k, two inputs a step.
+/// R rows × 8 columns, all of k, one step at a time.
 #[inline(always)]
-fn micro_kernel<const R: usize>(rows: [&[[i16; 2]]; R], panel: &[[i8; 2 * TILE_COLUMNS]]) -> [[I32x4; 2]; R] {
-    let rows = rows.map(|row| &row[..panel.len()]);
+fn tile<const R: usize>(
+    a: &QuantizedRows,
+    first: usize,
+    column: usize,
+    panel: &[[i8; 8 * DEPTH]],
+    epilogue: &mut impl Epilogue<I32x4>,
+) {
+    let rows: [&[[Activation; DEPTH]]; R] = std::array::from_fn(|r| &a.row(first + r)[..panel.len()]);
     let mut sums = [[I32x4::splat(0); 2]; R];
     for (i, step) in panel.iter().enumerate() {
-        let w = I8x16::load(step);
-        let (low, high) = (w.low(), w.high());
+        let w = WeightStep::load(step);
         for (sums, row) in sums.iter_mut().zip(rows) {
-            let x = I16x8::splat_pair(&row[i]);
-            *sums = [sums[0] + x.dot(low), sums[1] + x.dot(high)];
+            *sums = w.dot(&row[i], *sums);
         }
     }
-    sums
+    epilogue.tile(first, column, sums);
+}
+
+/// What the integers of 8 outputs stand for: w = scale · q.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnScale {
+    scales: [f32; TILE_COLUMNS],
+    /// Σ q over the inputs: what an activation's offset is multiplied with.
+    sums: [f32; TILE_COLUMNS],
+}
+
+impl ColumnScale {
+    /// Sets output `lane`.
+    pub fn set(&mut self, lane: usize, scale: f32, sum: i32) {
+        self.scales[lane] = scale;
+        self.sums[lane] = sum as f32;
+    }
+}
+
+/// Turns integer sums into floats and hands them on.
+///
+/// x ≈ o + s q and w ≈ t u, so Σ x w ≈ t (s Σ q u + o Σ u).
+pub struct Dequantize<'a, E> {
+    /// The activations that were multiplied.
+    pub rows: &'a QuantizedRows,
+    /// Of the weights, 8 outputs each.
+    pub columns: &'a [ColumnScale],
+    /// Who gets the floats.
+    pub then: E,
+}
+
+impl<E: Epilogue<F32x4>> Epilogue<I32x4> for Dequantize<'_, E> {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
+        let ColumnScale { scales, sums: weights } = &self.columns[column / TILE_COLUMNS];
+        let (scales, weights) = (load_lanes(scales), load_lanes(weights));
+        let values = std::array::from_fn(|r| {
+            let own = self.rows.scale(row + r);
+            let (scale, offset) = (F32x4::splat(own.scale), F32x4::splat(own.offset));
+            std::array::from_fn(|i| scales[i] * (scale * sums[r][i].to_f32() + offset * weights[i]))
+        });
+        self.then.tile::<R>(row, column, values);
+    }
 }
 
 #[cfg(test)]
@@ -67,40 +102,52 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn product(a: &Array2<i8>, w: &Array2<i8>) -> Array2<i32> {
-        let pairs: Vec<[i16; 2]> = a
-            .rows()
-            .into_iter()
-            .flat_map(|row| {
-                let row = row.to_vec();
-                row.chunks(2).map(|c| [c[0].into(), c.get(1).copied().unwrap_or(0).into()]).collect::<Vec<_>>()
-            })
-            .collect();
-        let mut c = Array2::zeros((a.nrows(), w.nrows()));
-        gemm_i8(&pairs, &PackedI8::new(w.view()), |row, column, lanes| {
-            let values = lanes.map(I32x4::to_array).concat();
-            for (j, value) in values.into_iter().enumerate() {
-                match c.get_mut([row, column + j]) {
-                    Some(target) => *target = value,
-                    None => assert_eq!(value, 0, "lanes past the last column are zero"),
+    /// Keeps the integers; lanes past the last column must be zero.
+    struct Keep(Array2<i32>);
+
+    impl Epilogue<I32x4> for Keep {
+        fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
+            for (r, lanes) in sums.into_iter().enumerate() {
+                let values = lanes.map(I32x4::to_array).concat();
+                for (j, value) in values.into_iter().enumerate() {
+                    match self.0.get_mut([row + r, column + j]) {
+                        Some(target) => *target = value,
+                        None => assert_eq!(value, 0, "lanes past the last column are zero"),
+                    }
                 }
             }
-        });
-        c
+        }
     }
 
-    fn naive(a: &Array2<i8>, w: &Array2<i8>) -> Array2<i32> {
+    /// Rows that quantise to exactly these integers: each is made to span 0..=127 by two more values, against weights of zero.
+    fn product(a: &Array2<u8>, w: &Array2<i8>) -> Array2<i32> {
+        let (m, k) = a.dim();
+        let mut rows = QuantizedRows::default();
+        rows.reset(m, k + 2);
+        for r in 0..m {
+            let mut x: Vec<f32> = a.row(r).iter().map(|q| f32::from(*q)).collect();
+            x.extend([0.0, 127.0]);
+            rows.write(r, &x);
+        }
+        let mut wide = Array2::zeros((w.nrows(), k + 2));
+        wide.slice_mut(ndarray::s![.., ..k]).assign(w);
+        let mut c = Keep(Array2::zeros((m, w.nrows())));
+        gemm_i8(&rows, &PackedI8::new(wide.view()).unwrap(), &mut c);
+        c.0
+    }
+
+    fn naive(a: &Array2<u8>, w: &Array2<i8>) -> Array2<i32> {
         a.mapv(i32::from).dot(&w.mapv(i32::from).t())
     }
 
-    /// The same test runs on native scalar, wasm scalar and wasm simd128: equal to the naive integers means equal to each other.
+    /// The same test runs on every backend: equal to the naive integers means equal to each other.
     #[test]
     fn same_integers_as_the_naive_product() {
         let mut rng = fastrand::Rng::with_seed(4);
-        for m in 1..=9 {
-            for n in 1..=17 {
+        for m in 1..=2 * TILE_ROWS + 3 {
+            for n in 1..=2 * TILE_COLUMNS + 1 {
                 for k in [1, 2, 3, 4, 5, 8, 13, 31, 64] {
-                    let a = Array2::from_shape_fn((m, k), |_| rng.i8(..));
+                    let a = Array2::from_shape_fn((m, k), |_| rng.u8(..=127));
                     let w = Array2::from_shape_fn((n, k), |_| rng.i8(..));
                     assert_eq!(product(&a, &w), naive(&a, &w), "{m} × {n} × {k}");
                 }
@@ -111,9 +158,9 @@ mod tests {
     /// The extremes, where a saturating 16-bit intermediate would show.
     #[test]
     fn extremes_do_not_saturate() {
-        for (x, y) in [(-128, -128), (-128, 127), (127, 127)] {
-            let a = Array2::from_elem((5, 3073), x);
-            let w = Array2::from_elem((9, 3073), y);
+        for weight in [-128, 127] {
+            let a = Array2::from_elem((5, 3073), 127);
+            let w = Array2::from_elem((9, 3073), weight);
             assert_eq!(product(&a, &w), naive(&a, &w));
         }
     }

@@ -2,25 +2,20 @@
 
 use super::fold;
 use crate::simd::F32x4;
-use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// `out[r] = (x[r] − mean) / √(variance + eps) · weight + bias`, with the biased variance, as PyTorch.
+/// `out = (x − mean) / √(variance + eps) · weight + bias`, with the biased variance, as PyTorch.
 ///
-/// `x`, `out`: `[rows, D]`; `weight`, `bias`: `[D]`. Mean and variance are summed in `f32` in two passes: the one-pass form
-/// E(x²) − E(x)² loses the variance of rows with a large mean, which trained ViTs have.
-pub fn layer_norm(x: ArrayView2<f32>, weight: &[f32], bias: &[f32], eps: f32, mut out: ArrayViewMut2<f32>) {
+/// `x`, `weight`, `bias`, `out`: `[D]`. Mean and variance are summed in `f32` in two passes: the one-pass form E(x²) − E(x)² loses
+/// the variance of rows with a large mean, which trained ViTs have.
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
-    assert!(x.ncols() == width && bias.len() == width && out.dim() == x.dim());
+    assert!(x.len() == width && bias.len() == width && out.len() == width);
     let inverse_width = 1.0 / width as f32;
-    for (row, mut target) in x.rows().into_iter().zip(out.rows_mut()) {
-        let row = row.to_slice().expect("rows are contiguous");
-        let target = target.as_slice_mut().expect("rows are contiguous");
-        let mean = fold(row, 0.0, |a, b| a + b).sum() * inverse_width;
-        let variance = sum_of_squared_deviations(row, mean) * inverse_width;
-        let inverse_std = 1.0 / (variance + eps).sqrt();
-        for (((y, x), w), b) in target.iter_mut().zip(row).zip(weight).zip(bias) {
-            *y = (x - mean) * inverse_std * w + b;
-        }
+    let mean = fold(x, 0.0, |a, b| a + b).sum() * inverse_width;
+    let variance = sum_of_squared_deviations(x, mean) * inverse_width;
+    let inverse_std = 1.0 / (variance + eps).sqrt();
+    for (((y, x), w), b) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+        *y = (x - mean) * inverse_std * w + b;
     }
 }
 
@@ -51,9 +46,10 @@ mod tests {
             let x = Array2::from_shape_fn((3, width), |(r, _)| rng.f32() * 4.0 + 50.0 * r as f32);
             let weight: Vec<f32> = (0..width).map(|_| rng.f32() * 2.0 - 1.0).collect();
             let bias: Vec<f32> = (0..width).map(|_| rng.f32() - 0.5).collect();
-            let mut out = Array2::zeros(x.raw_dim());
-            layer_norm(x.view(), &weight, &bias, 1e-6, out.view_mut());
-            for (row, result) in x.rows().into_iter().zip(out.rows()) {
+            let mut out = Array2::<f32>::zeros(x.raw_dim());
+            for (row, mut result) in x.rows().into_iter().zip(out.rows_mut()) {
+                let (row, result) = (row.to_slice().unwrap(), result.as_slice_mut().unwrap());
+                layer_norm(row, &weight, &bias, 1e-6, result);
                 let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / width as f64;
                 let variance = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / width as f64;
                 for i in 0..width {

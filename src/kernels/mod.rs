@@ -14,13 +14,27 @@ pub mod quantize;
 pub mod softmax;
 
 use crate::simd::F32x4;
-use ndarray::ArrayViewMut2;
 
 /// Width of a GEMM tile: how many outputs a packed panel holds side by side.
 pub const TILE_COLUMNS: usize = 8;
 
 /// Height of a GEMM tile. 4 × 8 keeps 8 accumulators, 2 weight vectors and a broadcast in the 16 registers of x86-64.
 pub const TILE_ROWS: usize = 4;
+
+/// What becomes of a finished tile of a matrix product: scale, bias, activation, residual, wherever they apply.
+pub trait Epilogue<Lanes> {
+    /// `sums[r]` are C[row + r, column..column + 8]; lanes at or past the last column are zero.
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[Lanes; 2]; R]);
+}
+
+/// Rows of the next tile where `rest` rows are left.
+///
+/// A tile one row higher takes up what four do not divide: a tile of a single row would take as long as one of four, its two
+/// accumulators waiting for each other.
+#[inline(always)]
+fn tile_height(rest: usize) -> usize {
+    if rest > TILE_ROWS && !rest.is_multiple_of(TILE_ROWS) { TILE_ROWS + 1 } else { rest.min(TILE_ROWS) }
+}
 
 /// `x ← f(x)` for every element, four at a time; the last lanes of a remainder see zeros.
 #[inline(always)]
@@ -53,17 +67,16 @@ pub fn fold(values: &[f32], identity: f32, f: impl Fn(F32x4, F32x4) -> F32x4) ->
     folded
 }
 
-/// Writes eight lanes to `row[column..]`, dropping those past its end.
+/// Writes eight lanes to the start of `target`, dropping those past its end.
 #[inline(always)]
-pub fn store_lanes(row: &mut [f32], column: usize, lanes: [F32x4; 2]) {
-    let target = &mut row[column..];
+pub fn store_lanes(target: &mut [f32], lanes: [F32x4; 2]) {
     if let Some(target) = target.first_chunk_mut::<TILE_COLUMNS>() {
         let (halves, _) = target.as_chunks_mut::<4>();
         lanes[0].store(&mut halves[0]);
         lanes[1].store(&mut halves[1]);
     } else {
         let mut padded = [0.0; TILE_COLUMNS];
-        store_lanes(&mut padded, 0, lanes);
+        store_lanes(&mut padded, lanes);
         target.copy_from_slice(&padded[..target.len()]);
     }
 }
@@ -75,8 +88,15 @@ pub fn load_lanes(values: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
 }
 
-/// A row of a matrix as a slice, for the lanes to be written to.
+/// The first eight of `values`, zeros past their end.
 #[inline(always)]
-pub fn row_of<'a>(matrix: &'a mut ArrayViewMut2<f32>, row: usize) -> &'a mut [f32] {
-    matrix.row_mut(row).into_slice().expect("rows are contiguous")
+pub fn read_lanes(values: &[f32]) -> [F32x4; 2] {
+    match values.first_chunk() {
+        Some(chunk) => load_lanes(chunk),
+        None => {
+            let mut padded = [0.0; TILE_COLUMNS];
+            padded[..values.len()].copy_from_slice(values);
+            load_lanes(&padded)
+        }
+    }
 }

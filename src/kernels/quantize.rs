@@ -1,31 +1,186 @@
-//! Activations to 8 bits, one scale a row (token), computed at run time.
+//! Activations to 7 bits, one scale and one offset a row, computed at run time.
+//!
+//! A row x becomes q in 0..=127 with x ≈ offset + scale · q: seven bits, because the relaxed 8-bit dot product is exact and equal on
+//! every engine only within them, and an offset, because activations behind GELU and softmax lie on one side of zero.
 
-use super::fold;
-use crate::simd::F32x4;
+use crate::simd::{Activation, DEPTH, F32x4, store_activations, store_i8};
 
-/// Writes `x / scale` rounded to nearest (ties to even) into `pairs` and returns `scale = max |x| / 127`.
+/// The largest quantised value.
+const LEVELS: f32 = 127.0;
+
+/// What a row's integers stand for: x ≈ offset + scale · q.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowScale {
+    /// The step between two integers.
+    pub scale: f32,
+    /// What 0 stands for.
+    pub offset: f32,
+}
+
+/// Rows of activations in 7 bits: the integer product's left operand.
+#[derive(Default)]
+pub struct QuantizedRows {
+    /// `[rows, steps]`; the last step of a row is padded with zeros.
+    values: Vec<[Activation; DEPTH]>,
+    scales: Vec<RowScale>,
+    steps: usize,
+}
+
+impl QuantizedRows {
+    /// Room for `rows` rows of `width` values, so that no forward pass allocates.
+    pub fn with_capacity(rows: usize, width: usize) -> crate::error::Result<Self> {
+        let steps = width.div_ceil(DEPTH);
+        Ok(Self {
+            values: crate::alloc::reserve("quantised activations", &[rows, steps])?,
+            scales: crate::alloc::reserve("activation scales", &[rows])?,
+            steps,
+        })
+    }
+
+    /// Makes this `rows` rows of `width` values, to be written one by one.
+    pub fn reset(&mut self, rows: usize, width: usize) {
+        self.steps = width.div_ceil(DEPTH);
+        self.values.resize(rows * self.steps, [0; DEPTH]);
+        self.scales.resize(rows, RowScale::default());
+    }
+
+    /// Quantises `x` as row `row`.
+    pub fn write(&mut self, row: usize, x: &[f32]) {
+        let steps = self.steps;
+        self.scales[row] = quantize_row(x, &mut self.values[row * steps..][..steps]);
+    }
+
+    /// Writes probabilities e in 0..=1 as the rows `2 · row` and `2 · row + 1`: 14 bits, e ≈ (128 · high + low) / [`FRACTION_LEVELS`].
+    ///
+    /// Seven bits would not do: behind one key with most of the attention, hundreds of others share the rest, each below 1 / 254.
+    pub fn write_fractions(&mut self, row: usize, e: &[f32]) {
+        let steps = self.steps;
+        let (high, low) = self.values[2 * row * steps..][..2 * steps].split_at_mut(steps);
+        split_fractions(e, high.as_flattened_mut(), low.as_flattened_mut());
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// Steps of [`DEPTH`] inputs a row.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Row `row`.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &[[Activation; DEPTH]] {
+        &self.values[row * self.steps..][..self.steps]
+    }
+
+    /// What the integers of row `row` stand for.
+    #[inline(always)]
+    pub fn scale(&self, row: usize) -> RowScale {
+        self.scales[row]
+    }
+}
+
+/// Writes `(x − offset) / scale` rounded to nearest (ties to even) into `target`, with offset = min x and scale = (max x − min x) / 127.
 ///
-/// `pairs` holds ⌈len / 2⌉ pairs; an odd length is padded with 0. A row of zeros has scale 0 and quantises to zeros.
-/// The error of an element is at most scale / 2.
-pub fn quantize_row(x: &[f32], pairs: &mut [[i16; 2]]) -> f32 {
-    assert_eq!(pairs.len(), x.len().div_ceil(2));
-    let max = fold(x, 0.0, |max, x| max.max(x.abs())).max_lane();
-    let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
-    // A subnormal maximum would make the factor infinite: such a row is zero for every purpose.
-    let inverse = if inverse.is_finite() { inverse } else { 0.0 };
-    let factor = F32x4::splat(inverse);
+/// `target` holds ⌈len / DEPTH⌉ steps; the last is padded with 0. The error of an element is at most scale / 2. A constant row has
+/// scale 0 and is exact.
+pub fn quantize_row(x: &[f32], target: &mut [[Activation; DEPTH]]) -> RowScale {
+    assert_eq!(target.len(), x.len().div_ceil(DEPTH));
+    let (min, max) = min_max(x);
+    let inverse = LEVELS / (max - min);
+    // A range of a few subnormals would make the factor infinite: such a row is constant for every purpose.
+    if !inverse.is_finite() {
+        target.fill([0; DEPTH]);
+        return RowScale { scale: 0.0, offset: min };
+    }
+    let (offset, factor) = (F32x4::splat(min), F32x4::splat(inverse));
+    let quantize = |x: &[f32; 16]| quads(x).map(|x| ((x - offset) * factor).round().1);
 
-    let (quads, rest) = x.as_chunks::<4>();
-    let (targets, rest_target) = pairs.split_at_mut(2 * quads.len());
-    for (quad, target) in quads.iter().zip(targets.as_chunks_mut::<2>().0) {
-        let [a, b, c, d] = (F32x4::load(quad) * factor).round_ties_even().to_i32().to_array();
-        *target = [[a as i16, b as i16], [c as i16, d as i16]];
+    let target = target.as_flattened_mut();
+    let (chunks, rest) = x.as_chunks::<16>();
+    let (targets, rest_target) = target.split_at_mut(16 * chunks.len());
+    for (x, target) in chunks.iter().zip(targets.as_chunks_mut::<16>().0) {
+        store_activations(target, quantize(x));
     }
-    let round = |x: &f32| (x * inverse).round_ties_even() as i16;
-    for (pair, target) in rest.chunks(2).zip(rest_target) {
-        *target = [round(&pair[0]), pair.get(1).map_or(0, round)];
+    if !rest.is_empty() {
+        let mut padded = [min; 16];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut values = [0; 16];
+        store_activations(&mut values, quantize(&padded));
+        rest_target.copy_from_slice(&values[..rest_target.len()]);
     }
-    max / 127.0
+    RowScale { scale: (max - min) / LEVELS, offset: min }
+}
+
+/// What the 14 bits of [`QuantizedRows::write_fractions`] count to.
+pub const FRACTION_LEVELS: f32 = 16_383.0;
+
+/// e in 0..=1 to the high and low 7 bits of round(16383 e).
+fn split_fractions(e: &[f32], high: &mut [Activation], low: &mut [Activation]) {
+    let factor = F32x4::splat(FRACTION_LEVELS);
+    let split = |e: &[f32; 16]| {
+        let values = quads(e).map(|e| (e * factor).round().1);
+        let high = values.map(|v| v.shift_right(7));
+        let low = std::array::from_fn(|i| values[i] - high[i].shift_left(7));
+        (high, low)
+    };
+    let (chunks, rest) = e.as_chunks::<16>();
+    let (highs, rest_high) = high.split_at_mut(16 * chunks.len());
+    let (lows, rest_low) = low.split_at_mut(16 * chunks.len());
+    for ((e, high), low) in chunks.iter().zip(highs.as_chunks_mut::<16>().0).zip(lows.as_chunks_mut::<16>().0) {
+        let (h, l) = split(e);
+        store_activations(high, h);
+        store_activations(low, l);
+    }
+    if !rest.is_empty() {
+        let mut padded = [0.0; 16];
+        padded[..rest.len()].copy_from_slice(rest);
+        let (h, l) = split(&padded);
+        for (target, values) in [(rest_high, h), (rest_low, l)] {
+            let mut all = [0; 16];
+            store_activations(&mut all, values);
+            target.copy_from_slice(&all[..target.len()]);
+        }
+    }
+}
+
+/// `target = round(factor · x)` (ties to even), for products within ±127.
+pub fn quantize_i8(x: &[f32], factor: f32, target: &mut [i8]) {
+    let factor = F32x4::splat(factor);
+    let quantize = |x: &[f32; 16]| quads(x).map(|x| (x * factor).round().1);
+    let (chunks, rest) = x.as_chunks::<16>();
+    let (targets, rest_target) = target.split_at_mut(16 * chunks.len());
+    for (x, target) in chunks.iter().zip(targets.as_chunks_mut::<16>().0) {
+        store_i8(target, quantize(x));
+    }
+    if !rest.is_empty() {
+        let mut padded = [0.0; 16];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut values = [0; 16];
+        store_i8(&mut values, quantize(&padded));
+        rest_target.copy_from_slice(&values[..rest.len()]);
+    }
+}
+
+/// The least and the largest value of a row.
+fn min_max(x: &[f32]) -> (f32, f32) {
+    let first = x.first().copied().unwrap_or(0.0);
+    let (mut min, mut max) = (F32x4::splat(first), F32x4::splat(first));
+    let (chunks, rest) = x.as_chunks::<4>();
+    for chunk in chunks {
+        let x = F32x4::load(chunk);
+        (min, max) = (min.min(x), max.max(x));
+    }
+    let least = -(F32x4::splat(0.0) - min).max_lane();
+    rest.iter().fold((least, max.max_lane()), |(min, max), x| (min.min(*x), max.max(*x)))
+}
+
+#[inline(always)]
+fn quads(x: &[f32; 16]) -> [F32x4; 4] {
+    let (quads, _) = x.as_chunks::<4>();
+    std::array::from_fn(|i| F32x4::load(&quads[i]))
 }
 
 #[cfg(test)]
@@ -38,25 +193,60 @@ mod tests {
     #[test]
     fn error_is_at_most_half_a_step() {
         let mut rng = fastrand::Rng::with_seed(5);
-        for n in 1..=33 {
-            let x: Vec<f32> = (0..n).map(|_| rng.f32() * 6.0 - 3.0).collect();
-            let mut pairs = vec![[7; 2]; x.len().div_ceil(2)];
-            let scale = quantize_row(&x, &mut pairs);
-            let q = pairs.concat();
+        for n in 2..=67 {
+            let x: Vec<f32> = (0..n).map(|_| rng.f32() * 6.0 - 1.0).collect();
+            let mut target = vec![[99; DEPTH]; x.len().div_ceil(DEPTH)];
+            let RowScale { scale, offset } = quantize_row(&x, &mut target);
+            let q = target.concat();
             for (x, q) in x.iter().zip(&q) {
-                assert!((x - f32::from(*q) * scale).abs() <= scale * 0.501);
+                assert!((x - offset - f32::from(*q) * scale).abs() <= scale * 0.501);
             }
-            assert_eq!(q[..n].iter().map(|q| q.abs()).max(), Some(127));
+            assert_eq!(q[..n].iter().max(), Some(&127));
+            assert_eq!(q[..n].iter().min(), Some(&0));
             assert!(q[n..].iter().all(|q| *q == 0), "padding is zero");
         }
     }
 
+    /// Keys and values: every remainder of sixteen, and both ends of the range.
     #[test]
-    fn zero_and_subnormal_rows_are_zero() {
-        for value in [0.0, 1e-44] {
-            let mut pairs = [[9; 2]; 3];
-            quantize_row(&[value; 5], &mut pairs);
-            assert_eq!(pairs, [[0; 2]; 3]);
+    fn signed_values_round_to_nearest() {
+        for n in 1..=35 {
+            let x: Vec<f32> = (0..n).map(|i| (i as f32 - 17.0) / 17.0).collect();
+            let mut target = vec![99; n];
+            quantize_i8(&x, 127.0, &mut target);
+            for (x, q) in x.iter().zip(target) {
+                assert_eq!(f32::from(q), (127.0 * x).round_ties_even());
+            }
+        }
+    }
+
+    #[test]
+    fn constant_and_subnormal_rows_are_exact() {
+        for row in [[0.0; 5], [-3.5; 5], [0.0, 1e-44, 0.0, 0.0, 0.0]] {
+            let mut target = [[9; DEPTH]; 5usize.div_ceil(DEPTH)];
+            let scale = quantize_row(&row, &mut target);
+            assert_eq!(scale, RowScale { scale: 0.0, offset: row[0] });
+            assert!(target.as_flattened().iter().all(|q| *q == 0));
+        }
+    }
+
+    /// 14 bits: the error is half of 1 / 16383, and 1 itself does not overflow 7 bits.
+    #[test]
+    fn fractions_have_fourteen_bits() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        for n in 1..=49 {
+            let mut e: Vec<f32> = (0..n).map(|_| rng.f32()).collect();
+            e[rng.usize(..n)] = 1.0;
+            let mut rows = QuantizedRows::default();
+            rows.reset(4, n);
+            rows.write_fractions(1, &e);
+            let (high, low) = (rows.row(2).concat(), rows.row(3).concat());
+            for (i, e) in e.iter().enumerate() {
+                assert!((0..=127).contains(&high[i]) && (0..=127).contains(&low[i]));
+                let value = (f32::from(high[i]) * 128.0 + f32::from(low[i])) / FRACTION_LEVELS;
+                assert!((value - e).abs() <= 0.501 / FRACTION_LEVELS);
+            }
+            assert!(high[n..].iter().chain(&low[n..]).all(|q| *q == 0), "padding is zero");
         }
     }
 }

@@ -1,19 +1,36 @@
 //! Softmax of one row.
 
-use super::exp::exp;
+use super::exp::Exp;
 use super::{fold, map_in_place};
 use crate::simd::F32x4;
 
-/// `row ← softmax(scale · row)`: e^(scale (x − max)) / Σ e^(scale (x − max)). `scale` must be positive.
+/// `row ← softmax(row)`: e^(x − max) / Σ e^(x − max).
+pub fn softmax_in_place(row: &mut [f32]) {
+    let sum = exp_in_place(row);
+    scale_in_place(row, 1.0 / sum);
+}
+
+/// `row ← e^(x − max)`; returns the sum. Softmax without its division, which the product with the values can make up for later.
 ///
-/// Subtracting the maximum keeps every exponent ≤ 0, so nothing overflows and the sum is at least 1.
-pub fn softmax_in_place(row: &mut [f32], scale: f32) {
+/// Subtracting the maximum keeps every exponent ≤ 0, so nothing overflows, the largest value is 1 and the sum at least 1.
+pub fn exp_in_place(row: &mut [f32]) -> f32 {
     let max = F32x4::splat(fold(row, f32::NEG_INFINITY, F32x4::max).max_lane());
-    let factor = F32x4::splat(scale);
-    map_in_place(row, |x| exp((x - max) * factor));
-    let sum = fold(row, 0.0, |a, b| a + b).sum();
-    let inverse = F32x4::splat(1.0 / sum);
-    map_in_place(row, |x| x * inverse);
+    let exp = Exp::new();
+    let mut sum = F32x4::splat(0.0);
+    let (quads, rest) = row.as_chunks_mut::<4>();
+    for quad in quads {
+        let e = exp.exp(F32x4::load(quad) - max);
+        sum = sum + e;
+        e.store(quad);
+    }
+    map_in_place(rest, |x| exp.exp(x - max));
+    rest.iter().fold(sum.sum(), |sum, e| sum + e)
+}
+
+/// `row ← factor · row`.
+pub fn scale_in_place(row: &mut [f32], factor: f32) {
+    let factor = F32x4::splat(factor);
+    map_in_place(row, |x| x * factor);
 }
 
 #[cfg(test)]
@@ -28,11 +45,10 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         for n in 1..=41 {
             let row: Vec<f32> = (0..n).map(|_| rng.f32() * 40.0 - 20.0).collect();
-            let scale = 0.1 + rng.f32();
-            let exps: Vec<f64> = row.iter().map(|x| (f64::from(*x) * f64::from(scale)).exp()).collect();
+            let exps: Vec<f64> = row.iter().map(|x| f64::from(*x).exp()).collect();
             let total: f64 = exps.iter().sum();
             let mut result = row;
-            softmax_in_place(&mut result, scale);
+            softmax_in_place(&mut result);
             for (y, e) in result.iter().zip(exps) {
                 assert!((f64::from(*y) - e / total).abs() < 2e-6, "n = {n}");
             }
@@ -43,7 +59,7 @@ mod tests {
     #[test]
     fn survives_large_scores() {
         let mut row = [3e4, -3e4, 3e4, 0.0, -1e38];
-        softmax_in_place(&mut row, 1.0);
+        softmax_in_place(&mut row);
         assert_eq!(row[0], 0.5);
         assert_eq!(row[2], 0.5);
         assert!(row[1] < 1e-30 && row[3] < 1e-30 && row[4] < 1e-30);

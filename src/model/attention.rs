@@ -1,9 +1,10 @@
 //! Multi-head self-attention (ViT paper, appendix A).
 
-use super::linear::{Linear, QuantizedRows, Then};
-use super::sink::Sink;
+use super::linear::{Linear, Then};
+use super::norm::LayerNorm;
+use super::scratch::Worker;
 use crate::kernels::attention::{PackedHead, attend};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
 
 /// Queries, keys and values of all heads from one projection; heads side by side in each third.
 pub struct Attention {
@@ -15,39 +16,49 @@ pub struct Attention {
     pub heads: usize,
 }
 
-/// The scratch buffers attention writes.
-pub(super) struct AttentionScratch<'a> {
-    pub qkv: &'a mut Array2<f32>,
-    pub probabilities: &'a mut Array2<f32>,
-    pub context: &'a mut Array2<f32>,
-    pub head: &'a mut PackedHead,
-    pub quantized: &'a mut QuantizedRows,
-}
-
 impl Attention {
-    /// `out += projection(heads(x))`; `x`, `out`: `[T, D]`.
+    /// `out = qkv(norm(stream))` for a block of tokens; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
+    pub(super) fn project(&self, norm: &LayerNorm, stream: ArrayView2<f32>, out: &mut [f32], worker: &mut Worker) {
+        let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), |row, target| {
+            norm.forward(stream.row(row).to_slice().expect("rows are contiguous"), target);
+        });
+        self.qkv.forward(x, Then::Store, out);
+    }
+
+    /// Gives `head`, the one of number `index`, its keys and values from `qkv` `[T, 3 D]`.
+    pub(super) fn pack(&self, index: usize, qkv: ArrayView2<f32>, head: &mut PackedHead) {
+        let size = qkv.ncols() / (3 * self.heads);
+        let third = |third: usize| {
+            let first = (third * self.heads + index) * size;
+            qkv.slice_move(s![.., first..first + size])
+        };
+        head.pack(third(1), third(2));
+    }
+
+    /// `stream += projection(heads)` for a block of tokens; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
     pub(super) fn add_to(
         &self,
-        out: ArrayViewMut2<f32>,
-        x: ArrayView2<f32>,
-        scratch: AttentionScratch<'_>,
-        layer: usize,
-        sink: &mut dyn Sink,
+        stream: &mut [f32],
+        qkv: ArrayView2<f32>,
+        heads: &[PackedHead],
+        mut recorded: Option<ArrayViewMut3<f32>>,
+        worker: &mut Worker,
     ) {
-        let AttentionScratch { qkv, probabilities, context, head: packed, quantized } = scratch;
-        self.qkv.forward(x, quantized, Then::Store, qkv.view_mut());
-        let width = x.ncols();
-        let head_size = width / self.heads;
-        for head in 0..self.heads {
-            let columns = |third: usize| {
-                let first = third * width + head * head_size;
-                qkv.slice(s![.., first..first + head_size])
+        let Worker { activations, attention, attend: scratch, context, .. } = worker;
+        let (rows, width) = (qkv.nrows(), qkv.ncols() / 3);
+        let size = width / self.heads;
+        let context = &mut context[..rows * width];
+        for (index, head) in heads.iter().enumerate() {
+            let own = index * size;
+            let q = qkv.slice(s![.., own..own + size]);
+            let (attention, normalise) = match &mut recorded {
+                Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
+                None => (attention.slice_mut(s![..rows, ..]), false),
             };
-            let own = head * head_size;
-            let gathered = context.slice_mut(s![.., own..own + head_size]);
-            let recorded = sink.attention(layer, head).unwrap_or_else(|| probabilities.view_mut());
-            attend(columns(0), columns(1), columns(2), packed, recorded, gathered);
+            attend(q, head, scratch, attention, normalise, &mut context[own..], width);
         }
-        self.projection.forward(context.view(), quantized, Then::Add, out);
+        let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");
+        let gathered = activations.take(self.projection.precision(), context);
+        self.projection.forward(gathered, Then::Add, stream);
     }
 }

@@ -1,10 +1,12 @@
 //! A pre-norm encoder block (ViT paper, equations 2 and 3).
 
-use super::attention::{Attention, AttentionScratch};
+use super::attention::Attention;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
 use super::scratch::Scratch;
 use super::sink::Sink;
+use crate::parallel;
+use ndarray::s;
 
 /// z' = z + attention(norm1(z)); z'' = z' + mlp(norm2(z')).
 pub struct Block {
@@ -20,14 +22,26 @@ pub struct Block {
 
 impl Block {
     /// Takes the residual stream in `scratch` through block number `layer`.
+    ///
+    /// Threads share it by tokens. They wait for each other only where a query needs the keys and values of all tokens.
     pub fn forward(&self, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
-        let Scratch { stream, normed, qkv, probabilities, context, hidden, head, quantized, .. } = scratch;
+        let Scratch { stream, qkv, heads, workers, .. } = scratch;
+        let tokens = stream.nrows();
 
-        self.norm1.forward(stream.view(), normed.view_mut());
-        let buffers = AttentionScratch { qkv, probabilities, context, head, quantized };
-        self.attention.add_to(stream.view_mut(), normed.view(), buffers, layer, sink);
+        parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
+            let own = stream.slice(s![first..first + qkv.nrows(), ..]);
+            let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
+            self.attention.project(&self.norm1, own, out, &mut workers.own());
+        });
+        parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 
-        self.norm2.forward(stream.view(), normed.view_mut());
-        self.mlp.add_to(stream.view_mut(), normed.view(), hidden.view_mut(), quantized);
+        let recorded = sink.attention(layer);
+        parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
+            let worker = &mut workers.own();
+            let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
+            let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
+            self.attention.add_to(stream, qkv, heads, recorded, worker);
+            self.mlp.add_to(stream, &self.norm2, worker);
+        });
     }
 }

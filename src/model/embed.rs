@@ -1,7 +1,9 @@
 //! From pixels to tokens (ViT paper, equation 1).
 
 use super::config::Config;
-use super::linear::{Linear, QuantizedRows, Then};
+use super::linear::{Linear, Then};
+use super::scratch::Workers;
+use crate::parallel;
 use ndarray::{Array1, Array2, ArrayView3, ArrayViewMut2, s};
 
 /// z₀ = [class token; x₁ E; …; x_N E] + E_pos.
@@ -15,33 +17,40 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// `pixels`: `[3, H, W]`, `patches`: scratch `[N, P]`, `tokens`: `[T, D]`.
-    pub fn forward(
+    /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`.
+    pub(super) fn forward(
         &self,
         config: &Config,
         pixels: ArrayView3<f32>,
-        patches: &mut Array2<f32>,
-        quantized: &mut QuantizedRows,
         mut tokens: ArrayViewMut2<f32>,
+        workers: &Workers,
     ) {
-        cut_patches(config, pixels, patches.view_mut());
-        let prefix = config.prefix_tokens();
-        let patch_tokens = tokens.slice_mut(s![prefix.., ..]);
-        self.patch_projection.forward(patches.view(), quantized, Then::Store, patch_tokens);
         if let Some(class_token) = &self.class_token {
-            tokens.row_mut(0).assign(class_token);
+            tokens.row_mut(0).assign(&(class_token + &self.positions.row(0)));
         }
-        tokens += &self.positions;
+        let prefix = config.prefix_tokens();
+        let patches = tokens.slice_mut(s![prefix.., ..]);
+        parallel::for_each_block(patches, config.patches(), &|first, mut tokens| {
+            let activations = &mut workers.own().activations;
+            let size = [tokens.nrows(), config.patch_values()];
+            let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
+                cut_patch(config, pixels, first + row, target);
+            });
+            let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
+            self.patch_projection.forward(x, Then::Store, out);
+            let first = prefix + first;
+            tokens += &self.positions.slice(s![first..first + tokens.nrows(), ..]);
+        });
     }
 }
 
-/// Cuts `pixels` `[3, H, W]` into rows of `patches` `[N, 3 P_h P_w]`, in the order a convolution's weight `[D, 3, P_h, P_w]` is stored.
-fn cut_patches(config: &Config, pixels: ArrayView3<f32>, mut patches: ArrayViewMut2<f32>) {
+/// Cuts patch number `n` from `pixels` `[3, H, W]`, in the order a convolution's weight `[D, 3, P_h, P_w]` is stored.
+fn cut_patch(config: &Config, pixels: ArrayView3<f32>, n: usize, target: &mut [f32]) {
     let [height, width] = config.patch_size;
     let columns = config.grid()[1];
-    for (n, mut patch) in patches.rows_mut().into_iter().enumerate() {
-        let (top, left) = (n / columns * height, n % columns * width);
-        let window = pixels.slice(s![.., top..top + height, left..left + width]);
-        patch.iter_mut().zip(window).for_each(|(target, value)| *target = *value);
+    let (top, left) = (n / columns * height, n % columns * width);
+    let window = pixels.slice(s![.., top..top + height, left..left + width]);
+    for (target, row) in target.chunks_exact_mut(width).zip(window.rows()) {
+        target.copy_from_slice(row.to_slice().expect("rows of pixels are contiguous"));
     }
 }

@@ -1,7 +1,9 @@
 //! The MLP of a block.
 
-use super::linear::{Linear, QuantizedRows, Then};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use super::linear::{Linear, Then};
+use super::norm::LayerNorm;
+use super::scratch::Worker;
+use ndarray::ArrayView2;
 
 /// fc2(gelu(fc1(x))).
 pub struct Mlp {
@@ -12,15 +14,20 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// `out += mlp(x)`; `x`, `out`: `[T, D]`, `hidden`: scratch `[T, M]`.
-    pub fn add_to(
-        &self,
-        out: ArrayViewMut2<f32>,
-        x: ArrayView2<f32>,
-        mut hidden: ArrayViewMut2<f32>,
-        quantized: &mut QuantizedRows,
-    ) {
-        self.fc1.forward(x, quantized, Then::Gelu, hidden.view_mut());
-        self.fc2.forward(hidden.view(), quantized, Then::Add, out);
+    /// `stream += mlp(norm(stream))` for a block of tokens `[rows, D]`.
+    pub(super) fn add_to(&self, stream: &mut [f32], norm: &LayerNorm, worker: &mut Worker) {
+        let Worker { activations, hidden, .. } = worker;
+        let (width, mlp) = (norm.weight.len(), self.fc1.outputs());
+        let rows = stream.len() / width;
+        let hidden = &mut hidden[..rows * mlp];
+
+        let x = activations.produce(self.fc1.precision(), [rows, width], |row, target| {
+            norm.forward(&stream[row * width..][..width], target);
+        });
+        self.fc1.forward(x, Then::Gelu, hidden);
+
+        let hidden = ArrayView2::from_shape((rows, mlp), &*hidden).expect("the slice has this size");
+        let x = activations.take(self.fc2.precision(), hidden);
+        self.fc2.forward(x, Then::Add, stream);
     }
 }

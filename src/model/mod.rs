@@ -3,6 +3,7 @@
 //! Three structs carry it: [`Config`] says what the model is, [`Weights`] what it learned, [`Scratch`] holds every buffer a
 //! forward pass writes. Names follow the ViT paper (Dosovitskiy et al., 2021) and timm.
 
+mod activations;
 mod attention;
 mod block;
 mod config;

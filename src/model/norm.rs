@@ -1,7 +1,6 @@
 //! LayerNorm with its learned weight and bias.
 
 use crate::kernels::layer_norm::layer_norm;
-use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// `y = (x − mean) / √(variance + eps) · weight + bias`, over the last axis.
 pub struct LayerNorm {
@@ -14,8 +13,8 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// `x`, `out`: `[rows, D]`.
-    pub fn forward(&self, x: ArrayView2<f32>, out: ArrayViewMut2<f32>) {
+    /// `x`, `out`: `[D]`.
+    pub fn forward(&self, x: &[f32], out: &mut [f32]) {
         layer_norm(x, &self.weight, &self.bias, self.eps, out);
     }
 }

@@ -1,58 +1,90 @@
 //! Every buffer of a forward pass, allocated once.
 
-use super::config::Config;
-use super::linear::QuantizedRows;
+use super::activations::Activations;
+use super::config::{Config, Precision};
 use crate::alloc::zeros;
 use crate::error::Result;
-use crate::kernels::attention::PackedHead;
+use crate::kernels::attention::{AttendScratch, PackedHead};
+use crate::parallel;
 use ndarray::Array2;
+use std::sync::{Mutex, MutexGuard};
 
-/// Buffers for N patches, T tokens, width D, MLP width M, patches of P values.
+/// Buffers for T tokens of width D.
 pub struct Scratch {
-    /// `[N, P]` patches, flattened channel by channel.
-    pub(super) patches: Array2<f32>,
     /// `[T, D]` the residual stream.
     pub(super) stream: Array2<f32>,
-    /// `[T, D]` the stream behind a LayerNorm.
-    pub(super) normed: Array2<f32>,
     /// `[T, 3 D]` queries, keys and values, each heads × d_k wide.
     pub(super) qkv: Array2<f32>,
-    /// `[T, T]` attention of the head at work, where nobody records it.
-    pub(super) probabilities: Array2<f32>,
-    /// `[T, D]` what the heads gathered.
-    pub(super) context: Array2<f32>,
-    /// `[T, M]` inside the MLP.
-    pub(super) hidden: Array2<f32>,
-    /// `[1, D]` what the head of the model reads.
-    pub(super) pooled: Array2<f32>,
-    /// `[1, D]` the same behind the last LayerNorm.
-    pub(super) features: Array2<f32>,
-    /// `[1, C]`.
-    pub(super) logits: Array2<f32>,
-    /// Keys and values of the head at work.
-    pub(super) head: PackedHead,
-    /// Up to `[T, max(D, M)]` activations in 8 bits.
-    pub(super) quantized: QuantizedRows,
+    /// `[heads]` keys and values, packed.
+    pub(super) heads: Vec<PackedHead>,
+    /// `[D]` what the head of the model reads.
+    pub(super) pooled: Vec<f32>,
+    /// `[C]`.
+    pub(super) logits: Vec<f32>,
+    /// One a thread.
+    pub(super) workers: Workers,
+}
+
+/// The buffers of each thread.
+pub(super) struct Workers(Vec<Mutex<Worker>>);
+
+/// Buffers for a block of up to B tokens, MLP width M, patches of P values.
+pub(super) struct Worker {
+    /// Up to `[B, max(D, M, P)]` what a linear layer reads.
+    pub activations: Activations,
+    /// `[B, T]` attention of the head at work, where nobody records it.
+    pub attention: Array2<f32>,
+    /// What attention needs besides.
+    pub attend: AttendScratch,
+    /// `[B, D]` what the heads gathered.
+    pub context: Vec<f32>,
+    /// `[B, M]` inside the MLP.
+    pub hidden: Vec<f32>,
 }
 
 impl Scratch {
     /// All buffers a model of this shape needs.
-    pub fn new(config: &Config) -> Result<Self> {
-        let (tokens, width, mlp) = (config.tokens(), config.hidden_size, config.mlp_size);
+    pub fn new(config: &Config, precision: Precision) -> Result<Self> {
+        let (tokens, width, size) = (config.tokens(), config.hidden_size, config.head_size());
+        let head = || match precision {
+            Precision::F32 => PackedHead::f32(tokens, size),
+            Precision::Int8 => PackedHead::int8(tokens, size),
+        };
         Ok(Self {
-            patches: matrix("patches", config.patches(), config.patch_values())?,
             stream: matrix("the residual stream", tokens, width)?,
-            normed: matrix("the normalised stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
-            probabilities: matrix("attention", tokens, tokens)?,
-            context: matrix("the attention's output", tokens, width)?,
-            hidden: matrix("the MLP's hidden layer", tokens, mlp)?,
-            pooled: matrix("the pooled token", 1, width)?,
-            features: matrix("the pooled token", 1, width)?,
-            logits: matrix("logits", 1, config.classes())?,
-            head: PackedHead::default(),
-            quantized: QuantizedRows::with_capacity(tokens, width.max(mlp))?,
+            heads: (0..config.heads).map(|_| head()).collect::<Result<_>>()?,
+            pooled: zeros("the pooled token", &[width])?,
+            logits: zeros("logits", &[config.classes()])?,
+            workers: Workers::new(config, precision)?,
         })
+    }
+}
+
+impl Workers {
+    fn new(config: &Config, precision: Precision) -> Result<Self> {
+        let (tokens, width, mlp) = (config.tokens(), config.hidden_size, config.mlp_size);
+        let block = parallel::BLOCK_ROWS.min(tokens);
+        let quantized = match precision {
+            Precision::F32 => 0,
+            Precision::Int8 => width.max(mlp),
+        };
+        let worker = || {
+            Ok(Mutex::new(Worker {
+                activations: Activations::new(block, width.max(config.patch_values()), quantized)?,
+                attention: matrix("attention", block, tokens)?,
+                attend: AttendScratch::new(block, tokens, config.head_size())?,
+                context: zeros("the attention's output", &[block, width])?,
+                hidden: zeros("the MLP's hidden layer", &[block, mlp])?,
+            }))
+        };
+        Ok(Self((0..parallel::threads()).map(|_| worker()).collect::<Result<_>>()?))
+    }
+
+    /// The buffers of the calling thread. Each is taken by one thread at a time; the lock says so to the compiler.
+    pub fn own(&self) -> MutexGuard<'_, Worker> {
+        let worker = &self.0[parallel::thread_index() % self.0.len()];
+        worker.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

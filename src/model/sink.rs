@@ -1,13 +1,14 @@
 //! Watching a forward pass.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut3};
 
 /// What a forward pass shows on its way. Every method has a default that does nothing; `()` watches nothing.
 pub trait Sink {
-    /// Where the attention `[T, T]` of this head is to be written, or `None` if nobody wants it.
+    /// Where the attention `[heads, T, T]` of this layer is to be written, or `None` if nobody wants it.
     ///
-    /// The head computes into the given memory, so recording costs no copy.
-    fn attention(&mut self, _layer: usize, _head: usize) -> Option<ArrayViewMut2<'_, f32>> {
+    /// The heads compute into the given memory, so recording costs no copy. It is complete when [`Sink::hidden_state`] is called with
+    /// depth `layer` + 1.
+    fn attention(&mut self, _layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
         None
     }
 

@@ -5,10 +5,10 @@ use super::config::{Config, Pooling};
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Worker};
 use super::sink::Sink;
 use crate::error::{Error, Result};
-use ndarray::{ArrayView3, Axis, s};
+use ndarray::ArrayView3;
 
 /// What a model learned.
 pub struct Weights {
@@ -24,6 +24,17 @@ pub struct Weights {
     pub head: Linear,
 }
 
+impl Weights {
+    /// Bytes the matrices take, in the form they are multiplied: all but a few thousandths of the model.
+    pub fn matrix_bytes(&self) -> usize {
+        let blocks = self
+            .blocks
+            .iter()
+            .flat_map(|block| [&block.attention.qkv, &block.attention.projection, &block.mlp.fc1, &block.mlp.fc2]);
+        [&self.embeddings.patch_projection, &self.head].into_iter().chain(blocks).map(Linear::bytes).sum()
+    }
+}
+
 /// A Vision Transformer.
 pub struct Vit {
     /// What it is.
@@ -35,45 +46,42 @@ pub struct Vit {
 impl Vit {
     /// Logits `[C]` of `pixels` (normalised, `[3, H, W]`, row-major). `sink` may watch.
     pub fn forward<'s>(&self, pixels: &[f32], scratch: &'s mut Scratch, sink: &mut dyn Sink) -> Result<&'s [f32]> {
-        let Weights { embeddings, blocks, head, .. } = &self.weights;
+        let Weights { embeddings, blocks, .. } = &self.weights;
         let pixels = self.view_pixels(pixels)?;
 
-        let Scratch { patches, stream, quantized, .. } = scratch;
-        embeddings.forward(&self.config, pixels, patches, quantized, stream.view_mut());
-        sink.hidden_state(0, stream.view());
+        embeddings.forward(&self.config, pixels, scratch.stream.view_mut(), &scratch.workers);
+        sink.hidden_state(0, scratch.stream.view());
 
         for (layer, block) in blocks.iter().enumerate() {
             block.forward(scratch, layer, sink);
             sink.hidden_state(layer + 1, scratch.stream.view());
         }
 
-        self.pool(scratch);
-        let Scratch { features, logits, quantized, .. } = scratch;
-        head.forward(features.view(), quantized, Then::Store, logits.view_mut());
-        Ok(logits.as_slice().expect("one contiguous row"))
+        self.classify(scratch);
+        Ok(&scratch.logits)
     }
 
-    /// `features` ← what the head reads: fc_norm(pool(norm(stream))), either norm being optional.
-    fn pool(&self, scratch: &mut Scratch) {
-        let Scratch { stream, normed, pooled, features, .. } = scratch;
+    /// logits = head(fc_norm(pool(norm(stream)))), either norm being optional.
+    fn classify(&self, scratch: &mut Scratch) {
+        let Scratch { stream, pooled, logits, workers, .. } = scratch;
+        let Weights { norm, fc_norm, head, .. } = &self.weights;
+        let Worker { activations, context, .. } = &mut *workers.own();
         let read = match self.config.pooling {
             Pooling::Cls => 0..1,
             Pooling::Mean => self.config.prefix_tokens()..self.config.tokens(),
         };
-        let tokens = stream.slice(s![read.clone(), ..]);
-        let tokens = match &self.weights.norm {
-            Some(norm) => {
-                norm.forward(tokens, normed.slice_mut(s![read.clone(), ..]));
-                normed.slice(s![read, ..])
-            }
-            None => tokens,
-        };
-        let mean = tokens.mean_axis(Axis(0)).expect("there is at least one token");
-        pooled.row_mut(0).assign(&mean);
-        match &self.weights.fc_norm {
-            Some(norm) => norm.forward(pooled.view(), features.view_mut()),
-            None => features.assign(pooled),
+
+        let token = &mut context[..pooled.len()];
+        pooled.fill(0.0);
+        for row in read.clone() {
+            apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
+            pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
         }
+        pooled.iter_mut().for_each(|sum| *sum /= read.len() as f32);
+
+        let size = [1, pooled.len()];
+        let features = activations.produce(head.precision(), size, |_, target| apply(fc_norm, pooled, target));
+        head.forward(features, Then::Store, logits);
     }
 
     fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
@@ -84,5 +92,13 @@ impl Vit {
                 pixels.len()
             ))
         })
+    }
+}
+
+/// `out = norm(x)`, or x itself where there is none.
+fn apply(norm: &Option<LayerNorm>, x: &[f32], out: &mut [f32]) {
+    match norm {
+        Some(norm) => norm.forward(x, out),
+        None => out.copy_from_slice(x),
     }
 }

@@ -16,16 +16,6 @@ pub struct F32x4([f32; 4]);
 #[repr(transparent)]
 pub struct I32x4([i32; 4]);
 
-/// Eight `i16`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct I16x8([i16; 8]);
-
-/// Sixteen `i8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct I8x16([i8; 16]);
-
 impl F32x4 {
     /// All lanes `value`.
     #[inline(always)]
@@ -69,22 +59,22 @@ impl F32x4 {
         Self(from_fn(|i| self.0[i].copysign(sign.0[i])))
     }
 
-    /// Nearest integers, ties to even.
-    #[inline(always)]
-    pub fn round_ties_even(self) -> Self {
-        Self(self.0.map(f32::round_ties_even))
-    }
-
     /// Where `self < limit` the lane of `below`, elsewhere that of `above`.
     #[inline(always)]
     pub fn select_less(self, limit: Self, below: Self, above: Self) -> Self {
         Self(from_fn(|i| if self.0[i] < limit.0[i] { below.0[i] } else { above.0[i] }))
     }
 
-    /// Integer parts, saturating.
+    /// The lanes' bits.
     #[inline(always)]
-    pub fn to_i32(self) -> I32x4 {
-        I32x4(self.0.map(|x| x as i32))
+    pub fn to_bits(self) -> I32x4 {
+        I32x4(self.0.map(|x| x.to_bits() as i32))
+    }
+
+    /// `self · b + c`, rounded twice.
+    #[inline(always)]
+    pub fn mul_add(self, b: Self, c: Self) -> Self {
+        self * b + c
     }
 
     /// The sum of the lanes, as (0 + 2) + (1 + 3).
@@ -133,45 +123,56 @@ impl I32x4 {
     pub fn shift_left(self, bits: u32) -> Self {
         Self(self.0.map(|x| x << bits))
     }
-}
 
-impl I16x8 {
-    /// The pair `source` in all four pairs of lanes.
+    /// Lanes shifted right by `bits`, their signs kept.
     #[inline(always)]
-    pub fn splat_pair(source: &[i16; 2]) -> Self {
-        let [a, b] = *source;
-        Self([a, b, a, b, a, b, a, b])
-    }
-
-    /// Products of the sixteen lanes, neighbours added: lane i is `a[2i]·b[2i] + a[2i+1]·b[2i+1]`.
-    #[inline(always)]
-    pub fn dot(self, other: Self) -> I32x4 {
-        let (x, y) = (self.0, other.0);
-        let pair =
-            |i: usize| (i32::from(x[i]) * i32::from(y[i])).wrapping_add(i32::from(x[i + 1]) * i32::from(y[i + 1]));
-        I32x4([pair(0), pair(2), pair(4), pair(6)])
+    pub fn shift_right(self, bits: u32) -> Self {
+        Self(self.0.map(|x| x >> bits))
     }
 }
 
-impl I8x16 {
-    /// The sixteen lanes of `source`.
+/// A 7-bit activation, wide enough for the 16-bit products that compilers vectorise.
+pub type Activation = i16;
+
+/// Inputs a step of the integer product takes.
+pub const DEPTH: usize = 2;
+
+/// 8 outputs × [`DEPTH`] inputs of weights.
+#[derive(Clone, Copy)]
+pub struct WeightStep([i16; 8 * DEPTH]);
+
+impl WeightStep {
+    /// Lane `DEPTH · j + h` is output j, input h.
     #[inline(always)]
-    pub fn load(source: &[i8; 16]) -> Self {
-        Self(*source)
+    pub fn load(step: &[i8; 8 * DEPTH]) -> Self {
+        Self(step.map(i16::from))
     }
 
-    /// Lanes 0..8, sign-extended.
+    /// `sums[j] + Σ_h w[j, h] · x[h]` for the 8 outputs j; every x in 0..=127.
     #[inline(always)]
-    pub fn low(self) -> I16x8 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0.map(i16::from);
-        I16x8([a, b, c, d, e, f, g, h])
+    pub fn dot(self, x: &[Activation; DEPTH], sums: [I32x4; 2]) -> [I32x4; 2] {
+        let (w, x) = (&self.0, [i32::from(x[0]), i32::from(x[1])]);
+        // The pairs are spelled out: LLVM does not find them in a loop over an array of products.
+        let pair = |j: usize| i32::from(w[2 * j]) * x[0] + i32::from(w[2 * j + 1]) * x[1];
+        [sums[0] + I32x4([pair(0), pair(1), pair(2), pair(3)]), sums[1] + I32x4([pair(4), pair(5), pair(6), pair(7)])]
     }
+}
 
-    /// Lanes 8..16, sign-extended.
-    #[inline(always)]
-    pub fn high(self) -> I16x8 {
-        let [.., a, b, c, d, e, f, g, h] = self.0.map(i16::from);
-        I16x8([a, b, c, d, e, f, g, h])
+/// Writes sixteen values of 0..=127.
+#[inline(always)]
+pub fn store_activations(target: &mut [Activation; 16], values: [I32x4; 4]) {
+    let (quads, _) = target.as_chunks_mut::<4>();
+    for (quad, values) in quads.iter_mut().zip(values) {
+        *quad = values.0.map(|x| x as i16);
+    }
+}
+
+/// Writes sixteen values of −128..=127.
+#[inline(always)]
+pub fn store_i8(target: &mut [i8; 16], values: [I32x4; 4]) {
+    let (quads, _) = target.as_chunks_mut::<4>();
+    for (quad, values) in quads.iter_mut().zip(values) {
+        *quad = values.0.map(|x| x as i8);
     }
 }
 
@@ -193,4 +194,5 @@ lanewise! {
     F32x4 Mul mul |a, b| a * b;
     F32x4 Div div |a, b| a / b;
     I32x4 Add add |a, b| a.wrapping_add(b);
+    I32x4 Sub sub |a, b| a.wrapping_sub(b);
 }

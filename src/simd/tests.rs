@@ -12,7 +12,10 @@ fn lanes(x: F32x4) -> [f32; 4] {
 
 #[test]
 fn rounds_ties_to_even() {
-    assert_eq!(lanes(F32x4::load(&[0.5, 1.5, 2.5, -0.5]).round_ties_even()), [0.0, 2.0, 2.0, -0.0]);
+    let (floats, integers) = F32x4::load(&[0.5, 1.5, -2.5, -0.6]).round();
+    assert_eq!(lanes(floats), [0.0, 2.0, -2.0, -1.0]);
+    assert_eq!(integers.to_array(), [0, 2, -2, -1]);
+    assert_eq!(F32x4::load(&[4e6, -4e6, 0.0, 16383.4]).round().1.to_array(), [4_000_000, -4_000_000, 0, 16383]);
 }
 
 #[test]
@@ -35,16 +38,38 @@ fn sums_in_the_stated_order() {
 
 #[test]
 fn converts_between_numbers_and_bits() {
-    assert_eq!(F32x4::load(&[1.9, -1.9, 3e10, f32::NAN]).to_i32().to_array(), [1, -1, i32::MAX, 0]);
     assert_eq!(lanes(I32x4::splat(-3).to_f32()), [-3.0; 4]);
     assert_eq!(lanes(I32x4::splat(127).shift_left(23).bits_to_f32()), [1.0; 4]);
     assert_eq!((I32x4::splat(i32::MAX) + I32x4::splat(1)).to_array(), [i32::MIN; 4]);
 }
 
 #[test]
-fn widens_and_multiplies_pairs() {
-    let w = I8x16::load(&[1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -128]);
-    let x = I16x8::splat_pair(&[10, 100]);
-    assert_eq!(x.dot(w.low()).to_array(), [210, 430, 650, 870]);
-    assert_eq!(x.dot(w.high()).to_array(), [-210, -430, -650, -12870]);
+fn shifts_keep_the_sign() {
+    assert_eq!((I32x4::splat(-129).shift_right(7)).to_array(), [-2; 4]);
+    assert_eq!((I32x4::splat(5) - I32x4::splat(128)).to_array(), [-123; 4]);
+}
+
+/// Every output, every input of a step, at the ends of both ranges: where a saturating 16-bit intermediate would show.
+#[test]
+fn integer_products_are_exact() {
+    for (weight, x) in [(-128, 127), (127, 127), (-1, 1)] {
+        let mut w = [0; 8 * DEPTH];
+        for (lane, w) in w.iter_mut().enumerate() {
+            *w = if lane / DEPTH == 7 { weight / 2 } else { weight };
+        }
+        let sums = WeightStep::load(&w).dot(&[x; DEPTH], [I32x4::splat(5), I32x4::splat(-5)]);
+        let all = DEPTH as i32 * i32::from(weight) * i32::from(x);
+        let last = DEPTH as i32 * i32::from(weight / 2) * i32::from(x);
+        assert_eq!(sums[0].to_array(), [5 + all; 4]);
+        assert_eq!(sums[1].to_array(), [all - 5, all - 5, all - 5, last - 5]);
+    }
+}
+
+#[test]
+fn activations_keep_their_order() {
+    let mut target = [99; 16];
+    let quad = |first: i32| I32x4::splat(first) + F32x4::load(&[0.0, 1.0, 2.0, 3.0]).round().1;
+    store_activations(&mut target, [quad(0), quad(4), quad(120), quad(124)]);
+    let expected = [0, 1, 2, 3, 4, 5, 6, 7, 120, 121, 122, 123, 124, 125, 126, 127];
+    assert_eq!(target, expected.map(|x| x as Activation));
 }

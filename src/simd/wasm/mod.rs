@@ -1,10 +1,17 @@
-//! The backend for wasm with simd128: one instruction a method.
+//! The backend for wasm with simd128: one instruction a method. What relaxed SIMD does better is in `relaxed.rs`.
+
+#[cfg(not(target_feature = "relaxed-simd"))]
+mod baseline;
+#[cfg(target_feature = "relaxed-simd")]
+mod relaxed;
 
 use core::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-/// What the kernels run on, for humans.
-pub const BACKEND: &str = "simd128";
+#[cfg(not(target_feature = "relaxed-simd"))]
+pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, store_activations};
+#[cfg(target_feature = "relaxed-simd")]
+pub use relaxed::{Activation, BACKEND, DEPTH, WeightStep, store_activations};
 
 /// Four `f32`.
 #[derive(Clone, Copy, Debug)]
@@ -15,16 +22,6 @@ pub struct F32x4(v128);
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct I32x4(v128);
-
-/// Eight `i16`.
-#[derive(Clone, Copy, Debug)]
-#[repr(transparent)]
-pub struct I16x8(v128);
-
-/// Sixteen `i8`.
-#[derive(Clone, Copy, Debug)]
-#[repr(transparent)]
-pub struct I8x16(v128);
 
 impl F32x4 {
     /// All lanes `value`.
@@ -72,22 +69,16 @@ impl F32x4 {
         Self(v128_bitselect(sign.0, self.0, i32x4_splat(i32::MIN)))
     }
 
-    /// Nearest integers, ties to even.
-    #[inline(always)]
-    pub fn round_ties_even(self) -> Self {
-        Self(f32x4_nearest(self.0))
-    }
-
     /// Where `self < limit` the lane of `below`, elsewhere that of `above`.
     #[inline(always)]
     pub fn select_less(self, limit: Self, below: Self, above: Self) -> Self {
         Self(v128_bitselect(below.0, above.0, f32x4_lt(self.0, limit.0)))
     }
 
-    /// Integer parts, saturating.
+    /// The lanes' bits.
     #[inline(always)]
-    pub fn to_i32(self) -> I32x4 {
-        I32x4(i32x4_trunc_sat_f32x4(self.0))
+    pub fn to_bits(self) -> I32x4 {
+        I32x4(self.0)
     }
 
     /// The sum of the lanes, as (0 + 2) + (1 + 3).
@@ -140,42 +131,21 @@ impl I32x4 {
     pub fn shift_left(self, bits: u32) -> Self {
         Self(i32x4_shl(self.0, bits))
     }
-}
 
-impl I16x8 {
-    /// The pair `source` in all four pairs of lanes.
+    /// Lanes shifted right by `bits`, their signs kept.
     #[inline(always)]
-    pub fn splat_pair(source: &[i16; 2]) -> Self {
-        // SAFETY: `source` is 4 readable bytes; v128.load32_splat takes any alignment.
-        Self(unsafe { v128_load32_splat(source.as_ptr().cast()) })
-    }
-
-    /// Products of the sixteen lanes, neighbours added: lane i is `a[2i]·b[2i] + a[2i+1]·b[2i+1]`.
-    #[inline(always)]
-    pub fn dot(self, other: Self) -> I32x4 {
-        I32x4(i32x4_dot_i16x8(self.0, other.0))
+    pub fn shift_right(self, bits: u32) -> Self {
+        Self(i32x4_shr(self.0, bits))
     }
 }
 
-impl I8x16 {
-    /// The sixteen lanes of `source`.
-    #[inline(always)]
-    pub fn load(source: &[i8; 16]) -> Self {
-        // SAFETY: `source` is 16 readable bytes; v128.load takes any alignment.
-        Self(unsafe { v128_load(source.as_ptr().cast()) })
-    }
-
-    /// Lanes 0..8, sign-extended.
-    #[inline(always)]
-    pub fn low(self) -> I16x8 {
-        I16x8(i16x8_extend_low_i8x16(self.0))
-    }
-
-    /// Lanes 8..16, sign-extended.
-    #[inline(always)]
-    pub fn high(self) -> I16x8 {
-        I16x8(i16x8_extend_high_i8x16(self.0))
-    }
+/// Writes sixteen values of −128..=127.
+#[inline(always)]
+pub fn store_i8(target: &mut [i8; 16], values: [I32x4; 4]) {
+    let [a, b, c, d] = values.map(|values| values.0);
+    let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+    // SAFETY: `target` is 16 writable bytes; v128.store takes any alignment.
+    unsafe { v128_store(target.as_mut_ptr().cast(), bytes) }
 }
 
 macro_rules! lanewise {
@@ -196,4 +166,5 @@ lanewise! {
     F32x4 Mul mul f32x4_mul;
     F32x4 Div div f32x4_div;
     I32x4 Add add i32x4_add;
+    I32x4 Sub sub i32x4_sub;
 }

@@ -1,0 +1,169 @@
+//! The engine's kernels one by one, for JavaScript to time. Made for wasm alone: natively this crate is empty.
+#![cfg(target_arch = "wasm32")]
+
+use ndarray::{Array2, s};
+use std::hint::black_box;
+use vitscope::kernels::Epilogue;
+use vitscope::kernels::attention::{AttendScratch, PackedHead, attend};
+use vitscope::kernels::gelu::gelu_in_place;
+use vitscope::kernels::gemm_f32::gemm_f32;
+use vitscope::kernels::gemm_i8::gemm_i8;
+use vitscope::kernels::layer_norm::layer_norm;
+use vitscope::kernels::pack::{PackedF32, PackedI8};
+use vitscope::kernels::quantize::QuantizedRows;
+use vitscope::kernels::softmax::softmax_in_place;
+use vitscope::parallel::BLOCK_ROWS;
+use vitscope::simd::{DEPTH, F32x4, I32x4, WeightStep};
+use wasm_bindgen::prelude::*;
+
+/// One kernel with its data.
+#[wasm_bindgen]
+pub struct Kernel {
+    run: Box<dyn FnMut()>,
+    /// Multiply-accumulates, or values, of one run.
+    pub work: f64,
+}
+
+/// Independent sums of a peak measurement: as many as a tile has.
+const CHAINS: usize = 4;
+
+/// Steps of a peak measurement.
+const STEPS: usize = 100_000;
+
+#[wasm_bindgen]
+impl Kernel {
+    /// The integer dot product of the backend with everything in registers: no engine runs it faster.
+    pub fn peak_dot() -> Kernel {
+        let macs = STEPS * CHAINS * 8 * DEPTH;
+        kernel(macs, || {
+            let x = black_box([1; DEPTH]);
+            let w = WeightStep::load(&black_box([1; 8 * DEPTH]));
+            let mut sums = [[I32x4::splat(0); 2]; CHAINS];
+            for _ in 0..STEPS {
+                sums.iter_mut().for_each(|sums| *sums = w.dot(&x, *sums));
+            }
+            black_box(sums);
+        })
+    }
+
+    /// The same of the float multiply-add.
+    pub fn peak_mul_add() -> Kernel {
+        kernel(STEPS * CHAINS * 8, || {
+            let (x, w) = (F32x4::splat(black_box(0.5)), F32x4::splat(black_box(1.0)));
+            let mut sums = [F32x4::splat(0.0); 2 * CHAINS];
+            for _ in 0..STEPS {
+                sums.iter_mut().for_each(|sum| *sum = x.mul_add(w, *sum));
+            }
+            black_box(sums);
+        })
+    }
+
+    /// `m` rows of `k` inputs to `n` outputs in 8-bit integers.
+    pub fn gemm_i8(m: usize, k: usize, n: usize) -> Kernel {
+        let blocks = blocks(m).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
+        let w = PackedI8::new(random(n, k).mapv(|x| (x * 254.0) as i8).view()).expect("small");
+        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_i8(a, &w, &mut Discard)))
+    }
+
+    /// The same in f32.
+    pub fn gemm_f32(m: usize, k: usize, n: usize) -> Kernel {
+        let blocks = blocks(m).map(|rows| random(rows, k)).collect::<Vec<_>>();
+        let w = PackedF32::new(random(n, k).view()).expect("small");
+        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32(a.view(), &w, &mut Discard)))
+    }
+
+    /// One head of `size` channels over `tokens` tokens.
+    pub fn attention(int8: bool, tokens: usize, size: usize) -> Kernel {
+        let qkv = random(tokens, 3 * size);
+        let mut head =
+            if int8 { PackedHead::int8(tokens, size) } else { PackedHead::f32(tokens, size) }.expect("small");
+        let mut scratch = AttendScratch::new(BLOCK_ROWS, tokens, size).expect("small");
+        let mut attention = Array2::zeros((BLOCK_ROWS, tokens));
+        let mut context = vec![0.0; BLOCK_ROWS * size];
+        kernel(2 * tokens * tokens * size, move || {
+            let third = |i: usize| qkv.slice(s![.., i * size..(i + 1) * size]);
+            head.pack(third(1), third(2));
+            for first in (0..tokens).step_by(BLOCK_ROWS) {
+                let q = third(0).slice_move(s![first..tokens.min(first + BLOCK_ROWS), ..]);
+                let attention = attention.slice_mut(s![..q.nrows(), ..]);
+                attend(q, &head, &mut scratch, attention, false, &mut context, size);
+            }
+        })
+    }
+
+    /// Keys and values of one head of `size` channels over `tokens` tokens.
+    pub fn pack(int8: bool, tokens: usize, size: usize) -> Kernel {
+        let qkv = random(tokens, 2 * size);
+        let mut head =
+            if int8 { PackedHead::int8(tokens, size) } else { PackedHead::f32(tokens, size) }.expect("small");
+        kernel(2 * tokens * size, move || head.pack(qkv.slice(s![.., ..size]), qkv.slice(s![.., size..])))
+    }
+
+    /// GELU of `n` values.
+    pub fn gelu(n: usize) -> Kernel {
+        let values = random(1, n).into_raw_vec_and_offset().0;
+        let mut work = values.clone();
+        kernel(n, move || {
+            work.copy_from_slice(&values);
+            gelu_in_place(black_box(&mut work));
+        })
+    }
+
+    /// Softmax of a row of `n` values.
+    pub fn softmax(n: usize) -> Kernel {
+        let mut row = random(1, n).into_raw_vec_and_offset().0;
+        kernel(n, move || softmax_in_place(black_box(&mut row)))
+    }
+
+    /// LayerNorm of `n` values.
+    pub fn layer_norm(n: usize) -> Kernel {
+        let x = random(1, n).into_raw_vec_and_offset().0;
+        let (weight, bias, mut out) = (vec![1.0; n], vec![0.0; n], vec![0.0; n]);
+        kernel(n, move || layer_norm(black_box(&x), &weight, &bias, 1e-6, black_box(&mut out)))
+    }
+
+    /// Quantisation of a row of `n` values.
+    pub fn quantize(n: usize) -> Kernel {
+        let x = random(1, n).into_raw_vec_and_offset().0;
+        let mut rows = QuantizedRows::default();
+        rows.reset(1, n);
+        kernel(n, move || rows.write(0, black_box(&x)))
+    }
+
+    /// Runs it `rounds` times.
+    pub fn run(&mut self, rounds: usize) {
+        (0..rounds).for_each(|_| (self.run)());
+    }
+}
+
+/// Lets the sums be computed and does nothing with them.
+struct Discard;
+
+impl<Lanes> Epilogue<Lanes> for Discard {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, _row: usize, _column: usize, sums: [[Lanes; 2]; R]) {
+        black_box(sums);
+    }
+}
+
+fn kernel(work: usize, run: impl FnMut() + 'static) -> Kernel {
+    Kernel { run: Box::new(run), work: work as f64 }
+}
+
+/// The sizes of the blocks that a forward pass makes of `m` rows, nearly.
+fn blocks(m: usize) -> impl Iterator<Item = usize> {
+    let count = m.div_ceil(BLOCK_ROWS);
+    (0..count).map(move |i| (i + 1) * m / count - i * m / count)
+}
+
+fn random(rows: usize, columns: usize) -> Array2<f32> {
+    let mut rng = fastrand::Rng::with_seed(1);
+    Array2::from_shape_fn((rows, columns), |_| rng.f32() - 0.5)
+}
+
+fn quantized(x: &Array2<f32>) -> QuantizedRows {
+    let mut rows = QuantizedRows::default();
+    rows.reset(x.nrows(), x.ncols());
+    x.rows().into_iter().enumerate().for_each(|(i, row)| rows.write(i, row.to_slice().expect("contiguous")));
+    rows
+}

@@ -1,0 +1,55 @@
+//! What relaxed SIMD adds: the 8-bit dot product (VNNI, SDOT) and the fused multiply-add.
+
+use super::{F32x4, I32x4};
+use core::arch::wasm32::*;
+
+/// What the kernels run on, for humans.
+pub const BACKEND: &str = "relaxed";
+
+/// A 7-bit activation.
+pub type Activation = u8;
+
+/// Inputs a step of the integer product takes.
+pub const DEPTH: usize = 4;
+
+/// 8 outputs × [`DEPTH`] inputs of weights.
+#[derive(Clone, Copy)]
+pub struct WeightStep([v128; 2]);
+
+impl WeightStep {
+    /// Lane `DEPTH · j + h` is output j, input h.
+    #[inline(always)]
+    pub fn load(step: &[i8; 8 * DEPTH]) -> Self {
+        let (halves, _) = step.as_chunks::<16>();
+        // SAFETY: each half is 16 readable bytes; v128.load takes any alignment.
+        Self(unsafe { [v128_load(halves[0].as_ptr().cast()), v128_load(halves[1].as_ptr().cast())] })
+    }
+
+    /// `sums[j] + Σ_h w[j, h] · x[h]` for the 8 outputs j; every x in 0..=127.
+    ///
+    /// Within that range the instruction is exact and every engine returns the same integers: its operand is 7 bits wide, and a
+    /// 16-bit intermediate holds two products, |127 · −128 · 2| < 2¹⁵.
+    #[inline(always)]
+    pub fn dot(self, x: &[Activation; DEPTH], sums: [I32x4; 2]) -> [I32x4; 2] {
+        // SAFETY: `x` is 4 readable bytes; v128.load32_splat takes any alignment.
+        let x = unsafe { v128_load32_splat(x.as_ptr().cast()) };
+        [0, 1].map(|half| I32x4(i32x4_relaxed_dot_i8x16_i7x16_add(self.0[half], x, sums[half].0)))
+    }
+}
+
+/// Writes sixteen values of 0..=127.
+#[inline(always)]
+pub fn store_activations(target: &mut [Activation; 16], values: [I32x4; 4]) {
+    let [a, b, c, d] = values.map(|values| values.0);
+    let bytes = u8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+    // SAFETY: `target` is 16 writable bytes; v128.store takes any alignment.
+    unsafe { v128_store(target.as_mut_ptr().cast(), bytes) }
+}
+
+impl F32x4 {
+    /// `self · b + c`, rounded once or twice, as the engine likes.
+    #[inline(always)]
+    pub fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(f32x4_relaxed_madd(self.0, b.0, c.0))
+    }
+}
