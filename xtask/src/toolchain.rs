@@ -89,7 +89,8 @@ impl Toolchain {
     fn for_wasm(self, command: Cmd<'_>, std: Std) -> Cmd<'_> {
         let target_dir = std.target_dir();
         let command = command
-            .args(["--target", TARGET, "-Zbuild-std=std,panic_abort", "-Zprofile-rustflags", "-Ztrim-paths"])
+            .args(["--target", TARGET, "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"])
+            .args(["-Zprofile-rustflags", "-Ztrim-paths"])
             .arg("--target-dir")
             .arg(target_dir)
             .env("RUSTC_BOOTSTRAP", "1")
