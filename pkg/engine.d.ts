@@ -3,10 +3,10 @@
  * on a page it would block.
  */
 
-import type { Classification, LoadOptions, ModelConfig, ModelSource, Prediction, Rectangle, Timing, Trace } from './index.js';
+import type { Backend, Classification, LoadOptions, Memory, ModelConfig, ModelSource, Prediction, Rectangle, Timing, Trace } from './index.js';
 
 export { VitscopeError } from './index.js';
-export type { Classification, ErrorCode, LoadOptions, ModelConfig, ModelFiles, ModelSource, Prediction, Progress, Rectangle, Timing, Trace } from './index.js';
+export type { Backend, Classification, ErrorCode, LoadOptions, Memory, ModelConfig, ModelFiles, ModelSource, Prediction, Progress, Rectangle, Timing, Trace } from './index.js';
 
 /** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
 export interface ImageLike {
@@ -19,10 +19,22 @@ export interface ImageLike {
 export class Engine {
   private constructor();
 
-  /** As `Vitscope.load`, with the same errors. In Node a folder may also be a `file:` URL. */
+  /**
+   * As `Vitscope.load`, with the same errors. In Node a folder may also be a `file:` URL.
+   *
+   * More than one thread needs a worker on an isolated page: the main thread can't wait for others, and in Node there is one.
+   * All engines of a worker share its threads, which live as long as it does; the first load that wants any says how many.
+   * Should one crash, the call that waits for it never returns; `Vitscope` watches its own for that.
+   */
   static load(source: ModelSource, options?: LoadOptions): Promise<Engine>;
 
   readonly config: ModelConfig;
+
+  /** How it runs. */
+  readonly backend: Backend;
+
+  /** What it takes now. */
+  readonly memory: Memory;
 
   /** Pixel values [3, height, width] as the model takes them: resized, cropped and normalised. Throws `invalid-image`. */
   preprocess(image: ImageLike): Float32Array<ArrayBuffer>;

@@ -13,7 +13,8 @@ export class Vitscope {
    * Starts a worker, downloads the model and prepares it. Takes as long as the download; nothing blocks the page.
    *
    * @throws `network` a file could not be fetched, or the server sent something else in its place; the message names the URL
-   * @throws `unsupported-browser` there is no WebAssembly SIMD
+   * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
+   * @throws `invalid-argument` an option is not what it should be
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or preprocessor_config.json
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
    * @throws `out-of-memory` the model does not fit
@@ -22,6 +23,12 @@ export class Vitscope {
 
   /** What the model is. */
   readonly config: ModelConfig;
+
+  /** How it runs. */
+  readonly backend: Backend;
+
+  /** What it takes, as of the last answer. */
+  readonly memory: Memory;
 
   /**
    * The model's answer for an image.
@@ -88,9 +95,32 @@ export interface ModelFiles {
 export interface LoadOptions {
   /** Arithmetic of the forward pass. Left out: `int8` for a quantised file, `f32` for any other. */
   dtype?: 'f32' | 'int8';
+  /** Instructions of the engine; the answers differ by rounding at most. Left out: `relaxed` where the browser has it, else `simd128`. */
+  simd?: 'relaxed' | 'simd128';
+  /**
+   * Threads of the forward pass, 1 to 255; the answers are the same for any number. Left out: as many as the machine has cores,
+   * up to 8, where the page is cross-origin isolated, else 1. A number that can't be had, there or because a thread can't be
+   * started, is said once in the console, and 1 runs.
+   */
+  threads?: number;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+}
+
+/** How a model runs. */
+export interface Backend {
+  readonly simd: 'relaxed' | 'simd128';
+  /** The one that answers among them. */
+  readonly threads: number;
+}
+
+/** Bytes. */
+export interface Memory {
+  /** All of the engine's memory: weights, buffers of the forward pass, and whatever another model in the same engine takes. It never shrinks. */
+  readonly wasm: number;
+  /** Weights of this model in it, as packed for the forward pass. */
+  readonly weights: number;
 }
 
 /** `wasm`, `config` and `weights` are downloads that run side by side; `prepare` follows them. */

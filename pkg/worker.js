@@ -32,16 +32,18 @@ port.onmessage = async ({ data: request }) => {
  */
 async function answer(request) {
   if (request.type === 'load') {
-    const { id, source, dtype } = request;
-    engine = await Engine.fromSource(source, { dtype, onProgress: (progress) => port.postMessage({ id, progress }, []) });
-    return { result: engine.config, transfer: [] };
+    const { id, source, ...options } = request;
+    // (The source came as a copy, so that its buffer may be given back.)
+    engine = await Engine.fromSource(source, { ...options, owned: true, onProgress: (progress) => port.postMessage({ id, progress }, []) });
+    const { config, backend, memory } = engine;
+    return { result: { config, backend, memory }, transfer: [] };
   }
   if (!engine) throw new Error('no model is loaded');
   const start = performance.now();
   const pixels = await readPixels(request.image);
-  if (abortedId === request.id) return { result: undefined, transfer: [] };
-  const result = engine[request.type](pixels, { topK: request.topK });
-  result.timing.total = performance.now() - start;
-  const arrays = Object.values(result).filter((value) => value instanceof Float32Array);
-  return { result, transfer: arrays.map((array) => array.buffer) };
+  if (abortedId === request.id) return { result: { memory: engine.memory }, transfer: [] };
+  const answer = engine[request.type](pixels, { topK: request.topK });
+  answer.timing.total = performance.now() - start;
+  const arrays = Object.values(answer).filter((value) => value instanceof Float32Array);
+  return { result: { answer, memory: engine.memory }, transfer: arrays.map((array) => array.buffer) };
 }

@@ -48,6 +48,11 @@ impl Classifier {
         self.loaded.parameters
     }
 
+    /// Bytes that the weights take in memory.
+    pub fn weight_bytes(&self) -> usize {
+        self.loaded.vit.weights.bytes()
+    }
+
     /// Normalised `pixel_values` `[3, H, W]` of an image.
     pub fn preprocess(&self, image: Rgba<'_>) -> Result<Vec<f32>> {
         self.loaded.preprocess.apply(image, self.config().image_size)

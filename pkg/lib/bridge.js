@@ -1,12 +1,14 @@
 import { VitscopeError, closed, crashed, unpackError } from './errors.js';
+import { spawn } from './spawn.js';
 
 /**
  * What is said between the page and the worker.
  * @typedef {{id: number} & (
- *   {type: 'load', source: import('./source.js').Source, dtype?: 'f32' | 'int8'} |
+ *   ({type: 'load', alarm: string} & LoadRequest) |
  *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number} |
  *   {type: 'abort'}
  * )} Request
+ * @typedef {{source: import('./source.js').Source, dtype?: 'f32' | 'int8', backend: import('../index.js').Backend}} LoadRequest
  * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: import('../index.js').Progress}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: import('../index.js').Progress) => void}} Pending
@@ -14,7 +16,9 @@ import { VitscopeError, closed, crashed, unpackError } from './errors.js';
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
 export class WorkerBridge {
-  #worker = spawn();
+  #worker = spawn(new URL('../worker.js', import.meta.url), () => new Worker(new URL('../worker.js', import.meta.url), { type: 'module' }));
+  // A thread that crashes tells so here: the worker waits for it, and couldn't.
+  #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
   #nextId = 0;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
@@ -25,11 +29,21 @@ export class WorkerBridge {
     this.#onDeath = onDeath;
     this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onerror = (event) => this.#die(startFailure(event));
+    this.#alarm.onmessage = ({ data }) => this.#die(crashed(data));
     this.#worker.onmessageerror = () => this.#die(crashed('a message could not be read'));
   }
 
   /**
-   * @param {{type: 'load', source: import('./source.js').Source, dtype?: 'f32' | 'int8'} |
+   * @param {LoadRequest} request
+   * @param {Pending['onProgress']} [onProgress]
+   * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
+   */
+  load(request, onProgress) {
+    return this.request({ ...request, type: 'load', alarm: this.#alarm.name }, { onProgress });
+  }
+
+  /**
+   * @param {({type: 'load', alarm: string} & LoadRequest) |
    *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number}} request
    * @param {{transfer?: Transferable[], signal?: AbortSignal, onProgress?: Pending['onProgress']}} [options]
    *   signal: tells the worker that nobody waits any more; the promise still settles only when the worker is free again
@@ -50,7 +64,8 @@ export class WorkerBridge {
 
   /** @param {Error} [reason] */
   close(reason = closed()) {
-    this.#worker.terminate();
+    this.#worker.terminate(); // and its threads with it
+    this.#alarm.close();
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();
   }
@@ -75,21 +90,6 @@ export class WorkerBridge {
     this.close(error);
     this.#onDeath(error);
   }
-}
-
-/** @returns {Worker} */
-function spawn() {
-  // A worker's script must come from the page's own origin. Where the package is served by another site, a script of our
-  // own that imports it will do, as that site's CORS headers allowed the import of this very file.
-  if (new URL(import.meta.url).origin !== globalThis.location.origin) {
-    const script = `import ${JSON.stringify(new URL('../worker.js', import.meta.url).href)};`;
-    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
-    const worker = new Worker(url, { type: 'module' });
-    worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true });
-    return worker;
-  }
-  // Bundlers find the worker by this exact form.
-  return new Worker(new URL('../worker.js', import.meta.url), { type: 'module' });
 }
 
 /** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */

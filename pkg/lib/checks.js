@@ -9,6 +9,25 @@ export function checkDtype(dtype) {
   throw new VitscopeError('invalid-argument', `dtype must be 'f32' or 'int8', or left out to take the weights as they are stored; not ${describe(dtype)}.`);
 }
 
+/**
+ * @param {unknown} simd
+ * @returns {'relaxed' | 'simd128' | undefined}
+ */
+export function checkSimd(simd) {
+  if (simd === undefined || simd === 'relaxed' || simd === 'simd128') return simd;
+  throw new VitscopeError('invalid-argument', `simd must be 'relaxed' or 'simd128', or left out to take the best there is; not ${describe(simd)}.`);
+}
+
+/**
+ * @param {unknown} threads
+ * @returns {number | undefined}
+ */
+export function checkThreads(threads) {
+  // The engine's pool has no more than 255.
+  if (threads === undefined || (Number.isInteger(threads) && Number(threads) >= 1 && Number(threads) <= 255)) return /** @type {number | undefined} */ (threads);
+  throw new VitscopeError('invalid-argument', `threads must be a whole number from 1 to 255, or left out to take as many as the machine has cores, up to 8; not ${describe(threads)}.`);
+}
+
 /** @param {unknown} topK */
 export function checkTopK(topK) {
   if (Number.isInteger(topK) && Number(topK) >= 1 && Number(topK) <= 0xffff_ffff) return;

@@ -1,7 +1,7 @@
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkTopK } from './checks.js';
+import { checkDtype, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { closed } from './errors.js';
-import { requireSimd } from './features.js';
+import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
 import { JobQueue } from './queue.js';
 import { normaliseSource } from './source.js';
@@ -11,6 +11,8 @@ import { normaliseSource } from './source.js';
  * @typedef {import('../index.js').LoadOptions} LoadOptions
  * @typedef {import('../index.js').RunOptions} RunOptions
  * @typedef {import('../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../index.js').Backend} Backend
+ * @typedef {import('../index.js').Memory} Memory
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Classification} Classification
  * @typedef {import('../index.js').Trace} Trace
@@ -18,39 +20,41 @@ import { normaliseSource } from './source.js';
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../index.js').Vitscope, 'config' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'close'>}
  */
 export class Vitscope {
   #bridge;
   #queue;
   #config;
+  #backend;
+  #memory;
 
   /**
    * @param {WorkerBridge} bridge
    * @param {JobQueue} queue
-   * @param {ModelConfig} config
+   * @param {{config: ModelConfig, backend: Backend, memory: Memory}} loaded
    */
-  constructor(bridge, queue, config) {
+  constructor(bridge, queue, { config, backend, memory }) {
     this.#bridge = bridge;
     this.#queue = queue;
-    this.#config = config;
+    this.#config = Object.freeze(config);
+    this.#backend = Object.freeze(backend);
+    this.#memory = memory;
   }
 
   /**
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, signal, onProgress } = {}) {
+  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
     signal?.throwIfAborted();
-    requireSimd();
-    const request = { type: /** @type {const} */ ('load'), source: normaliseSource(source), dtype: checkDtype(dtype) };
+    const request = { source: normaliseSource(source), dtype: checkDtype(dtype), backend: chooseBackend(checkSimd(simd), checkThreads(threads), true) };
     const queue = new JobQueue();
     const bridge = new WorkerBridge((error) => queue.close(error));
     const abort = () => bridge.close(signal?.reason);
     signal?.addEventListener('abort', abort);
     try {
-      const config = await bridge.request(request, { onProgress });
-      return new Vitscope(bridge, queue, Object.freeze(config));
+      return new Vitscope(bridge, queue, await bridge.load(request, onProgress));
     } catch (error) {
       bridge.close();
       throw error;
@@ -61,6 +65,14 @@ export class Vitscope {
 
   get config() {
     return this.#config;
+  }
+
+  get backend() {
+    return this.#backend;
+  }
+
+  get memory() {
+    return this.#memory;
   }
 
   /**
@@ -97,7 +109,11 @@ export class Vitscope {
     checkTopK(topK);
     return this.#queue.add(
       (jobSignal) => prepareImage(source, jobSignal),
-      ({ image, transfer }, jobSignal) => this.#bridge.request({ type, image, topK }, { transfer, signal: jobSignal }).catch(untransferable),
+      async ({ image, transfer }, jobSignal) => {
+        const { answer, memory } = await this.#bridge.request({ type, image, topK }, { transfer, signal: jobSignal }).catch(untransferable);
+        this.#memory = memory;
+        return answer;
+      },
       signal,
     );
   }

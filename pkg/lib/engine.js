@@ -1,6 +1,6 @@
-import { checkDtype, checkPixels, checkTopK } from './checks.js';
+import { checkDtype, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { VitscopeError, closed, fromEngine } from './errors.js';
-import { requireSimd } from './features.js';
+import { chooseBackend } from './features.js';
 import { normaliseSource, readSource } from './source.js';
 import { loadWasm } from './wasm.js';
 
@@ -8,56 +8,84 @@ import { loadWasm } from './wasm.js';
  * @typedef {import('../index.js').ModelConfig} ModelConfig
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').LoadOptions} LoadOptions
+ * @typedef {import('../index.js').Backend} Backend
  * @typedef {import('../engine.js').ImageLike} ImageLike
  * @typedef {import('./source.js').Source} Source
+ * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
  */
 
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
- * @implements {Pick<import('../engine.js').Engine, 'config' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../engine.js').Engine, 'config' | 'backend' | 'memory' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'close'>}
  */
 export class Engine {
-  /** @type {import('../wasm/vitscope.js').Engine | undefined} */
+  /** @type {WasmEngine | undefined} */
   #wasm;
   /** @type {VitscopeError | undefined} why the instance can't be used any more */
   #dead;
   #config;
+  #backend;
+  #memory;
+  #weightBytes;
 
-  /** @param {import('../wasm/vitscope.js').Engine} wasm */
-  constructor(wasm) {
+  /**
+   * @param {WasmEngine} wasm
+   * @param {{backend: Backend, memory: WebAssembly.Memory}} instance
+   */
+  constructor(wasm, { backend, memory }) {
     this.#wasm = wasm;
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
+    this.#backend = backend;
+    this.#memory = memory;
+    this.#weightBytes = wasm.weightBytes;
   }
 
   /**
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, signal, onProgress = () => {} } = {}) {
-    return Engine.fromSource(normaliseSource(source), { dtype: checkDtype(dtype), signal, onProgress });
+  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
+    const files = normaliseSource(source);
+    checkDtype(dtype);
+    signal?.throwIfAborted();
+    const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
+    return Engine.fromSource(files, { dtype, backend, signal, onProgress });
   }
 
   /**
-   * What `load` does once its arguments are checked; the worker starts here.
+   * What `load` does once its arguments are checked and the backend is chosen; the worker starts here.
    * @param {Source} source
-   * @param {LoadOptions} options
+   * @param {{dtype?: 'f32' | 'int8', backend: Backend, alarm?: string, owned?: boolean, signal?: AbortSignal, onProgress?: LoadOptions['onProgress']}} options
+   *   alarm: where threads report their end; owned: the source's buffer is nobody else's
    */
-  static async fromSource(source, { dtype, signal, onProgress = () => {} }) {
-    signal?.throwIfAborted();
-    requireSimd();
-    const [WasmEngine, { config, preprocessor, weights }] = await Promise.all([
-      loadWasm((loaded, total) => onProgress({ phase: 'wasm', loaded, total })),
-      readSource(source, { signal, onProgress }),
+  static async fromSource(source, { dtype, backend, alarm, owned, signal, onProgress = () => {} }) {
+    const [instance, files] = await Promise.all([
+      loadWasm(backend, { alarm, onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
+      readSource(source, { owned, signal, onProgress }),
     ]);
     signal?.throwIfAborted();
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
-    const engine = new Engine(guard(() => WasmEngine.load(config, preprocessor, weights, dtype)));
-    onProgress({ phase: 'prepare', loaded: 1, total: 1 });
-    return engine;
+    try {
+      const { config, preprocessor, weights } = files;
+      const wasm = guard(() => instance.Engine.load(config, preprocessor, weights, dtype));
+      onProgress({ phase: 'prepare', loaded: 1, total: 1 });
+      return new Engine(wasm, instance);
+    } finally {
+      files.release();
+    }
   }
 
   get config() {
     return this.#config;
+  }
+
+  get backend() {
+    return this.#backend;
+  }
+
+  /** @returns {import('../index.js').Memory} */
+  get memory() {
+    return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
   }
 
   /**
@@ -108,7 +136,7 @@ export class Engine {
    * @template T
    * @param {ImageLike | Float32Array} image
    * @param {number} topK
-   * @param {(wasm: import('../wasm/vitscope.js').Engine, pixels: Float32Array) => T} forward
+   * @param {(wasm: WasmEngine, pixels: Float32Array) => T} forward
    */
   #run(image, topK, forward) {
     checkTopK(topK);
@@ -124,7 +152,7 @@ export class Engine {
 
   /**
    * @template T
-   * @param {(wasm: import('../wasm/vitscope.js').Engine) => T} work
+   * @param {(wasm: WasmEngine) => T} work
    * @returns {T}
    */
   #call(work) {

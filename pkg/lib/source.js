@@ -6,7 +6,8 @@ import { VitscopeError } from './errors.js';
  * @typedef {import('../index.js').Progress} Progress
  * @typedef {{folder: string} | {config: string | Blob, preprocessor?: string | Blob, weights: Uint8Array | ArrayBuffer | Blob}} Source
  *   the same thing in a form that can be posted to a worker: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, weights: Uint8Array}} ModelFiles
+ * @typedef {{config: string, preprocessor: string | undefined, weights: Uint8Array, release: () => void}} ModelFiles
+ *   release: gives back the memory of weights that are nobody else's, which then are empty
  */
 
 /**
@@ -29,11 +30,11 @@ export function normaliseSource(source) {
 /**
  * Reads the model's files. Downloads run side by side; the first failure stops the others.
  * @param {Source} source
- * @param {{signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options]
+ * @param {{owned?: boolean, signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options] owned: a buffer is ours to release
  * @returns {Promise<ModelFiles>}
  */
-export async function readSource(source, { signal, onProgress = () => {} } = {}) {
-  if (!('folder' in source)) return readParts(source, onProgress);
+export async function readSource(source, { owned = false, signal, onProgress = () => {} } = {}) {
+  if (!('folder' in source)) return readParts(source, owned, onProgress);
   const { folder } = source;
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
@@ -50,6 +51,7 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
       // An HTML page in its place is a single-page server's way of saying 404.
       preprocessor: preprocessor && !preprocessor.html ? decode(preprocessor.bytes) : undefined,
       weights,
+      release: () => release(weights),
     };
   } catch (error) {
     stop.abort(error);
@@ -75,24 +77,36 @@ async function required(url, phase, signal, onProgress) {
 
 /**
  * @param {Exclude<Source, {folder: string}>} source
+ * @param {boolean} owned
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
-async function readParts({ config, preprocessor, weights }, onProgress) {
+async function readParts({ config, preprocessor, weights }, owned, onProgress) {
   const total = weights instanceof Blob ? weights.size : weights.byteLength;
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
-    const [configText, preprocessorText, bytes] = await Promise.all([
+    const [configText, preprocessorText, file] = await Promise.all([
       config instanceof Blob ? config.text() : config,
       preprocessor instanceof Blob ? preprocessor.text() : preprocessor,
       weights instanceof Blob ? weights.arrayBuffer() : weights,
     ]);
     onProgress({ phase: 'weights', loaded: total, total });
-    return { config: configText, preprocessor: preprocessorText, weights: bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes) };
+    const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
+    const ours = owned || weights instanceof Blob;
+    return { config: configText, preprocessor: preprocessorText, weights: bytes, release: () => ours && release(bytes) };
   } catch (cause) {
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
   }
+}
+
+/**
+ * A whole model's bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
+ * @param {Uint8Array} bytes
+ */
+function release({ buffer, byteLength }) {
+  // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
+  if (buffer.byteLength === byteLength) /** @type {any} */ (buffer).transfer?.(0);
 }
 
 /**

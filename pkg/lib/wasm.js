@@ -1,36 +1,104 @@
-import init, { Engine } from '../wasm/vitscope.js';
 import { download, request, requireOk } from './download.js';
 import { VitscopeError } from './errors.js';
-
-/** @typedef {import('./download.js').OnBytes} OnBytes */
-
-const WASM_URL = new URL('../wasm/vitscope_bg.wasm', import.meta.url);
-
-/** @type {Promise<typeof Engine> | undefined} */
-let ready;
+import { warnOfOneThread } from './features.js';
+import { NoThreads, sharedMemory, startThreads } from './threads.js';
+import { SINGLE, THREADED } from './variants.js';
 
 /**
- * The wasm module, fetched and compiled once in this worker or process.
- * @param {OnBytes} [onBytes]
- * @returns {Promise<typeof Engine>}
+ * @typedef {import('./download.js').OnBytes} OnBytes
+ * @typedef {import('../index.js').Backend} Backend
+ * @typedef {{Engine: import('./variants.js').Glue['Engine'], memory: WebAssembly.Memory, backend: Backend}} Instance
  */
-export function loadWasm(onBytes = () => {}) {
-  ready ??= compile(onBytes)
-    .then((module) => init({ module_or_path: module }))
-    .then(() => Engine)
-    .catch((error) => {
-      ready = undefined; // a failed download may be tried again
-      throw error;
-    });
-  return ready;
+
+/**
+ * One instance of a build serves every engine of this worker or process: its threads are shared and stay for good, since
+ * they would have to be waited for. So the first load says how many there are.
+ * @type {Map<string, Promise<Instance>>}
+ */
+const instances = new Map();
+
+/**
+ * The wasm module, fetched and instantiated once in this worker or process.
+ * @param {Backend} backend
+ * @param {{alarm?: string, onBytes?: OnBytes}} [options] alarm: where threads report their end
+ * @returns {Promise<Instance>}
+ */
+export async function loadWasm({ simd, threads }, { alarm, onBytes = () => {} } = {}) {
+  const single = () => once(simd, () => instantiate(simd, onBytes));
+  if (threads === 1) return single();
+  try {
+    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, onBytes));
+    const { backend } = instance;
+    if (backend.threads !== threads) console.warn(`vitscope runs on ${backend.threads} threads instead of ${threads}: an earlier load in this worker chose. Use a worker of its own.`);
+    return instance;
+  } catch (error) {
+    if (!(error instanceof NoThreads)) throw error;
+    warnOfOneThread(threads, error.message);
+    return single();
+  }
 }
 
 /**
+ * @param {string} name
+ * @param {() => Promise<Instance>} make
+ */
+function once(name, make) {
+  const known = instances.get(name);
+  if (known) return known;
+  const made = make();
+  instances.set(name, made);
+  made.catch(() => instances.delete(name)); // a failed download may be tried again
+  return made;
+}
+
+/**
+ * @param {Backend['simd']} simd
+ * @param {OnBytes} onBytes
+ * @returns {Promise<Instance>}
+ */
+async function instantiate(simd, onBytes) {
+  const variant = SINGLE[simd];
+  const [{ default: init, Engine }, module] = await Promise.all([imported(variant), compile(variant.wasm.href, onBytes)]);
+  const { memory } = await init({ module_or_path: module });
+  return { Engine, memory, backend: Object.freeze({ simd, threads: 1 }) };
+}
+
+/**
+ * @param {Backend['simd']} simd
+ * @param {number} threads
+ * @param {string | undefined} alarm
+ * @param {OnBytes} onBytes
+ * @returns {Promise<Instance>}
+ */
+async function instantiateThreads(simd, threads, alarm, onBytes) {
+  const variant = THREADED[simd];
+  const ready = Promise.all([imported(variant), compile(variant.wasm.href, onBytes)]).then(async ([glue, module]) => {
+    const { memory } = await glue.default({ module_or_path: module, memory: sharedMemory() });
+    return { glue, start: { simd, module, memory, alarm } };
+  });
+  await startThreads(threads - 1, ready.then(({ start }) => start)); // their scripts load meanwhile
+  const { glue, start } = await ready;
+  glue.build_pool(threads);
+  return { Engine: glue.Engine, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+}
+
+/**
+ * @template T
+ * @param {{glue: () => Promise<T>, wasm: URL}} variant
+ * @returns {Promise<T>}
+ */
+function imported({ glue, wasm }) {
+  return glue().catch((cause) => {
+    throw new VitscopeError('network', `${new URL('vitscope.js', wasm).href} could not be loaded. Check that the package's folder wasm/ is served whole.`, { cause });
+  });
+}
+
+/**
+ * @param {string} url
  * @param {OnBytes} onBytes
  * @returns {Promise<WebAssembly.Module>}
  */
-async function compile(onBytes) {
-  const url = WASM_URL.href;
+async function compile(url, onBytes) {
   if (url.startsWith('file:')) {
     const file = await download(url, { onBytes });
     return compileBytes(url, file ? file.bytes : new Uint8Array());

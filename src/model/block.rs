@@ -1,6 +1,7 @@
 //! A pre-norm encoder block (ViT paper, equations 2 and 3).
 
 use super::attention::Attention;
+use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
 use super::scratch::Scratch;
@@ -21,6 +22,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let layers = [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2];
+        self.norm1.bytes() + self.norm2.bytes() + layers.map(Linear::bytes).iter().sum::<usize>()
+    }
+
     /// Takes the residual stream in `scratch` through block number `layer`.
     ///
     /// Threads share it by tokens. They wait for each other only where a query needs the keys and values of all tokens.

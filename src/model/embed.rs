@@ -17,6 +17,12 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
+    /// Bytes they take in memory.
+    pub fn bytes(&self) -> usize {
+        let floats = self.positions.len() + self.class_token.as_ref().map_or(0, Array1::len);
+        self.patch_projection.bytes() + floats * size_of::<f32>()
+    }
+
     /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`.
     pub(super) fn forward(
         &self,

@@ -76,7 +76,7 @@ impl Linear {
         self.outputs
     }
 
-    /// Bytes its weights take.
+    /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         let matrix = match &self.matrix {
             Matrix::F32(weights) => weights.bytes(),

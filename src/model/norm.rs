@@ -13,6 +13,11 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.weight.as_slice()) + size_of_val(self.bias.as_slice())
+    }
+
     /// `x`, `out`: `[D]`.
     pub fn forward(&self, x: &[f32], out: &mut [f32]) {
         layer_norm(x, &self.weight, &self.bias, self.eps, out);

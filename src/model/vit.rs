@@ -25,13 +25,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Bytes the matrices take, in the form they are multiplied: all but a few thousandths of the model.
-    pub fn matrix_bytes(&self) -> usize {
-        let blocks = self
-            .blocks
-            .iter()
-            .flat_map(|block| [&block.attention.qkv, &block.attention.projection, &block.mlp.fc1, &block.mlp.fc2]);
-        [&self.embeddings.patch_projection, &self.head].into_iter().chain(blocks).map(Linear::bytes).sum()
+    /// Bytes they take in memory.
+    pub fn bytes(&self) -> usize {
+        let Self { embeddings, blocks, norm, fc_norm, head } = self;
+        let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
+        let blocks = blocks.iter().map(Block::bytes);
+        embeddings.bytes() + head.bytes() + norms.chain(blocks).sum::<usize>()
     }
 }
 

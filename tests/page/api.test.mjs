@@ -404,7 +404,7 @@ test('a wasm trap rejects what is pending and whatever comes, and tells to load 
 
 test('a package whose wasm is missing says so', async () => {
   const { page, context, close } = await openApi(browser, origin);
-  await context.route('**/pkg/wasm/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
+  await context.route('**/pkg/wasm/*/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
   const load = () => page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), MODEL);
   const [code, message] = await load();
   assert.equal(code, 'network');

@@ -78,7 +78,7 @@ export async function openApi(browser, origin) {
  * @param {import('playwright-core').BrowserContext} context
  */
 export function trapInTrace(context) {
-  return context.route('**/pkg/wasm/vitscope.js', async (route) => {
+  return context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
     const response = await route.fetch();
     const module = '0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11';
     const trap = `Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([${module}]))).exports.f();`;

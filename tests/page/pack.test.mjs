@@ -39,10 +39,10 @@ before(() => {
 });
 
 test('the tarball holds what is imported, and nothing else', () => {
-  for (const file of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'index.js', 'index.d.ts', 'engine.js', 'engine.d.ts', 'worker.js', 'wasm/vitscope.js', 'wasm/vitscope_bg.wasm']) {
+  for (const file of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'index.js', 'index.d.ts', 'engine.js', 'engine.d.ts', 'worker.js', 'thread.js', ...['simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'].flatMap((variant) => [`wasm/${variant}/vitscope.js`, `wasm/${variant}/vitscope_bg.wasm`])]) {
     assert.ok(packed.includes(file), `${file} is missing of ${packed.join(', ')}`);
   }
-  assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|(index|engine)\.(js|d\.ts)|worker\.js|lib\/[\w-]+\.js|wasm\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
+  assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|(index|engine)\.(js|d\.ts)|(worker|thread)\.js|lib\/[\w-]+\.js|wasm\/(simd128|relaxed)(-threads)?\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
 });
 
 test("its licences are the repository's", () => {
@@ -91,6 +91,8 @@ test('TypeScript finds its types', () => {
     const score: number = trace.top[0].score + trace.attentions[rows * cols] + trace.crop.width + trace.timing.forward;
     const engine = await Engine.load({ config: {}, weights: new ArrayBuffer(8) });
     engine.classify({ data: new Uint8ClampedArray(4), width: 1, height: 1 }).crop.x;
+    const { simd, threads } = (await Vitscope.load('/m/', { simd: 'relaxed', threads: 4 })).backend;
+    console.log(simd === 'simd128', threads + vit.memory.wasm + engine.memory.weights);
     // @ts-expect-error there is no such type
     await Vitscope.load('/m/', { dtype: 'f16' });
     // @ts-expect-error pixel values have no crop

@@ -7,10 +7,9 @@ use crate::wasm::{self, SIMD128};
 use crate::{toolchain, wasm_tests};
 
 pub fn run(sh: &Shell) -> Result<()> {
-    let messages = toolchain::find(sh)?
-        .cargo(sh, "bench")
-        .args(["--no-run", "--quiet", "--package", "vitscope", "--benches", "--no-default-features", "--locked"])
-        .args(SIMD128.config("bench"))
+    let messages = SIMD128
+        .cargo(sh, toolchain::find(sh)?, "bench", "bench")
+        .args(["--no-run", "--quiet", "--benches"])
         .arg("--message-format=json-render-diagnostics")
         .quiet()
         .read()

@@ -44,13 +44,13 @@ pub fn tool<'sh>(sh: &'sh Shell, script: &str) -> Cmd<'sh> {
     cmd!(sh, "node {script}")
 }
 
-/// "512.3 kB, 180.2 kB as brotli" of a file.
-pub fn sizes(sh: &Shell, file: &Path) -> Result<String> {
+/// "512.3 kB, 180.2 kB as brotli": the sums of `files`.
+pub fn sizes(sh: &Shell, files: &[&Path]) -> Result<String> {
     let script = "\
-        const bytes = require('fs').readFileSync(process.argv[1]);\
-        const kB = (n) => `${(n / 1000).toFixed(1)} kB`;\
-        console.log(`${kB(bytes.length)}, ${kB(require('zlib').brotliCompressSync(bytes).length)} as brotli`);";
-    Ok(cmd!(sh, "node -e {script} {file}").quiet().read()?)
+        const files = process.argv.slice(1).map((file) => require('fs').readFileSync(file));\
+        const kB = (size) => `${(files.reduce((sum, file) => sum + size(file), 0) / 1000).toFixed(1)} kB`;\
+        console.log(`${kB((file) => file.length)}, ${kB((file) => require('zlib').brotliCompressSync(file).length)} as brotli`);";
+    Ok(cmd!(sh, "node -e {script} {files...}").quiet().read()?)
 }
 
 /// The `*.test.mjs` files of a folder; an error where there are none, since a run of no tests shows nothing.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::wasm::{SCALAR, SIMD128};
+use crate::wasm::{RELAXED, RELAXED_THREADS, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
 use crate::{browser, node, toolchain, wasm, wasm_tests};
 
@@ -32,7 +32,11 @@ const STEPS: &[Step] = &[
         what: "the crate's tests in Node, simd128",
         run: |sh| wasm_tests::run(sh, &SIMD128, Host::Node),
     },
-    Step { name: "browser", what: "the same in Chromium", run: |sh| wasm_tests::run(sh, &SIMD128, Host::Browser) },
+    Step {
+        name: "relaxed",
+        what: "the same in Chromium, relaxed SIMD",
+        run: |sh| wasm_tests::run(sh, &RELAXED, Host::Browser),
+    },
     Step { name: "scalar", what: "the same in Node, scalar", run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node) },
 ];
 
@@ -112,12 +116,14 @@ fn clippy(sh: &Shell) -> Result<()> {
 }
 
 fn clippy_wasm(sh: &Shell) -> Result<()> {
-    let Some(clippy) = toolchain::find(sh)?.clippy(sh) else {
-        println!("skipped: this toolchain has no clippy");
-        return Ok(());
-    };
-    let clippy = clippy.args(["--package", "vitscope", "--lib", "--tests", "--no-default-features", "--locked"]);
-    Ok(clippy.args(SIMD128.config("dev")).args(["--", "-D", "warnings"]).run()?)
+    for (variant, targets) in [(&SIMD128, &["--lib", "--tests"][..]), (&RELAXED_THREADS, &["--lib"])] {
+        let Some(clippy) = variant.clippy(sh, toolchain::find(sh)?) else {
+            println!("skipped: this toolchain has no clippy");
+            return Ok(());
+        };
+        clippy.args(targets).args(["--", "-D", "warnings"]).run()?;
+    }
+    Ok(())
 }
 
 fn doc(sh: &Shell) -> Result<()> {

@@ -55,38 +55,48 @@ impl Toolchain {
         }
     }
 
-    /// `cargo SUBCOMMAND` that builds for wasm, std included, under `target/wasm`.
-    pub fn cargo<'sh>(self, sh: &'sh Shell, subcommand: &str) -> Cmd<'sh> {
+    /// What its rustc says of itself.
+    pub fn version(self, sh: &Shell) -> Result<String> {
+        let rustc = match self {
+            Toolchain::Current => "rustc",
+            Toolchain::Debian => "/usr/bin/rustc",
+        };
+        Ok(cmd!(sh, "{rustc} -vV").quiet().read()?)
+    }
+
+    /// `cargo SUBCOMMAND` that builds for wasm, std included.
+    pub fn cargo<'sh>(self, sh: &'sh Shell, subcommand: &str, std: Std) -> Cmd<'sh> {
         let cargo = match self {
             Toolchain::Current => current_cargo(),
             Toolchain::Debian => "/usr/bin/cargo".into(),
         };
-        self.for_wasm(cmd!(sh, "{cargo} {subcommand}"))
+        self.for_wasm(cmd!(sh, "{cargo} {subcommand}"), std)
     }
 
     /// `cargo clippy` for wasm; None where this toolchain has no clippy and can't get one.
-    pub fn clippy<'sh>(self, sh: &'sh Shell) -> Option<Cmd<'sh>> {
+    pub fn clippy<'sh>(self, sh: &'sh Shell, std: Std) -> Option<Cmd<'sh>> {
         if self == Toolchain::Current {
-            return Some(self.cargo(sh, "clippy"));
+            return Some(self.cargo(sh, "clippy", std));
         }
         // Called directly: `cargo clippy` would pick rustup's proxy of that name from PATH.
         let clippy = Path::new("/usr/bin/cargo-clippy");
         if !clippy.exists() && apt::install(sh, &[DEBIAN_CLIPPY]).is_err() {
             return None;
         }
-        Some(self.for_wasm(cmd!(sh, "{clippy} clippy")).env("CARGO", "/usr/bin/cargo"))
+        Some(self.for_wasm(cmd!(sh, "{clippy} clippy"), std).env("CARGO", "/usr/bin/cargo"))
     }
 
-    fn for_wasm(self, command: Cmd<'_>) -> Cmd<'_> {
-        let target_dir = target_dir();
+    fn for_wasm(self, command: Cmd<'_>, std: Std) -> Cmd<'_> {
+        let target_dir = std.target_dir();
         let command = command
-            .args(["--target", TARGET, "-Zbuild-std=std,panic_abort", "-Zprofile-rustflags", "-Ztrim-paths"])
+            .args(["--target", TARGET, "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"])
+            .args(["-Zprofile-rustflags", "-Ztrim-paths"])
             .arg("--target-dir")
             .arg(target_dir)
             .env("RUSTC_BOOTSTRAP", "1")
-            // Flags meant for native builds would reach std, and ours are given by profile.
+            // Flags meant for native builds must not reach std. Of all places that name flags, this variable shuts out the others.
+            .env("CARGO_ENCODED_RUSTFLAGS", std.rustflags())
             .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("CARGO_BUILD_TARGET");
         match self {
             Toolchain::Current => command,
@@ -101,9 +111,29 @@ impl Toolchain {
     }
 }
 
-/// Where the wasm builds and their std are cached.
-pub fn target_dir() -> PathBuf {
-    root().join("target/wasm")
+/// A build of std and of the dependencies, which several builds of our crate share.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Std {
+    Single,
+    /// With atomics, which every crate must have that is to lie in shared memory.
+    Threads,
+}
+
+impl Std {
+    /// Where it is cached, and what is built upon it.
+    pub fn target_dir(self) -> PathBuf {
+        root().join(match self {
+            Std::Single => "target/wasm",
+            Std::Threads => "target/wasm-threads",
+        })
+    }
+
+    fn rustflags(self) -> &'static str {
+        match self {
+            Std::Single => "",
+            Std::Threads => "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals",
+        }
+    }
 }
 
 /// The cargo that started us, so that `cargo +nightly xtask` stays with nightly.
@@ -163,18 +193,37 @@ fn advice(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
     fn debian_never_sees_rustups_environment() {
         let sh = Shell::new().unwrap();
-        let command: std::process::Command = Toolchain::Debian.cargo(&sh, "build").into();
-        let of = |name: &str| command.get_envs().find(|(key, _)| *key == name).map(|(_, value)| value);
+        let command: std::process::Command = Toolchain::Debian.cargo(&sh, "build", Std::Single).into();
+        let of = |name: &str| variable(&command, name);
         for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "RUSTFLAGS"] {
             assert_eq!(of(name), Some(None), "{name} must be removed");
         }
         assert_eq!(of("RUSTC"), Some(Some("/usr/bin/rustc".as_ref())));
         assert_eq!(command.get_program(), "/usr/bin/cargo");
+    }
+
+    fn variable<'a>(command: &'a std::process::Command, name: &str) -> Option<Option<&'a OsStr>> {
+        command.get_envs().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Set even where it is empty: only then does cargo look no further.
+    #[test]
+    fn flags_for_native_builds_reach_no_std() {
+        let sh = Shell::new().unwrap();
+        for (std, flags) in
+            [(Std::Single, ""), (Std::Threads, "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals")]
+        {
+            let command: std::process::Command = Toolchain::Current.cargo(&sh, "build", std).into();
+            assert_eq!(variable(&command, "RUSTFLAGS"), Some(None));
+            assert_eq!(variable(&command, "CARGO_ENCODED_RUSTFLAGS"), Some(Some(flags.as_ref())));
+        }
     }
 
     #[test]

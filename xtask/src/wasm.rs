@@ -1,27 +1,46 @@
-//! From the crate to `pkg/wasm/`: compile, wasm-bindgen, wasm-opt.
+//! From the crate to `pkg/wasm/`: compile, wasm-bindgen, wasm-opt, for each variant.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
-use crate::toolchain::{self, TARGET, Toolchain};
+use crate::toolchain::{self, Std, TARGET, Toolchain};
 use crate::{cache, node, root};
 
-/// One way to compile the engine. Its features go to our crate alone, so that all variants share one build of std.
+/// One way to compile the engine. SIMD features go to our crate alone, so that variants share a build of std.
 pub struct Variant {
     pub name: &'static str,
-    target_features: &'static str,
+    simd: &'static str,
+    std: Std,
 }
 
-/// What `pkg/` ships.
-pub const SIMD128: Variant = Variant { name: "simd128", target_features: "+simd128" };
+pub const SIMD128: Variant = Variant { name: "simd128", simd: "+simd128", std: Std::Single };
+pub const RELAXED: Variant = Variant { name: "relaxed", simd: "+simd128,+relaxed-simd", std: Std::Single };
+pub const SIMD128_THREADS: Variant = Variant { name: "simd128-threads", std: Std::Threads, ..SIMD128 };
+pub const RELAXED_THREADS: Variant = Variant { name: "relaxed-threads", std: Std::Threads, ..RELAXED };
 /// Tests only: the scalar backend must return the same numbers in wasm too.
-pub const SCALAR: Variant = Variant { name: "scalar", target_features: "" };
+pub const SCALAR: Variant = Variant { name: "scalar", simd: "", std: Std::Single };
 
-/// The instructions wasm-opt may use: those rustc emits for this target by default, and simd128.
+/// What `pkg/` ships; at run time `pkg/lib/features.js` chooses.
+const SHIPPED: [Variant; 4] = [SIMD128, RELAXED, SIMD128_THREADS, RELAXED_THREADS];
+
+/// JavaScript makes the shared memory, so it must know its first size: `INITIAL_PAGES` of `pkg/lib/threads.js` is this and the
+/// page that wasm-bindgen adds. The last four are what wasm-bindgen starts a thread by.
+const LINK_SHARED_MEMORY: &[&str] = &[
+    "--shared-memory",
+    "--import-memory",
+    "--initial-memory=1572864",
+    "--max-memory=4294967296",
+    "--export=__wasm_init_tls",
+    "--export=__tls_size",
+    "--export=__tls_align",
+    "--export=__tls_base",
+];
+
+/// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
     "-O3",
     "--enable-simd",
@@ -41,76 +60,115 @@ const WASM_OPT_FLAGS: &[&str] = &[
 const OUTPUTS: [&str; 3] = ["vitscope.js", "vitscope.d.ts", "vitscope_bg.wasm"];
 
 impl Variant {
-    /// Arguments that give our crate this variant's features in `profile`.
-    pub fn config(&self, profile: &str) -> [String; 2] {
-        let flags = match self.target_features {
-            "" => String::new(),
-            features => format!("\"-Ctarget-feature={features}\""),
-        };
-        ["--config".into(), format!("profile.{profile}.package.vitscope.rustflags=[{flags}]")]
+    /// `cargo SUBCOMMAND` for the crate as this variant, in `profile`.
+    pub fn cargo<'sh>(&self, sh: &'sh Shell, toolchain: Toolchain, subcommand: &str, profile: &str) -> Cmd<'sh> {
+        self.configure(toolchain.cargo(sh, subcommand, self.std), profile)
+    }
+
+    /// `cargo clippy` likewise; None where this toolchain has none.
+    pub fn clippy<'sh>(&self, sh: &'sh Shell, toolchain: Toolchain) -> Option<Cmd<'sh>> {
+        Some(self.configure(toolchain.clippy(sh, self.std)?, "dev"))
+    }
+
+    fn configure<'sh>(&self, command: Cmd<'sh>, profile: &str) -> Cmd<'sh> {
+        let command = command.args(["--package", "vitscope", "--no-default-features", "--locked"]);
+        let command = command.args(["--config", &self.config(profile)]);
+        if self.std == Std::Threads { command.args(["--features", "threads"]) } else { command }
+    }
+
+    /// What gives our crate this variant's flags.
+    fn config(&self, profile: &str) -> String {
+        let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
+        let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
+        let flags: Vec<_> = simd.into_iter().chain(link.filter(|_| self.std == Std::Threads)).collect();
+        format!("profile.{profile}.package.vitscope.rustflags={flags:?}")
+    }
+
+    fn wasm_opt_flags(&self) -> Vec<&'static str> {
+        let relaxed = self.simd.contains("relaxed").then_some("--enable-relaxed-simd");
+        let threads = (self.std == Std::Threads).then_some("--enable-threads");
+        WASM_OPT_FLAGS.iter().copied().chain(relaxed).chain(threads).collect()
+    }
+
+    /// Where the finished package is kept between builds.
+    fn package_dir(&self) -> PathBuf {
+        cache().join("wasm").join(self.name)
     }
 }
 
-/// Brings `pkg/wasm/` up to date.
+/// Brings `pkg/wasm/` up to date, all variants at once.
 pub fn build(sh: &Shell) -> Result<()> {
     let toolchain = toolchain::find(sh)?;
-    let raw = compile(sh, toolchain, &SIMD128)?;
-    let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
     node::install_packages(sh)?;
+    let inputs = inputs(sh, toolchain)?;
+    let mut keys = String::new();
+    for variant in &SHIPPED {
+        let key = key(inputs, variant);
+        println!("pkg/wasm/{}: {}", variant.name, bring_up_to_date(sh, toolchain, variant, &key)?);
+        keys += &format!("{key}\n");
+    }
 
     let out = root().join("pkg/wasm");
     let stamp = cache().join("pkg-wasm");
-    let key = key(&fs::read(&raw)?, &fs::read_to_string(root().join("package-lock.json"))?, &bindgen_version()?);
-    let is_fresh = || {
-        let remembered = fs::read_to_string(&stamp).ok()?;
-        let sizes = remembered.strip_prefix(&key)?.trim().to_owned();
-        OUTPUTS.iter().all(|file| out.join(file).exists()).then_some(sizes)
-    };
-    let sizes = match is_fresh() {
-        Some(sizes) => sizes,
-        None => {
-            let staged = package(sh, &raw, &bindgen)?;
-            let sizes = node::sizes(sh, &staged.join("vitscope_bg.wasm"))?;
-            replace_dir(&staged, &out)?;
-            sh.write_file(&stamp, format!("{key}\n{sizes}\n"))?;
-            sizes
+    let is_whole =
+        || SHIPPED.iter().all(|variant| OUTPUTS.iter().all(|file| out.join(variant.name).join(file).exists()));
+    if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == keys) && is_whole() {
+        return Ok(());
+    }
+    // On the same file system as `out`, so that they can change places.
+    let staged = root().join("pkg/.wasm-new");
+    sh.remove_path(&staged)?;
+    for variant in &SHIPPED {
+        for file in OUTPUTS {
+            let to = staged.join(variant.name);
+            sh.create_dir(&to)?;
+            sh.copy_file(variant.package_dir().join(file), to)?;
         }
-    };
-    println!("pkg/wasm/vitscope_bg.wasm: {sizes}");
+    }
+    replace_dir(&staged, &out)?;
+    sh.write_file(&stamp, keys)?;
     Ok(())
 }
 
-/// Compiles the crate as a wasm module. A warm run costs cargo's own check alone.
+/// Makes the variant's package unless the cache has the one of this key. Returns its sizes, for people.
+fn bring_up_to_date(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<String> {
+    let package = variant.package_dir();
+    let stamp = package.join("stamp");
+    let stamped = fs::read_to_string(&stamp).unwrap_or_default();
+    if let Some(sizes) = stamped.strip_prefix(key) {
+        return Ok(sizes.trim().to_owned());
+    }
+    let raw = compile(sh, toolchain, variant)?;
+    let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
+    sh.remove_path(&package)?;
+    cmd!(sh, "{bindgen} {raw} --target web --out-name vitscope --out-dir {package}").quiet().run()?;
+    let module = package.join("vitscope_bg.wasm");
+    let optimised = package.join("optimised.wasm");
+    let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());
+    wasm_opt.arg("-o").arg(&optimised).quiet().run()?;
+    fs::rename(&optimised, &module)?;
+    let sizes = node::sizes(sh, &[&module, &package.join("vitscope.js")])?;
+    sh.write_file(&stamp, format!("{key}\n{sizes}\n"))?; // the last file: without it the others count for nothing
+    Ok(sizes)
+}
+
+/// Compiles the crate as a wasm module.
 fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant) -> Result<PathBuf> {
-    println!("Compiling the engine for wasm with {}", toolchain.describe());
-    let config = variant.config("release");
-    toolchain
-        .cargo(sh, "rustc")
-        .args(["--package", "vitscope", "--lib", "--crate-type", "cdylib", "--release", "--no-default-features"])
-        .arg("--locked")
-        .args(config)
+    println!("Compiling the engine for wasm, {}, with {}", variant.name, toolchain.describe());
+    let release = variant.std.target_dir().join(TARGET).join("release");
+    // Variants of one std write the same file, and cargo takes the other's for its own. Without it, cargo makes it anew.
+    sh.remove_path(release.join("deps/vitscope.wasm"))?;
+    variant
+        .cargo(sh, toolchain, "rustc", "release")
+        .args(["--lib", "--crate-type", "cdylib", "--release"])
         // Panic messages keep file and line, but not where this machine keeps them.
         .args(["--config", "profile.release.trim-paths='all'"])
+        // A tenth less over the wire. The kernels are our crate's, and as fast with it.
+        .args(["--config", "profile.release.package.'*'.opt-level='s'"])
         .quiet()
         .run()
         .context("the engine does not compile for wasm")?;
-    Ok(toolchain::target_dir().join(TARGET).join("release/vitscope.wasm"))
-}
-
-/// Runs wasm-bindgen and wasm-opt into a new folder beside `pkg/wasm`, on the same file system.
-fn package(sh: &Shell, raw: &Path, bindgen: &Path) -> Result<PathBuf> {
-    println!("Running wasm-bindgen and wasm-opt");
-    let staged = root().join("pkg/.wasm-new");
-    sh.remove_path(&staged)?;
-    cmd!(sh, "{bindgen} {raw} --target web --out-name vitscope --out-dir {staged}").quiet().run()?;
-
-    let module = staged.join("vitscope_bg.wasm");
-    let optimised = staged.join("optimised.wasm");
-    node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(WASM_OPT_FLAGS).arg("-o").arg(&optimised).run()?;
-    fs::rename(&optimised, &module)?;
-
-    sh.remove_path(staged.join("vitscope_bg.wasm.d.ts"))?;
-    Ok(staged)
+    Ok(release.join("vitscope.wasm"))
 }
 
 /// Puts `new` where `old` is, so that a reader finds one of them whole.
@@ -168,10 +226,26 @@ fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// Changes when the packaged files would.
-fn key(raw: &[u8], npm_lock: &str, bindgen: &str) -> String {
+/// Everything a package is made from, these flags and commands among it.
+fn inputs(sh: &Shell, toolchain: Toolchain) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    (raw, npm_lock, bindgen, WASM_OPT_FLAGS).hash(&mut hasher);
+    toolchain.version(sh)?.hash(&mut hasher);
+    let paths = ["src", "Cargo.toml", "Cargo.lock", "package-lock.json", "xtask/src/wasm.rs", "xtask/src/toolchain.rs"];
+    let mut paths = paths.map(|path| root().join(path)).to_vec();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(sh.read_dir(&path)?); // in the order of their names
+        } else {
+            (&path, fs::read(&path)?).hash(&mut hasher);
+        }
+    }
+    Ok(hasher.finish())
+}
+
+/// Changes when the packaged files would.
+fn key(inputs: u64, variant: &Variant) -> String {
+    let mut hasher = DefaultHasher::new();
+    (inputs, variant.name).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
@@ -198,21 +272,20 @@ source = \"registry\"
     }
 
     #[test]
-    fn features_reach_our_crate_alone() {
+    fn simd_reaches_our_crate_alone() {
         assert_eq!(
-            SIMD128.config("release")[1],
-            "profile.release.package.vitscope.rustflags=[\"-Ctarget-feature=+simd128\"]"
+            RELAXED.config("release"),
+            "profile.release.package.vitscope.rustflags=[\"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
-        assert_eq!(SCALAR.config("test")[1], "profile.test.package.vitscope.rustflags=[]");
+        assert_eq!(SCALAR.config("test"), "profile.test.package.vitscope.rustflags=[]");
     }
 
     #[test]
-    fn the_key_follows_every_input() {
-        let base = key(b"wasm", "lock", "0.2.130");
-        assert_eq!(base, key(b"wasm", "lock", "0.2.130"));
-        assert_ne!(base, key(b"wasm!", "lock", "0.2.130"));
-        assert_ne!(base, key(b"wasm", "lock!", "0.2.130"));
-        assert_ne!(base, key(b"wasm", "lock", "0.2.131"));
+    fn every_variant_has_a_key_of_its_own() {
+        let keys: Vec<_> = SHIPPED.iter().flat_map(|variant| [key(1, variant), key(2, variant)]).collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[i + 1..].contains(key));
+        }
     }
 
     #[test]

@@ -49,11 +49,9 @@ pub fn run(sh: &Shell, variant: &Variant, host: Host) -> Result<()> {
 }
 
 fn compile(sh: &Shell, variant: &Variant) -> Result<Vec<TestModule>> {
-    let config = variant.config("test");
-    let messages = toolchain::find(sh)?
-        .cargo(sh, "test")
-        .args(["--no-run", "--quiet", "--package", "vitscope", "--lib", "--tests", "--no-default-features", "--locked"])
-        .args(config)
+    let messages = variant
+        .cargo(sh, toolchain::find(sh)?, "test", "test")
+        .args(["--no-run", "--quiet", "--lib", "--tests"])
         // Backtraces in wasm come from the name section; debug sections only make modules ten times larger.
         .args(["--config", "profile.test.debug=false", "--message-format=json-render-diagnostics"])
         .quiet()

@@ -2,6 +2,9 @@
 //!
 //! `pkg/` wraps this into the public API; nothing else should depend on it.
 
+#[cfg(feature = "threads")]
+pub mod threads;
+
 use crate::checkpoint::{ConfigFiles, Source};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
@@ -76,6 +79,12 @@ impl Engine {
     #[wasm_bindgen(getter)]
     pub fn config(&self) -> EngineConfig {
         plain_object(&ConfigView::new(&self.classifier)).unchecked_into()
+    }
+
+    /// Bytes of the packed weights in wasm memory.
+    #[wasm_bindgen(getter, js_name = weightBytes)]
+    pub fn weight_bytes(&self) -> usize {
+        self.classifier.weight_bytes()
     }
 
     /// `pixel_values` `[3, H, W]` of an image; anything with `data`, `width` and `height` of an `ImageData` will do.

@@ -1,0 +1,17 @@
+/**
+ * Starts a worker of this package.
+ *
+ * A worker's script must come from the page's own origin. Where the package is served by another site, a script of our own that
+ * imports it will do, as that site's CORS headers allowed the import of this very file.
+ *
+ * @param {URL} script
+ * @param {() => Worker} start `new Worker(new URL('…', import.meta.url), { type: 'module' })`: by that exact form bundlers find it
+ * @returns {Worker}
+ */
+export function spawn(script, start) {
+  if (script.origin === globalThis.location.origin) return start();
+  const url = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
+  const worker = new Worker(url, { type: 'module' });
+  worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true });
+  return worker;
+}

@@ -1,0 +1,20 @@
+/** One more thread of an engine; lib/threads.js starts it. */
+import { THREADED } from './lib/variants.js';
+
+/** @param {MessageEvent<import('./lib/threads.js').ThreadStart>} event */
+self.onmessage = async ({ data: { simd, module, memory, alarm } }) => {
+  let waiting = false;
+  try {
+    const { initSync, run_thread } = await THREADED[simd].glue();
+    initSync({ module, memory });
+    waiting = true;
+    self.postMessage(undefined);
+    run_thread(); // returns never, and throws where the engine crashes
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!waiting) self.postMessage(message);
+    // The worker that runs the engine waits for this thread's part of the work and will hear of nothing: its owner must end it.
+    else if (alarm) new BroadcastChannel(alarm).postMessage(message);
+    else throw error;
+  }
+};
