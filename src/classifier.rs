@@ -4,7 +4,7 @@ use crate::checkpoint::{self, ConfigFiles, Loaded, Source};
 use crate::error::{Error, Result};
 use crate::explain::Trace;
 use crate::kernels::softmax::softmax_in_place;
-use crate::model::{Config, Precision, Scratch};
+use crate::model::{Config, Precision, Scratch, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 
@@ -65,13 +65,18 @@ impl Classifier {
 
     /// Logits `[C]` of `pixel_values` `[3, H, W]`.
     pub fn logits(&mut self, pixel_values: &[f32]) -> Result<&[f32]> {
-        self.loaded.vit.forward(pixel_values, &mut self.scratch, &mut ())
+        self.watch(pixel_values, &mut ())
+    }
+
+    /// Logits, while `sink` watches.
+    pub fn watch(&mut self, pixel_values: &[f32], sink: &mut dyn Sink) -> Result<&[f32]> {
+        self.loaded.vit.forward(pixel_values, &mut self.scratch, sink)
     }
 
     /// Logits, and everything the forward pass shows on its way.
     pub fn trace(&mut self, pixel_values: &[f32]) -> Result<(&[f32], Trace)> {
         let mut trace = Trace::new(&self.loaded.vit.config)?;
-        let logits = self.loaded.vit.forward(pixel_values, &mut self.scratch, &mut trace)?;
+        let logits = self.watch(pixel_values, &mut trace)?;
         Ok((logits, trace))
     }
 

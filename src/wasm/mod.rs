@@ -2,15 +2,18 @@
 //!
 //! `pkg/` wraps this into the public API; nothing else should depend on it.
 
+mod recorder;
 #[cfg(feature = "threads")]
 pub mod threads;
 
+use crate::alloc::zeros;
 use crate::checkpoint::{ConfigFiles, Source};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
-use crate::model::{Config, Pooling, Precision};
+use crate::model::{Config, Pooling, Precision, Sink};
 use crate::resample::Rgba;
 use js_sys::{Float32Array, Object, Reflect, Uint8Array};
+use recorder::Recorder;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::ImageData;
@@ -55,6 +58,10 @@ pub fn start() {
 #[wasm_bindgen]
 pub struct Engine {
     classifier: Classifier,
+    /// What is classified, kept so that its memory is taken once.
+    pixel_values: Vec<f32>,
+    /// Made for the first trace.
+    recorder: Option<Recorder>,
 }
 
 #[wasm_bindgen]
@@ -72,7 +79,7 @@ impl Engine {
             let files = ConfigFiles { config, preprocessor: preprocessor.as_deref() };
             Classifier::load(files, &JsBytes(weights), precision)
         };
-        Ok(Self { classifier: load().map_err(js_error)? })
+        Ok(Self { classifier: load().map_err(js_error)?, pixel_values: Vec::new(), recorder: None })
     }
 
     /// What the model is.
@@ -103,32 +110,43 @@ impl Engine {
     /// Classifies `pixel_values`.
     pub fn classify(
         &mut self,
-        pixel_values: &[f32],
+        pixel_values: &Float32Array,
         top_k: usize,
     ) -> std::result::Result<EngineClassification, JsValue> {
-        let logits = self.classifier.logits(pixel_values).map_err(js_error)?.to_vec();
-        Ok(self.answer(&logits, top_k).map_err(js_error)?.unchecked_into())
+        Ok(self.run(pixel_values, top_k, &mut ()).map_err(js_error)?.unchecked_into())
     }
 
     /// Classifies `pixel_values` and records every head's attention.
-    pub fn trace(&mut self, pixel_values: &[f32], top_k: usize) -> std::result::Result<EngineTrace, JsValue> {
-        let (logits, trace) = self.classifier.trace(pixel_values).map_err(js_error)?;
-        let logits = logits.to_vec();
-        let result = self.answer(&logits, top_k).map_err(js_error)?;
+    pub fn trace(&mut self, pixel_values: &Float32Array, top_k: usize) -> std::result::Result<EngineTrace, JsValue> {
+        let mut recorder = match self.recorder.take() {
+            Some(recorder) => recorder,
+            None => Recorder::new(self.classifier.config()).map_err(js_error)?,
+        };
+        let result = self.run(pixel_values, top_k, &mut recorder);
+        let attentions = recorder.finish();
+        self.recorder = Some(recorder);
+
+        let result = result.map_err(js_error)?;
         let shape = ShapeView::new(self.classifier.config());
         Object::assign(&result, plain_object(&shape).unchecked_ref());
-        let attentions = trace.attentions.as_slice().expect("allocated in standard order");
-        set(&result, "attentions", &Float32Array::from(attentions));
+        set(&result, "attentions", &attentions);
         Ok(result.unchecked_into())
     }
 }
 
 impl Engine {
     /// `{top, logits}`.
-    fn answer(&self, logits: &[f32], top_k: usize) -> Result<Object> {
+    fn run(&mut self, pixel_values: &Float32Array, top_k: usize, sink: &mut dyn Sink) -> Result<Object> {
+        let length = pixel_values.length() as usize;
+        if self.pixel_values.len() != length {
+            self.pixel_values = zeros("pixel values", &[length])?;
+        }
+        pixel_values.copy_to(&mut self.pixel_values);
+        let logits = self.classifier.watch(&self.pixel_values, sink)?;
         let result = Object::new();
-        set(&result, "top", &plain_object(&self.classifier.top(logits, top_k)?));
         set(&result, "logits", &Float32Array::from(logits));
+        let logits = logits.to_vec();
+        set(&result, "top", &plain_object(&self.classifier.top(&logits, top_k)?));
         Ok(result)
     }
 }
