@@ -34,6 +34,8 @@ const COLD_ROUNDS = 5;
 const PAUSE_MS = 50;
 /** Module of the kernels' benchmark: exports a default function that prepares it, and `measure()`, which gives its rows. */
 const KERNELS = 'target/bench/kernels/kernels.js';
+/** More than this of the cores in use by others is worth a warning. */
+const BUSY = 0.1;
 /** f32 answers of both sides are the same mathematics. */
 const SAME = 0.9999;
 
@@ -53,6 +55,8 @@ try {
 /** @returns {Promise<import('./report.mjs').Record>} */
 async function measure() {
   const { parts, models } = choices;
+  const busy = await otherLoad();
+  if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
   const browser = await launch();
   try {
     const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
@@ -64,6 +68,7 @@ async function measure() {
       commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
       cpu: cpus()[0].model.trim(),
       cores: cpus().length,
+      busy,
       system: `${type()} ${arch()}`,
       chromium: browser.version(),
       onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
@@ -76,6 +81,14 @@ async function measure() {
   } finally {
     await browser.close();
   }
+}
+
+/** The part of the cores that is in use while this program waits. */
+async function otherLoad() {
+  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [start, before] = [performance.now(), idle()];
+  await sleep(2000);
+  return Math.max(0, 1 - (idle() - before) / (performance.now() - start) / cpus().length);
 }
 
 /** @param {string[]} [flags] */

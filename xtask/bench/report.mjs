@@ -1,5 +1,7 @@
 /** From a record of measurements to the table that people read, with the project's targets beside what was measured. */
 
+import { quantile } from './stats.mjs';
+
 /**
  * @typedef {import('./stats.mjs').Series} Series
  * @typedef {'ti' | 'b'} Model
@@ -16,9 +18,9 @@
  * @typedef {{name: string, gmacs: number, peak?: string, target?: number}} Kernel
  *   peak: the name of the row that this one can't exceed; target: the part of it to reach
  * @typedef {{
- *   date: string, commit: string, cpu: string, cores: number, system: string, chromium: string, onnxruntimeWeb: string, simd?: string,
+ *   date: string, commit: string, cpu: string, cores: number, busy: number, system: string, chromium: string, onnxruntimeWeb: string, simd?: string,
  *   forward: Forward[], agreement: Agreement[], cold: Cold[], wire: Wire[], memory: Memory[], kernels: Kernel[],
- * }} Record
+ * }} Record busy: the part of the cores that other programs took just before
  * @typedef {{what: string, ours: string, theirs: string, ratio: string, target: string, met?: boolean}} Row
  */
 
@@ -141,8 +143,12 @@ function row(what, cells) {
   return { what, ours: '', theirs: '', ratio: '', target: '', ...cells };
 }
 
-/** @param {Series} slow @param {Series} fast */
-const times = (slow, fast) => slow.median / fast.median;
+/**
+ * How many times the second is faster: the median over the rounds, each of which met the same load of the machine.
+ * @param {Series} slow
+ * @param {Series} fast
+ */
+const times = (slow, fast) => quantile(slow.values.map((value, round) => value / fast.values[round]), 0.5);
 /** @param {number} threads */
 const count = (threads) => `${threads} thread${threads === 1 ? '' : 's'}`;
 /** @param {Series} series */

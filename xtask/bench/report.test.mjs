@@ -12,7 +12,7 @@ const of = (ms) => summarise([ms]);
  */
 function record(parts) {
   return {
-    date: '2026-11-23T14:02:00.000Z', commit: 'abc', cpu: 'A processor', cores: 2, system: 'Linux x64', chromium: '156.0', onnxruntimeWeb: '1.30.0',
+    date: '2026-11-23T14:02:00.000Z', commit: 'abc', cpu: 'A processor', cores: 2, busy: 0, system: 'Linux x64', chromium: '156.0', onnxruntimeWeb: '1.30.0',
     simd: 'relaxed', forward: [], agreement: [], cold: [], wire: [], memory: [], kernels: [], ...parts,
   };
 }
@@ -30,6 +30,12 @@ test('speed is theirs over ours, against the target of the model and the dtype',
   const [b] = rows(record({ forward: [{ model: 'b', dtype: 'int8', series }] }));
   assert.deepEqual([b.target, b.met, b.ours, b.theirs], ['≥ 3 × faster', true, '20.0 ms', '79.0 ms']);
   assert.equal(rows(record({ forward: [{ model: 'b', dtype: 'f32', series }] }))[0].target, '≥ 1.5 × faster');
+});
+
+test('a ratio is taken round by round, since load comes and goes', () => {
+  const series = { 'ours-1': summarise([10, 20, 30, 20, 10]), 'theirs-1': summarise([50, 100, 150, 90, 30]) };
+  const [{ ours, theirs, ratio }] = rows(record({ forward: [{ model: 'ti', dtype: 'int8', series }] }));
+  assert.deepEqual([ours, theirs, ratio], ['20.0 ms', '90.0 ms', '5.00 ×']);
 });
 
 test('scaling has a target for ViT-B', () => {
