@@ -25,10 +25,11 @@ const HEADERS = {
  * @param {number} [options.port] 0 for any free port
  * @param {boolean} [options.orNext] where the port is taken, try the ones after it
  * @param {string[]} [options.folders] more folders of the repository to serve, such as 'tests/page'
+ * @param {(path: string) => void} [options.onFile] told of every file asked for that is under a served folder
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
  */
-export async function serve({ port = 0, orNext = false, folders = [] } = {}) {
-  const server = createServer(handler([...FOLDERS, ...folders]));
+export async function serve({ port = 0, orNext = false, folders = [], onFile = () => {} } = {}) {
+  const server = createServer(handler([...FOLDERS, ...folders], onFile));
   const taken = await listen(server, port, orNext ? 100 : 1);
   return {
     url: `http://${HOST}:${taken}/`,
@@ -42,9 +43,10 @@ export async function serve({ port = 0, orNext = false, folders = [] } = {}) {
 
 /**
  * @param {string[]} folders
+ * @param {(path: string) => void} onFile
  * @returns {import('node:http').RequestListener}
  */
-function handler(folders) {
+function handler(folders, onFile) {
   const served = folders.map((folder) => ({
     prefix: `/${folder}`,
     // dev: look at the disk on every request; a list of files made at the start misses the next build's.
@@ -63,6 +65,7 @@ function handler(folders) {
     // Without the slash, relative addresses in the page would miss.
     if (path === found.prefix) return redirect(response, `${path}/`);
 
+    onFile(path);
     request.url = url.slice(found.prefix.length);
     // sirv throws on a range that ends before it starts. The whole file is a valid answer to any range.
     delete request.headers.range;

@@ -5,8 +5,10 @@ import { serve } from './server.mjs';
 
 /** @type {Awaited<ReturnType<typeof serve>>} */
 let server;
+/** @type {string[]} */
+const asked = [];
 before(async () => {
-  server = await serve({ folders: ['xtask/src'] });
+  server = await serve({ folders: ['xtask/src'], onFile: (path) => asked.push(path) });
 });
 after(() => server.close());
 
@@ -43,6 +45,12 @@ test('serves a folder it was asked to, and the query does not matter', async () 
     assert.equal(status, 200);
     assert.match(body, /fn main/);
   }
+});
+
+test('tells which files were asked for', async () => {
+  asked.length = 0;
+  for (const path of ['/', '/pkg/package.json?v=1', '/Cargo.toml', '/xtask/src/main.rs']) await get(path);
+  assert.deepEqual(asked, ['/pkg/package.json', '/xtask/src/main.rs']);
 });
 
 test('isolates every answer and lets none be reused unchecked', async () => {

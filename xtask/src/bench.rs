@@ -1,12 +1,145 @@
-//! `cargo xtask bench`: the benchmarks of `benches/` compiled to wasm, in Node. Natively they are `cargo bench`.
+//! `cargo xtask bench`: vitscope and onnxruntime-web side by side in Chromium. Here the models are made and the choices
+//! read; `xtask/bench/bench.mjs` measures and reports.
 
-use anyhow::{Context, Result};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use xshell::{Shell, cmd};
 
 use crate::wasm::{self, SIMD128};
-use crate::{toolchain, wasm_tests};
+use crate::{browser, node, root, toolchain, wasm_tests};
 
-pub fn run(sh: &Shell) -> Result<()> {
+pub const USAGE: &str = "\
+cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by side in Chromium
+                  --model ti|b    one model only
+                  --dtype f32|int8
+                  --only PART,…   forward, cold, wire, memory, kernels
+                  --rounds N      timed rounds
+                  --simd relaxed|simd128
+                  --record        keep all of it: a record in benches/record, the table in README.md
+cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node";
+
+const MODELS: &[&str] = &["ti", "b"];
+const DTYPES: &[&str] = &["f32", "int8"];
+const PARTS: &[&str] = &["forward", "cold", "wire", "memory", "kernels"];
+const SIMD: &[&str] = &["relaxed", "simd128"];
+
+pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
+    if options == ["--kernels"] {
+        return kernels(sh);
+    }
+    let choices = choices(options)?;
+    wasm::build(sh)?;
+    node::install_packages(sh)?;
+    for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        make_model(sh, model)?;
+    }
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    let (script, choices) = (root().join("xtask/bench/bench.mjs"), choices.to_string());
+    Ok(cmd!(sh, "node {script} {choices}").quiet().run()?)
+}
+
+/// What the driver is told; null leaves the choice to it.
+fn choices(options: &[&str]) -> Result<Value> {
+    let mut choices =
+        json!({ "models": MODELS, "dtypes": DTYPES, "parts": PARTS, "rounds": null, "simd": null, "record": false });
+    let mut rest = options;
+    while let [option, tail @ ..] = rest {
+        if *option == "--record" {
+            choices["record"] = json!(true);
+            rest = tail;
+            continue;
+        }
+        let [value, tail @ ..] = tail else { bail!("`{option}` is unknown or lacks its value\n\n{USAGE}") };
+        match *option {
+            "--model" => choices["models"] = json!([one_of(MODELS, value)?]),
+            "--dtype" => choices["dtypes"] = json!([one_of(DTYPES, value)?]),
+            "--only" => choices["parts"] = value.split(',').map(|part| one_of(PARTS, part)).collect::<Result<_>>()?,
+            "--simd" => choices["simd"] = json!(one_of(SIMD, value)?),
+            "--rounds" => match value.parse::<u32>() {
+                Ok(rounds @ 1..) => choices["rounds"] = json!(rounds),
+                _ => bail!("`{value}` is not a number of rounds"),
+            },
+            _ => bail!("unknown option `{option}`\n\n{USAGE}"),
+        }
+        rest = tail;
+    }
+    let narrows = |option: &&str| ["--model", "--dtype", "--only", "--simd"].contains(option);
+    if choices["record"] == true && options.iter().any(narrows) {
+        bail!("--record keeps a measurement of everything; of the other options it takes --rounds alone");
+    }
+    Ok(choices)
+}
+
+fn one_of<'a>(allowed: &[&str], value: &'a str) -> Result<&'a str> {
+    if allowed.contains(&value) {
+        return Ok(value);
+    }
+    bail!("`{value}` is none of {}", allowed.join(", "))
+}
+
+/// The seeded model in every form, under `target/bench/models/`: by Python for both sides, then by our command line to int8.
+/// Kept until what makes it changes.
+fn make_model(sh: &Shell, name: &str) -> Result<()> {
+    let folder = root().join("target/bench/models").join(name);
+    let script = root().join("xtask/bench/make_models.py");
+    let requirements = root().join("xtask/bench/requirements.txt");
+
+    once(sh, &folder.join("made"), &[&script, &requirements], || {
+        let python = python(sh, &requirements)?;
+        println!("Making the {name} model");
+        Ok(cmd!(sh, "{python} {script} {name} {folder}").quiet().run()?)
+    })?;
+    let inputs =
+        ["src/quant.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"].map(|path| root().join(path));
+    once(sh, &folder.join("quantised"), &inputs.each_ref().map(PathBuf::as_path), || {
+        let cargo = toolchain::current_cargo();
+        let (from, to) = (folder.join("f32"), folder.join("int8"));
+        sh.remove_path(&to)?;
+        let cli = cmd!(sh, "{cargo} run --quiet --release --features cli --bin vitscope --locked");
+        Ok(cli.args(["quantize".as_ref(), from.as_os_str(), "-o".as_ref(), to.as_os_str()]).quiet().run()?)
+    })
+}
+
+/// A Python with the packages of `requirements`, in `target/bench/venv`.
+fn python(sh: &Shell, requirements: &Path) -> Result<PathBuf> {
+    let (system, inside) = if cfg!(windows) { ("python", "Scripts/python.exe") } else { ("python3", "bin/python") };
+    let venv = root().join("target/bench/venv");
+    let python = venv.join(inside);
+    once(sh, &venv.join("made"), &[requirements], || {
+        println!("Installing ONNX's Python packages into target/bench/venv");
+        cmd!(sh, "{system} -m venv --clear {venv}").quiet().run().with_context(|| {
+            format!(
+                "the benchmark makes its models with Python: install {system} 3.11 or newer with its venv module \
+                 (Debian: sudo apt-get install python3-venv)"
+            )
+        })?;
+        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check -r {requirements}").quiet().run().context(
+            "the packages of xtask/bench/requirements.txt could not be installed; they need Python 3.11 or newer",
+        )
+    })?;
+    Ok(python)
+}
+
+/// Runs `make` unless `stamp` says that it ran for these contents of `inputs`.
+fn once(sh: &Shell, stamp: &Path, inputs: &[&Path], make: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut hasher = DefaultHasher::new();
+    for input in inputs {
+        fs::read(input).with_context(|| format!("{} can't be read", input.display()))?.hash(&mut hasher);
+    }
+    let key = format!("{:016x}", hasher.finish());
+    if fs::read_to_string(stamp).is_ok_and(|made| made == key) {
+        return Ok(());
+    }
+    make()?;
+    Ok(sh.write_file(stamp, key)?)
+}
+
+/// The benchmarks of `benches/` compiled to wasm, in Node. Natively they are `cargo bench`.
+fn kernels(sh: &Shell) -> Result<()> {
     let messages = SIMD128
         .cargo(sh, toolchain::find(sh)?, "bench", "bench")
         .args(["--no-run", "--quiet", "--benches"])
@@ -20,4 +153,88 @@ pub fn run(sh: &Shell) -> Result<()> {
         cmd!(sh, "{runner} {path} --bench").run()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_measured_unless_chosen() {
+        let all = choices(&[]).unwrap();
+        assert_eq!(all["models"], json!(["ti", "b"]));
+        assert_eq!(all["parts"], json!(PARTS));
+        assert_eq!(all["rounds"], Value::Null);
+        assert_eq!(all["record"], false);
+    }
+
+    #[test]
+    fn options_choose() {
+        let some = choices(&[
+            "--model",
+            "b",
+            "--only",
+            "cold,forward",
+            "--rounds",
+            "3",
+            "--dtype",
+            "int8",
+            "--simd",
+            "relaxed",
+        ]);
+        let some = some.unwrap();
+        assert_eq!(some["models"], json!(["b"]));
+        assert_eq!(some["dtypes"], json!(["int8"]));
+        assert_eq!(some["parts"], json!(["cold", "forward"]));
+        assert_eq!(some["rounds"], 3);
+        assert_eq!(some["simd"], "relaxed");
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for options in [
+            &["--model", "s"][..],
+            &["--model"],
+            &["--only", "forward,"],
+            &["--only", "speed"],
+            &["--rounds", "0"],
+            &["--rounds", "-1"],
+            &["--fast", "yes"],
+            &["ti"],
+            &["--kernels", "--record"],
+        ] {
+            assert!(choices(options).is_err(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_of_everything() {
+        assert_eq!(choices(&["--record"]).unwrap()["record"], true);
+        assert_eq!(choices(&["--rounds", "9", "--record"]).unwrap()["rounds"], 9);
+        for chosen in [["--model", "ti"], ["--only", "cold"], ["--dtype", "f32"], ["--simd", "simd128"]] {
+            assert!(choices(&["--record", chosen[0], chosen[1]]).is_err(), "{chosen:?}");
+        }
+    }
+
+    #[test]
+    fn makes_again_only_what_changed() {
+        let sh = Shell::new().unwrap();
+        let dir = sh.create_temp_dir().unwrap();
+        let (input, stamp) = (dir.path().join("input"), dir.path().join("stamp"));
+        let made = |text: &str| {
+            sh.write_file(&input, text).unwrap();
+            let mut ran = false;
+            once(&sh, &stamp, &[&input], || {
+                ran = true;
+                Ok(())
+            })
+            .unwrap();
+            ran
+        };
+        assert_eq!(["a", "a", "b", "b", "a"].map(made), [true, false, true, false, true]);
+        assert!(once(&sh, &stamp, &[&input], || bail!("unreached")).is_ok());
+        sh.write_file(&input, "c").unwrap();
+        assert!(once(&sh, &stamp, &[&input], || bail!("failed")).is_err());
+        assert!(once(&sh, &stamp, &[&input], || bail!("failed again")).is_err(), "a failure is not remembered as made");
+    }
 }

@@ -21,8 +21,7 @@ const USAGE: &str = "\
 cargo xtask build                 build the wasm module into pkg/wasm/
 cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
 cargo xtask test [STEP...]        run every check, or only the named steps
-cargo xtask test --list           name the steps
-cargo xtask bench                 run the benchmarks in wasm, in Node";
+cargo xtask test --list           name the steps";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -39,13 +38,13 @@ fn run(args: &[&str]) -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(root());
     match args {
-        [] | ["help" | "--help" | "-h"] => println!("{USAGE}"),
+        [] | ["help" | "--help" | "-h"] => println!("{USAGE}\n{}", bench::USAGE),
         ["build"] => wasm::build(&sh)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
-        ["bench"] => bench::run(&sh)?,
+        ["bench", options @ ..] => bench::run(&sh, options)?,
         ["test", "--list"] => test::list(),
         ["test", steps @ ..] => test::run(&sh, steps)?,
-        _ => bail!("unknown arguments `{}`\n\n{USAGE}", args.join(" ")),
+        _ => bail!("unknown arguments `{}`\n\n{USAGE}\n{}", args.join(" "), bench::USAGE),
     }
     Ok(())
 }

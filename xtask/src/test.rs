@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     Step { name: "setup", what: "what this machine lacks", run: set_up },
     Step { name: "fmt", what: "rustfmt", run: fmt },
     Step { name: "server", what: "the page's server", run: |sh| node_tests(sh, "xtask") },
+    Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench") },
     Step { name: "clippy", what: "clippy, natively", run: clippy },
     Step { name: "doc", what: "rustdoc", run: doc },
     Step { name: "native", what: "the crates' tests, natively", run: native },

@@ -1,0 +1,370 @@
+/**
+ * The driver of `cargo xtask bench`, which prepares the models and calls this with its choices as JSON. Both sides run in
+ * one browser, in workers of one isolated page, and take turns: whatever else the machine does meets both.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { arch, cpus, type } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { FLAGS } from '../../tests/page/browser.mjs';
+import { serve } from '../server.mjs';
+import { markdown, replaceBetweenMarkers, rows, terminalTable } from './report.mjs';
+import { cosine, summarise } from './stats.mjs';
+
+/**
+ * @typedef {import('./report.mjs').Model} Model
+ * @typedef {import('./report.mjs').Dtype} Dtype
+ * @typedef {import('./worker.js').Setup} Setup
+ * @typedef {'ours' | 'theirs'} Side
+ * @typedef {'forward' | 'cold' | 'wire' | 'memory' | 'kernels'} Part
+ * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
+ */
+
+const ROOT = new URL('../../', import.meta.url);
+const SIDES = /** @type {const} */ (['ours', 'theirs']);
+const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/dist'];
+/** Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised. */
+const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 } };
+const COLD_ROUNDS = 5;
+/** Between two runs, so that threads that wait for more work by spinning have given up before the other side's turn. */
+const PAUSE_MS = 50;
+/** Module of the kernels' benchmark: exports a default function that prepares it, and `measure()`, which gives its rows. */
+const KERNELS = 'target/bench/kernels/kernels.js';
+/** More than this of the cores in use by others is worth a warning. */
+const BUSY = 0.1;
+/** f32 answers of both sides are the same mathematics. */
+const SAME = 0.9999;
+
+/** @type {Choices} */
+const choices = JSON.parse(process.argv[2]);
+/** Paths that were asked of the server, since last cleared. @type {Set<string>} */
+const requests = new Set();
+const server = await serve({ folders: FOLDERS, onFile: (path) => requests.add(path) });
+try {
+  const record = await measure();
+  console.log(`\n${terminalTable(rows(record))}\n`);
+  keep(record);
+} finally {
+  await server.close();
+}
+
+/** @returns {Promise<import('./report.mjs').Record>} */
+async function measure() {
+  const { parts, models } = choices;
+  const busy = await otherLoad();
+  if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
+  const browser = await launch();
+  try {
+    const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
+    const visits = parts.includes('cold') ? await coldStarts(browser, models[0]) : [];
+    const kernels = parts.includes('kernels') && existsSync(new URL(KERNELS, ROOT)) ? await measureKernels(browser) : [];
+    const memory = parts.includes('memory') ? [await memoryOf(/** @type {Model} */ (models.at(-1)), 'int8')] : [];
+    return {
+      date: new Date().toISOString(),
+      commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
+      cpu: cpus()[0].model.trim(),
+      cores: cpus().length,
+      busy,
+      system: `${type()} ${arch()}`,
+      chromium: browser.version(),
+      onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
+      ...forward,
+      cold: visits,
+      wire: parts.includes('wire') ? [await wire(browser, models[0], 1), await wire(browser, models[0], 2)] : [],
+      memory,
+      kernels,
+    };
+  } finally {
+    await browser.close();
+  }
+}
+
+/** The part of the cores that is in use while this program waits. */
+async function otherLoad() {
+  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [start, before] = [performance.now(), idle()];
+  await sleep(2000);
+  return Math.max(0, 1 - (idle() - before) / (performance.now() - start) / cpus().length);
+}
+
+/** @param {string[]} [flags] */
+function launch(flags = []) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...flags] });
+}
+
+/** @param {string} text */
+function say(text) {
+  console.error(text);
+}
+
+/** @param {Model} model */
+function modelUrl(model) {
+  return `${server.url}target/bench/models/${model}`;
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {string} path
+ */
+async function open(browser, path) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.on('console', (message) => message.type() === 'warning' && say(`  ${message.text()}`));
+  page.on('pageerror', (error) => say(`  ${error.stack ?? error.message}`));
+  await page.goto(`${server.url}xtask/bench/${path}`);
+  return page;
+}
+
+/** @param {import('playwright-core').Browser} browser */
+async function openBench(browser) {
+  const page = await open(browser, 'page.html');
+  await page.waitForSelector('html[data-ready=yes]', { state: 'attached' });
+  return page;
+}
+
+/**
+ * The forward pass alone, of every model and dtype.
+ * @param {import('playwright-core').Browser} browser
+ */
+async function forwards(browser) {
+  const [forward, agreement] = [/** @type {import('./report.mjs').Forward[]} */ ([]), /** @type {import('./report.mjs').Agreement[]} */ ([])];
+  let simd;
+  for (const model of choices.models) {
+    /** @type {{[answer: string]: number[]}} */
+    const logits = {};
+    for (const dtype of choices.dtypes) {
+      const result = await raceOf(browser, model, dtype);
+      simd = result.simd;
+      forward.push({ model, dtype, series: result.series });
+      for (const side of SIDES) logits[`${side} ${dtype}`] = result.logits[`${side}-1`];
+    }
+    agreement.push(...agreementOf(model, logits));
+  }
+  return { forward, agreement, simd };
+}
+
+/**
+ * One model in one dtype: both sides with one thread and with two, and ours with attention recorded, in turns.
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ * @param {Dtype} dtype
+ */
+async function raceOf(browser, model, dtype) {
+  say(`${model} ${dtype}: loading`);
+  const page = await openBench(browser);
+  await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
+  /** @type {{name: string, id: number, type: 'classify' | 'trace'}[]} */
+  const runners = [];
+  let simd;
+  for (const threads of [1, 2]) {
+    for (const side of SIDES) {
+      const setup = { side, model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined };
+      const loaded = await page.evaluate((setup) => bench.load(setup), setup);
+      if (loaded.threads !== threads) {
+        say(`  ${side} runs with ${loaded.threads} of ${threads} threads: left out`);
+        continue;
+      }
+      runners.push({ name: `${side}-${threads}`, id: loaded.id, type: 'classify' });
+      if (side === 'ours') simd = loaded.simd;
+      if (side === 'ours' && threads === 1) runners.push({ name: 'trace-1', id: loaded.id, type: 'trace' });
+    }
+  }
+
+  /** @type {{[runner: string]: number[]}} */
+  const times = Object.fromEntries(runners.map(({ name }) => [name, []]));
+  /** @type {{[runner: string]: number[]}} */
+  const logits = {};
+  const rounds = choices.rounds ?? ROUNDS[model].timed;
+  say(`${model} ${dtype}: ${ROUNDS[model].warmUp} rounds to warm up, ${rounds} timed`);
+  for (let round = -ROUNDS[model].warmUp; round < rounds; round++) {
+    for (const { name, id, type } of runners) {
+      const answer = await page.evaluate(({ id, type }) => bench.run(id, type), { id, type });
+      if (round >= 0) times[name].push(answer.ms);
+      logits[name] = answer.logits;
+      await sleep(PAUSE_MS);
+    }
+  }
+  await page.context().close();
+  return { series: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, summarise(values)])), logits, simd };
+}
+
+/**
+ * That both sides ran the same model. Their f32 answer is what int8 is held against.
+ * @param {Model} model
+ * @param {{[answer: string]: number[]}} logits
+ * @returns {import('./report.mjs').Agreement[]}
+ */
+function agreementOf(model, logits) {
+  const reference = logits['theirs f32'];
+  if (!reference) return [];
+  const same = cosine(logits['ours f32'], reference);
+  if (!(same > SAME)) throw new Error(`${model}: the f32 answers differ (cosine ${same}), so the two sides don't run the same model`);
+  const result = [{ model, what: 'f32: our answer to theirs', cosine: same }];
+  if (logits['ours int8']) {
+    result.push({ model, what: 'int8: our answer to f32', cosine: cosine(logits['ours int8'], reference) });
+    result.push({ model, what: 'int8: their answer to f32', cosine: cosine(logits['theirs int8'], reference) });
+  }
+  return result;
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ */
+async function coldStarts(browser, model) {
+  const rounds = choices.rounds ?? COLD_ROUNDS;
+  say(`${model} int8: ${rounds} cold starts`);
+  const cold = [];
+  for (const threads of [1, 2]) {
+    /** @type {Record<Side, number[]>} */
+    const times = { ours: [], theirs: [] };
+    for (let round = 0; round < rounds; round++) {
+      for (const side of SIDES) {
+        const { ms, ran } = await visit(browser, side, model, threads);
+        if (ran === threads) times[side].push(ms);
+      }
+    }
+    const ours = times.ours.length > 0 ? summarise(times.ours) : undefined;
+    cold.push({ model, threads, ours, theirs: summarise(times.theirs) });
+  }
+  return cold;
+}
+
+/**
+ * A first visit: in a browser context of its own, thus with empty caches and a new renderer.
+ * @param {import('playwright-core').Browser} browser
+ * @param {Side} side
+ * @param {Model} model
+ * @param {number} threads
+ * @returns {Promise<{ms: number, ran: number}>} milliseconds to the first answer, and with how many threads
+ */
+async function visit(browser, side, model, threads) {
+  const query = new URLSearchParams({ side, model: modelUrl(model), threads: String(threads) });
+  const page = await open(browser, `cold.html?${query}`);
+  await page.waitForSelector('html[data-ms]', { state: 'attached' });
+  const { ms, threads: ran } = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+  await page.context().close();
+  return { ms: Number(ms), ran: Number(ran) };
+}
+
+/**
+ * What a visitor downloads beside the model. The benchmark's own scripts are not counted on either side.
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ * @param {number} threads
+ * @returns {Promise<import('./report.mjs').Wire>}
+ */
+async function wire(browser, model, threads) {
+  /** @type {Partial<Record<Side, import('./report.mjs').File[]>>} */
+  const files = {};
+  for (const side of SIDES) {
+    requests.clear();
+    await visit(browser, side, model, threads);
+    const asked = [...requests].filter((path) => /^\/(pkg|node_modules)\//.test(path));
+    files[side] = asked.map((path) => ({ path, ...sizes(readFileSync(new URL(`.${path}`, ROOT))) }));
+  }
+  return { threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
+}
+
+/**
+ * Compressed as a careful server would. Theirs takes half a minute, so sizes are remembered by content.
+ * @param {Buffer} content
+ */
+function sizes(content) {
+  const file = new URL(`target/bench/brotli/${createHash('sha256').update(content).digest('hex')}`, ROOT);
+  if (!existsSync(file)) {
+    mkdirSync(new URL('.', file), { recursive: true });
+    writeFileSync(file, `${brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS } }).length}\n`);
+  }
+  return { bytes: content.length, brotli: Number(readFileSync(file, 'utf8')) };
+}
+
+/** @param {import('playwright-core').Browser} browser */
+async function measureKernels(browser) {
+  say('kernels');
+  const page = await openBench(browser);
+  const kernels = await page.evaluate((module) => bench.kernels(module), `${server.url}${KERNELS}`);
+  await page.context().close();
+  return kernels;
+}
+
+/**
+ * @param {Model} model
+ * @param {Dtype} dtype
+ * @returns {Promise<import('./report.mjs').Memory>}
+ */
+async function memoryOf(model, dtype) {
+  say(`${model} ${dtype}: memory`);
+  const file = statSync(new URL(`target/bench/models/${model}/${dtype}/model.safetensors`, ROOT)).size;
+  const empty = (await processOf(async () => undefined)).process;
+  const [ours, theirs] = [await loaded('ours'), await loaded('theirs')];
+  return { model, dtype, file, memory: ours.result?.memory, ours: above(ours.process), theirs: above(theirs.process) };
+
+  /** @param {Side} side */
+  function loaded(side) {
+    return processOf(async (page) => {
+      await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
+      const setup = { side, model: modelUrl(model), dtype, threads: 1 };
+      const { id } = await page.evaluate((setup) => bench.load(setup), setup);
+      for (let run = 0; run < 3; run++) await page.evaluate((id) => bench.run(id, 'classify'), id);
+      return page.evaluate((id) => bench.describe(id), id);
+    });
+  }
+
+  /** @param {import('./report.mjs').Process | undefined} process */
+  function above(process) {
+    return process && empty && { peak: process.peak - empty.peak, settled: process.settled - empty.settled };
+  }
+}
+
+/**
+ * Resident memory of the page's process, in a browser of its own.
+ * @template T
+ * @param {(page: import('playwright-core').Page) => Promise<T>} work
+ */
+async function processOf(work) {
+  const browser = await launch(['--js-flags=--expose-gc']);
+  try {
+    const page = await openBench(browser);
+    const result = await work(page);
+    const session = await browser.newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    const renderers = processInfo.filter(({ type }) => type === 'renderer').flatMap(({ id }) => residentOf(id) ?? []);
+    // The browser keeps a spare renderer, which is smaller.
+    const process = renderers.toSorted((a, b) => b.peak - a.peak).at(0);
+    return { result, process };
+  } finally {
+    await browser.close();
+  }
+}
+
+/**
+ * @param {number} pid
+ * @returns {import('./report.mjs').Process | undefined} undefined where the system has no /proc
+ */
+function residentOf(pid) {
+  const path = `/proc/${pid}/status`;
+  if (!existsSync(path)) return undefined;
+  const status = readFileSync(path, 'utf8');
+  const bytes = (/** @type {string} */ name) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]);
+  return { peak: bytes('VmHWM'), settled: bytes('VmRSS') };
+}
+
+/** @param {import('./report.mjs').Record} record */
+function keep(record) {
+  const folder = new URL(choices.record ? 'benches/record/' : 'target/bench/record/', ROOT);
+  mkdirSync(folder, { recursive: true });
+  const file = new URL(`${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
+  // A series of numbers on one line.
+  const text = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
+  writeFileSync(file, `${text}\n`);
+  say(`Written: ${fileURLToPath(file)}`);
+  if (!choices.record) return;
+  const readme = new URL('README.md', ROOT);
+  writeFileSync(readme, replaceBetweenMarkers(readFileSync(readme, 'utf8'), markdown(record)));
+  say('README.md has the new table');
+}

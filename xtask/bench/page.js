@@ -1,0 +1,54 @@
+/** The page that the driver steers: it keeps the workers and passes requests on. */
+import { ask, startWorker } from './ask.js';
+
+/** @type {Worker[]} */
+let workers = [];
+let pixels = new Float32Array();
+
+export const bench = {
+  /** @param {string} url of the input: f32 values */
+  async fetchPixels(url) {
+    pixels = new Float32Array(await (await fetch(url)).arrayBuffer());
+  },
+
+  /**
+   * @param {import('./worker.js').Setup} setup
+   * @returns {Promise<import('./worker.js').Description & {id: number}>}
+   */
+  async load(setup) {
+    const id = workers.push(startWorker()) - 1;
+    return { id, ...(await ask(workers[id], { type: 'load', setup })) };
+  },
+
+  /**
+   * @param {number} id
+   * @param {'classify' | 'trace'} type
+   * @returns {Promise<{ms: number, logits: number[]}>}
+   */
+  async run(id, type) {
+    const { ms, logits } = await ask(workers[id], { type, pixels });
+    return { ms, logits: [...logits] };
+  },
+
+  /**
+   * After a garbage collection, where the browser exposes it.
+   * @param {number} id
+   * @returns {Promise<import('./worker.js').Description>}
+   */
+  describe: (id) => ask(workers[id], { type: 'describe' }),
+
+  /**
+   * @param {string} module
+   * @returns {Promise<import('./report.mjs').Kernel[]>}
+   */
+  kernels: (module) => ask(startWorker(), { type: 'kernels', module }),
+
+  /** Frees the memory of everything loaded. */
+  close() {
+    for (const worker of workers) worker.terminate();
+    workers = [];
+  },
+};
+
+Object.assign(globalThis, { bench });
+document.documentElement.dataset.ready = 'yes';

@@ -1,0 +1,205 @@
+/** From a record of measurements to the table that people read, with the project's targets beside what was measured. */
+
+import { quantile } from './stats.mjs';
+
+/**
+ * @typedef {import('./stats.mjs').Series} Series
+ * @typedef {'ti' | 'b'} Model
+ * @typedef {'f32' | 'int8'} Dtype
+ * @typedef {{model: Model, dtype: Dtype, series: {[runner: string]: Series}}} Forward
+ *   milliseconds; runners: ours-1, theirs-1, ours-2, theirs-2 by threads, and trace-1, which is ours with attention recorded
+ * @typedef {{model: Model, what: string, cosine: number}} Agreement
+ * @typedef {{model: Model, threads: number, ours?: Series, theirs: Series}} Cold milliseconds from navigation to first answer
+ * @typedef {{path: string, bytes: number, brotli: number}} File
+ * @typedef {{threads: number, ours: File[], theirs: File[]}} Wire
+ * @typedef {{peak: number, settled: number}} Process bytes of the renderer above an empty page's
+ * @typedef {{model: Model, dtype: Dtype, file: number, memory?: {wasm: number, weights: number}, ours?: Process, theirs?: Process}} Memory
+ *   file: of our weights; memory: of our engine
+ * @typedef {{name: string, gmacs: number, peak?: string, target?: number}} Kernel
+ *   peak: the name of the row that this one can't exceed; target: the part of it to reach
+ * @typedef {{
+ *   date: string, commit: string, cpu: string, cores: number, busy: number, system: string, chromium: string, onnxruntimeWeb: string, simd?: string,
+ *   forward: Forward[], agreement: Agreement[], cold: Cold[], wire: Wire[], memory: Memory[], kernels: Kernel[],
+ * }} Record busy: the part of the cores that other programs took just before
+ * @typedef {{what: string, ours: string, theirs: string, ratio: string, target: string, met?: boolean}} Row
+ */
+
+const NAMES = { ti: 'ViT-Ti/16', b: 'ViT-B/16' };
+const FASTER = { ti: { int8: 4, f32: 1.5 }, b: { int8: 3, f32: 1.5 } };
+const SOONER = 5;
+const TWO_THREADS = 1.85;
+const RECORDING = 0.05;
+const WIRE = 150_000;
+const MEMORY = 1.25;
+
+/**
+ * @param {Record} record
+ * @returns {Row[]}
+ */
+export function rows(record) {
+  return [
+    ...record.forward.flatMap(speed),
+    ...record.forward.flatMap(scaling),
+    ...record.forward.flatMap(recording),
+    ...record.cold.map(cold),
+    ...record.wire.map(wire),
+    ...record.memory.flatMap(memory),
+    ...record.kernels.map((kernel) => share(kernel, record.kernels)),
+    ...record.agreement.map(({ model, what, cosine }) => row(`${NAMES[model]} ${what}`, { ratio: `cosine ${cosine.toFixed(5)}` })),
+  ];
+}
+
+/** @param {Forward} forward */
+function speed({ model, dtype, series }) {
+  const target = FASTER[model][dtype];
+  return [1, 2].flatMap((threads) => {
+    const [ours, theirs] = [series[`ours-${threads}`], series[`theirs-${threads}`]];
+    if (!theirs) return [];
+    const what = `${NAMES[model]} ${dtype}, ${count(threads)}`;
+    return [compare(what, ours, theirs, target, 'faster')];
+  });
+}
+
+/** @param {Forward} forward */
+function scaling({ model, dtype, series }) {
+  const [one, two] = [series['ours-1'], series['ours-2']];
+  if (!one || !two) return [];
+  const [ours, theirs] = [times(one, two), series['theirs-2'] && times(series['theirs-1'], series['theirs-2'])];
+  const cells = { ours: format(ours, '×'), theirs: theirs ? format(theirs, '×') : '' };
+  const what = `${NAMES[model]} ${dtype}, 2 threads against 1`;
+  return [model === 'b' ? row(what, { ...cells, target: `≥ ${TWO_THREADS} ×`, met: ours >= TWO_THREADS }) : row(what, cells)];
+}
+
+/** @param {Forward} forward */
+function recording({ model, dtype, series }) {
+  const [without, traced] = [series['ours-1'], series['trace-1']];
+  if (!without || !traced) return [];
+  const ratio = times(traced, without);
+  const cells = { ours: ms(traced), ratio: `${signed(100 * (ratio - 1))} %`, target: `≤ ${100 * RECORDING} %`, met: ratio <= 1 + RECORDING };
+  return [row(`${NAMES[model]} ${dtype}, attention recorded`, cells)];
+}
+
+/** @param {Cold} cold */
+function cold({ model, threads, ours, theirs }) {
+  return compare(`${NAMES[model]} int8, page open to first answer, ${count(threads)}`, ours, theirs, SOONER, 'sooner');
+}
+
+/** @param {Wire} wire */
+function wire({ threads, ours, theirs }) {
+  const total = (/** @type {File[]} */ files) => files.reduce((sum, { brotli }) => sum + brotli, 0);
+  const [our, their] = [total(ours), total(theirs)];
+  const cells = { ours: kB(our), theirs: kB(their), ratio: `${format(their / our, '×')} less`, target: `≤ ${kB(WIRE)}`, met: our <= WIRE };
+  return row(`wasm + JS over the wire (brotli), ${count(threads)}`, cells);
+}
+
+/** @param {Memory} memory */
+function memory({ model, dtype, file, memory, ours, theirs }) {
+  const name = `${NAMES[model]} ${dtype}`;
+  const result = [];
+  if (memory) {
+    const { wasm } = memory;
+    const target = model === 'b' ? { target: `≤ ${MEMORY} ×`, met: wasm / file <= MEMORY } : {};
+    result.push(row(`${name}, wasm memory against the file's ${MB(file)}`, { ours: MB(wasm), ratio: format(wasm / file, '×'), ...target }));
+  }
+  if (ours && theirs) {
+    result.push(row(`${name}, the process after it ran`, { ours: MB(ours.settled), theirs: MB(theirs.settled) }));
+    result.push(row(`${name}, the process at its peak`, { ours: MB(ours.peak), theirs: MB(theirs.peak) }));
+  }
+  return result;
+}
+
+/**
+ * @param {Kernel} kernel
+ * @param {Kernel[]} all
+ */
+function share({ name, gmacs, peak, target }, all) {
+  const most = all.find((other) => other.name === peak)?.gmacs;
+  const ours = `${gmacs.toFixed(1)} GMAC/s`;
+  if (!most) return row(name, { ours });
+  const cells = { ours, ratio: `${Math.round((100 * gmacs) / most)} % of ${most.toFixed(1)}` };
+  return row(name, target ? { ...cells, target: `≥ ${100 * target} %`, met: gmacs / most >= target } : cells);
+}
+
+/**
+ * @param {string} what
+ * @param {Series | undefined} ours absent where this build could not do it
+ * @param {Series} theirs
+ * @param {number} target
+ * @param {string} word
+ */
+function compare(what, ours, theirs, target, word) {
+  const cells = { theirs: ms(theirs), target: `≥ ${target} × ${word}` };
+  if (!ours) return row(what, cells);
+  const ratio = times(theirs, ours);
+  return row(what, { ...cells, ours: ms(ours), ratio: format(ratio, '×'), met: ratio >= target });
+}
+
+/**
+ * @param {string} what
+ * @param {Partial<Row>} cells
+ * @returns {Row}
+ */
+function row(what, cells) {
+  return { what, ours: '', theirs: '', ratio: '', target: '', ...cells };
+}
+
+/**
+ * How many times the second is faster: the median over the rounds, each of which met the same load of the machine.
+ * @param {Series} slow
+ * @param {Series} fast
+ */
+const times = (slow, fast) => quantile(slow.values.map((value, round) => value / fast.values[round]), 0.5);
+/** @param {number} threads */
+const count = (threads) => `${threads} thread${threads === 1 ? '' : 's'}`;
+/** @param {Series} series */
+const ms = ({ median }) => `${median < 100 ? median.toFixed(1) : Math.round(median)} ms`;
+/** @param {number} bytes */
+const MB = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+/** @param {number} bytes */
+const kB = (bytes) => `${Math.round(bytes / 1000)} kB`;
+/** @param {number} value @param {string} unit */
+const format = (value, unit) => `${value.toFixed(2)} ${unit}`;
+/** @param {number} value */
+const signed = (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
+
+const HEADINGS = { what: '', ours: 'vitscope', theirs: 'onnxruntime-web', ratio: '', target: 'target', verdict: '' };
+
+/** @param {Row} row */
+function cellsOf({ what, ours, theirs, ratio, target, met }) {
+  const verdict = target === '' ? '' : met === undefined ? 'not measured' : met ? 'met' : 'missed';
+  return [what, ours, theirs, ratio, target, verdict];
+}
+
+/**
+ * For a terminal: the first column to the left, numbers to the right.
+ * @param {Row[]} rows
+ */
+export function terminalTable(rows) {
+  const lines = [Object.values(HEADINGS), ...rows.map(cellsOf)];
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
+  const pad = (/** @type {string} */ cell, /** @type {number} */ i) => (i === 0 || i > 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
+  return lines.map((cells) => cells.map(pad).join('  ').trimEnd()).join('\n');
+}
+
+/**
+ * For the README: what it was measured on, then the table.
+ * @param {Record} record
+ */
+export function markdown(record) {
+  const { date, cpu, cores, chromium, onnxruntimeWeb, simd } = record;
+  const lines = [Object.values(HEADINGS), ['---', '--:', '--:', '--:', '---', '---'], ...rows(record).map(cellsOf)];
+  const table = lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return `${date.slice(0, 10)}, ${cpu}, ${cores} cores, Chromium ${chromium}, onnxruntime-web ${onnxruntimeWeb}, vitscope's ${simd ?? 'simd128'} build:\n\n${table}`;
+}
+
+export const [BEGIN, END] = ['<!-- bench -->', '<!-- /bench -->'];
+
+/**
+ * @param {string} text
+ * @param {string} content what will stand between the markers
+ */
+export function replaceBetweenMarkers(text, content) {
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`README.md has no ${BEGIN} … ${END} for the table to go between`);
+  return `${text.slice(0, begin)}${BEGIN}\n\n${content}\n\n${text.slice(end)}`;
+}

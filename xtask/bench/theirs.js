@@ -1,0 +1,24 @@
+/**
+ * onnxruntime-web at its best: the entry with the wasm backend alone, which is the smallest and the fastest to start,
+ * every graph optimisation, its files from this server. No build that it ships has a relaxed instruction (1.30), so there
+ * is no choice of SIMD.
+ * @param {import('./worker.js').Setup} setup
+ * @returns {Promise<import('./worker.js').Adapter>}
+ */
+export async function load({ model, dtype, threads }) {
+  const dist = new URL('../../node_modules/onnxruntime-web/dist/', import.meta.url).href;
+  /** @type {typeof import('onnxruntime-web/wasm')} */
+  const { env, InferenceSession, Tensor } = await import(`${dist}ort.wasm.bundle.min.mjs`);
+  // A prefix for all files would make it fetch a script that the bundle has within.
+  env.wasm.wasmPaths = { wasm: `${dist}ort-wasm-simd-threaded.wasm` };
+  env.wasm.numThreads = threads;
+  const options = /** @type {const} */ ({ executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
+  const session = await InferenceSession.create(`${model}/${dtype}.onnx`, options);
+  return {
+    describe: () => ({ threads: env.wasm.numThreads }),
+    async classify(pixels) {
+      const { logits } = await session.run({ pixel_values: new Tensor('float32', pixels, [1, 3, 224, 224]) });
+      return /** @type {Float32Array} */ (logits.data);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * One engine in a worker of its own, the same for both sides: it loads, then answers runs with the time that each took,
+ * measured here so that no message passing is counted.
+ *
+ * @typedef {{side: 'ours' | 'theirs', model: string, dtype: 'f32' | 'int8', threads: number, simd?: 'relaxed' | 'simd128'}} Setup
+ *   model: the address of the folder that make_models.py wrote
+ * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}}} Description what really runs
+ * @typedef {{
+ *   describe(): Description,
+ *   classify(pixels: Float32Array): Promise<Float32Array>,
+ *   trace?(pixels: Float32Array): Promise<Float32Array>,
+ * }} Adapter
+ * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace', pixels: Float32Array} | {type: 'describe'} |
+ *   {type: 'kernels', module: string}} Request
+ */
+
+/** @type {Adapter} */
+let adapter;
+
+/** @param {MessageEvent<Request>} event */
+self.onmessage = async ({ data: request }) => {
+  try {
+    self.postMessage({ result: await answer(request) });
+  } catch (error) {
+    self.postMessage({ error: error instanceof Error ? error.message : String(error) });
+  }
+};
+
+/** @param {Request} request */
+async function answer(request) {
+  switch (request.type) {
+    case 'load': {
+      const { load } = request.setup.side === 'ours' ? await import('./ours.js') : await import('./theirs.js');
+      adapter = await load(request.setup);
+      return adapter.describe();
+    }
+    case 'describe':
+      /** @type {{gc?: () => void}} */ (globalThis).gc?.();
+      return adapter.describe();
+    case 'kernels': {
+      const { default: init, measure } = await import(request.module);
+      await init();
+      return measure();
+    }
+    default: {
+      const start = performance.now();
+      const logits = await adapter[request.type]?.(request.pixels);
+      return { ms: performance.now() - start, logits };
+    }
+  }
+}
