@@ -3,7 +3,7 @@
 //! The sums are exact whatever the order: 0 ≤ a ≤ 127 and |w| ≤ 128, so k up to 131,071 can't overflow an `i32` and every
 //! backend returns the same integers. [`MAX_K`] is checked when a model is loaded.
 
-use super::pack::PackedI8;
+use super::pack::{PackedI8, PanelI8};
 use super::quantize::QuantizedRows;
 use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
 use crate::simd::{Activation, DEPTH, F32x4, I32x4, WeightStep};
@@ -33,18 +33,37 @@ pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32
     }
 }
 
-/// R rows × 8 columns, all of k, one step at a time.
+/// R rows × 8 columns, all of k.
 #[inline(always)]
 fn tile<const R: usize>(
     a: &QuantizedRows,
     first: usize,
     column: usize,
-    panel: &[[i8; 8 * DEPTH]],
+    panel: PanelI8<'_>,
     epilogue: &mut impl Epilogue<I32x4>,
 ) {
-    let rows: [&[[Activation; DEPTH]]; R] = std::array::from_fn(|r| &a.row(first + r)[..panel.len()]);
+    let PanelI8 { steps, two_steps, extra, places } = panel;
+    let rows: [&[[Activation; DEPTH]]; R] = std::array::from_fn(|r| &a.row(first + r)[..steps.len()]);
     let mut sums = [[I32x4::splat(0); 2]; R];
-    for (i, step) in panel.iter().enumerate() {
+
+    // Exact integers: however the steps are put together, the sums are the same.
+    let (pairs, _) = steps.as_chunks::<2>();
+    let pairs = if two_steps { pairs } else { &[] };
+    let row_pairs = rows.map(|row| &row.as_chunks::<2>().0[..pairs.len()]);
+    for (i, pair) in pairs.iter().enumerate() {
+        let w = [WeightStep::load(&pair[0]), WeightStep::load(&pair[1])];
+        for (sums, row) in sums.iter_mut().zip(row_pairs) {
+            let x = &row[i];
+            *sums = WeightStep::dot_two(w, [&x[0], &x[1]], *sums);
+        }
+    }
+    for (step, place) in extra.iter().zip(places) {
+        let w = WeightStep::load(step);
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            *sums = w.dot(&row[usize::from(*place)], *sums);
+        }
+    }
+    for (i, step) in steps.iter().enumerate().skip(2 * pairs.len()) {
         let w = WeightStep::load(step);
         for (sums, row) in sums.iter_mut().zip(rows) {
             *sums = w.dot(&row[i], *sums);
@@ -132,8 +151,14 @@ mod tests {
         let mut wide = Array2::zeros((w.nrows(), k + 2));
         wide.slice_mut(ndarray::s![.., ..k]).assign(w);
         let mut c = Keep(Array2::zeros((m, w.nrows())));
-        gemm_i8(&rows, &PackedI8::new(wide.view()).unwrap(), &mut c);
-        c.0
+        let mut packed = PackedI8::zeros(wide.nrows(), wide.ncols()).unwrap();
+        (0..wide.nrows()).for_each(|output| packed.write_output(output, &wide.row(output).to_vec()));
+        gemm_i8(&rows, &packed, &mut c);
+        let one_by_one = std::mem::replace(&mut c.0, Array2::zeros((m, w.nrows())));
+        packed.make_pairs_fit();
+        gemm_i8(&rows, &packed, &mut c);
+        assert_eq!(c.0, one_by_one, "two steps at once");
+        one_by_one
     }
 
     fn naive(a: &Array2<u8>, w: &Array2<i8>) -> Array2<i32> {

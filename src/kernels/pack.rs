@@ -3,7 +3,7 @@
 use super::TILE_COLUMNS;
 use crate::alloc::filled;
 use crate::error::Result;
-use crate::simd::DEPTH;
+use crate::simd::{DEPTH, prefers_two_steps};
 use ndarray::ArrayView2;
 
 /// A matrix `[n, k]` (outputs × inputs, as `nn.Linear` stores it) in `f32` panels.
@@ -68,28 +68,73 @@ impl PackedF32 {
 }
 
 /// A matrix `[n, k]` in `i8` panels whose steps hold [`DEPTH`] inputs, as the backend multiplies them.
+///
+/// Where the backend is faster with two steps at once, [`PackedI8::new`] makes sure that their products fit into 16 bits: a step
+/// that is too much for its neighbour becomes zeros in the panel and stands behind it as an extra step, with its number.
 #[derive(Clone, Debug)]
 pub struct PackedI8 {
     /// Panel p, step i, lane DEPTH · j + h holds `w[8p + j, DEPTH · i + h]`; lanes past n or k are zero.
-    panels: Vec<[i8; TILE_COLUMNS * DEPTH]>,
+    steps: Vec<[i8; TILE_COLUMNS * DEPTH]>,
+    extra: Extra,
     n: usize,
     k: usize,
 }
 
+/// The extra steps of all panels. In trained models they are about one in fifty.
+#[derive(Clone, Debug, Default)]
+struct Extra {
+    steps: Vec<[i8; TILE_COLUMNS * DEPTH]>,
+    /// Which step of the activations each belongs to.
+    places: Vec<u16>,
+    /// `[panels]`: where those of a panel end. Empty where steps are multiplied one by one.
+    ends: Vec<u32>,
+}
+
+/// Eight outputs of a [`PackedI8`].
+#[derive(Clone, Copy)]
+pub(super) struct PanelI8<'a> {
+    /// One a step of activations.
+    pub steps: &'a [[i8; TILE_COLUMNS * DEPTH]],
+    /// Whether they may be multiplied two at once.
+    pub two_steps: bool,
+    /// More of them, and which step of activations each belongs to.
+    pub extra: &'a [[i8; TILE_COLUMNS * DEPTH]],
+    pub places: &'a [u16],
+}
+
 impl PackedI8 {
-    /// A matrix of zeros.
+    /// A matrix of zeros, whose steps are multiplied one by one whatever is written to it.
     pub fn zeros(n: usize, k: usize) -> Result<Self> {
-        let panels = filled("packed weights", &[n.div_ceil(TILE_COLUMNS), k.div_ceil(DEPTH)], [0; _])?;
-        Ok(Self { panels, n, k })
+        let steps = filled("packed weights", &[n.div_ceil(TILE_COLUMNS), k.div_ceil(DEPTH)], [0; _])?;
+        Ok(Self { steps, extra: Extra::default(), n, k })
     }
 
-    /// Packs `w` `[n, k]`.
+    /// Packs `w` `[n, k]` in the form that is the fastest here.
     pub fn new(w: ArrayView2<i8>) -> Result<Self> {
         let mut packed = Self::zeros(w.nrows(), w.ncols())?;
         for (output, row) in w.rows().into_iter().enumerate() {
             packed.write_output(output, row.to_slice().expect("rows are contiguous"));
         }
+        if prefers_two_steps() {
+            packed.make_pairs_fit();
+        }
         Ok(packed)
+    }
+
+    /// Prepares the panels for two steps at once.
+    pub(super) fn make_pairs_fit(&mut self) {
+        let steps = self.steps();
+        let Extra { steps: extra, places, ends } = &mut self.extra;
+        for panel in self.steps.chunks_exact_mut(steps.max(1)) {
+            let (pairs, _) = panel.as_chunks_mut::<2>();
+            for (number, pair) in pairs.iter_mut().enumerate() {
+                if !fits_16_bits(pair) {
+                    extra.push(std::mem::replace(&mut pair[1], [0; _]));
+                    places.push(2 * number as u16 + 1);
+                }
+            }
+            ends.push(extra.len() as u32);
+        }
     }
 
     /// Writes row `output` of w.
@@ -97,7 +142,7 @@ impl PackedI8 {
         assert!(output < self.n && values.len() == self.k);
         let steps = self.steps();
         let (first, lane) = (output / TILE_COLUMNS * steps, output % TILE_COLUMNS * DEPTH);
-        for (step, values) in self.panels[first..][..steps].iter_mut().zip(values.chunks(DEPTH)) {
+        for (step, values) in self.steps[first..][..steps].iter_mut().zip(values.chunks(DEPTH)) {
             let target = &mut step[lane..][..DEPTH];
             match values.first_chunk::<DEPTH>() {
                 Some(values) => target.copy_from_slice(values),
@@ -110,7 +155,7 @@ impl PackedI8 {
     pub fn write_step(&mut self, step: usize, inputs: [&[i8]; DEPTH]) {
         let steps = self.steps();
         assert!(step < steps && inputs.iter().all(|values| values.len() == self.n));
-        for (panel, target) in self.panels[step..].iter_mut().step_by(steps).enumerate() {
+        for (panel, target) in self.steps[step..].iter_mut().step_by(steps).enumerate() {
             let inputs = inputs.map(|values| &values[panel * TILE_COLUMNS..]);
             for (h, values) in inputs.into_iter().enumerate() {
                 match values.first_chunk::<TILE_COLUMNS>() {
@@ -138,13 +183,34 @@ impl PackedI8 {
 
     /// Bytes taken.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.panels.as_slice())
+        let Extra { steps, places, ends } = &self.extra;
+        size_of_val(&*self.steps) + size_of_val(&**steps) + size_of_val(&**places) + size_of_val(&**ends)
     }
 
     /// The panels with the index of their first output.
-    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, &[[i8; TILE_COLUMNS * DEPTH]])> {
-        self.panels.chunks_exact(self.steps().max(1)).enumerate().map(|(p, panel)| (p * TILE_COLUMNS, panel))
+    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, PanelI8<'_>)> {
+        let Extra { steps: extra, places, ends } = &self.extra;
+        let two_steps = !ends.is_empty();
+        let end = move |panel: usize| ends.get(panel).map_or(0, |end| *end as usize);
+        self.steps.chunks_exact(self.steps().max(1)).enumerate().map(move |(p, steps)| {
+            let own = if p == 0 { 0 } else { end(p - 1) }..end(p);
+            let panel = PanelI8 { steps, two_steps, extra: &extra[own.clone()], places: &places[own] };
+            (p * TILE_COLUMNS, panel)
+        })
     }
+}
+
+/// Whether the products of two steps with activations of 0..=127 can be added in 16 bits: in each lane of the 16-bit sums, which takes
+/// two neighbours of each step, the positive weights together and the negative ones together stay within 2¹⁵ / 127 = 258.
+fn fits_16_bits(pair: &[[i8; TILE_COLUMNS * DEPTH]; 2]) -> bool {
+    let (a, _) = pair[0].as_chunks::<2>();
+    let (b, _) = pair[1].as_chunks::<2>();
+    a.iter().zip(b).all(|(a, b)| {
+        let weights = [a[0], a[1], b[0], b[1]].map(i32::from);
+        let positive: i32 = weights.into_iter().filter(|w| *w > 0).sum();
+        let negative: i32 = weights.into_iter().filter(|w| *w < 0).sum();
+        positive <= 258 && negative >= -258
+    })
 }
 
 #[cfg(test)]
@@ -159,7 +225,8 @@ mod tests {
     fn by_output_and_by_input_are_the_same_matrix() {
         for (n, k) in [(1, 1), (3, 5), (8, 4), (9, 7), (17, 13)] {
             let w = Array2::from_shape_fn((n, k), |(r, c)| (7 * r + 3 * c) as i8);
-            let expected = PackedI8::new(w.view()).unwrap();
+            let mut expected = PackedI8::zeros(n, k).unwrap();
+            (0..n).for_each(|output| expected.write_output(output, &w.row(output).to_vec()));
             let mut packed = PackedI8::zeros(n, k).unwrap();
             for step in 0..packed.steps() {
                 let columns: [Vec<i8>; DEPTH] = std::array::from_fn(|h| match step * DEPTH + h {
@@ -168,13 +235,45 @@ mod tests {
                 });
                 packed.write_step(step, columns.each_ref().map(Vec::as_slice));
             }
-            assert_eq!(packed.panels, expected.panels, "{n} × {k}");
+            assert_eq!(packed.steps, expected.steps, "{n} × {k}");
 
             let w = w.mapv(f32::from);
             let expected = PackedF32::new(w.view()).unwrap();
             let mut packed = PackedF32::zeros(n, k).unwrap();
             (0..k).for_each(|input| packed.write_input(input, &w.column(input).to_vec()));
             assert_eq!(packed.panels, expected.panels, "{n} × {k}");
+        }
+    }
+
+    /// Every pair fits, and with the extra steps the panels are what they were.
+    #[test]
+    fn pairs_are_made_to_fit() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let w = Array2::from_shape_fn((19, 101), |_| rng.i8(..));
+        let mut plain = PackedI8::zeros(19, 101).unwrap();
+        (0..19).for_each(|output| plain.write_output(output, &w.row(output).to_vec()));
+        let mut fitted = plain.clone();
+        fitted.make_pairs_fit();
+        for ((_, plain), (_, fitted)) in plain.panels().zip(fitted.panels()) {
+            assert!(fitted.two_steps && !plain.two_steps);
+            assert!(fitted.steps.as_chunks::<2>().0.iter().all(fits_16_bits));
+            assert!((1..fitted.steps.len() / 2).contains(&fitted.extra.len()), "the test needs pairs of both kinds");
+            let mut restored = fitted.steps.to_vec();
+            for (step, place) in fitted.extra.iter().zip(fitted.places) {
+                restored[usize::from(*place)] = *step;
+            }
+            assert_eq!(restored, plain.steps);
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_hold_258_each_way() {
+        let mut pair = [[0; TILE_COLUMNS * DEPTH]; 2];
+        for sign in [1, -1] {
+            (pair[0][0], pair[0][1], pair[1][0], pair[1][1]) = (sign * 127, sign * 127, sign * 4, -sign * 100);
+            assert!(fits_16_bits(&pair));
+            pair[1][0] = sign * 5;
+            assert!(!fits_16_bits(&pair));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! returns the same bits on each. The one exception is [`F32x4::mul_add`], which relaxed SIMD may fuse.
 //!
 //! A backend also chooses how the integer product goes through the inputs: it takes [`DEPTH`] of them a step, each held as an
-//! [`Activation`], against [`WeightStep`], 8 outputs wide.
+//! [`Activation`], against [`WeightStep`], 8 outputs wide; or two steps at once, where [`prefers_two_steps`] says so.
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[path = "wasm/mod.rs"]
@@ -15,7 +15,9 @@ mod backend;
 #[path = "scalar.rs"]
 mod backend;
 
-pub use backend::{Activation, BACKEND, DEPTH, F32x4, I32x4, WeightStep, store_activations, store_i8};
+pub use backend::{
+    Activation, BACKEND, DEPTH, F32x4, I32x4, WeightStep, prefers_two_steps, store_activations, store_i8,
+};
 
 /// 1.5 · 2²³: added to an `f32`, it moves the integer nearest to it (ties to even) into the low bits of the sum.
 const ROUNDING: f32 = 12_582_912.0;

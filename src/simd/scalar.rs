@@ -156,6 +156,17 @@ impl WeightStep {
         let pair = |j: usize| i32::from(w[2 * j]) * x[0] + i32::from(w[2 * j + 1]) * x[1];
         [sums[0] + I32x4([pair(0), pair(1), pair(2), pair(3)]), sums[1] + I32x4([pair(4), pair(5), pair(6), pair(7)])]
     }
+
+    /// Two steps of [`WeightStep::dot`].
+    #[inline(always)]
+    pub fn dot_two(two: [Self; 2], x: [&[Activation; DEPTH]; 2], sums: [I32x4; 2]) -> [I32x4; 2] {
+        two[1].dot(x[1], two[0].dot(x[0], sums))
+    }
+}
+
+/// Whether [`WeightStep::dot_two`] is faster than two steps.
+pub fn prefers_two_steps() -> bool {
+    false
 }
 
 /// Writes sixteen values of 0..=127.

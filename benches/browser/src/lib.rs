@@ -13,6 +13,7 @@ use vitscope::kernels::pack::{PackedF32, PackedI8};
 use vitscope::kernels::quantize::QuantizedRows;
 use vitscope::kernels::softmax::softmax_in_place;
 use vitscope::parallel::BLOCK_ROWS;
+use vitscope::quant::QuantizedMatrix;
 use vitscope::simd::{DEPTH, F32x4, I32x4, WeightStep};
 use wasm_bindgen::prelude::*;
 
@@ -61,7 +62,7 @@ impl Kernel {
     /// `m` rows of `k` inputs to `n` outputs in 8-bit integers.
     pub fn gemm_i8(m: usize, k: usize, n: usize) -> Kernel {
         let blocks = blocks(m).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
-        let w = PackedI8::new(random(n, k).mapv(|x| (x * 254.0) as i8).view()).expect("small");
+        let w = PackedI8::new(QuantizedMatrix::from_f32(normal(n, k).view()).values.view()).expect("small");
         kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_i8(a, &w, &mut Discard)))
     }
 
@@ -161,9 +162,21 @@ fn random(rows: usize, columns: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, columns), |_| rng.f32() - 0.5)
 }
 
+/// Weights are distributed like this, and how fast they are multiplied depends on it: few are near the largest of a row.
+fn normal(rows: usize, columns: usize) -> Array2<f32> {
+    let mut rng = fastrand::Rng::with_seed(2);
+    Array2::from_shape_fn((rows, columns), |_| (0..12).map(|_| rng.f32()).sum::<f32>() - 6.0)
+}
+
 fn quantized(x: &Array2<f32>) -> QuantizedRows {
     let mut rows = QuantizedRows::default();
     rows.reset(x.nrows(), x.ncols());
     x.rows().into_iter().enumerate().for_each(|(i, row)| rows.write(i, row.to_slice().expect("contiguous")));
     rows
+}
+
+/// Whether weights are multiplied two steps at once here, see `vitscope::simd`.
+#[wasm_bindgen]
+pub fn two_steps() -> bool {
+    vitscope::simd::prefers_two_steps()
 }

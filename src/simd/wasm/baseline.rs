@@ -32,6 +32,17 @@ impl WeightStep {
         let x = unsafe { v128_load32_splat(x.as_ptr().cast()) };
         [0, 1].map(|half| I32x4(i32x4_add(sums[half].0, i32x4_dot_i16x8(self.0[half], x))))
     }
+
+    /// Two steps of [`WeightStep::dot`].
+    #[inline(always)]
+    pub fn dot_two(two: [Self; 2], x: [&[Activation; DEPTH]; 2], sums: [I32x4; 2]) -> [I32x4; 2] {
+        two[1].dot(x[1], two[0].dot(x[0], sums))
+    }
+}
+
+/// Whether [`WeightStep::dot_two`] is faster than two steps.
+pub fn prefers_two_steps() -> bool {
+    false
 }
 
 /// Writes sixteen values of 0..=127.
