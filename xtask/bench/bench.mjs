@@ -243,7 +243,7 @@ async function coldStarts(browser, model) {
  * @returns {Promise<{ms: number, ran: number}>} milliseconds to the first answer, and with how many threads
  */
 async function visit(browser, side, model, threads) {
-  const query = new URLSearchParams({ side, model: modelUrl(model), threads: String(threads) });
+  const query = new URLSearchParams({ side, model: modelUrl(model), threads: String(threads), ...(choices.simd && { simd: choices.simd }) });
   const page = await open(browser, `cold.html?${query}`);
   await page.waitForSelector('html[data-ms]', { state: 'attached' });
   const { ms, threads: ran } = await page.evaluate(() => ({ ...document.documentElement.dataset }));
@@ -308,7 +308,7 @@ async function memoryOf(model, dtype) {
   function loaded(side) {
     return processOf(async (page) => {
       await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
-      const setup = { side, model: modelUrl(model), dtype, threads: 1 };
+      const setup = { side, model: modelUrl(model), dtype, threads: 1, simd: choices.simd ?? undefined };
       const { id } = await page.evaluate((setup) => bench.load(setup), setup);
       for (let run = 0; run < 3; run++) await page.evaluate((id) => bench.run(id, 'classify'), id);
       return page.evaluate((id) => bench.describe(id), id);

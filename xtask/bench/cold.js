@@ -2,7 +2,7 @@
 import { ask, startWorker } from './ask.js';
 
 const DTYPE = /** @type {const} */ ('int8');
-const { side, model, threads } = /** @type {Record<string, string>} */ (Object.fromEntries(new URLSearchParams(location.search)));
+const { side, model, threads, simd } = /** @type {Record<string, string>} */ (Object.fromEntries(new URLSearchParams(location.search)));
 
 const ran = side === 'ours' ? await ours() : await theirs();
 // Counted by the page's own clock, which starts with the navigation.
@@ -11,7 +11,7 @@ Object.assign(document.documentElement.dataset, { ms: performance.now(), threads
 /** @returns {Promise<number>} threads that really ran, as in `theirs` */
 async function ours() {
   const { Vitscope } = await import('../../pkg/index.js');
-  const options = { dtype: DTYPE, threads: Number(threads) };
+  const options = { dtype: DTYPE, threads: Number(threads), simd };
   /** @type {import('../../pkg/index.js').Vitscope & {backend?: {threads: number}}} */
   const vit = await Vitscope.load(`${model}/${DTYPE}/`, options);
   await vit.classify(new ImageData(224, 224));

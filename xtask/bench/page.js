@@ -2,7 +2,7 @@
 import { ask, startWorker } from './ask.js';
 
 /** @type {Worker[]} */
-let workers = [];
+const workers = [];
 let pixels = new Float32Array();
 
 export const bench = {
@@ -42,12 +42,6 @@ export const bench = {
    * @returns {Promise<import('./report.mjs').Kernel[]>}
    */
   kernels: (module) => ask(startWorker(), { type: 'kernels', module }),
-
-  /** Frees the memory of everything loaded. */
-  close() {
-    for (const worker of workers) worker.terminate();
-    workers = [];
-  },
 };
 
 Object.assign(globalThis, { bench });
