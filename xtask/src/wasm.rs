@@ -165,6 +165,8 @@ fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant) -> Result<PathBu
         .args(["--config", "profile.release.trim-paths='all'"])
         // A tenth less over the wire. The kernels are our crate's, and as fast with it.
         .args(["--config", "profile.release.package.'*'.opt-level='s'"])
+        // Std is large: in one piece it would keep one core busy for a minute. Linking puts the pieces together in any case.
+        .args(["--config", "profile.release.package.'*'.codegen-units=16"])
         .quiet()
         .run()
         .context("the engine does not compile for wasm")?;
