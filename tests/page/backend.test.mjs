@@ -110,7 +110,7 @@ test('threads that cannot be started are done without', async () => {
   assert.match(warnings[0], /1 thread instead of 3: the worker .*thread\.js could not be started/);
   assert.deepEqual(variants(requests), ['relaxed', 'relaxed-threads']);
 
-  edit = (script) => script.replace('memory });', 'memory: {} });'); // so that it can't be instantiated
+  edit = (script) => script.replace(' memory,', ' memory: {},'); // so that it can't be instantiated
   const [broken] = await run(page, [{ threads: 2 }]);
   assert.equal(broken.backend.threads, 1);
   assert.deepEqual(broken.logits, missing.logits);

@@ -40,6 +40,9 @@ const LINK_SHARED_MEMORY: &[&str] = &[
     "--export=__tls_base",
 ];
 
+/// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
+const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=100";
+
 /// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
     "-O3",
@@ -80,7 +83,11 @@ impl Variant {
     fn config(&self, profile: &str) -> String {
         let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
         let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
-        let flags: Vec<_> = simd.into_iter().chain(link.filter(|_| self.std == Std::Threads)).collect();
+        let flags: Vec<_> = [INLINE_THRESHOLD.to_owned()]
+            .into_iter()
+            .chain(simd)
+            .chain(link.filter(|_| self.std == Std::Threads))
+            .collect();
         format!("profile.{profile}.package.vitscope.rustflags={flags:?}")
     }
 
@@ -277,9 +284,12 @@ source = \"registry\"
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release"),
-            "profile.release.package.vitscope.rustflags=[\"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
-        assert_eq!(SCALAR.config("test"), "profile.test.package.vitscope.rustflags=[]");
+        assert_eq!(
+            SCALAR.config("test"),
+            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\"]"
+        );
     }
 
     #[test]
