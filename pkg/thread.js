@@ -1,12 +1,15 @@
 /** One more thread of an engine; lib/threads.js starts it. */
 import { THREADED } from './lib/variants.js';
 
+// As much as the linker gives the first thread.
+const STACK_BYTES = 1 << 20;
+
 /** @param {MessageEvent<import('./lib/threads.js').ThreadStart>} event */
 self.onmessage = async ({ data: { simd, module, memory, alarm } }) => {
   let waiting = false;
   try {
     const { initSync, run_thread } = await THREADED[simd].glue();
-    initSync({ module, memory });
+    initSync({ module, memory, thread_stack_size: STACK_BYTES });
     waiting = true;
     self.postMessage(undefined);
     run_thread(); // returns never, and throws where the engine crashes

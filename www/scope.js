@@ -95,9 +95,8 @@ export class Scope {
   #showModel() {
     const { status, model } = this.#panels;
     const loaded = this.#session.model;
-    const { choice, config, dtype } = loaded ?? {};
-    status.settled(choice && config && { name: choice.name, dtype: config.dtype });
-    model.show(choice && config && { name: choice.name, isDefault: choice.isDefault && !dtype, dtype, config });
+    status.settled(loaded && { name: loaded.choice.name, dtype: loaded.config.dtype, backend: loaded.backend });
+    model.show(loaded && { ...loaded, name: loaded.choice.name, isDefault: loaded.choice.isDefault && !loaded.dtype });
   }
 
   // Photos

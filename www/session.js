@@ -5,7 +5,7 @@ import { Vitscope, VitscopeError } from '../pkg/index.js';
  * @typedef {import('../pkg/index.js').Progress} Progress
  * @typedef {import('../pkg/index.js').Trace} Trace
  * @typedef {import('../pkg/index.js').ImageSource} ImageSource
- * @typedef {{choice: ModelChoice, dtype: 'f32' | 'int8' | undefined, config: import('../pkg/index.js').ModelConfig}} LoadedModel
+ * @typedef {{choice: ModelChoice, dtype: 'f32' | 'int8' | undefined, config: import('../pkg/index.js').ModelConfig, backend: import('../pkg/index.js').Backend}} LoadedModel
  */
 
 /** The model in use. The newest wish wins: an older load or job that it overtakes is aborted. */
@@ -40,7 +40,7 @@ export class Session {
     this.#job.abort(new Overtaken());
     this.#vit?.close();
     this.#vit = vit;
-    this.#model = { choice, dtype, config: vit.config };
+    this.#model = { choice, dtype, config: vit.config, backend: vit.backend };
     return this.#model;
   }
 

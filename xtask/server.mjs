@@ -9,11 +9,14 @@ const FOLDERS = ['www', 'pkg', 'models'];
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
 
-// Cross-origin isolation, which shared memory will need, and no stale copy of a file just rebuilt.
-const HEADERS = {
+// Cross-origin isolation, which shared memory needs.
+const ISOLATION = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
+};
+// No stale copy of a file just rebuilt.
+const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
 };
@@ -24,12 +27,14 @@ const HEADERS = {
  * @param {object} [options]
  * @param {number} [options.port] 0 for any free port
  * @param {boolean} [options.orNext] where the port is taken, try the ones after it
+ * @param {boolean} [options.isolated] false: as an ordinary static server, so that pages have no threads
  * @param {string[]} [options.folders] more folders of the repository to serve, such as 'tests/page'
  * @param {(path: string) => void} [options.onFile] told of every file asked for that is under a served folder
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
  */
-export async function serve({ port = 0, orNext = false, folders = [], onFile = () => {} } = {}) {
-  const server = createServer(handler([...FOLDERS, ...folders], onFile));
+export async function serve({ port = 0, orNext = false, isolated = true, folders = [], onFile = () => {} } = {}) {
+  const headers = isolated ? { ...ISOLATION, ...HEADERS } : HEADERS;
+  const server = createServer(handler([...FOLDERS, ...folders], headers, onFile));
   const taken = await listen(server, port, orNext ? 100 : 1);
   return {
     url: `http://${HOST}:${taken}/`,
@@ -43,10 +48,11 @@ export async function serve({ port = 0, orNext = false, folders = [], onFile = (
 
 /**
  * @param {string[]} folders
+ * @param {Record<string, string>} headers
  * @param {(path: string) => void} onFile
  * @returns {import('node:http').RequestListener}
  */
-function handler(folders, onFile) {
+function handler(folders, headers, onFile) {
   const served = folders.map((folder) => ({
     prefix: `/${folder}`,
     // dev: look at the disk on every request; a list of files made at the start misses the next build's.
@@ -54,7 +60,7 @@ function handler(folders, onFile) {
   }));
 
   return (request, response) => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
 
     const url = request.url ?? '/';

@@ -63,6 +63,14 @@ test('isolates every answer and lets none be reused unchecked', async () => {
   }
 });
 
+test('can do without isolation', async () => {
+  const plain = await serve({ isolated: false });
+  const { headers } = await fetch(`${plain.url}www/`);
+  for (const name of ['opener-policy', 'embedder-policy', 'resource-policy']) assert.equal(headers.get(`cross-origin-${name}`), null);
+  assert.equal(headers.get('cache-control'), 'no-cache');
+  await plain.close();
+});
+
 test('answers 304 to who has the file already', async () => {
   const { headers } = await get('/pkg/package.json');
   assert.match(headers['content-type'] ?? '', /^application\/json/);

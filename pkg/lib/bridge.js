@@ -1,5 +1,5 @@
 import { VitscopeError, closed, crashed, unpackError } from './errors.js';
-import { spawn } from './spawn.js';
+import { addressOf, spawn } from './spawn.js';
 
 /**
  * What is said between the page and the worker.
@@ -16,7 +16,7 @@ import { spawn } from './spawn.js';
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
 export class WorkerBridge {
-  #worker = spawn(new URL('../worker.js', import.meta.url), () => new Worker(new URL('../worker.js', import.meta.url), { type: 'module' }));
+  #worker = spawn('worker.js', () => new Worker(new URL('../worker.js', import.meta.url), { type: 'module' }));
   // A thread that crashes tells so here: the worker waits for it, and couldn't.
   #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
   #nextId = 0;
@@ -95,5 +95,5 @@ export class WorkerBridge {
 /** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
 function startFailure(event) {
   if (event.message) return crashed(new Error(event.message));
-  return new VitscopeError('network', `The worker ${new URL('../worker.js', import.meta.url).href} could not be started. Check that the package's files, wasm/ among them, are served beside it.`);
+  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it.`);
 }

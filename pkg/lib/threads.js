@@ -1,5 +1,5 @@
 /** The threads of an engine: workers that share its memory, each running `pkg/thread.js`. */
-import { spawn } from './spawn.js';
+import { addressOf, spawn } from './spawn.js';
 
 /**
  * What a thread is told.
@@ -50,7 +50,7 @@ export async function startThreads(count, start) {
 }
 
 function spawnThread() {
-  return spawn(new URL('../thread.js', import.meta.url), () => new Worker(new URL('../thread.js', import.meta.url), { type: 'module' }));
+  return spawn('thread.js', () => new Worker(new URL('../thread.js', import.meta.url), { type: 'module' }));
 }
 
 /**
@@ -62,8 +62,7 @@ function readiness(worker) {
     worker.onmessage = ({ data: failure }) => (failure ? reject(new NoThreads(`a thread could not be started (${failure}).`)) : resolve());
     worker.onerror = (event) => {
       event.preventDefault(); // else it would count as an error of the worker that started it
-      const script = new URL('../thread.js', import.meta.url).href;
-      reject(new NoThreads(`the worker ${script} could not be started${event.message ? ` (${event.message})` : ''}. Check that the package's files are served whole, on isolated pages with Cross-Origin-Embedder-Policy too.`));
+      reject(new NoThreads(`the worker ${addressOf('thread.js')} could not be started${event.message ? ` (${event.message})` : ''}. Check that the package's files are served whole, on isolated pages with Cross-Origin-Embedder-Policy too.`));
     };
   });
 }

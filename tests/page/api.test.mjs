@@ -1,12 +1,10 @@
 /** The npm package on a page of its own: its numbers, every kind of image, aborting, closing, failing. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
-import { ROOT, classifyByCli, finallyDo, openApi, png, startBrowser, startServer, temporaryFolder, trapInTrace } from './harness.mjs';
+import { ROOT, classifyByCli, fromDisk, openApi, otherSite, png, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 /** @type {import('playwright-core').Browser} */
@@ -23,22 +21,6 @@ const onApiPage = (body) => async () => {
   assert.deepEqual(tab.errors, []);
   await tab.close();
 };
-
-/**
- * Another server: what it sends under each path, with headers that let the isolated page take it.
- * @param {(path: string) => {body: string | Buffer, type?: string, headers?: Record<string, string>} | undefined} answer
- */
-async function otherSite(answer) {
-  const server = createServer((request, response) => {
-    const found = answer(request.url ?? '');
-    const headers = { 'cross-origin-resource-policy': 'cross-origin', 'cross-origin-embedder-policy': 'require-corp' };
-    response.writeHead(found ? 200 : 404, { ...headers, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  finallyDo(() => server.close().closeAllConnections());
-  return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
-}
 
 test("the API gives the command line's numbers", onApiPage(async ({ page }) => {
   const folder = temporaryFolder();
@@ -293,8 +275,7 @@ test('aborting a load ends its worker', onApiPage(async ({ page }) => {
     return { before, during };
   }, MODEL);
   assert.deepEqual(result, { before: true, during: true });
-  for (let tries = 0; page.workers().length && tries < 50; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal(page.workers().length, 0);
+  await workersEnd(page);
 }));
 
 test('after close, pending and later calls say so', onApiPage(async ({ page }) => {
@@ -397,8 +378,7 @@ test('a wasm trap rejects what is pending and whatever comes, and tells to load 
     assert.match(message, /unreachable.*Load the model again/);
     assert.equal(cause, 'RuntimeError');
   }
-  for (let tries = 0; page.workers().length && tries < 50; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal(page.workers().length, 0, 'the worker is gone');
+  await workersEnd(page);
   await close();
 });
 
@@ -417,18 +397,17 @@ test('a package whose wasm is missing says so', async () => {
 });
 
 test('the package works from another site that allows it', async () => {
-  const types = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm' });
-  const cdn = await otherSite((path) => (/^\/[\w/.-]+$/.test(path) ? { body: readFileSync(join(ROOT, 'pkg', path)), type: types[extname(path)], headers: { 'access-control-allow-origin': '*' } } : undefined));
-  const { page, errors, close } = await openApi(browser, origin);
-  const label = await page.evaluate(async ({ cdn, model }) => {
+  const cdn = await otherSite((path) => ({ ...fromDisk(`/pkg${path}`), headers: { 'access-control-allow-origin': '*' } }));
+  const { page, errors, warnings, close } = await openApi(browser, origin);
+  const result = await page.evaluate(async ({ cdn, model }) => {
     const { Vitscope } = await import(`${cdn}/index.js`);
-    const vit = await Vitscope.load(model);
+    const vit = await Vitscope.load(model, { threads: 2 });
     const { top } = await vit.classify('/www/samples/coffee.jpg');
     vit.close();
-    return top[0].label;
+    return [top[0].label, vit.backend.threads];
   }, { cdn, model: MODEL });
-  assert.equal(label, 'espresso');
-  assert.deepEqual(errors, []);
+  assert.deepEqual(result, ['espresso', 2]);
+  assert.deepEqual([...errors, ...warnings], []);
   await close();
 });
 

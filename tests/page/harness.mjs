@@ -1,8 +1,11 @@
 /** What the page tests share: a real Chromium, the project's server, the command line, images. */
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { after } from 'node:test';
 import { crc32, deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
@@ -37,15 +40,42 @@ export async function startBrowser(flags = []) {
   return browser;
 }
 
-/** The project's own server, with the test pages beside the page. Its address has no slash at the end. */
-export async function startServer() {
-  const server = await serve({ folders: ['tests/page', 'tests/fixtures'] });
+/**
+ * The project's own server, with the test pages beside the page. Its address has no slash at the end.
+ * @param {{isolated?: boolean}} [options]
+ */
+export async function startServer(options) {
+  const server = await serve({ folders: ['tests/page', 'tests/fixtures'], ...options });
   finallyDo(() => server.close());
   return server.url.replace(/\/$/, '');
 }
 
 /**
- * A tab whose uncaught errors fail the test that looks at `errors`.
+ * Another server: what it sends under each path, with headers that isolate its pages and let an isolated one take its files.
+ * @param {(path: string) => {body: string | Buffer, type?: string, headers?: Record<string, string>} | undefined} answer
+ */
+export async function otherSite(answer) {
+  const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp', 'cross-origin-resource-policy': 'cross-origin' };
+  const server = createServer((request, response) => {
+    const found = answer(request.url ?? '');
+    response.writeHead(found ? 200 : 404, { ...isolation, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  finallyDo(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
+}
+
+const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json' });
+
+/** A file of the repository, for a server to send. @param {string} path */
+export function fromDisk(path) {
+  if (!/^\/[\w/.-]+$/.test(path)) throw new Error(`no test asks for ${path}`);
+  return { body: readFileSync(join(ROOT, path)), type: TYPES[extname(path)] };
+}
+
+/**
+ * A tab whose uncaught errors fail the test that looks at `errors`, with what it and its workers say and fetch.
  * @param {import('playwright-core').Browser} browser
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
@@ -56,9 +86,12 @@ export async function openTab(browser, options) {
   const errors = [];
   /** @type {string[]} */
   const requests = [];
+  /** @type {string[]} */
+  const warnings = [];
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
   page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
   context.on('request', (request) => requests.push(request.url()));
-  return { page, context, errors, requests, close: () => context.close() };
+  return { page, context, errors, warnings, requests, close: () => context.close() };
 }
 
 /**
@@ -73,16 +106,25 @@ export async function openApi(browser, origin) {
 }
 
 /**
- * Makes `trace` trap. No input is known to trap the engine, so that method of the generated module is made to run a real
- * `unreachable` instead.
+ * Waits until the page has no worker left. Chromium gives one that is blocked two seconds.
+ * @param {import('playwright-core').Page} page
+ */
+export async function workersEnd(page) {
+  for (let tries = 0; page.workers().length && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.deepEqual(page.workers().map((worker) => worker.url()), []);
+}
+
+/** JavaScript that runs a real `unreachable`. */
+export const TRAP = 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]))).exports.f();';
+
+/**
+ * Makes `trace` trap. No input is known to trap the engine, so that method of the generated modules is made to.
  * @param {import('playwright-core').BrowserContext} context
  */
 export function trapInTrace(context) {
   return context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
     const response = await route.fetch();
-    const module = '0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11';
-    const trap = `Engine.prototype.trace = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([${module}]))).exports.f();`;
-    await route.fulfill({ response, body: `${await response.text()}\n${trap}` });
+    await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.trace = () => ${TRAP}` });
   });
 }
 

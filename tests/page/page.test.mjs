@@ -77,7 +77,7 @@ async function clickPatch(page, row, col) {
 
 test('the first sample is classified as soon as the model is there', onPage(async ({ page }) => {
   assert.equal(await page.locator('#answers li').count(), 5);
-  assert.match(await page.locator('#status').innerText(), /vitscope-tiny[^]*int8[^]*\d ms/);
+  assert.match(await page.locator('#status').innerText(), /vitscope-tiny[^]*int8 · relaxed SIMD · (1 thread|\d threads)\n[^]*\d ms/);
   assert.equal(await page.locator('.samples button[aria-pressed=true]').count(), 1);
   assert.equal(await page.locator('.tile').count(), 6 * 7);
   assert.equal(await page.locator('.tile[aria-selected=true]').getAttribute('aria-label'), 'Layer 5, mean of heads');
@@ -241,7 +241,7 @@ for (const [what, flags, sentence] of /** @type {const} */ ([
 test('another model from files, another arithmetic, and back', onPage(async ({ page }) => {
   const status = page.locator('#status');
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  assert.match(await page.locator('#model .facts').innerText(), /2,727,402[^]*64 × 64[^]*6 layers, 6 heads/);
+  assert.match(await page.locator('#model .facts').innerText(), /2,727,402[^]*64 × 64[^]*6 layers, 6 heads[^]*relaxed SIMD, \d thread/);
   await page.locator('#model label:has([value=f32])').click();
   await page.waitForFunction(() => document.querySelector('[data-status=dtype]')?.textContent === 'f32');
   await page.getByRole('button', { name: 'Close' }).click();

@@ -1,6 +1,10 @@
+import { simdName, threadCount } from '../backend.js';
 import { find, make } from '../dom.js';
 
-/** @typedef {import('../../pkg/index.js').ModelConfig} ModelConfig */
+/**
+ * @typedef {import('../../pkg/index.js').ModelConfig} ModelConfig
+ * @typedef {import('../../pkg/index.js').Backend} Backend
+ */
 
 /**
  * The model in numbers, and the choice of another one.
@@ -41,13 +45,13 @@ export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
 
   return {
     /**
-     * @param {{name: string, isDefault: boolean, dtype: string | undefined, config: ModelConfig} | undefined} model
+     * @param {{name: string, isDefault: boolean, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
      */
     show(model) {
       back.disabled = model?.isDefault ?? false;
       const chosen = /** @type {HTMLInputElement} */ (find(dialog, `[name=dtype][value="${model?.dtype ?? ''}"]`));
       chosen.checked = true;
-      facts.replaceChildren(...(model ? entries(model.name, model.config) : []).flatMap(([name, value]) => [make('dt', {}, [name]), make('dd', {}, [value])]));
+      facts.replaceChildren(...(model ? entries(model.name, model.config, model.backend) : []).flatMap(([name, value]) => [make('dt', {}, [name]), make('dd', {}, [value])]));
     },
   };
 }
@@ -55,9 +59,10 @@ export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
 /**
  * @param {string} name
  * @param {ModelConfig} config
+ * @param {Backend} backend
  * @returns {[string, string][]}
  */
-function entries(name, config) {
+function entries(name, config, backend) {
   const size = (/** @type {[number, number]} */ [height, width]) => `${width} × ${height}`;
   return [
     ['Name', name],
@@ -69,5 +74,6 @@ function entries(name, config) {
     ['Width', `${config.hiddenSize}, ${config.mlpSize} in the MLP`],
     ['Answer from', config.pooling === 'cls' ? 'the class token' : 'the mean of all patches'],
     ['Classes', config.numClasses.toLocaleString('en')],
+    ['Runs on', `${simdName(backend)}, ${threadCount(backend)}`],
   ];
 }

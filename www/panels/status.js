@@ -1,3 +1,4 @@
+import { simdName, threadCount } from '../backend.js';
 import { find } from '../dom.js';
 
 /**
@@ -7,6 +8,8 @@ import { find } from '../dom.js';
 export function createStatus(root) {
   const model = find(root, '[data-status=model]');
   const dtype = find(root, '[data-status=dtype]');
+  const simd = find(root, '[data-status=simd]');
+  const threads = find(root, '[data-status=threads]');
   const forward = find(root, '[data-status=forward]');
   const loading = find(root, '[data-status=loading]');
   const progress = find(root, '[data-status=progress]');
@@ -33,7 +36,7 @@ export function createStatus(root) {
       progress.setAttribute('aria-valuenow', String(Math.round(100 * part)));
     },
 
-    /** @param {{name: string, dtype: string} | undefined} loaded undefined: there is no model */
+    /** @param {{name: string, dtype: string, backend: import('../../pkg/index.js').Backend} | undefined} loaded undefined: there is no model */
     settled(loaded) {
       root.classList.remove('busy');
       progress.hidden = true;
@@ -41,6 +44,8 @@ export function createStatus(root) {
       model.textContent = loaded?.name ?? 'none';
       model.title = loaded?.name ?? '';
       dtype.textContent = loaded?.dtype ?? '–';
+      simd.textContent = loaded ? ` · ${simdName(loaded.backend)}` : '';
+      threads.textContent = loaded ? ` · ${threadCount(loaded.backend)}` : '';
       if (!loaded) forward.textContent = '–';
     },
 

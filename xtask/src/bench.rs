@@ -32,7 +32,7 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
         return kernels(sh);
     }
     let choices = choices(options)?;
-    wasm::build(sh)?;
+    wasm::build(sh, &[])?;
     node::install_packages(sh)?;
     for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         make_model(sh, model)?;

@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build                 build the wasm module into pkg/wasm/
+cargo xtask build [VARIANT...]    build the wasm modules into pkg/wasm/; only the named ones where another may be old
 cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
 cargo xtask test [STEP...]        run every check, or only the named steps
 cargo xtask test --list           name the steps";
@@ -39,7 +39,7 @@ fn run(args: &[&str]) -> Result<()> {
     sh.change_dir(root());
     match args {
         [] | ["help" | "--help" | "-h"] => println!("{USAGE}\n{}", bench::USAGE),
-        ["build"] => wasm::build(&sh)?,
+        ["build", variants @ ..] => wasm::build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["test", "--list"] => test::list(),

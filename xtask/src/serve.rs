@@ -7,7 +7,7 @@ use crate::{root, wasm};
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let port = port(options)?;
-    wasm::build(sh)?;
+    wasm::build(sh, &[])?;
     let script = root().join("xtask/server.mjs");
     let port = port.map(|port| port.to_string());
     hand_over(cmd!(sh, "node {script} {port...}").into())

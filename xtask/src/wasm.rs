@@ -4,7 +4,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::toolchain::{self, Std, TARGET, Toolchain};
@@ -19,8 +19,8 @@ pub struct Variant {
 
 pub const SIMD128: Variant = Variant { name: "simd128", simd: "+simd128", std: Std::Single };
 pub const RELAXED: Variant = Variant { name: "relaxed", simd: "+simd128,+relaxed-simd", std: Std::Single };
-pub const SIMD128_THREADS: Variant = Variant { name: "simd128-threads", std: Std::Threads, ..SIMD128 };
-pub const RELAXED_THREADS: Variant = Variant { name: "relaxed-threads", std: Std::Threads, ..RELAXED };
+const SIMD128_THREADS: Variant = Variant { name: "simd128-threads", std: Std::Threads, ..SIMD128 };
+const RELAXED_THREADS: Variant = Variant { name: "relaxed-threads", std: Std::Threads, ..RELAXED };
 /// Tests only: the scalar backend must return the same numbers in wasm too.
 pub const SCALAR: Variant = Variant { name: "scalar", simd: "", std: Std::Single };
 
@@ -39,6 +39,9 @@ const LINK_SHARED_MEMORY: &[&str] = &[
     "--export=__tls_align",
     "--export=__tls_base",
 ];
+
+/// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
+const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=100";
 
 /// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
@@ -65,7 +68,7 @@ impl Variant {
         self.configure(toolchain.cargo(sh, subcommand, self.std), profile)
     }
 
-    /// `cargo clippy` likewise; None where this toolchain has none.
+    /// `cargo clippy` likewise, in the profile `dev`; None where this toolchain has none.
     pub fn clippy<'sh>(&self, sh: &'sh Shell, toolchain: Toolchain) -> Option<Cmd<'sh>> {
         Some(self.configure(toolchain.clippy(sh, self.std)?, "dev"))
     }
@@ -80,7 +83,11 @@ impl Variant {
     fn config(&self, profile: &str) -> String {
         let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
         let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
-        let flags: Vec<_> = simd.into_iter().chain(link.filter(|_| self.std == Std::Threads)).collect();
+        let flags: Vec<_> = [INLINE_THRESHOLD.to_owned()]
+            .into_iter()
+            .chain(simd)
+            .chain(link.filter(|_| self.std == Std::Threads))
+            .collect();
         format!("profile.{profile}.package.vitscope.rustflags={flags:?}")
     }
 
@@ -94,52 +101,61 @@ impl Variant {
     fn package_dir(&self) -> PathBuf {
         cache().join("wasm").join(self.name)
     }
+
+    /// Its first line is the key of what the package was made from.
+    fn stamp(&self) -> PathBuf {
+        self.package_dir().join("stamp")
+    }
 }
 
-/// Brings `pkg/wasm/` up to date, all variants at once.
-pub fn build(sh: &Shell) -> Result<()> {
+/// Brings `pkg/wasm/` up to date. Where variants are named, the others may stay as an earlier build left them.
+pub fn build(sh: &Shell, names: &[&str]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| SHIPPED.iter().all(|variant| variant.name != **name)) {
+        bail!("there is no variant `{unknown}`; there are {}", SHIPPED.map(|variant| variant.name).join(", "));
+    }
     let toolchain = toolchain::find(sh)?;
     node::install_packages(sh)?;
     let inputs = inputs(sh, toolchain)?;
-    let mut keys = String::new();
+    let mut stamps = String::new();
     for variant in &SHIPPED {
+        let stamp = fs::read_to_string(variant.stamp()).unwrap_or_default();
+        let named = names.is_empty() || names.contains(&variant.name);
         let key = key(inputs, variant);
-        println!("pkg/wasm/{}: {}", variant.name, bring_up_to_date(sh, toolchain, variant, &key)?);
-        keys += &format!("{key}\n");
+        let is_fresh = if named { stamp.starts_with(&key) } else { !stamp.is_empty() };
+        let stamp = if is_fresh { stamp } else { package(sh, toolchain, variant, &key)? };
+        println!("pkg/wasm/{}: {}", variant.name, stamp.lines().nth(1).unwrap_or_default());
+        stamps += &stamp;
     }
+    publish(sh, &stamps)
+}
 
+/// Puts the variants' packages into `pkg/wasm/`, all at once, unless these are there.
+fn publish(sh: &Shell, stamps: &str) -> Result<()> {
     let out = root().join("pkg/wasm");
-    let stamp = cache().join("pkg-wasm");
-    let is_whole =
-        || SHIPPED.iter().all(|variant| OUTPUTS.iter().all(|file| out.join(variant.name).join(file).exists()));
-    if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == keys) && is_whole() {
+    let published = cache().join("pkg-wasm");
+    let mut files = SHIPPED.iter().flat_map(|variant| OUTPUTS.map(|file| out.join(variant.name).join(file)));
+    if fs::read_to_string(&published).is_ok_and(|text| text == stamps) && files.all(|file| file.exists()) {
         return Ok(());
     }
     // On the same file system as `out`, so that they can change places.
     let staged = root().join("pkg/.wasm-new");
     sh.remove_path(&staged)?;
     for variant in &SHIPPED {
+        let to = sh.create_dir(staged.join(variant.name))?;
         for file in OUTPUTS {
-            let to = staged.join(variant.name);
-            sh.create_dir(&to)?;
-            sh.copy_file(variant.package_dir().join(file), to)?;
+            sh.copy_file(variant.package_dir().join(file), &to)?;
         }
     }
     replace_dir(&staged, &out)?;
-    sh.write_file(&stamp, keys)?;
+    sh.write_file(&published, stamps)?;
     Ok(())
 }
 
-/// Makes the variant's package unless the cache has the one of this key. Returns its sizes, for people.
-fn bring_up_to_date(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<String> {
-    let package = variant.package_dir();
-    let stamp = package.join("stamp");
-    let stamped = fs::read_to_string(&stamp).unwrap_or_default();
-    if let Some(sizes) = stamped.strip_prefix(key) {
-        return Ok(sizes.trim().to_owned());
-    }
+/// Makes the variant's package in the cache. Returns its stamp: the key and, for people, the sizes.
+fn package(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<String> {
     let raw = compile(sh, toolchain, variant)?;
     let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
+    let package = variant.package_dir();
     sh.remove_path(&package)?;
     cmd!(sh, "{bindgen} {raw} --target web --out-name vitscope --out-dir {package}").quiet().run()?;
     let module = package.join("vitscope_bg.wasm");
@@ -147,9 +163,9 @@ fn bring_up_to_date(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &s
     let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());
     wasm_opt.arg("-o").arg(&optimised).quiet().run()?;
     fs::rename(&optimised, &module)?;
-    let sizes = node::sizes(sh, &[&module, &package.join("vitscope.js")])?;
-    sh.write_file(&stamp, format!("{key}\n{sizes}\n"))?; // the last file: without it the others count for nothing
-    Ok(sizes)
+    let stamp = format!("{key}\n{}\n", node::sizes(sh, &[&module, &package.join("vitscope.js")])?);
+    sh.write_file(variant.stamp(), &stamp)?; // the last file: without it the others count for nothing
+    Ok(stamp)
 }
 
 /// Compiles the crate as a wasm module.
@@ -165,6 +181,8 @@ fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant) -> Result<PathBu
         .args(["--config", "profile.release.trim-paths='all'"])
         // A tenth less over the wire. The kernels are our crate's, and as fast with it.
         .args(["--config", "profile.release.package.'*'.opt-level='s'"])
+        // Std is large: in one piece it would keep one core busy for a minute. Linking puts the pieces together in any case.
+        .args(["--config", "profile.release.package.'*'.codegen-units=16"])
         .quiet()
         .run()
         .context("the engine does not compile for wasm")?;
@@ -275,9 +293,18 @@ source = \"registry\"
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release"),
-            "profile.release.package.vitscope.rustflags=[\"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
-        assert_eq!(SCALAR.config("test"), "profile.test.package.vitscope.rustflags=[]");
+        assert_eq!(
+            SCALAR.config("test"),
+            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\"]"
+        );
+    }
+
+    #[test]
+    fn an_unknown_variant_is_refused() {
+        let error = build(&Shell::new().unwrap(), &["relaxed", "simd256"]).unwrap_err();
+        assert!(error.to_string().contains("`simd256`"));
     }
 
     #[test]

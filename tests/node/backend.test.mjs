@@ -1,0 +1,118 @@
+/** Which build of the engine runs in Node, and what it says of itself. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Engine, VitscopeError } from '../../pkg/engine.js';
+import { chooseBackend } from '../../pkg/lib/features.js';
+
+const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
+const image = { width: 8, height: 8, data: new Uint8Array(256).fill(200) };
+// i8x16.relaxed_swizzle, another instruction than the one the package asks for.
+const RELAXED = WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11]));
+
+/** Lets through what no typed caller would pass. @returns {any} */
+const wrong = (/** @type {any} */ value) => value;
+
+/**
+ * What is said in the console meanwhile.
+ * @param {import('node:test').TestContext} t
+ */
+function warnings(t) {
+  const { mock } = t.mock.method(console, 'warn', () => {});
+  return () => mock.calls.map((call) => String(call.arguments[0]));
+}
+
+/**
+ * Pretends that the globals of another place are here.
+ * @param {import('node:test').TestContext} t
+ * @param {Record<string, unknown>} globals
+ */
+function pretend(t, globals) {
+  for (const [name, value] of Object.entries(globals)) {
+    const old = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    t.after(() => (old ? Object.defineProperty(globalThis, name, old) : Reflect.deleteProperty(globalThis, name)));
+  }
+}
+
+test('the best SIMD that Node has, on one thread', async (t) => {
+  const said = warnings(t);
+  const engine = await Engine.load(FOLDER);
+  assert.deepEqual(engine.backend, { simd: RELAXED ? 'relaxed' : 'simd128', threads: 1 });
+  assert.ok(Object.isFrozen(engine.backend));
+  assert.deepEqual(said(), []);
+});
+
+test('the baseline can be forced; relaxed SIMD only where there is some', async () => {
+  const engine = await Engine.load(FOLDER, { simd: 'simd128' });
+  assert.equal(engine.backend.simd, 'simd128');
+  const relaxed = Engine.load(FOLDER, { simd: 'relaxed' });
+  if (RELAXED) {
+    assert.equal((await relaxed).backend.simd, 'relaxed');
+  } else {
+    await assert.rejects(relaxed, (error) => error instanceof VitscopeError && error.code === 'unsupported-browser' && /Leave it out/.test(error.message));
+  }
+});
+
+test('what is no backend is refused', async () => {
+  for (const simd of ['avx', '', null, 1]) {
+    await assert.rejects(Engine.load(FOLDER, { simd: wrong(simd) }), (error) => error instanceof VitscopeError && error.code === 'invalid-argument' && /simd must/.test(error.message));
+  }
+  for (const threads of [0, -1, 1.5, 256, NaN, Infinity, '2', null]) {
+    await assert.rejects(Engine.load(FOLDER, { threads: wrong(threads) }), (error) => error instanceof VitscopeError && error.code === 'invalid-argument' && /threads must/.test(error.message));
+  }
+});
+
+test('threads that Node cannot give are missed once', async (t) => {
+  const said = warnings(t);
+  const engines = [await Engine.load(FOLDER, { threads: 5 }), await Engine.load(FOLDER, { threads: 5 }), await Engine.load(FOLDER, { threads: 1 })];
+  for (const { backend } of engines) assert.equal(backend.threads, 1);
+  assert.equal(said().length, 1);
+  assert.match(said()[0], /1 thread instead of 5: .*Node\.js/);
+});
+
+test('as many threads as cores, up to 8, in a worker of an isolated page', (t) => {
+  const said = warnings(t);
+  pretend(t, { Worker: class {}, crossOriginIsolated: true, navigator: { hardwareConcurrency: 16 } });
+  assert.equal(chooseBackend(undefined, undefined).threads, 8);
+  assert.equal(chooseBackend(undefined, 12).threads, 12);
+  pretend(t, { navigator: { hardwareConcurrency: 4 } });
+  assert.equal(chooseBackend(undefined, undefined).threads, 4);
+  pretend(t, { navigator: {} }); // some browsers keep it to themselves
+  assert.equal(chooseBackend(undefined, undefined).threads, 1);
+  assert.deepEqual(said(), []);
+});
+
+test('elsewhere one, with the remedy for who asked for more', (t) => {
+  const said = warnings(t);
+  pretend(t, { Worker: class {}, crossOriginIsolated: false, navigator: { hardwareConcurrency: 4 } });
+  assert.equal(chooseBackend(undefined, undefined).threads, 1);
+  assert.equal(chooseBackend(undefined, 1).threads, 1);
+  assert.deepEqual(said(), []);
+  assert.equal(chooseBackend(undefined, 3).threads, 1);
+  assert.match(said()[0], /1 thread instead of 3: .*Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp/);
+  pretend(t, { crossOriginIsolated: true, document: {} });
+  assert.equal(chooseBackend(undefined, undefined).threads, 1);
+  assert.equal(said().length, 1);
+  assert.equal(chooseBackend(undefined, 3).threads, 1);
+  assert.match(said()[1], /main thread/);
+  assert.equal(chooseBackend(undefined, 3, true).threads, 3, 'the page may ask for what its worker can do');
+});
+
+test('memory is told in bytes', async () => {
+  const engine = await Engine.load(FOLDER, { dtype: 'f32' });
+  const { wasm, weights } = engine.memory;
+  const file = readFileSync(new URL('model.safetensors', FOLDER)).length;
+  assert.ok(weights > 0.8 * file && weights < 1.3 * file, `${weights} for a file of ${file}`);
+  assert.ok(wasm >= weights && wasm % 65536 === 0);
+  const before = engine.memory.wasm;
+  const others = [];
+  for (let i = 0; i < 40; i++) others.push(await Engine.load(FOLDER));
+  assert.ok(engine.memory.wasm > before, 'it is the memory of all engines here');
+  assert.equal(engine.memory.weights, weights);
+  for (const other of others) other.close();
+  for (let i = 0; i < 3; i++) engine.classify(image);
+  const after = engine.memory.wasm;
+  for (let i = 0; i < 20; i++) engine.classify(image);
+  assert.equal(engine.memory.wasm, after, 'nothing grows with use');
+});
