@@ -64,11 +64,80 @@ fn cut<R: Rows>(items: R, first: usize, end: usize, blocks: usize, work: &(impl 
 
 fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     #[cfg(feature = "threads")]
-    rayon::join(left, right);
+    pool::join(left, right);
     #[cfg(not(feature = "threads"))]
     {
         left();
         right();
+    }
+}
+
+/// Does `work` with all threads awake until it is done, so that none has to be woken up for each part of it.
+pub fn awake<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "threads")]
+    return pool::awake(work);
+    #[cfg(not(feature = "threads"))]
+    work()
+}
+
+/// rayon's pool, whose threads here don't sleep while a forward pass runs. Waking one up takes as long as most of what is shared: without
+/// this, two threads ran ViT-Ti hardly faster than one.
+#[cfg(feature = "threads")]
+mod pool {
+    use rayon::{Scope, Yield, yield_now};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// How often a waiting thread looks for work before it lets what waits below it look whether it may go on.
+    const LOOKS: usize = 1000;
+
+    /// A flag that is raised when this is dropped, after a panic too.
+    struct Raise<'a>(&'a AtomicBool);
+
+    impl Drop for Raise<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    pub fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+        let done = AtomicBool::new(false);
+        let left = || {
+            left();
+            while !done.load(Ordering::Acquire) {
+                look_for_work();
+            }
+        };
+        let right = || {
+            let _done = Raise(&done);
+            right();
+        };
+        rayon::join(left, right);
+    }
+
+    pub fn awake<T>(work: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        rayon::in_place_scope(|scope| {
+            let _over = Raise(&over);
+            (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|scope| stay_awake(scope, &over)));
+            work()
+        })
+    }
+
+    /// Looks for work until all is over. Now and then it ends and starts anew: whoever picked it up may himself wait for something.
+    fn stay_awake<'s>(scope: &Scope<'s>, over: &'s AtomicBool) {
+        for _ in 0..LOOKS {
+            if over.load(Ordering::Acquire) {
+                return;
+            }
+            look_for_work();
+        }
+        scope.spawn(|scope| stay_awake(scope, over));
+    }
+
+    fn look_for_work() {
+        if yield_now() != Some(Yield::Executed) {
+            std::hint::spin_loop();
+        }
     }
 }
 

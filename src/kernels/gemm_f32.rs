@@ -12,18 +12,22 @@ use ndarray::ArrayView2;
 pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
     for (column, panel) in w.panels() {
-        let mut first = 0;
-        while first < a.nrows() {
-            let height = tile_height(a.nrows() - first);
-            match height {
-                1 => tile::<1>(a, first, column, panel, epilogue),
-                2 => tile::<2>(a, first, column, panel, epilogue),
-                3 => tile::<3>(a, first, column, panel, epilogue),
-                TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
-                _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
-            }
-            first += height;
+        multiply(a, column, panel, epilogue);
+    }
+}
+
+/// All rows × 8 columns; a function of its own for the reason that `gemm_i8` gives.
+#[inline(never)]
+fn multiply(a: ArrayView2<f32>, column: usize, panel: &[[f32; TILE_COLUMNS]], epilogue: &mut impl Epilogue<F32x4>) {
+    let mut first = 0;
+    while first < a.nrows() {
+        let height = tile_height(a.nrows() - first);
+        match height {
+            1 => tile::<1>(a, first, column, panel, epilogue),
+            TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
+            _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
         }
+        first += height;
     }
 }
 

@@ -27,13 +27,17 @@ pub trait Epilogue<Lanes> {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[Lanes; 2]; R]);
 }
 
-/// Rows of the next tile where `rest` rows are left.
+/// Rows of the next tile where `rest` rows are left: 4, or 5, or 1.
 ///
-/// A tile one row higher takes up what four do not divide: a tile of a single row would take as long as one of four, its two
-/// accumulators waiting for each other.
+/// A tile one row higher takes up what four do not divide: a tile of a single row takes as long as one of four, its two
+/// accumulators waiting for each other. More heights would only make more code, and engines run code slowly until it is optimised.
 #[inline(always)]
 fn tile_height(rest: usize) -> usize {
-    if rest > TILE_ROWS && !rest.is_multiple_of(TILE_ROWS) { TILE_ROWS + 1 } else { rest.min(TILE_ROWS) }
+    match rest {
+        ..TILE_ROWS => 1,
+        _ if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
+        _ => TILE_ROWS + 1,
+    }
 }
 
 /// `x ← f(x)` for every element, four at a time; the last lanes of a remainder see zeros.

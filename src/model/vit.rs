@@ -8,6 +8,7 @@ use super::norm::LayerNorm;
 use super::scratch::{Scratch, Worker};
 use super::sink::Sink;
 use crate::error::{Error, Result};
+use crate::parallel;
 use ndarray::ArrayView3;
 
 /// What a model learned.
@@ -45,19 +46,21 @@ pub struct Vit {
 impl Vit {
     /// Logits `[C]` of `pixels` (normalised, `[3, H, W]`, row-major). `sink` may watch.
     pub fn forward<'s>(&self, pixels: &[f32], scratch: &'s mut Scratch, sink: &mut dyn Sink) -> Result<&'s [f32]> {
-        let Weights { embeddings, blocks, .. } = &self.weights;
         let pixels = self.view_pixels(pixels)?;
+        parallel::awake(|| self.encode(pixels, scratch, sink));
+        self.classify(scratch);
+        Ok(&scratch.logits)
+    }
 
+    /// The residual stream: embeddings, then block after block.
+    fn encode(&self, pixels: ArrayView3<f32>, scratch: &mut Scratch, sink: &mut dyn Sink) {
+        let Weights { embeddings, blocks, .. } = &self.weights;
         embeddings.forward(&self.config, pixels, scratch.stream.view_mut(), &scratch.workers);
         sink.hidden_state(0, scratch.stream.view());
-
         for (layer, block) in blocks.iter().enumerate() {
             block.forward(scratch, layer, sink);
             sink.hidden_state(layer + 1, scratch.stream.view());
         }
-
-        self.classify(scratch);
-        Ok(&scratch.logits)
     }
 
     /// logits = head(fc_norm(pool(norm(stream)))), either norm being optional.

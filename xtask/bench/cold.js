@@ -11,11 +11,10 @@ Object.assign(document.documentElement.dataset, { ms: performance.now(), threads
 /** @returns {Promise<number>} threads that really ran, as in `theirs` */
 async function ours() {
   const { Vitscope } = await import('../../pkg/index.js');
-  const options = { dtype: DTYPE, threads: Number(threads), simd };
-  /** @type {import('../../pkg/index.js').Vitscope & {backend?: {threads: number}}} */
+  const options = { dtype: DTYPE, threads: Number(threads), simd: /** @type {'relaxed' | 'simd128' | undefined} */ (simd) };
   const vit = await Vitscope.load(`${model}/${DTYPE}/`, options);
   await vit.classify(new ImageData(224, 224));
-  return vit.backend?.threads ?? 1;
+  return vit.backend.threads;
 }
 
 /** They have no worker of their own that takes a model and an image, and no preprocessing: both are given here for nothing. */
