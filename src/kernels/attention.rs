@@ -14,7 +14,7 @@ use super::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use super::pack::{PackedF32, PackedI8};
 use super::quantize::{FRACTION_LEVELS, QuantizedRows, quantize_i8};
 use super::softmax::{exp_in_place, scale_in_place};
-use super::{Epilogue, TILE_COLUMNS, fold, load_lanes, read_lanes, store_lanes};
+use super::{Epilogue, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
 use crate::alloc::{filled, zeros};
 use crate::error::Result;
 use crate::simd::{DEPTH, F32x4, I32x4};
@@ -179,7 +179,8 @@ pub fn attend(
     let scale = 1.0 / (q.ncols() as f32).sqrt();
     let tokens = attention.ncols();
     let scores = attention.as_slice_mut().expect("attention is contiguous");
-    let mut store = StoreScaled { out: scores, width: tokens, columns: tokens, factor: |_| scale };
+    let out = Target { values: scores, stride: tokens, columns: tokens };
+    let mut store = StoreScaled { out, factor: |_| scale };
     match head {
         PackedHead::F32 { keys, .. } => gemm_f32(q, keys, &mut store),
         PackedHead::Int8(head) => {
@@ -197,20 +198,19 @@ pub fn attend(
     for (row, inverse) in scores.chunks_exact_mut(tokens).zip(&mut *inverse_sums) {
         *inverse = 1.0 / exp_in_place(row);
     }
+    let out = Target { values: context, stride: width, columns: q.ncols() };
     match head {
         PackedHead::F32 { values, .. } => {
             let e = ArrayView2::from_shape((q.nrows(), tokens), scores).expect("one row a query");
-            let out = StoreScaled { out: context, width, columns: q.ncols(), factor: |row: usize| inverse_sums[row] };
-            gemm_f32(e, values, &mut { out });
+            gemm_f32(e, values, &mut StoreScaled { out, factor: |row: usize| inverse_sums[row] });
         }
         PackedHead::Int8(head) => {
             scratch.fractions.reset(2 * q.nrows(), tokens);
             for (row, e) in scores.chunks_exact(tokens).enumerate() {
                 scratch.fractions.write_fractions(row, e);
             }
-            let scales = &head.value_scales;
-            let mut out = JoinFractions { out: context, width, columns: q.ncols(), scales, inverse_sums };
-            gemm_i8(&scratch.fractions, &head.values, &mut out);
+            let mut join = JoinFractions { out, scales: &head.value_scales, inverse_sums };
+            gemm_i8(&scratch.fractions, &head.values, &mut join);
         }
     }
     if normalise {
@@ -220,30 +220,26 @@ pub fn attend(
     }
 }
 
-/// `out[row, column] = factor(row) · sum`; rows `width` apart, of which `columns` are written.
+/// out = factor(row) · sum
 struct StoreScaled<'a, F> {
-    out: &'a mut [f32],
-    width: usize,
-    columns: usize,
+    out: Target<'a>,
     factor: F,
 }
 
 impl<F: Fn(usize) -> f32> Epilogue<F32x4> for StoreScaled<'_, F> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
-        for (r, sums) in sums.into_iter().enumerate() {
-            let factor = F32x4::splat((self.factor)(row + r));
-            let target = &mut self.out[(row + r) * self.width..][column..self.columns];
-            store_lanes(target, sums.map(|sum| sum * factor));
-        }
+        let Self { out, factor } = self;
+        out.tile::<R>(row, column, |r, target| {
+            let factor = F32x4::splat(factor(row + r));
+            store_lanes(target, [sums[r][0] * factor, sums[r][1] * factor]);
+        });
     }
 }
 
 /// Puts the two rows of [`QuantizedRows::write_fractions`] together: the high one is stored, the low one, which follows, added.
 struct JoinFractions<'a> {
-    out: &'a mut [f32],
-    width: usize,
-    columns: usize,
+    out: Target<'a>,
     scales: &'a [[f32; TILE_COLUMNS]],
     inverse_sums: &'a [f32],
 }
@@ -256,10 +252,11 @@ impl Epilogue<I32x4> for JoinFractions<'_> {
             let (query, low) = ((row + r) / 2, (row + r) % 2 == 1);
             let unit = self.inverse_sums[query] * (1.0 / FRACTION_LEVELS);
             let factor = F32x4::splat(if low { unit } else { 128.0 * unit });
-            let target = &mut self.out[query * self.width..][column..self.columns];
-            let y: [F32x4; 2] = std::array::from_fn(|i| sums[i].to_f32() * (factor * scales[i]));
-            let before = if low { read_lanes(target) } else { [F32x4::splat(0.0); 2] };
-            store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
+            let y = [0, 1].map(|i| sums[i].to_f32() * (factor * scales[i]));
+            self.out.tile::<1>(query, column, |_, target| {
+                let before = load_lanes(target);
+                store_lanes(target, if low { [before[0] + y[0], before[1] + y[1]] } else { y });
+            });
         }
     }
 }

@@ -56,25 +56,26 @@ fn tile<const R: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::store_lanes;
+    use crate::kernels::{Target, store_lanes};
     use ndarray::{Array2, s};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    struct Keep(Array2<f32>);
+    struct Keep<'a>(Target<'a>);
 
-    impl Epilogue<F32x4> for Keep {
+    impl Epilogue<F32x4> for Keep<'_> {
         fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
-            for (r, lanes) in sums.into_iter().enumerate() {
-                store_lanes(&mut self.0.row_mut(row + r).into_slice().unwrap()[column..], lanes);
-            }
+            self.0.tile::<R>(row, column, |r, target| store_lanes(target, sums[r]));
         }
     }
 
     fn product(a: ArrayView2<f32>, w: &Array2<f32>) -> Array2<f32> {
-        let mut c = Keep(Array2::zeros((a.nrows(), w.nrows())));
-        gemm_f32(a, &PackedF32::new(w.view()).unwrap(), &mut c);
-        c.0
+        let (rows, columns) = (a.nrows(), w.nrows());
+        let mut c = Array2::zeros((rows, columns));
+        let values = c.as_slice_mut().unwrap();
+        let packed = PackedF32::new(w.view()).unwrap();
+        gemm_f32(a, &packed, &mut Keep(Target { values, stride: columns, columns }));
+        c
     }
 
     /// Every remainder of the tile in all three dimensions.

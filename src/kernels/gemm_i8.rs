@@ -112,10 +112,10 @@ impl<E: Epilogue<F32x4>> Epilogue<I32x4> for Dequantize<'_, E> {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
         let ColumnScale { scales, sums: weights } = &self.columns[column / TILE_COLUMNS];
         let (scales, weights) = (load_lanes(scales), load_lanes(weights));
+        let own = &self.rows.scales()[row..][..R];
         let values = std::array::from_fn(|r| {
-            let own = self.rows.scale(row + r);
-            let (scale, offset) = (F32x4::splat(own.scale), F32x4::splat(own.offset));
-            std::array::from_fn(|i| scales[i] * (scale * sums[r][i].to_f32() + offset * weights[i]))
+            let (scale, offset) = (F32x4::splat(own[r].scale), F32x4::splat(own[r].offset));
+            [0, 1].map(|i| scales[i] * (scale * sums[r][i].to_f32() + offset * weights[i]))
         });
         self.then.tile::<R>(row, column, values);
     }

@@ -27,6 +27,43 @@ pub trait Epilogue<Lanes> {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[Lanes; 2]; R]);
 }
 
+/// Where an epilogue writes: rows of `columns` values, `stride` values apart.
+pub struct Target<'a> {
+    /// From the first value of the first row on.
+    pub values: &'a mut [f32],
+    /// From row to row.
+    pub stride: usize,
+    /// Of a row.
+    pub columns: usize,
+}
+
+impl Target<'_> {
+    /// Lets `write` have columns `column..column + 8` of the rows `row..row + R`, one after another; what is past the end is dropped.
+    #[inline(always)]
+    pub fn tile<const R: usize>(
+        &mut self,
+        row: usize,
+        column: usize,
+        mut write: impl FnMut(usize, &mut [f32; TILE_COLUMNS]),
+    ) {
+        let mut rest = &mut self.values[row * self.stride + column..];
+        let inside = self.columns - column;
+        for r in 0..R {
+            if inside >= TILE_COLUMNS {
+                write(r, rest.first_chunk_mut().expect("a row of eight"));
+            } else {
+                let mut padded = [0.0; TILE_COLUMNS];
+                padded[..inside].copy_from_slice(&rest[..inside]);
+                write(r, &mut padded);
+                rest[..inside].copy_from_slice(&padded[..inside]);
+            }
+            if r + 1 < R {
+                rest = &mut rest[self.stride..];
+            }
+        }
+    }
+}
+
 /// Rows of the next tile where `rest` rows are left: 4, or 5, or 1.
 ///
 /// A tile one row higher takes up what four do not divide: a tile of a single row takes as long as one of four, its two
@@ -71,18 +108,12 @@ pub fn fold(values: &[f32], identity: f32, f: impl Fn(F32x4, F32x4) -> F32x4) ->
     folded
 }
 
-/// Writes eight lanes to the start of `target`, dropping those past its end.
+/// Writes eight lanes.
 #[inline(always)]
-pub fn store_lanes(target: &mut [f32], lanes: [F32x4; 2]) {
-    if let Some(target) = target.first_chunk_mut::<TILE_COLUMNS>() {
-        let (halves, _) = target.as_chunks_mut::<4>();
-        lanes[0].store(&mut halves[0]);
-        lanes[1].store(&mut halves[1]);
-    } else {
-        let mut padded = [0.0; TILE_COLUMNS];
-        store_lanes(&mut padded, lanes);
-        target.copy_from_slice(&padded[..target.len()]);
-    }
+pub fn store_lanes(target: &mut [f32; TILE_COLUMNS], lanes: [F32x4; 2]) {
+    let (halves, _) = target.as_chunks_mut::<4>();
+    lanes[0].store(&mut halves[0]);
+    lanes[1].store(&mut halves[1]);
 }
 
 /// Eight lanes of `values`.
@@ -90,17 +121,4 @@ pub fn store_lanes(target: &mut [f32], lanes: [F32x4; 2]) {
 pub fn load_lanes(values: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     let (halves, _) = values.as_chunks::<4>();
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
-}
-
-/// The first eight of `values`, zeros past their end.
-#[inline(always)]
-pub fn read_lanes(values: &[f32]) -> [F32x4; 2] {
-    match values.first_chunk() {
-        Some(chunk) => load_lanes(chunk),
-        None => {
-            let mut padded = [0.0; TILE_COLUMNS];
-            padded[..values.len()].copy_from_slice(values);
-            load_lanes(&padded)
-        }
-    }
 }

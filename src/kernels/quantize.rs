@@ -75,10 +75,10 @@ impl QuantizedRows {
         &self.values[row * self.steps..][..self.steps]
     }
 
-    /// What the integers of row `row` stand for.
+    /// `[rows]`: what the integers stand for.
     #[inline(always)]
-    pub fn scale(&self, row: usize) -> RowScale {
-        self.scales[row]
+    pub fn scales(&self) -> &[RowScale] {
+        &self.scales
     }
 }
 

@@ -7,7 +7,7 @@ use crate::kernels::gelu::Gelu;
 use crate::kernels::gemm_f32::gemm_f32;
 use crate::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use crate::kernels::pack::{PackedF32, PackedI8};
-use crate::kernels::{Epilogue, TILE_COLUMNS, load_lanes, read_lanes, store_lanes};
+use crate::kernels::{Epilogue, TILE_COLUMNS, Target, load_lanes, store_lanes};
 use crate::quant::QuantizedMatrix;
 use crate::simd::F32x4;
 use ndarray::ArrayView2;
@@ -89,21 +89,22 @@ impl Linear {
     pub(super) fn forward(&self, x: Input<'_>, then: Then, out: &mut [f32]) {
         // One closure a case: the choice is made once a call, and each GEMM is compiled with its epilogue inside.
         match then {
-            Then::Store => self.product(x, out, |target, y| store_lanes(target, y)),
+            Then::Store => self.product(x, out, store_lanes),
             Then::Gelu => {
                 let gelu = Gelu::new();
                 self.product(x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
             }
             Then::Add => self.product(x, out, |target, y| {
-                let before = read_lanes(target);
+                let before = load_lanes(target);
                 store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
             }),
         }
     }
 
     #[inline(always)]
-    fn product(&self, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32], [F32x4; 2])) {
-        let mut out = Biased { out, width: self.outputs, bias: &self.bias, put };
+    fn product(&self, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])) {
+        let out = Target { values: out, stride: self.outputs, columns: self.outputs };
+        let mut out = Biased { out, bias: &self.bias, put };
         match (&self.matrix, x) {
             (Matrix::F32(weights), Input::F32(x)) => gemm_f32(x, weights, &mut out),
             (Matrix::Int8(weights, columns), Input::Int8(rows)) => {
@@ -114,21 +115,18 @@ impl Linear {
     }
 }
 
-/// Adds the bias and hands eight outputs of a row to `put`, with the place where they belong.
+/// Adds the bias and lets `put` write eight outputs of a row.
 struct Biased<'a, P> {
-    out: &'a mut [f32],
-    width: usize,
+    out: Target<'a>,
     bias: &'a [[f32; TILE_COLUMNS]],
     put: P,
 }
 
-impl<P: Fn(&mut [f32], [F32x4; 2])> Epilogue<F32x4> for Biased<'_, P> {
+impl<P: Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])> Epilogue<F32x4> for Biased<'_, P> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
-        let bias = load_lanes(&self.bias[column / TILE_COLUMNS]);
-        let rows = self.out[row * self.width..][..R * self.width].chunks_exact_mut(self.width);
-        for (target, y) in rows.zip(sums) {
-            (self.put)(&mut target[column..], [y[0] + bias[0], y[1] + bias[1]]);
-        }
+        let Self { out, bias, put } = self;
+        let bias = load_lanes(&bias[column / TILE_COLUMNS]);
+        out.tile::<R>(row, column, |r, target| put(target, [sums[r][0] + bias[0], sums[r][1] + bias[1]]));
     }
 }

@@ -3,15 +3,15 @@
 
 use ndarray::{Array2, s};
 use std::hint::black_box;
-use vitscope::kernels::Epilogue;
 use vitscope::kernels::attention::{AttendScratch, PackedHead, attend};
 use vitscope::kernels::gelu::gelu_in_place;
 use vitscope::kernels::gemm_f32::gemm_f32;
-use vitscope::kernels::gemm_i8::gemm_i8;
+use vitscope::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use vitscope::kernels::layer_norm::layer_norm;
 use vitscope::kernels::pack::{PackedF32, PackedI8};
 use vitscope::kernels::quantize::QuantizedRows;
 use vitscope::kernels::softmax::softmax_in_place;
+use vitscope::kernels::{Epilogue, Target, store_lanes};
 use vitscope::parallel::BLOCK_ROWS;
 use vitscope::quant::QuantizedMatrix;
 use vitscope::simd::{DEPTH, F32x4, I32x4, WeightStep};
@@ -63,14 +63,21 @@ impl Kernel {
     pub fn gemm_i8(m: usize, k: usize, n: usize) -> Kernel {
         let blocks = blocks(m).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
         let w = PackedI8::new(QuantizedMatrix::from_f32(normal(n, k).view()).values.view()).expect("small");
-        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_i8(a, &w, &mut Discard)))
+        let mut out = Keep::new(BLOCK_ROWS, n);
+        let columns = vec![ColumnScale::default(); n.div_ceil(8)];
+        kernel(m * k * n, move || {
+            for rows in &blocks {
+                gemm_i8(rows, &w, &mut Dequantize { rows, columns: &columns, then: &mut out });
+            }
+        })
     }
 
     /// The same in f32.
     pub fn gemm_f32(m: usize, k: usize, n: usize) -> Kernel {
         let blocks = blocks(m).map(|rows| random(rows, k)).collect::<Vec<_>>();
         let w = PackedF32::new(random(n, k).view()).expect("small");
-        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32(a.view(), &w, &mut Discard)))
+        let mut out = Keep::new(BLOCK_ROWS, n);
+        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32(a.view(), &w, &mut &mut out)))
     }
 
     /// One head of `size` channels over `tokens` tokens.
@@ -137,13 +144,29 @@ impl Kernel {
     }
 }
 
-/// Lets the sums be computed and does nothing with them.
-struct Discard;
+/// Writes the sums, as they are.
+struct Keep {
+    values: Vec<f32>,
+    columns: usize,
+}
 
-impl<Lanes> Epilogue<Lanes> for Discard {
+impl Keep {
+    fn new(rows: usize, columns: usize) -> Self {
+        Self { values: vec![0.0; rows * columns], columns }
+    }
+
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, _row: usize, _column: usize, sums: [[Lanes; 2]; R]) {
-        black_box(sums);
+    fn write<const R: usize>(&mut self, row: usize, column: usize, sums: impl Fn(usize) -> [F32x4; 2]) {
+        let Self { values, columns } = self;
+        let mut out = Target { values, stride: *columns, columns: *columns };
+        out.tile::<R>(row, column, |r, target| store_lanes(target, sums(r)));
+    }
+}
+
+impl Epilogue<F32x4> for &mut Keep {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
+        self.write::<R>(row, column, |r| sums[r]);
     }
 }
 
