@@ -1,7 +1,7 @@
 //! `f32` matrix product with packed weights.
 
-use super::pack::PackedF32;
-use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
+use super::pack::{Aligned, PackedF32};
+use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tiles};
 use crate::simd::F32x4;
 use ndarray::ArrayView2;
 
@@ -12,45 +12,30 @@ use ndarray::ArrayView2;
 pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
     for (column, panel) in w.panels() {
-        multiply(a, column, panel, epilogue);
-    }
-}
-
-/// All rows × 8 columns; a function of its own for the reason that `gemm_i8` gives.
-#[inline(never)]
-fn multiply(a: ArrayView2<f32>, column: usize, panel: &[[f32; TILE_COLUMNS]], epilogue: &mut impl Epilogue<F32x4>) {
-    let mut first = 0;
-    while first < a.nrows() {
-        let height = tile_height(a.nrows() - first);
-        match height {
-            1 => tile::<1>(a, first, column, panel, epilogue),
-            TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
-            _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
+        for (first, height) in tiles(a.nrows()) {
+            match height {
+                1 => epilogue.tile::<1>(first, column, tile(a, first, panel)),
+                TILE_ROWS => epilogue.tile::<TILE_ROWS>(first, column, tile(a, first, panel)),
+                _ => epilogue.tile::<{ TILE_ROWS + 1 }>(first, column, tile(a, first, panel)),
+            }
         }
-        first += height;
     }
 }
 
-/// R rows × 8 columns, all of k.
-#[inline(always)]
-fn tile<const R: usize>(
-    a: ArrayView2<f32>,
-    first: usize,
-    column: usize,
-    panel: &[[f32; TILE_COLUMNS]],
-    epilogue: &mut impl Epilogue<F32x4>,
-) {
+/// R rows × 8 columns, all of k; a function of its own for the reason that `gemm_i8` gives.
+#[inline(never)]
+fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[Aligned<[f32; TILE_COLUMNS]>]) -> [[F32x4; 2]; R] {
     let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
     let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[..panel.len()]);
     let mut sums = [[F32x4::splat(0.0); 2]; R];
     for (i, step) in panel.iter().enumerate() {
-        let w = load_lanes(step);
+        let w = load_lanes(&step.0);
         for (sums, row) in sums.iter_mut().zip(rows) {
             let x = F32x4::splat(row[i]);
             *sums = [x.mul_add(w[0], sums[0]), x.mul_add(w[1], sums[1])];
         }
     }
-    epilogue.tile(first, column, sums);
+    sums
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! The sums are exact whatever the order: 0 ≤ a ≤ 127 and |w| ≤ 128, so k up to 131,071 can't overflow an `i32` and every
 //! backend returns the same integers. [`MAX_K`] is checked when a model is loaded.
 
-use super::pack::{PackedI8, PanelI8};
+use super::pack::{Aligned, PackedI8, PanelI8};
 use super::quantize::QuantizedRows;
-use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
-use crate::simd::{Activation, DEPTH, F32x4, I32x4, WeightStep};
+use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tiles};
+use crate::simd::{F32x4, I32x4, WeightStep};
 
 /// The longest sum that can't overflow: MAX_K · 127 · 128 < 2³¹.
 pub const MAX_K: usize = 131_071;
@@ -18,65 +18,48 @@ pub const MAX_K: usize = 131_071;
 pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
     assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
     for (column, panel) in w.panels() {
-        multiply(a, column, panel, epilogue);
-    }
-}
-
-/// All rows × 8 columns.
-///
-/// A function of its own, and of this size: engines switch to optimised code when a function is called next, so what runs for long
-/// must be called often, and the smaller it is, the sooner it is optimised. A function a tile would cost a sixth of the speed at k = 192.
-#[inline(never)]
-fn multiply(a: &QuantizedRows, column: usize, panel: PanelI8<'_>, epilogue: &mut impl Epilogue<I32x4>) {
-    let mut first = 0;
-    while first < a.rows() {
-        let height = tile_height(a.rows() - first);
-        match height {
-            1 => tile::<1>(a, first, column, panel, epilogue),
-            TILE_ROWS => tile::<TILE_ROWS>(a, first, column, panel, epilogue),
-            _ => tile::<{ TILE_ROWS + 1 }>(a, first, column, panel, epilogue),
+        for (first, height) in tiles(a.rows()) {
+            match height {
+                1 => epilogue.tile::<1>(first, column, tile(a, first, panel)),
+                TILE_ROWS => epilogue.tile::<TILE_ROWS>(first, column, tile(a, first, panel)),
+                _ => epilogue.tile::<{ TILE_ROWS + 1 }>(first, column, tile(a, first, panel)),
+            }
         }
-        first += height;
     }
 }
 
 /// R rows × 8 columns, all of k.
-#[inline(always)]
-fn tile<const R: usize>(
-    a: &QuantizedRows,
-    first: usize,
-    column: usize,
-    panel: PanelI8<'_>,
-    epilogue: &mut impl Epilogue<I32x4>,
-) {
+///
+/// A function of its own: together with an epilogue, V8 runs out of registers in the loops as well, and a third of the speed is lost.
+/// It also gets optimised sooner, since an engine switches to optimised code when a function is called next.
+#[inline(never)]
+fn tile<const R: usize>(a: &QuantizedRows, first: usize, panel: PanelI8<'_>) -> [[I32x4; 2]; R] {
     let PanelI8 { steps, two_steps, extra, places } = panel;
-    let rows: [&[[Activation; DEPTH]]; R] = std::array::from_fn(|r| &a.row(first + r)[..steps.len()]);
+    let rows = &a.tile::<R>(first)[..steps.len()];
     let mut sums = [[I32x4::splat(0); 2]; R];
 
     // Exact integers: however the steps are put together, the sums are the same.
     let (pairs, _) = steps.as_chunks::<2>();
     let pairs = if two_steps { pairs } else { &[] };
-    let row_pairs = rows.map(|row| &row.as_chunks::<2>().0[..pairs.len()]);
-    for (i, pair) in pairs.iter().enumerate() {
-        let w = [WeightStep::load(&pair[0]), WeightStep::load(&pair[1])];
-        for (sums, row) in sums.iter_mut().zip(row_pairs) {
-            let x = &row[i];
-            *sums = WeightStep::dot_two(w, [&x[0], &x[1]], *sums);
+    for (pair, x) in pairs.iter().zip(rows.as_chunks::<2>().0) {
+        let w = [WeightStep::load(&pair[0].0), WeightStep::load(&pair[1].0)];
+        for r in 0..R {
+            sums[r] = WeightStep::dot_two(w, [&x[0][r], &x[1][r]], sums[r]);
         }
     }
+    let mut one_step = |step: &Aligned<_>, x: &[_; R]| {
+        let w = WeightStep::load(&step.0);
+        for r in 0..R {
+            sums[r] = w.dot(&x[r], sums[r]);
+        }
+    };
     for (step, place) in extra.iter().zip(places) {
-        let w = WeightStep::load(step);
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            *sums = w.dot(&row[usize::from(*place)], *sums);
-        }
+        one_step(step, &rows[usize::from(*place)]);
     }
-    for (i, step) in steps.iter().enumerate().skip(2 * pairs.len()) {
-        let w = WeightStep::load(step);
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            *sums = w.dot(&row[i], *sums);
-        }
+    for (step, x) in steps.iter().zip(rows).skip(2 * pairs.len()) {
+        one_step(step, x);
     }
-    epilogue.tile(first, column, sums);
+    sums
 }
 
 /// What the integers of 8 outputs stand for: w = scale · q.

@@ -64,17 +64,23 @@ impl Target<'_> {
     }
 }
 
-/// Rows of the next tile where `rest` rows are left: 4, or 5, or 1.
+/// The tiles of `rows` rows, each with its first row and its height: 4, or 5, or 1.
 ///
 /// A tile one row higher takes up what four do not divide: a tile of a single row takes as long as one of four, its two
 /// accumulators waiting for each other. More heights would only make more code, and engines run code slowly until it is optimised.
 #[inline(always)]
-fn tile_height(rest: usize) -> usize {
-    match rest {
-        ..TILE_ROWS => 1,
-        _ if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
-        _ => TILE_ROWS + 1,
-    }
+fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let height = match rows - first {
+            0 => return None,
+            ..TILE_ROWS => 1,
+            rest if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
+            _ => TILE_ROWS + 1,
+        };
+        first += height;
+        Some((first - height, height))
+    })
 }
 
 /// `x ← f(x)` for every element, four at a time; the last lanes of a remainder see zeros.

@@ -3,7 +3,8 @@
 //! A row x becomes q in 0..=127 with x ≈ offset + scale · q: seven bits, because the relaxed 8-bit dot product is exact and equal on
 //! every engine only within them, and an offset, because activations behind GELU and softmax lie on one side of zero.
 
-use crate::simd::{Activation, DEPTH, F32x4, store_activations, store_i8};
+use super::tiles;
+use crate::simd::{Activation, DEPTH, F32x4, I32x4, store_activations, store_i8};
 
 /// The largest quantised value.
 const LEVELS: f32 = 127.0;
@@ -18,12 +19,21 @@ pub struct RowScale {
 }
 
 /// Rows of activations in 7 bits: the integer product's left operand.
+///
+/// The rows of a tile stand together step by step, so that the product walks through them with one pointer: with one a row, V8 has
+/// too few registers left and keeps some of them on the stack, which costs a tenth of the speed.
 #[derive(Default)]
 pub struct QuantizedRows {
-    /// `[rows, steps]`; the last step of a row is padded with zeros.
+    /// Tile by tile, `[steps, rows of the tile]`; the last step of a row is padded with zeros.
     values: Vec<[Activation; DEPTH]>,
     scales: Vec<RowScale>,
     steps: usize,
+}
+
+/// Where a row's steps are.
+struct Place {
+    first: usize,
+    stride: usize,
 }
 
 impl QuantizedRows {
@@ -44,19 +54,59 @@ impl QuantizedRows {
         self.scales.resize(rows, RowScale::default());
     }
 
-    /// Quantises `x` as row `row`.
+    /// Quantises `x` as row `row`: `(x − offset) / scale` rounded to nearest (ties to even), with offset = min x and
+    /// scale = (max x − min x) / 127.
+    ///
+    /// The error of an element is at most scale / 2. A constant row has scale 0 and is exact.
     pub fn write(&mut self, row: usize, x: &[f32]) {
-        let steps = self.steps;
-        self.scales[row] = quantize_row(x, &mut self.values[row * steps..][..steps]);
+        let (min, max) = min_max(x);
+        let inverse = LEVELS / (max - min);
+        // A range of a few subnormals would make the factor infinite: such a row is constant for every purpose.
+        let constant = !inverse.is_finite();
+        let inverse = if constant { 0.0 } else { inverse };
+        let (offset, factor) = (F32x4::splat(min), F32x4::splat(inverse));
+        let place = self.place(row);
+        self.write_row(&place, x, min, |x| x.map(|x| ((x - offset) * factor).round().1));
+        self.scales[row] = RowScale { scale: if constant { 0.0 } else { (max - min) / LEVELS }, offset: min };
     }
 
     /// Writes probabilities e in 0..=1 as the rows `2 · row` and `2 · row + 1`: 14 bits, e ≈ (128 · high + low) / [`FRACTION_LEVELS`].
     ///
     /// Seven bits would not do: behind one key with most of the attention, hundreds of others share the rest, each below 1 / 254.
     pub fn write_fractions(&mut self, row: usize, e: &[f32]) {
-        let steps = self.steps;
-        let (high, low) = self.values[2 * row * steps..][..2 * steps].split_at_mut(steps);
-        split_fractions(e, high.as_flattened_mut(), low.as_flattened_mut());
+        let factor = F32x4::splat(FRACTION_LEVELS);
+        let (high, low) = (self.place(2 * row), self.place(2 * row + 1));
+        let rounded = |e: F32x4| (e * factor).round().1;
+        self.write_row(&high, e, 0.0, |e| e.map(|e| rounded(e).shift_right(7)));
+        self.write_row(&low, e, 0.0, |e| {
+            e.map(|e| {
+                let value = rounded(e);
+                value - value.shift_right(7).shift_left(7)
+            })
+        });
+    }
+
+    /// Quantises sixteen values at a time; `padding` must become 0.
+    #[inline(always)]
+    fn write_row(&mut self, place: &Place, x: &[f32], padding: f32, quantize: impl Fn([F32x4; 4]) -> [I32x4; 4]) {
+        let mut targets = self.values[place.first..].iter_mut().step_by(place.stride).take(self.steps);
+        let mut put = |x: &[f32; 16]| {
+            let mut sixteen = [0; 16];
+            store_activations(&mut sixteen, quantize(quads(x)));
+            targets.by_ref().zip(sixteen.as_chunks::<DEPTH>().0).for_each(|(target, step)| *target = *step);
+        };
+        let (chunks, rest) = x.as_chunks::<16>();
+        chunks.iter().for_each(&mut put);
+        if !rest.is_empty() {
+            let mut padded = [padding; 16];
+            padded[..rest.len()].copy_from_slice(rest);
+            put(&padded);
+        }
+    }
+
+    fn place(&self, row: usize) -> Place {
+        let (first, height) = tiles(self.rows()).find(|(first, height)| row < first + height).expect("the row exists");
+        Place { first: first * self.steps + (row - first), stride: height }
     }
 
     /// Number of rows.
@@ -69,10 +119,10 @@ impl QuantizedRows {
         self.steps
     }
 
-    /// Row `row`.
+    /// The tile of R rows from row `first` on: each step of all its rows.
     #[inline(always)]
-    pub fn row(&self, row: usize) -> &[[Activation; DEPTH]] {
-        &self.values[row * self.steps..][..self.steps]
+    pub(super) fn tile<const R: usize>(&self, first: usize) -> &[[[Activation; DEPTH]; R]] {
+        self.values[first * self.steps..][..R * self.steps].as_chunks().0
     }
 
     /// `[rows]`: what the integers stand for.
@@ -82,69 +132,8 @@ impl QuantizedRows {
     }
 }
 
-/// Writes `(x − offset) / scale` rounded to nearest (ties to even) into `target`, with offset = min x and scale = (max x − min x) / 127.
-///
-/// `target` holds ⌈len / DEPTH⌉ steps; the last is padded with 0. The error of an element is at most scale / 2. A constant row has
-/// scale 0 and is exact.
-pub fn quantize_row(x: &[f32], target: &mut [[Activation; DEPTH]]) -> RowScale {
-    assert_eq!(target.len(), x.len().div_ceil(DEPTH));
-    let (min, max) = min_max(x);
-    let inverse = LEVELS / (max - min);
-    // A range of a few subnormals would make the factor infinite: such a row is constant for every purpose.
-    if !inverse.is_finite() {
-        target.fill([0; DEPTH]);
-        return RowScale { scale: 0.0, offset: min };
-    }
-    let (offset, factor) = (F32x4::splat(min), F32x4::splat(inverse));
-    let quantize = |x: &[f32; 16]| quads(x).map(|x| ((x - offset) * factor).round().1);
-
-    let target = target.as_flattened_mut();
-    let (chunks, rest) = x.as_chunks::<16>();
-    let (targets, rest_target) = target.split_at_mut(16 * chunks.len());
-    for (x, target) in chunks.iter().zip(targets.as_chunks_mut::<16>().0) {
-        store_activations(target, quantize(x));
-    }
-    if !rest.is_empty() {
-        let mut padded = [min; 16];
-        padded[..rest.len()].copy_from_slice(rest);
-        let mut values = [0; 16];
-        store_activations(&mut values, quantize(&padded));
-        rest_target.copy_from_slice(&values[..rest_target.len()]);
-    }
-    RowScale { scale: (max - min) / LEVELS, offset: min }
-}
-
 /// What the 14 bits of [`QuantizedRows::write_fractions`] count to.
 pub const FRACTION_LEVELS: f32 = 16_383.0;
-
-/// e in 0..=1 to the high and low 7 bits of round(16383 e).
-fn split_fractions(e: &[f32], high: &mut [Activation], low: &mut [Activation]) {
-    let factor = F32x4::splat(FRACTION_LEVELS);
-    let split = |e: &[f32; 16]| {
-        let values = quads(e).map(|e| (e * factor).round().1);
-        let high = values.map(|v| v.shift_right(7));
-        let low = std::array::from_fn(|i| values[i] - high[i].shift_left(7));
-        (high, low)
-    };
-    let (chunks, rest) = e.as_chunks::<16>();
-    let (highs, rest_high) = high.split_at_mut(16 * chunks.len());
-    let (lows, rest_low) = low.split_at_mut(16 * chunks.len());
-    for ((e, high), low) in chunks.iter().zip(highs.as_chunks_mut::<16>().0).zip(lows.as_chunks_mut::<16>().0) {
-        let (h, l) = split(e);
-        store_activations(high, h);
-        store_activations(low, l);
-    }
-    if !rest.is_empty() {
-        let mut padded = [0.0; 16];
-        padded[..rest.len()].copy_from_slice(rest);
-        let (h, l) = split(&padded);
-        for (target, values) in [(rest_high, h), (rest_low, l)] {
-            let mut all = [0; 16];
-            store_activations(&mut all, values);
-            target.copy_from_slice(&all[..target.len()]);
-        }
-    }
-}
 
 /// `target = round(factor · x)` (ties to even), for products within ±127.
 pub fn quantize_i8(x: &[f32], factor: f32, target: &mut [i8]) {
@@ -189,21 +178,32 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The bound in the docs, for every remainder, and the full range being used.
+    impl QuantizedRows {
+        /// The integers of a row, padding included.
+        fn row(&self, row: usize) -> Vec<Activation> {
+            let Place { first, stride } = self.place(row);
+            self.values[first..].iter().step_by(stride).take(self.steps).flatten().copied().collect()
+        }
+    }
+
+    /// The bound in the docs, for every remainder and every place in a tile, and the full range being used.
     #[test]
     fn error_is_at_most_half_a_step() {
         let mut rng = fastrand::Rng::with_seed(5);
+        let mut rows = QuantizedRows::default();
         for n in 2..=67 {
-            let x: Vec<f32> = (0..n).map(|_| rng.f32() * 6.0 - 1.0).collect();
-            let mut target = vec![[99; DEPTH]; x.len().div_ceil(DEPTH)];
-            let RowScale { scale, offset } = quantize_row(&x, &mut target);
-            let q = target.concat();
-            for (x, q) in x.iter().zip(&q) {
-                assert!((x - offset - f32::from(*q) * scale).abs() <= scale * 0.501);
+            let x: Vec<Vec<f32>> = (0..n % 11 + 1).map(|_| (0..n).map(|_| rng.f32() * 6.0 - 1.0).collect()).collect();
+            rows.reset(x.len(), n);
+            x.iter().enumerate().for_each(|(row, x)| rows.write(row, x));
+            for (row, x) in x.iter().enumerate() {
+                let (q, RowScale { scale, offset }) = (rows.row(row), rows.scales()[row]);
+                for (x, q) in x.iter().zip(&q) {
+                    assert!((x - offset - f32::from(*q) * scale).abs() <= scale * 0.501);
+                }
+                assert_eq!(q[..n].iter().max(), Some(&127));
+                assert_eq!(q[..n].iter().min(), Some(&0));
+                assert!(q[n..].iter().all(|q| *q == 0), "padding is zero");
             }
-            assert_eq!(q[..n].iter().max(), Some(&127));
-            assert_eq!(q[..n].iter().min(), Some(&0));
-            assert!(q[n..].iter().all(|q| *q == 0), "padding is zero");
         }
     }
 
@@ -222,11 +222,12 @@ mod tests {
 
     #[test]
     fn constant_and_subnormal_rows_are_exact() {
+        let mut rows = QuantizedRows::default();
         for row in [[0.0; 5], [-3.5; 5], [0.0, 1e-44, 0.0, 0.0, 0.0]] {
-            let mut target = [[9; DEPTH]; 5usize.div_ceil(DEPTH)];
-            let scale = quantize_row(&row, &mut target);
-            assert_eq!(scale, RowScale { scale: 0.0, offset: row[0] });
-            assert!(target.as_flattened().iter().all(|q| *q == 0));
+            rows.reset(1, 5);
+            rows.write(0, &row);
+            assert_eq!(rows.scales(), [RowScale { scale: 0.0, offset: row[0] }]);
+            assert!(rows.row(0).iter().all(|q| *q == 0));
         }
     }
 
@@ -240,7 +241,7 @@ mod tests {
             let mut rows = QuantizedRows::default();
             rows.reset(4, n);
             rows.write_fractions(1, &e);
-            let (high, low) = (rows.row(2).concat(), rows.row(3).concat());
+            let (high, low) = (rows.row(2), rows.row(3));
             for (i, e) in e.iter().enumerate() {
                 assert!((0..=127).contains(&high[i]) && (0..=127).contains(&low[i]));
                 let value = (f32::from(high[i]) * 128.0 + f32::from(low[i])) / FRACTION_LEVELS;
