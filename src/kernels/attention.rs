@@ -228,12 +228,10 @@ struct StoreScaled<'a, F> {
 
 impl<F: Fn(usize) -> f32> Epilogue<F32x4> for StoreScaled<'_, F> {
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
         let Self { out, factor } = self;
-        out.tile::<R>(row, column, |r, target| {
-            let factor = F32x4::splat(factor(row + r));
-            store_lanes(target, [sums[r][0] * factor, sums[r][1] * factor]);
-        });
+        let scaled = sums.enumerate().map(|(r, sums)| sums.map(|sum| sum * F32x4::splat(factor(first + r))));
+        out.rows(first, column, scaled, store_lanes);
     }
 }
 
@@ -246,14 +244,14 @@ struct JoinFractions<'a> {
 
 impl Epilogue<I32x4> for JoinFractions<'_> {
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [I32x4; 2]>) {
         let scales = load_lanes(&self.scales[column / TILE_COLUMNS]);
-        for (r, sums) in sums.into_iter().enumerate() {
-            let (query, low) = ((row + r) / 2, (row + r) % 2 == 1);
+        for (row, sums) in (first..).zip(sums) {
+            let (query, low) = (row / 2, row % 2 == 1);
             let unit = self.inverse_sums[query] * (1.0 / FRACTION_LEVELS);
             let factor = F32x4::splat(if low { unit } else { 128.0 * unit });
             let y = [0, 1].map(|i| sums[i].to_f32() * (factor * scales[i]));
-            self.out.tile::<1>(query, column, |_, target| {
+            self.out.rows(query, column, std::iter::once(y), |target, y| {
                 let before = load_lanes(target);
                 store_lanes(target, if low { [before[0] + y[0], before[1] + y[1]] } else { y });
             });

@@ -1,30 +1,47 @@
 //! `f32` matrix product with packed weights.
 
-use super::pack::{Aligned, PackedF32};
-use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tiles};
+use super::pack::{PackedF32, StepF32};
+use super::{Epilogue, HELD_ROWS, TILE_ROWS, load_lanes, tile_height};
 use crate::simd::F32x4;
 use ndarray::ArrayView2;
 
-/// C = A Wᵀ, handed tile by tile to `epilogue`.
+/// C = A Wᵀ, handed panel by panel to `epilogue`.
 ///
 /// `a`: `[m, k]` with contiguous rows; `w`: `[n, k]`. Each output is one sum over k in index order, so it does not depend on m, n or
 /// the tile it falls in. A panel of weights is multiplied with all rows before the next one is read.
 pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
+    let mut sums = [[F32x4::splat(0.0); 2]; HELD_ROWS];
     for (column, panel) in w.panels() {
-        for (first, height) in tiles(a.nrows()) {
-            match height {
-                1 => epilogue.tile::<1>(first, column, tile(a, first, panel)),
-                TILE_ROWS => epilogue.tile::<TILE_ROWS>(first, column, tile(a, first, panel)),
-                _ => epilogue.tile::<{ TILE_ROWS + 1 }>(first, column, tile(a, first, panel)),
-            }
+        let mut first = 0;
+        while first < a.nrows() {
+            let rows = multiply(a, first, panel, &mut sums);
+            epilogue.rows(first, column, sums[..rows].iter().copied());
+            first += rows;
         }
     }
 }
 
-/// R rows × 8 columns, all of k; a function of its own for the reason that `gemm_i8` gives.
+/// As many rows from `first` on as `sums` can hold × 8 columns; returns their number.
 #[inline(never)]
-fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[Aligned<[f32; TILE_COLUMNS]>]) -> [[F32x4; 2]; R] {
+fn multiply(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [[F32x4; 2]; HELD_ROWS]) -> usize {
+    let mut done = 0;
+    while first + done < a.nrows() {
+        let (row, height) = (first + done, tile_height(a.nrows() - first - done));
+        let Some(sums) = sums.get_mut(done..done + height) else { break };
+        match height {
+            1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),
+            TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS>(a, row, panel)),
+            _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }>(a, row, panel)),
+        }
+        done += height;
+    }
+    done
+}
+
+/// R rows × 8 columns, all of k.
+#[inline(always)]
+fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[StepF32]) -> [[F32x4; 2]; R] {
     let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
     let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[..panel.len()]);
     let mut sums = [[F32x4::splat(0.0); 2]; R];
@@ -41,7 +58,7 @@ fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[Aligned<[f32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Target, store_lanes};
+    use crate::kernels::{TILE_COLUMNS, Target, store_lanes};
     use ndarray::{Array2, s};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -49,8 +66,8 @@ mod tests {
     struct Keep<'a>(Target<'a>);
 
     impl Epilogue<F32x4> for Keep<'_> {
-        fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
-            self.0.tile::<R>(row, column, |r, target| store_lanes(target, sums[r]));
+        fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
+            self.0.rows(first, column, sums, store_lanes);
         }
     }
 
@@ -67,7 +84,7 @@ mod tests {
     #[test]
     fn equals_the_naive_product() {
         let mut rng = fastrand::Rng::with_seed(3);
-        for m in 1..=2 * TILE_ROWS + 3 {
+        for m in (1..=2 * TILE_ROWS + 3).chain([HELD_ROWS, 2 * HELD_ROWS + 7]) {
             for n in 1..=2 * TILE_COLUMNS + 1 {
                 for k in [1, 2, 3, 4, 5, 8, 13, 31] {
                     let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);

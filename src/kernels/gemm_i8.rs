@@ -5,34 +5,48 @@
 
 use super::pack::{Aligned, PackedI8, PanelI8};
 use super::quantize::QuantizedRows;
-use super::{Epilogue, TILE_COLUMNS, TILE_ROWS, load_lanes, tiles};
+use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, TILE_ROWS, load_lanes, tile_height};
 use crate::simd::{F32x4, I32x4, WeightStep};
 
 /// The longest sum that can't overflow: MAX_K · 127 · 128 < 2³¹.
 pub const MAX_K: usize = 131_071;
 
-/// C = A Wᵀ in integers, handed tile by tile to `epilogue`.
+/// C = A Wᵀ in integers, handed panel by panel to `epilogue`.
 ///
 /// `a`: `[m, k]`; `w`: `[n, k]`. A panel of weights is multiplied with all rows while it is in the first-level cache, so m should be
 /// small enough (some dozen rows) for the rows to stay near as well.
 pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
     assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
+    let mut sums = [[I32x4::splat(0); 2]; HELD_ROWS];
     for (column, panel) in w.panels() {
-        for (first, height) in tiles(a.rows()) {
-            match height {
-                1 => epilogue.tile::<1>(first, column, tile(a, first, panel)),
-                TILE_ROWS => epilogue.tile::<TILE_ROWS>(first, column, tile(a, first, panel)),
-                _ => epilogue.tile::<{ TILE_ROWS + 1 }>(first, column, tile(a, first, panel)),
-            }
+        let mut first = 0;
+        while first < a.rows() {
+            let rows = multiply(a, first, panel, &mut sums);
+            epilogue.rows(first, column, sums[..rows].iter().copied());
+            first += rows;
         }
     }
 }
 
-/// R rows × 8 columns, all of k.
-///
-/// A function of its own: together with an epilogue, V8 runs out of registers in the loops as well, and a third of the speed is lost.
-/// It also gets optimised sooner, since an engine switches to optimised code when a function is called next.
+/// As many rows from `first` on as `sums` can hold × 8 columns; returns their number.
 #[inline(never)]
+fn multiply(a: &QuantizedRows, first: usize, panel: PanelI8<'_>, sums: &mut [[I32x4; 2]; HELD_ROWS]) -> usize {
+    let mut done = 0;
+    while first + done < a.rows() {
+        let (row, height) = (first + done, tile_height(a.rows() - first - done));
+        let Some(sums) = sums.get_mut(done..done + height) else { break };
+        match height {
+            1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),
+            TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS>(a, row, panel)),
+            _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }>(a, row, panel)),
+        }
+        done += height;
+    }
+    done
+}
+
+/// R rows × 8 columns, all of k.
+#[inline(always)]
 fn tile<const R: usize>(a: &QuantizedRows, first: usize, panel: PanelI8<'_>) -> [[I32x4; 2]; R] {
     let PanelI8 { steps, two_steps, extra, places } = panel;
     let rows = &a.tile::<R>(first)[..steps.len()];
@@ -92,15 +106,14 @@ pub struct Dequantize<'a, E> {
 
 impl<E: Epilogue<F32x4>> Epilogue<I32x4> for Dequantize<'_, E> {
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [I32x4; 2]>) {
         let ColumnScale { scales, sums: weights } = &self.columns[column / TILE_COLUMNS];
         let (scales, weights) = (load_lanes(scales), load_lanes(weights));
-        let own = &self.rows.scales()[row..][..R];
-        let values = std::array::from_fn(|r| {
-            let (scale, offset) = (F32x4::splat(own[r].scale), F32x4::splat(own[r].offset));
-            [0, 1].map(|i| scales[i] * (scale * sums[r][i].to_f32() + offset * weights[i]))
+        let values = sums.zip(&self.rows.scales()[first..]).map(|(sums, row)| {
+            let (scale, offset) = (F32x4::splat(row.scale), F32x4::splat(row.offset));
+            [0, 1].map(|i| scales[i] * (scale * sums[i].to_f32() + offset * weights[i]))
         });
-        self.then.tile::<R>(row, column, values);
+        self.then.rows(first, column, values);
     }
 }
 
@@ -115,11 +128,11 @@ mod tests {
     struct Keep(Array2<i32>);
 
     impl Epilogue<I32x4> for Keep {
-        fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[I32x4; 2]; R]) {
-            for (r, lanes) in sums.into_iter().enumerate() {
+        fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [I32x4; 2]>) {
+            for (r, lanes) in sums.enumerate() {
                 let values = lanes.map(I32x4::to_array).concat();
                 for (j, value) in values.into_iter().enumerate() {
-                    match self.0.get_mut([row + r, column + j]) {
+                    match self.0.get_mut([first + r, column + j]) {
                         Some(target) => *target = value,
                         None => assert_eq!(value, 0, "lanes past the last column are zero"),
                     }
@@ -159,7 +172,7 @@ mod tests {
     #[test]
     fn same_integers_as_the_naive_product() {
         let mut rng = fastrand::Rng::with_seed(4);
-        for m in 1..=2 * TILE_ROWS + 3 {
+        for m in (1..=2 * TILE_ROWS + 3).chain([HELD_ROWS - 1, HELD_ROWS, HELD_ROWS + 1, 2 * HELD_ROWS + 7]) {
             for n in 1..=2 * TILE_COLUMNS + 1 {
                 for k in [1, 2, 3, 4, 5, 8, 13, 31, 64] {
                     let a = Array2::from_shape_fn((m, k), |_| rng.u8(..=127));

@@ -21,10 +21,17 @@ pub const TILE_COLUMNS: usize = 8;
 /// Height of a GEMM tile. 4 × 8 keeps 8 accumulators, 2 weight vectors and a broadcast in the 16 registers of x86-64.
 pub const TILE_ROWS: usize = 4;
 
-/// What becomes of a finished tile of a matrix product: scale, bias, activation, residual, wherever they apply.
+/// Rows of sums that a product keeps before its epilogue takes them: an even number, and at least two blocks of rows.
+///
+/// Products and epilogues are separate loops, and functions of their own: in one, V8 runs out of registers, and a third of the speed is
+/// lost. What passes between them stays in the first-level cache. An engine switches to optimised code when a function is called
+/// next, so what runs for long must be called often; once a panel is often enough, and once a tile would cost a tenth of the speed.
+const HELD_ROWS: usize = 64;
+
+/// What becomes of the sums of a matrix product: scale, bias, activation, residual, wherever they apply.
 pub trait Epilogue<Lanes> {
-    /// `sums[r]` are C[row + r, column..column + 8]; lanes at or past the last column are zero.
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[Lanes; 2]; R]);
+    /// `sums` are C[row, column..column + 8] for the rows from `first` on; lanes at or past the last column are zero.
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [Lanes; 2]>);
 }
 
 /// Where an epilogue writes: rows of `columns` values, `stride` values apart.
@@ -38,49 +45,44 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Lets `write` have columns `column..column + 8` of the rows `row..row + R`, one after another; what is past the end is dropped.
+    /// Lets `write` put each of `lanes` into columns `column..column + 8` of a row, from row `first` on; what is past the end is dropped.
     #[inline(always)]
-    pub fn tile<const R: usize>(
+    pub fn rows(
         &mut self,
-        row: usize,
+        first: usize,
         column: usize,
-        mut write: impl FnMut(usize, &mut [f32; TILE_COLUMNS]),
+        lanes: impl Iterator<Item = [F32x4; 2]>,
+        write: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2]),
     ) {
-        let mut rest = &mut self.values[row * self.stride + column..];
+        let rows = self.values[first * self.stride..].chunks_mut(self.stride);
         let inside = self.columns - column;
-        for r in 0..R {
-            if inside >= TILE_COLUMNS {
-                write(r, rest.first_chunk_mut().expect("a row of eight"));
-            } else {
-                let mut padded = [0.0; TILE_COLUMNS];
-                padded[..inside].copy_from_slice(&rest[..inside]);
-                write(r, &mut padded);
-                rest[..inside].copy_from_slice(&padded[..inside]);
+        if inside >= TILE_COLUMNS {
+            for (row, lanes) in rows.zip(lanes) {
+                write(row[column..].first_chunk_mut().expect("a row of eight"), lanes);
             }
-            if r + 1 < R {
-                rest = &mut rest[self.stride..];
+        } else {
+            for (row, lanes) in rows.zip(lanes) {
+                let row = &mut row[column..][..inside];
+                let mut padded = [0.0; TILE_COLUMNS];
+                padded[..inside].copy_from_slice(row);
+                write(&mut padded, lanes);
+                row.copy_from_slice(&padded[..inside]);
             }
         }
     }
 }
 
-/// The tiles of `rows` rows, each with its first row and its height: 4, or 5, or 1.
+/// Rows of the next tile where `rest` rows are left: 4, or 5, or 1.
 ///
 /// A tile one row higher takes up what four do not divide: a tile of a single row takes as long as one of four, its two
-/// accumulators waiting for each other. More heights would only make more code, and engines run code slowly until it is optimised.
+/// accumulators waiting for each other.
 #[inline(always)]
-fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut first = 0;
-    std::iter::from_fn(move || {
-        let height = match rows - first {
-            0 => return None,
-            ..TILE_ROWS => 1,
-            rest if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
-            _ => TILE_ROWS + 1,
-        };
-        first += height;
-        Some((first - height, height))
-    })
+fn tile_height(rest: usize) -> usize {
+    match rest {
+        ..TILE_ROWS => 1,
+        _ if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
+        _ => TILE_ROWS + 1,
+    }
 }
 
 /// `x ← f(x)` for every element, four at a time; the last lanes of a remainder see zeros.

@@ -12,10 +12,10 @@ use ndarray::ArrayView2;
 pub struct Aligned<T>(pub T);
 
 /// One input's weights to 8 outputs.
-type StepF32 = Aligned<[f32; TILE_COLUMNS]>;
+pub(super) type StepF32 = Aligned<[f32; TILE_COLUMNS]>;
 
 /// [`DEPTH`] inputs' weights to 8 outputs.
-type StepI8 = Aligned<[i8; TILE_COLUMNS * DEPTH]>;
+pub(super) type StepI8 = Aligned<[i8; TILE_COLUMNS * DEPTH]>;
 
 /// A matrix `[n, k]` (outputs × inputs, as `nn.Linear` stores it) in `f32` panels.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! A row x becomes q in 0..=127 with x ≈ offset + scale · q: seven bits, because the relaxed 8-bit dot product is exact and equal on
 //! every engine only within them, and an offset, because activations behind GELU and softmax lie on one side of zero.
 
-use super::tiles;
+use super::tile_height;
 use crate::simd::{Activation, DEPTH, F32x4, I32x4, store_activations, store_i8};
 
 /// The largest quantised value.
@@ -105,7 +105,11 @@ impl QuantizedRows {
     }
 
     fn place(&self, row: usize) -> Place {
-        let (first, height) = tiles(self.rows()).find(|(first, height)| row < first + height).expect("the row exists");
+        let (mut first, mut height) = (0, tile_height(self.rows()));
+        while first + height <= row {
+            first += height;
+            height = tile_height(self.rows() - first);
+        }
         Place { first: first * self.steps + (row - first), stride: height }
     }
 

@@ -124,9 +124,9 @@ struct Biased<'a, P> {
 
 impl<P: Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])> Epilogue<F32x4> for Biased<'_, P> {
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
         let Self { out, bias, put } = self;
         let bias = load_lanes(&bias[column / TILE_COLUMNS]);
-        out.tile::<R>(row, column, |r, target| put(target, [sums[r][0] + bias[0], sums[r][1] + bias[1]]));
+        out.rows(first, column, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
     }
 }

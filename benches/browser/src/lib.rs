@@ -154,19 +154,14 @@ impl Keep {
     fn new(rows: usize, columns: usize) -> Self {
         Self { values: vec![0.0; rows * columns], columns }
     }
-
-    #[inline(always)]
-    fn write<const R: usize>(&mut self, row: usize, column: usize, sums: impl Fn(usize) -> [F32x4; 2]) {
-        let Self { values, columns } = self;
-        let mut out = Target { values, stride: *columns, columns: *columns };
-        out.tile::<R>(row, column, |r, target| store_lanes(target, sums(r)));
-    }
 }
 
 impl Epilogue<F32x4> for &mut Keep {
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [[F32x4; 2]; R]) {
-        self.write::<R>(row, column, |r| sums[r]);
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
+        let Keep { values, columns } = self;
+        let mut out = Target { values, stride: *columns, columns: *columns };
+        out.rows(first, column, sums, store_lanes);
     }
 }
 
