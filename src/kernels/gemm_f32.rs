@@ -27,7 +27,8 @@ pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<
 fn multiply(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [[F32x4; 2]; HELD_ROWS]) -> usize {
     let mut done = 0;
     while first + done < a.nrows() {
-        let (row, height) = (first + done, tile_height(a.nrows() - first - done));
+        let row = first + done;
+        let height = tile_height(a.nrows() - row, TILE_ROWS);
         let Some(sums) = sums.get_mut(done..done + height) else { break };
         match height {
             1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),

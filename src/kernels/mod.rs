@@ -18,8 +18,8 @@ use crate::simd::F32x4;
 /// Width of a GEMM tile: how many outputs a packed panel holds side by side.
 pub const TILE_COLUMNS: usize = 8;
 
-/// Height of a GEMM tile. 4 × 8 keeps 8 accumulators, 2 weight vectors and a broadcast in the 16 registers of x86-64.
-pub const TILE_ROWS: usize = 4;
+/// Height of a tile: 4 × 8 keeps 8 accumulators, 2 weight vectors and a broadcast in the 16 registers of x86-64.
+const TILE_ROWS: usize = 4;
 
 /// Rows of sums that a product keeps before its epilogue takes them: an even number, and at least two blocks of rows.
 ///
@@ -72,16 +72,16 @@ impl Target<'_> {
     }
 }
 
-/// Rows of the next tile where `rest` rows are left: 4, or 5, or 1.
+/// Rows of the next tile where `rest` rows are left and tiles have `rows` rows: so many, or one more, or 1.
 ///
-/// A tile one row higher takes up what four do not divide: a tile of a single row takes as long as one of four, its two
-/// accumulators waiting for each other.
+/// A tile one row higher takes up what is left over: a tile of a single row takes as long as one of four, its two accumulators waiting
+/// for each other.
 #[inline(always)]
-fn tile_height(rest: usize) -> usize {
+fn tile_height(rest: usize, rows: usize) -> usize {
     match rest {
-        ..TILE_ROWS => 1,
-        _ if rest.is_multiple_of(TILE_ROWS) => TILE_ROWS,
-        _ => TILE_ROWS + 1,
+        _ if rest < rows => 1,
+        _ if rest.is_multiple_of(rows) => rows,
+        _ => rows + 1,
     }
 }
 
