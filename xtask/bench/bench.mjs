@@ -32,8 +32,6 @@ const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 } };
 const COLD_ROUNDS = 5;
 /** Between two runs, so that threads that wait for more work by spinning have given up before the other side's turn. */
 const PAUSE_MS = 50;
-/** Module of the kernels' benchmark: exports a default function that prepares it, and `measure()`, which gives its rows. */
-const KERNELS = 'target/bench/kernels/kernels.js';
 /** More than this of the cores in use by others is worth a warning. */
 const BUSY = 0.1;
 /** f32 answers of both sides are the same mathematics. */
@@ -61,7 +59,7 @@ async function measure() {
   try {
     const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
     const visits = parts.includes('cold') ? await coldStarts(browser, models[0]) : [];
-    const kernels = parts.includes('kernels') && existsSync(new URL(KERNELS, ROOT)) ? await measureKernels(browser) : [];
+    const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
     const memory = parts.includes('memory') ? [await memoryOf(/** @type {Model} */ (models.at(-1)), 'int8')] : [];
     return {
       date: new Date().toISOString(),
@@ -287,7 +285,7 @@ function sizes(content) {
 async function measureKernels(browser) {
   say('kernels');
   const page = await openBench(browser);
-  const kernels = await page.evaluate((module) => bench.kernels(module), `${server.url}${KERNELS}`);
+  const kernels = await page.evaluate(() => bench.kernels());
   await page.context().close();
   return kernels;
 }

@@ -37,11 +37,8 @@ export const bench = {
    */
   describe: (id) => ask(workers[id], { type: 'describe' }),
 
-  /**
-   * @param {string} module
-   * @returns {Promise<import('./report.mjs').Kernel[]>}
-   */
-  kernels: (module) => ask(startWorker(), { type: 'kernels', module }),
+  /** @returns {Promise<import('./report.mjs').Kernel[]>} */
+  kernels: () => ask(startWorker(), { type: 'kernels' }),
 };
 
 Object.assign(globalThis, { bench });

@@ -11,7 +11,7 @@
  *   trace?(pixels: Float32Array): Promise<Float32Array>,
  * }} Adapter
  * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace', pixels: Float32Array} | {type: 'describe'} |
- *   {type: 'kernels', module: string}} Request
+ *   {type: 'kernels'}} Request
  */
 
 /** @type {Adapter} */
@@ -38,8 +38,7 @@ async function answer(request) {
       /** @type {{gc?: () => void}} */ (globalThis).gc?.();
       return adapter.describe();
     case 'kernels': {
-      const { default: init, measure } = await import(request.module);
-      await init();
+      const { measure } = await import('./kernels.js');
       return measure();
     }
     default: {

@@ -34,6 +34,9 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let choices = choices(options)?;
     wasm::build(sh, &[])?;
     node::install_packages(sh)?;
+    if choices["parts"].as_array().is_some_and(|parts| parts.contains(&json!("kernels"))) {
+        wasm::build_crate(sh, "vitscope-bench", &root().join("target/bench/kernels"), "kernels")?;
+    }
     for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         make_model(sh, model)?;
     }

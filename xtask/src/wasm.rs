@@ -1,5 +1,6 @@
 //! From the crate to `pkg/wasm/`: compile, wasm-bindgen, wasm-opt, for each variant.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ const SIMD128_THREADS: Variant = Variant { name: "simd128-threads", std: Std::Th
 const RELAXED_THREADS: Variant = Variant { name: "relaxed-threads", std: Std::Threads, ..RELAXED };
 /// Tests only: the scalar backend must return the same numbers in wasm too.
 pub const SCALAR: Variant = Variant { name: "scalar", simd: "", std: Std::Single };
+
+/// The crate of the engine.
+const ENGINE: &str = "vitscope";
 
 /// What `pkg/` ships; at run time `pkg/lib/features.js` chooses.
 const SHIPPED: [Variant; 4] = [SIMD128, RELAXED, SIMD128_THREADS, RELAXED_THREADS];
@@ -67,22 +71,25 @@ const OUTPUTS: [&str; 3] = ["vitscope.js", "vitscope.d.ts", "vitscope_bg.wasm"];
 impl Variant {
     /// `cargo SUBCOMMAND` for the crate as this variant, in `profile`.
     pub fn cargo<'sh>(&self, sh: &'sh Shell, toolchain: Toolchain, subcommand: &str, profile: &str) -> Cmd<'sh> {
-        self.configure(toolchain.cargo(sh, subcommand, self.std), profile)
+        self.configure(toolchain.cargo(sh, subcommand, self.std), profile, ENGINE)
     }
 
     /// `cargo clippy` likewise, in the profile `dev`; None where this toolchain has none.
     pub fn clippy<'sh>(&self, sh: &'sh Shell, toolchain: Toolchain) -> Option<Cmd<'sh>> {
-        Some(self.configure(toolchain.clippy(sh, self.std)?, "dev"))
+        Some(self.configure(toolchain.clippy(sh, self.std)?, "dev", ENGINE))
     }
 
-    fn configure<'sh>(&self, command: Cmd<'sh>, profile: &str) -> Cmd<'sh> {
-        let command = command.args(["--package", "vitscope", "--no-default-features", "--locked"]);
-        let command = command.args(["--config", &self.config(profile)]);
+    /// Kernels are compiled anew into a crate that uses them, so that one gets the same flags.
+    fn configure<'sh>(&self, command: Cmd<'sh>, profile: &str, package: &str) -> Cmd<'sh> {
+        let mut command = command.args(["--package", package, "--no-default-features", "--locked"]);
+        for package in BTreeSet::from([ENGINE, package]) {
+            command = command.args(["--config", &self.config(profile, package)]);
+        }
         if self.std == Std::Threads { command.args(["--features", "threads"]) } else { command }
     }
 
-    /// What gives our crate this variant's flags.
-    fn config(&self, profile: &str) -> String {
+    /// What gives a crate of ours this variant's flags.
+    fn config(&self, profile: &str, package: &str) -> String {
         let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
         let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
         let flags: Vec<_> = [INLINE_THRESHOLD.to_owned()]
@@ -90,7 +97,7 @@ impl Variant {
             .chain(simd)
             .chain(link.filter(|_| self.std == Std::Threads))
             .collect();
-        format!("profile.{profile}.package.vitscope.rustflags={flags:?}")
+        format!("profile.{profile}.package.{package}.rustflags={flags:?}")
     }
 
     fn wasm_opt_flags(&self) -> Vec<&'static str> {
@@ -153,31 +160,43 @@ fn publish(sh: &Shell, stamps: &str) -> Result<()> {
     Ok(())
 }
 
+/// Builds another crate of ours for wasm, in the best single-threaded variant, into the folder `out`.
+pub fn build_crate(sh: &Shell, package: &str, out: &Path, name: &str) -> Result<()> {
+    let toolchain = toolchain::find(sh)?;
+    bind(sh, &RELAXED, &compile(sh, toolchain, &RELAXED, package)?, out, name)
+}
+
 /// Makes the variant's package in the cache. Returns its stamp: the key and, for people, the sizes.
 fn package(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<String> {
-    let raw = compile(sh, toolchain, variant)?;
-    let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
     let package = variant.package_dir();
-    sh.remove_path(&package)?;
-    cmd!(sh, "{bindgen} {raw} --target web --out-name vitscope --out-dir {package}").quiet().run()?;
+    bind(sh, variant, &compile(sh, toolchain, variant, ENGINE)?, &package, "vitscope")?;
     let module = package.join("vitscope_bg.wasm");
-    let optimised = package.join("optimised.wasm");
-    let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());
-    wasm_opt.arg("-o").arg(&optimised).quiet().run()?;
-    fs::rename(&optimised, &module)?;
     let stamp = format!("{key}\n{}\n", node::sizes(sh, &[&module, &package.join("vitscope.js")])?);
     sh.write_file(variant.stamp(), &stamp)?; // the last file: without it the others count for nothing
     Ok(stamp)
 }
 
-/// Compiles the crate as a wasm module.
-fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant) -> Result<PathBuf> {
-    println!("Compiling the engine for wasm, {}, with {}", variant.name, toolchain.describe());
+/// Runs wasm-bindgen and wasm-opt on the compiled module `raw`, into a new folder `out`.
+fn bind(sh: &Shell, variant: &Variant, raw: &Path, out: &Path, name: &str) -> Result<()> {
+    let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
+    sh.remove_path(out)?;
+    cmd!(sh, "{bindgen} {raw} --target web --out-name {name} --out-dir {out}").quiet().run()?;
+    let module = out.join(format!("{name}_bg.wasm"));
+    let optimised = out.join("optimised.wasm");
+    let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());
+    wasm_opt.arg("-o").arg(&optimised).quiet().run()?;
+    Ok(fs::rename(&optimised, &module)?)
+}
+
+/// Compiles a crate of ours as a wasm module.
+fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant, package: &str) -> Result<PathBuf> {
+    println!("Compiling {package} for wasm, {}, with {}", variant.name, toolchain.describe());
+    let module = format!("{}.wasm", package.replace('-', "_"));
     let release = variant.std.target_dir().join(TARGET).join("release");
     // Variants of one std write the same file, and cargo takes the other's for its own. Without it, cargo makes it anew.
-    sh.remove_path(release.join("deps/vitscope.wasm"))?;
+    sh.remove_path(release.join("deps").join(&module))?;
     variant
-        .cargo(sh, toolchain, "rustc", "release")
+        .configure(toolchain.cargo(sh, "rustc", variant.std), "release", package)
         .args(["--lib", "--crate-type", "cdylib", "--release"])
         // Panic messages keep file and line, but not where this machine keeps them.
         .args(["--config", "profile.release.trim-paths='all'"])
@@ -187,8 +206,8 @@ fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant) -> Result<PathBu
         .args(["--config", "profile.release.package.'*'.codegen-units=16"])
         .quiet()
         .run()
-        .context("the engine does not compile for wasm")?;
-    Ok(release.join("vitscope.wasm"))
+        .with_context(|| format!("{package} does not compile for wasm"))?;
+    Ok(release.join(module))
 }
 
 /// Puts `new` where `old` is, so that a reader finds one of them whole.
@@ -294,11 +313,11 @@ source = \"registry\"
     #[test]
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
-            RELAXED.config("release"),
+            RELAXED.config("release", ENGINE),
             "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
         assert_eq!(
-            SCALAR.config("test"),
+            SCALAR.config("test", ENGINE),
             "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\"]"
         );
     }

@@ -1,0 +1,46 @@
+/** GMAC/s of the engine's kernels, one by one, in this engine. */
+
+/** What xtask builds of benches/browser; not there when types are checked. */
+const MODULE = '../../target/bench/kernels/kernels.js';
+
+/** Tokens of a 224 × 224 image in patches of 16, and its class token. */
+const TOKENS = 197;
+/** Inputs and outputs of the encoder's layers. */
+const SHAPES = /** @type {const} */ ([
+  ['ViT-Ti qkv', 192, 576], ['ViT-Ti proj', 192, 192], ['ViT-Ti fc1', 192, 768], ['ViT-Ti fc2', 768, 192],
+  ['ViT-B qkv', 768, 2304], ['ViT-B proj', 768, 768], ['ViT-B fc1', 768, 3072], ['ViT-B fc2', 3072, 768],
+]);
+/** The least of so many timings of about so many milliseconds: a kernel alone is disturbed only ever to the slower side. */
+const TIMINGS = 25;
+const TIMING_MS = 15;
+const DOT = 'peak of the int8 dot instruction';
+const MUL_ADD = 'peak of the f32 multiply-add';
+
+/** @returns {Promise<import('./report.mjs').Kernel[]>} */
+export async function measure() {
+  const { default: init, Kernel } = await import(MODULE);
+  await init();
+  /** @type {import('./report.mjs').Kernel[]} */
+  const rows = [{ name: DOT, gmacs: rate(Kernel.peak_dot()) }, { name: MUL_ADD, gmacs: rate(Kernel.peak_mul_add()) }];
+  for (const [name, k, n] of SHAPES) {
+    rows.push({ name: `int8 ${name}, ${TOKENS} × ${k} × ${n}`, gmacs: rate(Kernel.gemm_i8(TOKENS, k, n)), peak: DOT, target: 0.75 });
+    rows.push({ name: `f32 ${name}, ${TOKENS} × ${k} × ${n}`, gmacs: rate(Kernel.gemm_f32(TOKENS, k, n)), peak: MUL_ADD });
+  }
+  return rows;
+}
+
+/** @param {{work: number, run: (rounds: number) => void, free: () => void}} kernel @returns {number} GMAC/s */
+function rate(kernel) {
+  /** @param {number} rounds */
+  const time = (rounds) => {
+    const start = performance.now();
+    kernel.run(rounds);
+    return performance.now() - start;
+  };
+  let rounds = 1;
+  for (let ms = time(1); ms < TIMING_MS; ms = time(rounds)) rounds = Math.ceil(rounds * Math.min(10, Math.max(1.5, TIMING_MS / Math.max(ms, 0.1))));
+  const best = Math.min(...Array.from({ length: TIMINGS }, () => time(rounds) / rounds));
+  const macs = kernel.work;
+  kernel.free();
+  return macs / best / 1e6;
+}
