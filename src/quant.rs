@@ -2,10 +2,15 @@
 //!
 //! # Scheme
 //!
-//! W8A8. A weight row (one output channel) is stored as `q = round(w / scale)` in −127..=127 with
-//! `scale = max |w| / 127`, so |w − q · scale| ≤ scale / 2. Activations get one scale a token, computed at run time in the
-//! same way ([`crate::kernels::quantize`]). The product of the two is exact in 32-bit integers and scaled once:
-//! `y = scale_token · scale_row · Σ q_token q_row + bias`. Embeddings, biases, LayerNorm, softmax, GELU and the residual stream stay in f32.
+//! W8A7. A weight row (one output channel) is stored as `q = round(w / scale)` in −127..=127 with
+//! `scale = max |w| / 127`, so |w − q · scale| ≤ scale / 2. Activations are quantised at run time to 7 bits, 0..=127, with a scale and an
+//! offset a token ([`crate::kernels::quantize`]): within 7 bits the relaxed dot product is exact and the same on every engine. The product of
+//! the two is exact in 32-bit integers and scaled once:
+//! `y = scale_row · (scale_token · Σ q_token q_row + offset_token · Σ q_row) + bias`, where Σ q_row is known at load.
+//!
+//! Attention multiplies integers too, none of them in the file ([`crate::kernels::attention`]): queries as other activations, keys in 8 bits with a
+//! scale a token, values in 8 bits with a scale a channel, softmax's numerators in 14 bits. The patch projection, class token, positions, biases,
+//! LayerNorm, softmax, GELU and the residual stream are f32.
 //!
 //! # File
 //!

@@ -15,7 +15,7 @@ pub fn softmax_in_place(row: &mut [f32]) {
 /// Subtracting the maximum keeps every exponent ≤ 0, so nothing overflows, the largest value is 1 and the sum at least 1.
 pub fn exp_in_place(row: &mut [f32]) -> f32 {
     let max = F32x4::splat(fold(row, f32::NEG_INFINITY, F32x4::max).max_lane());
-    let exp = Exp::new();
+    let exp = Exp::prepare();
     let mut sum = F32x4::splat(0.0);
     let (quads, rest) = row.as_chunks_mut::<4>();
     for quad in quads {

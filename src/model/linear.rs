@@ -91,7 +91,7 @@ impl Linear {
         match then {
             Then::Store => self.product(x, out, store_lanes),
             Then::Gelu => {
-                let gelu = Gelu::new();
+                let gelu = Gelu::prepare();
                 self.product(x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
             }
             Then::Add => self.product(x, out, |target, y| {
