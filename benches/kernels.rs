@@ -61,7 +61,7 @@ fn gemm(c: &mut Criterion) {
         let a = random(BLOCK_ROWS, *k);
         let w = PackedF32::new(random(*n, *k).view()).unwrap();
         c.bench_function(&format!("gemm f32 {name} ({megamacs} MMAC)"), |b| {
-            b.iter(|| gemm_f32(a.view(), &w, &mut Drop))
+            b.iter(|| gemm_f32::<true>(a.view(), &w, &mut Drop))
         });
 
         let a = quantized(&a);

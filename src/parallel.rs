@@ -1,6 +1,6 @@
 //! Work shared between threads: rows of matrices, cut into blocks that are done independently.
 //!
-//! Without the feature `threads` everything runs in the calling thread, through the same functions. Nothing here allocates.
+//! Without the feature `threads` everything runs in the calling thread, through the same functions.
 
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
 

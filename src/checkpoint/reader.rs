@@ -96,7 +96,11 @@ impl<'a> Reader<'a> {
         let shape = [width, 3, height, columns];
         let weights = self.array2(&format!("{prefix}.weight"), &shape, 3 * height * columns)?;
         let bias = self.floats(&format!("{prefix}.bias"), &[width])?;
-        Ok(Linear::new(Matrix::f32(weights.view())?, &bias))
+        let matrix = match self.precision {
+            Precision::F32 => Matrix::f32(weights.view()),
+            Precision::Int8 => Matrix::unfused(weights.view()),
+        };
+        Ok(Linear::new(matrix?, &bias))
     }
 
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.

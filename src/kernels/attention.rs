@@ -182,7 +182,7 @@ pub fn attend(
     let out = Target { values: scores, stride: tokens, columns: tokens };
     let mut store = StoreScaled { out, factor: |_| scale };
     match head {
-        PackedHead::F32 { keys, .. } => gemm_f32(q, keys, &mut store),
+        PackedHead::F32 { keys, .. } => gemm_f32::<true>(q, keys, &mut store),
         PackedHead::Int8(head) => {
             scratch.queries.reset(q.nrows(), q.ncols());
             rows(q).enumerate().for_each(|(row, q)| scratch.queries.write(row, q));
@@ -202,7 +202,7 @@ pub fn attend(
     match head {
         PackedHead::F32 { values, .. } => {
             let e = ArrayView2::from_shape((q.nrows(), tokens), scores).expect("one row a query");
-            gemm_f32(e, values, &mut StoreScaled { out, factor: |row: usize| inverse_sums[row] });
+            gemm_f32::<true>(e, values, &mut StoreScaled { out, factor: |row: usize| inverse_sums[row] });
         }
         PackedHead::Int8(head) => {
             scratch.fractions.reset(2 * q.nrows(), tokens);

@@ -9,13 +9,16 @@ use ndarray::ArrayView2;
 ///
 /// `a`: `[m, k]` with contiguous rows; `w`: `[n, k]`. Each output is one sum over k in index order, so it does not depend on m, n or
 /// the tile it falls in. A panel of weights is multiplied with all rows before the next one is read.
-pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
+///
+/// `FUSED`: by a multiply-add that an engine may round once, where it has one; otherwise products and sums round each, and every
+/// engine returns the same bits.
+pub fn gemm_f32<const FUSED: bool>(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
     let mut sums = [[F32x4::splat(0.0); 2]; HELD_ROWS];
     for (column, panel) in w.panels() {
         let mut first = 0;
         while first < a.nrows() {
-            let rows = multiply(a, first, panel, &mut sums);
+            let rows = multiply::<FUSED>(a, first, panel, &mut sums);
             epilogue.rows(first, column, sums[..rows].iter().copied());
             first += rows;
         }
@@ -24,16 +27,21 @@ pub fn gemm_f32(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<
 
 /// As many rows from `first` on as `sums` can hold × 8 columns; returns their number.
 #[inline(never)]
-fn multiply(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [[F32x4; 2]; HELD_ROWS]) -> usize {
+fn multiply<const FUSED: bool>(
+    a: ArrayView2<f32>,
+    first: usize,
+    panel: &[StepF32],
+    sums: &mut [[F32x4; 2]; HELD_ROWS],
+) -> usize {
     let mut done = 0;
     while first + done < a.nrows() {
         let row = first + done;
         let height = tile_height(a.nrows() - row, TILE_ROWS);
         let Some(sums) = sums.get_mut(done..done + height) else { break };
         match height {
-            1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),
-            TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS>(a, row, panel)),
-            _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }>(a, row, panel)),
+            1 => sums.copy_from_slice(&tile::<1, FUSED>(a, row, panel)),
+            TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS, FUSED>(a, row, panel)),
+            _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }, FUSED>(a, row, panel)),
         }
         done += height;
     }
@@ -42,7 +50,7 @@ fn multiply(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [[F3
 
 /// R rows × 8 columns, all of k.
 #[inline(always)]
-fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[StepF32]) -> [[F32x4; 2]; R] {
+fn tile<const R: usize, const FUSED: bool>(a: ArrayView2<f32>, first: usize, panel: &[StepF32]) -> [[F32x4; 2]; R] {
     let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
     let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[..panel.len()]);
     let mut sums = [[F32x4::splat(0.0); 2]; R];
@@ -50,7 +58,7 @@ fn tile<const R: usize>(a: ArrayView2<f32>, first: usize, panel: &[StepF32]) -> 
         let w = load_lanes(&step.0);
         for (sums, row) in sums.iter_mut().zip(rows) {
             let x = F32x4::splat(row[i]);
-            *sums = [x.mul_add(w[0], sums[0]), x.mul_add(w[1], sums[1])];
+            *sums = [0, 1].map(|i| if FUSED { x.mul_add(w[i], sums[i]) } else { x * w[i] + sums[i] });
         }
     }
     sums
@@ -72,12 +80,12 @@ mod tests {
         }
     }
 
-    fn product(a: ArrayView2<f32>, w: &Array2<f32>) -> Array2<f32> {
+    fn product<const FUSED: bool>(a: ArrayView2<f32>, w: &Array2<f32>) -> Array2<f32> {
         let (rows, columns) = (a.nrows(), w.nrows());
         let mut c = Array2::zeros((rows, columns));
         let values = c.as_slice_mut().unwrap();
         let packed = PackedF32::new(w.view()).unwrap();
-        gemm_f32(a, &packed, &mut Keep(Target { values, stride: columns, columns }));
+        gemm_f32::<FUSED>(a, &packed, &mut Keep(Target { values, stride: columns, columns }));
         c
     }
 
@@ -90,9 +98,10 @@ mod tests {
                 for k in [1, 2, 3, 4, 5, 8, 13, 31] {
                     let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
                     let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
-                    let c = product(a.view(), &w);
-                    let difference = (&c - &a.dot(&w.t())).mapv(f32::abs);
-                    assert!(difference.iter().all(|d| *d < 1e-5), "{m} × {n} × {k}: {difference}");
+                    for c in [product::<true>(a.view(), &w), product::<false>(a.view(), &w)] {
+                        let difference = (&c - &a.dot(&w.t())).mapv(f32::abs);
+                        assert!(difference.iter().all(|d| *d < 1e-5), "{m} × {n} × {k}: {difference}");
+                    }
                 }
             }
         }
@@ -104,6 +113,6 @@ mod tests {
         let wide = Array2::from_shape_fn((5, 12), |(r, c)| (r * 12 + c) as f32);
         let a = wide.slice(s![.., 4..8]);
         let w = Array2::from_shape_fn((3, 4), |(r, c)| (r + 2 * c) as f32);
-        assert_eq!(product(a, &w), a.dot(&w.t()));
+        assert_eq!(product::<true>(a, &w), a.dot(&w.t()));
     }
 }

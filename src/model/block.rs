@@ -30,7 +30,7 @@ impl Block {
 
     /// Takes the residual stream in `scratch` through block number `layer`.
     ///
-    /// Threads share it by tokens. They wait for each other only where a query needs the keys and values of all tokens.
+    /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
     pub fn forward(&self, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
         let Scratch { stream, qkv, heads, workers, .. } = scratch;
         let tokens = stream.nrows();

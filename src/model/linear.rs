@@ -24,6 +24,8 @@ pub struct Linear {
 pub enum Matrix {
     /// 32-bit floats.
     F32(PackedF32),
+    /// 32-bit floats multiplied without fusing: the patches of an int8 model, whose answers are then the same bits in every engine.
+    Unfused(PackedF32),
     /// 8-bit integers and what they stand for.
     Int8(PackedI8, Vec<ColumnScale>),
 }
@@ -43,6 +45,11 @@ impl Matrix {
     /// Packs 32-bit weights `[out, in]`.
     pub fn f32(weights: ArrayView2<f32>) -> Result<Self> {
         Ok(Self::F32(PackedF32::new(weights)?))
+    }
+
+    /// The same, for products that are never fused.
+    pub fn unfused(weights: ArrayView2<f32>) -> Result<Self> {
+        Ok(Self::Unfused(PackedF32::new(weights)?))
     }
 
     /// Packs 8-bit weights.
@@ -66,7 +73,7 @@ impl Linear {
     /// The form in which it wants its input.
     pub(super) fn precision(&self) -> Precision {
         match self.matrix {
-            Matrix::F32(_) => Precision::F32,
+            Matrix::F32(_) | Matrix::Unfused(_) => Precision::F32,
             Matrix::Int8(..) => Precision::Int8,
         }
     }
@@ -79,7 +86,7 @@ impl Linear {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         let matrix = match &self.matrix {
-            Matrix::F32(weights) => weights.bytes(),
+            Matrix::F32(weights) | Matrix::Unfused(weights) => weights.bytes(),
             Matrix::Int8(weights, columns) => weights.bytes() + size_of_val(columns.as_slice()),
         };
         matrix + size_of_val(self.bias.as_slice())
@@ -106,7 +113,8 @@ impl Linear {
         let out = Target { values: out, stride: self.outputs, columns: self.outputs };
         let mut out = Biased { out, bias: &self.bias, put };
         match (&self.matrix, x) {
-            (Matrix::F32(weights), Input::F32(x)) => gemm_f32(x, weights, &mut out),
+            (Matrix::F32(weights), Input::F32(x)) => gemm_f32::<true>(x, weights, &mut out),
+            (Matrix::Unfused(weights), Input::F32(x)) => gemm_f32::<false>(x, weights, &mut out),
             (Matrix::Int8(weights, columns), Input::Int8(rows)) => {
                 gemm_i8(rows, weights, &mut Dequantize { rows, columns, then: out });
             }

@@ -50,7 +50,7 @@ const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=100";
 /// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
     "-O3",
-    // The tiles of a product stay functions of their own, for engines to optimise them soon; see `kernels::gemm_i8`.
+    // A product stays a function of its own, apart from its epilogue; see `kernels::HELD_ROWS`.
     "--one-caller-inline-max-function-size=0",
     "--enable-simd",
     "--enable-bulk-memory",

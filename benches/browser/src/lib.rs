@@ -77,7 +77,7 @@ impl Kernel {
         let blocks = blocks(m).map(|rows| random(rows, k)).collect::<Vec<_>>();
         let w = PackedF32::new(random(n, k).view()).expect("small");
         let mut out = Keep::new(BLOCK_ROWS, n);
-        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32(a.view(), &w, &mut &mut out)))
+        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32::<true>(a.view(), &w, &mut &mut out)))
     }
 
     /// One head of `size` channels over `tokens` tokens.

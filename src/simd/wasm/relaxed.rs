@@ -51,8 +51,8 @@ impl WeightStep {
 
 /// Whether [`WeightStep::dot_two`] is faster than two steps: on x86-64 without VNNI, or with AVX-512's form of it, which V8 does not use.
 ///
-/// There the dot product is three instructions, two of them on the two ports that multiply: bytes to 16-bit sums of pairs, those to 32
-/// bits, and the addition. Adding two pairs of pairs before they are widened saves one in four multiplications.
+/// There the dot product is five instructions: two that make a vector of ones, bytes to 16-bit sums of pairs, those times one to 32
+/// bits, and the addition. Adding two pairs of pairs before they are widened makes it six for twice the work.
 ///
 /// No wasm can ask for the processor, but an instruction without a defined result for 8-bit operands tells what became of it: 16-bit
 /// sums saturate at 2 · 32,767, VNNI returns 4 · 127 · 255, and SDOT takes 255 for −1.
