@@ -1,7 +1,7 @@
 //! `f32` matrix product with packed weights.
 
 use super::pack::{PackedF32, StepF32};
-use super::{Epilogue, HELD_ROWS, TILE_ROWS, load_lanes, tile_height};
+use super::{Epilogue, HELD_ROWS, TILE_ROWS, hold, load_lanes};
 use crate::simd::F32x4;
 use ndarray::ArrayView2;
 
@@ -33,19 +33,11 @@ fn multiply<const FUSED: bool>(
     panel: &[StepF32],
     sums: &mut [[F32x4; 2]; HELD_ROWS],
 ) -> usize {
-    let mut done = 0;
-    while first + done < a.nrows() {
-        let row = first + done;
-        let height = tile_height(a.nrows() - row, TILE_ROWS);
-        let Some(sums) = sums.get_mut(done..done + height) else { break };
-        match height {
-            1 => sums.copy_from_slice(&tile::<1, FUSED>(a, row, panel)),
-            TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS, FUSED>(a, row, panel)),
-            _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }, FUSED>(a, row, panel)),
-        }
-        done += height;
-    }
-    done
+    hold(first, a.nrows(), TILE_ROWS, sums, |row, height, sums| match height {
+        1 => sums.copy_from_slice(&tile::<1, FUSED>(a, row, panel)),
+        TILE_ROWS => sums.copy_from_slice(&tile::<TILE_ROWS, FUSED>(a, row, panel)),
+        _ => sums.copy_from_slice(&tile::<{ TILE_ROWS + 1 }, FUSED>(a, row, panel)),
+    })
 }
 
 /// R rows × 8 columns, all of k.

@@ -85,6 +85,27 @@ fn tile_height(rest: usize, rows: usize) -> usize {
     }
 }
 
+/// Fills `sums` from row `first` of `rows` on, as far as whole tiles go, and returns the number of rows: `tile(row, height, sums)` does
+/// a tile.
+#[inline(always)]
+fn hold<Lanes>(
+    first: usize,
+    rows: usize,
+    tile_rows: usize,
+    sums: &mut [[Lanes; 2]; HELD_ROWS],
+    mut tile: impl FnMut(usize, usize, &mut [[Lanes; 2]]),
+) -> usize {
+    let mut done = 0;
+    while first + done < rows {
+        let row = first + done;
+        let height = tile_height(rows - row, tile_rows);
+        let Some(sums) = sums.get_mut(done..done + height) else { break };
+        tile(row, height, sums);
+        done += height;
+    }
+    done
+}
+
 /// `x ← f(x)` for every element, four at a time; the last lanes of a remainder see zeros.
 #[inline(always)]
 pub fn map_in_place(values: &mut [f32], f: impl Fn(F32x4) -> F32x4) {

@@ -57,11 +57,6 @@ impl PackedF32 {
         }
     }
 
-    /// Outputs.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
     /// Inputs.
     pub fn k(&self) -> usize {
         self.k
@@ -175,16 +170,6 @@ impl PackedI8 {
                 }
             }
         }
-    }
-
-    /// Outputs.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// Inputs.
-    pub fn k(&self) -> usize {
-        self.k
     }
 
     /// Steps a row of activations must hold.

@@ -50,8 +50,7 @@ impl QuantizedRows {
         Ok(Self {
             values: crate::alloc::reserve("quantised activations", &[rows, steps])?,
             scales: crate::alloc::reserve("activation scales", &[rows])?,
-            steps,
-            tile_rows: tile_rows(),
+            ..Self::default()
         })
     }
 
@@ -99,18 +98,11 @@ impl QuantizedRows {
     #[inline(always)]
     fn write_row(&mut self, place: &Place, x: &[f32], padding: f32, quantize: impl Fn([F32x4; 4]) -> [I32x4; 4]) {
         let mut targets = self.values[place.first..].iter_mut().step_by(place.stride).take(self.steps);
-        let mut put = |x: &[f32; 16]| {
+        sixteens(x, padding, |x| {
             let mut sixteen = [0; 16];
-            store_activations(&mut sixteen, quantize(quads(x)));
+            store_activations(&mut sixteen, quantize(x));
             targets.by_ref().zip(sixteen.as_chunks::<DEPTH>().0).for_each(|(target, step)| *target = *step);
-        };
-        let (chunks, rest) = x.as_chunks::<16>();
-        chunks.iter().for_each(&mut put);
-        if !rest.is_empty() {
-            let mut padded = [padding; 16];
-            padded[..rest.len()].copy_from_slice(rest);
-            put(&padded);
-        }
+        });
     }
 
     fn place(&self, row: usize) -> Place {
@@ -157,18 +149,30 @@ pub const FRACTION_LEVELS: f32 = 16_383.0;
 /// `target = round(factor · x)` (ties to even), for products within ±127.
 pub fn quantize_i8(x: &[f32], factor: f32, target: &mut [i8]) {
     let factor = F32x4::splat(factor);
-    let quantize = |x: &[f32; 16]| quads(x).map(|x| (x * factor).round().1);
+    let mut targets = target.chunks_mut(16);
+    sixteens(x, 0.0, |x| {
+        let values = x.map(|x| (x * factor).round().1);
+        let target = targets.next().expect("as long as x");
+        match target.first_chunk_mut() {
+            Some(target) => store_i8(target, values),
+            None => {
+                let mut padded = [0; 16];
+                store_i8(&mut padded, values);
+                target.copy_from_slice(&padded[..target.len()]);
+            }
+        }
+    });
+}
+
+/// Hands `x` to `work` sixteen values at a time, the last ones filled up with `padding`.
+#[inline(always)]
+fn sixteens(x: &[f32], padding: f32, mut work: impl FnMut([F32x4; 4])) {
     let (chunks, rest) = x.as_chunks::<16>();
-    let (targets, rest_target) = target.split_at_mut(16 * chunks.len());
-    for (x, target) in chunks.iter().zip(targets.as_chunks_mut::<16>().0) {
-        store_i8(target, quantize(x));
-    }
+    chunks.iter().for_each(|x| work(quads(x)));
     if !rest.is_empty() {
-        let mut padded = [0.0; 16];
+        let mut padded = [padding; 16];
         padded[..rest.len()].copy_from_slice(rest);
-        let mut values = [0; 16];
-        store_i8(&mut values, quantize(&padded));
-        rest_target.copy_from_slice(&values[..rest.len()]);
+        work(quads(&padded));
     }
 }
 

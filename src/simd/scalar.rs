@@ -71,12 +71,6 @@ impl F32x4 {
         I32x4(self.0.map(|x| x.to_bits() as i32))
     }
 
-    /// `self · b + c`, rounded twice.
-    #[inline(always)]
-    pub fn mul_add(self, b: Self, c: Self) -> Self {
-        self * b + c
-    }
-
     /// The sum of the lanes, as (0 + 2) + (1 + 3).
     #[inline(always)]
     pub fn sum(self) -> f32 {
@@ -156,17 +150,6 @@ impl WeightStep {
         let pair = |j: usize| i32::from(w[2 * j]) * x[0] + i32::from(w[2 * j + 1]) * x[1];
         [sums[0] + I32x4([pair(0), pair(1), pair(2), pair(3)]), sums[1] + I32x4([pair(4), pair(5), pair(6), pair(7)])]
     }
-
-    /// Two steps of [`WeightStep::dot`].
-    #[inline(always)]
-    pub fn dot_two(two: [Self; 2], x: [&[Activation; DEPTH]; 2], sums: [I32x4; 2]) -> [I32x4; 2] {
-        two[1].dot(x[1], two[0].dot(x[0], sums))
-    }
-}
-
-/// Whether [`WeightStep::dot_two`] is faster than two steps.
-pub fn prefers_two_steps() -> bool {
-    false
 }
 
 /// Writes sixteen values of 0..=127.

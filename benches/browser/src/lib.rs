@@ -1,16 +1,13 @@
-//! The engine's kernels one by one, for JavaScript to time. Made for wasm alone: natively this crate is empty.
+//! The engine's matrix products, and the peaks they are held against, for JavaScript to time. Made for wasm alone: natively this crate
+//! is empty. Kernels that have no peak to reach are in `benches/kernels.rs`.
 #![cfg(target_arch = "wasm32")]
 
-use ndarray::{Array2, s};
+use ndarray::Array2;
 use std::hint::black_box;
-use vitscope::kernels::attention::{AttendScratch, PackedHead, attend};
-use vitscope::kernels::gelu::gelu_in_place;
 use vitscope::kernels::gemm_f32::gemm_f32;
 use vitscope::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
-use vitscope::kernels::layer_norm::layer_norm;
 use vitscope::kernels::pack::{PackedF32, PackedI8};
 use vitscope::kernels::quantize::QuantizedRows;
-use vitscope::kernels::softmax::softmax_in_place;
 use vitscope::kernels::{Epilogue, Target, store_lanes};
 use vitscope::parallel::BLOCK_ROWS;
 use vitscope::quant::QuantizedMatrix;
@@ -21,7 +18,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 pub struct Kernel {
     run: Box<dyn FnMut()>,
-    /// Multiply-accumulates, or values, of one run.
+    /// Multiply-accumulates of one run.
     pub work: f64,
 }
 
@@ -80,64 +77,6 @@ impl Kernel {
         kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32::<true>(a.view(), &w, &mut &mut out)))
     }
 
-    /// One head of `size` channels over `tokens` tokens.
-    pub fn attention(int8: bool, tokens: usize, size: usize) -> Kernel {
-        let qkv = random(tokens, 3 * size);
-        let mut head =
-            if int8 { PackedHead::int8(tokens, size) } else { PackedHead::f32(tokens, size) }.expect("small");
-        let mut scratch = AttendScratch::new(BLOCK_ROWS, tokens, size).expect("small");
-        let mut attention = Array2::zeros((BLOCK_ROWS, tokens));
-        let mut context = vec![0.0; BLOCK_ROWS * size];
-        kernel(2 * tokens * tokens * size, move || {
-            let third = |i: usize| qkv.slice(s![.., i * size..(i + 1) * size]);
-            head.pack(third(1), third(2));
-            for first in (0..tokens).step_by(BLOCK_ROWS) {
-                let q = third(0).slice_move(s![first..tokens.min(first + BLOCK_ROWS), ..]);
-                let attention = attention.slice_mut(s![..q.nrows(), ..]);
-                attend(q, &head, &mut scratch, attention, false, &mut context, size);
-            }
-        })
-    }
-
-    /// Keys and values of one head of `size` channels over `tokens` tokens.
-    pub fn pack(int8: bool, tokens: usize, size: usize) -> Kernel {
-        let qkv = random(tokens, 2 * size);
-        let mut head =
-            if int8 { PackedHead::int8(tokens, size) } else { PackedHead::f32(tokens, size) }.expect("small");
-        kernel(2 * tokens * size, move || head.pack(qkv.slice(s![.., ..size]), qkv.slice(s![.., size..])))
-    }
-
-    /// GELU of `n` values.
-    pub fn gelu(n: usize) -> Kernel {
-        let values = random(1, n).into_raw_vec_and_offset().0;
-        let mut work = values.clone();
-        kernel(n, move || {
-            work.copy_from_slice(&values);
-            gelu_in_place(black_box(&mut work));
-        })
-    }
-
-    /// Softmax of a row of `n` values.
-    pub fn softmax(n: usize) -> Kernel {
-        let mut row = random(1, n).into_raw_vec_and_offset().0;
-        kernel(n, move || softmax_in_place(black_box(&mut row)))
-    }
-
-    /// LayerNorm of `n` values.
-    pub fn layer_norm(n: usize) -> Kernel {
-        let x = random(1, n).into_raw_vec_and_offset().0;
-        let (weight, bias, mut out) = (vec![1.0; n], vec![0.0; n], vec![0.0; n]);
-        kernel(n, move || layer_norm(black_box(&x), &weight, &bias, 1e-6, black_box(&mut out)))
-    }
-
-    /// Quantisation of a row of `n` values.
-    pub fn quantize(n: usize) -> Kernel {
-        let x = random(1, n).into_raw_vec_and_offset().0;
-        let mut rows = QuantizedRows::default();
-        rows.reset(1, n);
-        kernel(n, move || rows.write(0, black_box(&x)))
-    }
-
     /// Runs it `rounds` times.
     pub fn run(&mut self, rounds: usize) {
         (0..rounds).for_each(|_| (self.run)());
@@ -191,10 +130,4 @@ fn quantized(x: &Array2<f32>) -> QuantizedRows {
     rows.reset(x.nrows(), x.ncols());
     x.rows().into_iter().enumerate().for_each(|(i, row)| rows.write(i, row.to_slice().expect("contiguous")));
     rows
-}
-
-/// Whether weights are multiplied two steps at once here, see `vitscope::simd`.
-#[wasm_bindgen]
-pub fn two_steps() -> bool {
-    vitscope::simd::prefers_two_steps()
 }

@@ -1,6 +1,6 @@
-//! What simd128 alone offers: products of 16-bit pairs, and a multiply-add that rounds twice.
+//! What simd128 alone offers: products of 16-bit pairs.
 
-use super::{F32x4, I32x4};
+use super::I32x4;
 use core::arch::wasm32::*;
 
 /// What the kernels run on, for humans.
@@ -32,17 +32,6 @@ impl WeightStep {
         let x = unsafe { v128_load32_splat(x.as_ptr().cast()) };
         [0, 1].map(|half| I32x4(i32x4_add(sums[half].0, i32x4_dot_i16x8(self.0[half], x))))
     }
-
-    /// Two steps of [`WeightStep::dot`].
-    #[inline(always)]
-    pub fn dot_two(two: [Self; 2], x: [&[Activation; DEPTH]; 2], sums: [I32x4; 2]) -> [I32x4; 2] {
-        two[1].dot(x[1], two[0].dot(x[0], sums))
-    }
-}
-
-/// Whether [`WeightStep::dot_two`] is faster than two steps.
-pub fn prefers_two_steps() -> bool {
-    false
 }
 
 /// Writes sixteen values of 0..=127.
@@ -52,13 +41,5 @@ pub fn store_activations(target: &mut [Activation; 16], values: [I32x4; 4]) {
     for (half, values) in halves.iter_mut().zip(values.as_chunks::<2>().0) {
         // SAFETY: `half` is 16 writable bytes; v128.store takes any alignment.
         unsafe { v128_store(half.as_mut_ptr().cast(), i16x8_narrow_i32x4(values[0].0, values[1].0)) }
-    }
-}
-
-impl F32x4 {
-    /// `self · b + c`, rounded twice.
-    #[inline(always)]
-    pub fn mul_add(self, b: Self, c: Self) -> Self {
-        self * b + c
     }
 }

@@ -9,7 +9,7 @@ use core::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
-pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, prefers_two_steps, store_activations};
+pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, store_activations};
 #[cfg(target_feature = "relaxed-simd")]
 pub use relaxed::{Activation, BACKEND, DEPTH, WeightStep, prefers_two_steps, store_activations};
 
