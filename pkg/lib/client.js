@@ -4,7 +4,8 @@ import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
 import { JobQueue } from './queue.js';
-import { normaliseSource } from './source.js';
+import { normaliseSource, readSource } from './source.js';
+import { fetchModule } from './wasm.js';
 
 /**
  * @typedef {import('../index.js').ImageSource} ImageSource
@@ -46,17 +47,27 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
+  static async load(source, { dtype, simd, threads, signal, onProgress = () => {} } = {}) {
     signal?.throwIfAborted();
-    const request = { source: normaliseSource(source), dtype: checkDtype(dtype), backend: chooseBackend(checkSimd(simd), checkThreads(threads), true) };
+    const parts = normaliseSource(source);
+    checkDtype(dtype);
+    const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const queue = new JobQueue();
+    // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
     const bridge = new WorkerBridge((error) => queue.close(error));
-    const abort = () => bridge.close(signal?.reason);
+    const downloads = new AbortController();
+    const stop = (/** @type {unknown} */ reason) => {
+      bridge.close(/** @type {Error} */ (reason));
+      downloads.abort(reason);
+    };
+    const abort = () => stop(signal?.reason);
     signal?.addEventListener('abort', abort);
     try {
-      return new Vitscope(bridge, queue, await bridge.load(request, onProgress));
+      const module = fetchModule(backend, (loaded, total) => onProgress({ phase: 'wasm', loaded, total }));
+      const files = readSource(parts, { signal: downloads.signal, onProgress });
+      return new Vitscope(bridge, queue, await bridge.load({ backend, dtype, module, files }, onProgress));
     } catch (error) {
-      bridge.close();
+      stop(error);
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);

@@ -1,8 +1,11 @@
+/** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { checkDtype, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { VitscopeError, closed, fromEngine } from './errors.js';
 import { chooseBackend } from './features.js';
-import { normaliseSource, readSource } from './source.js';
+import { normaliseSource, readSource, release } from './source.js';
 import { loadWasm } from './wasm.js';
+
+export { VitscopeError } from './errors.js';
 
 /**
  * @typedef {import('../index.js').ModelConfig} ModelConfig
@@ -10,7 +13,8 @@ import { loadWasm } from './wasm.js';
  * @typedef {import('../index.js').LoadOptions} LoadOptions
  * @typedef {import('../index.js').Backend} Backend
  * @typedef {import('../engine.js').ImageLike} ImageLike
- * @typedef {import('./source.js').Source} Source
+ * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
  */
 
@@ -30,7 +34,7 @@ export class Engine {
 
   /**
    * @param {WasmEngine} wasm
-   * @param {{backend: Backend, memory: WebAssembly.Memory}} instance
+   * @param {Instance} instance
    */
   constructor(wasm, { backend, memory }) {
     this.#wasm = wasm;
@@ -44,34 +48,33 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
-    const files = normaliseSource(source);
+  static async load(source, { dtype, simd, threads, signal, onProgress = () => {} } = {}) {
+    const parts = normaliseSource(source);
     checkDtype(dtype);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
-    return Engine.fromSource(files, { dtype, backend, signal, onProgress });
+    const [instance, files] = await Promise.all([
+      loadWasm(backend, { onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
+      readSource(parts, { signal, onProgress }),
+    ]);
+    signal?.throwIfAborted();
+    return Engine.prepare(instance, files, { dtype, onProgress });
   }
 
   /**
-   * What `load` does once its arguments are checked and the backend is chosen; the worker starts here.
-   * @param {Source} source
-   * @param {{dtype?: 'f32' | 'int8', backend: Backend, alarm?: string, owned?: boolean, signal?: AbortSignal, onProgress?: LoadOptions['onProgress']}} options
-   *   alarm: where threads report their end; owned: the source's buffer is nobody else's
+   * What `load` ends with, once the engine and the model's files are there; the worker starts here.
+   * @param {Instance} instance
+   * @param {ModelFiles} files
+   * @param {{dtype?: 'f32' | 'int8', onProgress: NonNullable<LoadOptions['onProgress']>}} options
    */
-  static async fromSource(source, { dtype, backend, alarm, owned, signal, onProgress = () => {} }) {
-    const [instance, files] = await Promise.all([
-      loadWasm(backend, { alarm, onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
-      readSource(source, { owned, signal, onProgress }),
-    ]);
-    signal?.throwIfAborted();
+  static prepare(instance, { config, preprocessor, weights, owned }, { dtype, onProgress }) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     try {
-      const { config, preprocessor, weights } = files;
       const wasm = guard(() => instance.Engine.load(config, preprocessor, weights, dtype));
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Engine(wasm, instance);
     } finally {
-      files.release();
+      if (owned) release(weights);
     }
   }
 

@@ -5,9 +5,9 @@ import { VitscopeError } from './errors.js';
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Progress} Progress
  * @typedef {{folder: string} | {config: string | Blob, preprocessor?: string | Blob, weights: Uint8Array | ArrayBuffer | Blob}} Source
- *   the same thing in a form that can be posted to a worker: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, weights: Uint8Array, release: () => void}} ModelFiles
- *   release: gives back the memory of weights that are nobody else's, which then are empty
+ *   the same thing checked: an absolute folder address, or the parts
+ * @typedef {{config: string, preprocessor: string | undefined, weights: Uint8Array, owned: boolean}} ModelFiles
+ *   owned: the weights' buffer is nobody else's
  */
 
 /**
@@ -30,11 +30,11 @@ export function normaliseSource(source) {
 /**
  * Reads the model's files. Downloads run side by side; the first failure stops the others.
  * @param {Source} source
- * @param {{owned?: boolean, signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options] owned: a buffer is ours to release
+ * @param {{signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options]
  * @returns {Promise<ModelFiles>}
  */
-export async function readSource(source, { owned = false, signal, onProgress = () => {} } = {}) {
-  if (!('folder' in source)) return readParts(source, owned, onProgress);
+export async function readSource(source, { signal, onProgress = () => {} } = {}) {
+  if (!('folder' in source)) return readParts(source, onProgress);
   const { folder } = source;
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
@@ -51,7 +51,7 @@ export async function readSource(source, { owned = false, signal, onProgress = (
       // An HTML page in its place is a single-page server's way of saying 404.
       preprocessor: preprocessor && !preprocessor.html ? decode(preprocessor.bytes) : undefined,
       weights,
-      release: () => release(weights),
+      owned: true,
     };
   } catch (error) {
     stop.abort(error);
@@ -77,11 +77,10 @@ async function required(url, phase, signal, onProgress) {
 
 /**
  * @param {Exclude<Source, {folder: string}>} source
- * @param {boolean} owned
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
-async function readParts({ config, preprocessor, weights }, owned, onProgress) {
+async function readParts({ config, preprocessor, weights }, onProgress) {
   const total = weights instanceof Blob ? weights.size : weights.byteLength;
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
@@ -92,8 +91,7 @@ async function readParts({ config, preprocessor, weights }, owned, onProgress) {
     ]);
     onProgress({ phase: 'weights', loaded: total, total });
     const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-    const ours = owned || weights instanceof Blob;
-    return { config: configText, preprocessor: preprocessorText, weights: bytes, release: () => ours && release(bytes) };
+    return { config: configText, preprocessor: preprocessorText, weights: bytes, owned: weights instanceof Blob };
   } catch (cause) {
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
@@ -104,7 +102,7 @@ async function readParts({ config, preprocessor, weights }, owned, onProgress) {
  * A whole model's bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
  * @param {Uint8Array} bytes
  */
-function release({ buffer, byteLength }) {
+export function release({ buffer, byteLength }) {
   // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
   if (buffer.byteLength === byteLength) /** @type {any} */ (buffer).transfer?.(0);
 }

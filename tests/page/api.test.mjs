@@ -389,7 +389,7 @@ test('a package whose wasm is missing says so', async () => {
   const [code, message] = await load();
   assert.equal(code, 'network');
   assert.match(message, /vitscope_bg\.wasm answered with HTTP status 404/);
-  await context.route('**/pkg/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
+  await context.route('**/pkg/dist/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
   assert.match(workerMessage, /worker\.js could not be started/);

@@ -10,7 +10,7 @@ Object.assign(document.documentElement.dataset, { ms: performance.now(), threads
 
 /** @returns {Promise<number>} threads that really ran, as in `theirs` */
 async function ours() {
-  const { Vitscope } = await import('../../pkg/index.js');
+  const { Vitscope } = await import('../../pkg/dist/index.js');
   const options = { dtype: DTYPE, threads: Number(threads), simd: /** @type {'relaxed' | 'simd128' | undefined} */ (simd) };
   const vit = await Vitscope.load(`${model}/${DTYPE}/`, options);
   await vit.classify(new ImageData(224, 224));
