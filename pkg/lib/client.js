@@ -61,11 +61,13 @@ export class Vitscope {
       downloads.abort(reason);
     };
     const abort = () => stop(signal?.reason);
+    // What still comes of a load that has failed is nobody's progress.
+    const report = (/** @type {import('../index.js').Progress} */ progress) => downloads.signal.aborted || onProgress(progress);
     signal?.addEventListener('abort', abort);
     try {
-      const module = fetchModule(backend, (loaded, total) => onProgress({ phase: 'wasm', loaded, total }));
-      const files = readSource(parts, { signal: downloads.signal, onProgress });
-      return new Vitscope(bridge, queue, await bridge.load({ backend, dtype, module, files }, onProgress));
+      const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
+      const files = readSource(parts, { signal: downloads.signal, onProgress: report });
+      return new Vitscope(bridge, queue, await bridge.load({ backend, dtype, module, files }, report));
     } catch (error) {
       stop(error);
       throw error;

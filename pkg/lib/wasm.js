@@ -25,7 +25,7 @@ const instances = new Map();
  * @returns {Promise<Instance>}
  */
 export async function loadWasm({ simd, threads }, { module, alarm, onBytes } = {}) {
-  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, onBytes);
+  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, { onBytes });
   const single = () => once(simd, () => instantiate(simd, compiled({ simd, threads: 1 })));
   if (threads === 1) return single();
   try {
@@ -96,23 +96,23 @@ function imported({ glue, wasm }) {
 /**
  * Fetches and compiles a backend's module. It may be handed to a worker.
  * @param {Backend} backend
- * @param {OnBytes} [onBytes]
+ * @param {{signal?: AbortSignal, onBytes?: OnBytes}} [options]
  * @returns {Promise<WebAssembly.Module>}
  */
-export async function fetchModule({ simd, threads }, onBytes = () => {}) {
+export async function fetchModule({ simd, threads }, { signal, onBytes = () => {} } = {}) {
   const url = (threads === 1 ? SINGLE : THREADED)[simd].wasm.href;
   if (url.startsWith('file:')) {
     const file = await download(url, { onBytes });
     return compileBytes(url, file ? file.bytes : new Uint8Array());
   }
-  const response = await request(url);
+  const response = await request(url, signal);
   requireOk(response, url);
   const total = Number(response.headers.get('content-length')) || 0;
   onBytes(0, total);
   // The response is handed over untouched, without counting its bytes: only so does the browser cache the compiled code.
   const streams = /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
   const module = streams
-    ? await WebAssembly.compileStreaming(response).catch((cause) => reject(url, cause))
+    ? await WebAssembly.compileStreaming(response).catch((cause) => reject(url, cause, signal))
     : await compileBytes(url, await response.arrayBuffer());
   onBytes(total, total);
   return module;
@@ -129,9 +129,11 @@ function compileBytes(url, bytes) {
 /**
  * @param {string} url
  * @param {unknown} cause
+ * @param {AbortSignal} [signal]
  * @returns {never}
  */
-function reject(url, cause) {
+function reject(url, cause, signal) {
+  signal?.throwIfAborted();
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

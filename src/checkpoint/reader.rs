@@ -81,10 +81,8 @@ impl<'a> Reader<'a> {
         let matrix = match self.precision {
             Precision::F32 => Matrix::f32(stack(parts.into_iter().map(Stored::into_f32)).view()),
             Precision::Int8 => {
-                let (values, scales): (Vec<_>, Vec<_>) =
-                    parts.into_iter().map(Stored::into_int8).map(|part| (part.values, part.scales)).unzip();
-                let scales: Array1<f32> = scales.into_iter().flatten().collect();
-                Matrix::int8(&QuantizedMatrix { values: stack(values.into_iter()), scales })
+                let parts: Vec<_> = parts.into_iter().map(Stored::into_int8).collect();
+                Matrix::int8(&parts)
             }
         };
         Ok(Linear::new(matrix?, &biases))
