@@ -129,6 +129,7 @@ export class Scope {
   async open(photo) {
     const { notice, sources } = this.#panels;
     const ticket = ++this.#newest;
+    notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     /** @type {ImageBitmap} */
     let bitmap;
     try {
@@ -138,7 +139,6 @@ export class Scope {
       return;
     }
     if (ticket !== this.#newest) return bitmap.close();
-    notice.hide();
     if (this.#camera) this.#endCamera();
     if (this.#photo?.image instanceof ImageBitmap) this.#photo.image.close();
     this.#photo = photo;
