@@ -297,7 +297,8 @@ mod tests {
             let w = pair.map(|step| WeightStep::load(&step.0));
             let zero = [I32x4::splat(0); 2];
             let one_by_one = w[1].dot(&x[1], w[0].dot(&x[0], zero));
-            assert_eq!(WeightStep::dot_two(w, x.each_ref(), zero), one_by_one);
+            let at_once = WeightStep::dot_two(w, x.each_ref(), zero);
+            assert_eq!(at_once.map(I32x4::to_array), one_by_one.map(I32x4::to_array));
             pair[1].0[lane] = sign * 5;
             assert_eq!(fits(&pair), BACKEND != "relaxed");
         }
