@@ -88,7 +88,7 @@ export interface ModelFiles {
   config: object | string | Blob;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
   preprocessor?: object | string | Blob | null;
-  /** model.safetensors. A Blob is read in the worker; a buffer is copied there, and stays yours. */
+  /** model.safetensors. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: ArrayBuffer | Uint8Array | Blob;
 }
 
