@@ -30,6 +30,10 @@ pub const FORMAT: &str = "vitscope-int8/1";
 /// What is appended to the name of an I8 matrix to name its scales.
 pub const SCALE_SUFFIX: &str = "_scale";
 
+/// Least signal to quantisation noise of a matrix in 8 bits, in dB. Below it noise is more than 3 % of the weights, which happens where
+/// a few weights dwarf the rest of their row; such a matrix stays in f32.
+pub const MIN_SQNR: f64 = 30.0;
+
 /// A matrix `[out, in]` in 8 bits with one scale a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedMatrix {
@@ -53,6 +57,13 @@ impl QuantizedMatrix {
             }
         }
         Self { values, scales }
+    }
+
+    /// [`Self::from_f32`] where that costs no accuracy; `None` where it is worse than [`MIN_SQNR`].
+    pub fn accurate(weights: ArrayView2<f32>) -> (Option<Self>, f64) {
+        let quantized = Self::from_f32(weights);
+        let sqnr = quantized.sqnr(weights);
+        ((sqnr >= MIN_SQNR).then_some(quantized), sqnr)
     }
 
     /// The weights these 8 bits stand for.
