@@ -163,13 +163,16 @@ impl AttendScratch {
     }
 }
 
+/// Adds to a row of scaled scores `[T]`, given its number, what depends on positions.
+pub type AddBias<'a> = dyn Fn(usize, &mut [f32]) + 'a;
+
 /// What is wanted besides the gathered values.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
     /// Whether attention is to hold the probabilities afterwards.
     pub probabilities: bool,
-    /// Called with the number of a row and its scaled scores `[T]` before softmax, to add what depends on positions.
-    pub bias: Option<&'a dyn Fn(usize, &mut [f32])>,
+    /// Called for each row before softmax.
+    pub bias: Option<&'a AddBias<'a>>,
 }
 
 /// Attends with the queries `q` `[rows, d_k]` (rows contiguous) and writes the gathered values to `context`.

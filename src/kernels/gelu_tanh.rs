@@ -6,7 +6,7 @@ use super::swish::gate;
 use crate::simd::F32x4;
 
 /// 2 √(2/π).
-const SLOPE: f32 = 1.595_769_1;
+const SLOPE: f32 = 1.595_769;
 
 /// Of x³ against x.
 const CUBIC: f32 = 0.044_715;

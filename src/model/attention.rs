@@ -4,7 +4,7 @@ use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::relative_bias::RelativeBias;
 use super::scratch::Worker;
-use crate::kernels::attention::{PackedHead, Wanted, attend};
+use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
 use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Attention {
             let add_bias = |row: usize, scores: &mut [f32]| {
                 self.bias.iter().for_each(|bias| bias.add_to(index, first + row, scores));
             };
-            let bias: Option<&dyn Fn(usize, &mut [f32])> = if self.bias.is_some() { Some(&add_bias) } else { None };
+            let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");

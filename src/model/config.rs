@@ -3,6 +3,7 @@
 use super::activation::Activation;
 use crate::error::{Error, Result};
 use crate::kernels::gemm_i8::MAX_K;
+use std::ops::Range;
 
 /// More tokens than any published plain ViT; the attention matrix of one head then takes 1 GiB.
 const MAX_TOKENS: usize = 16_384;
@@ -180,16 +181,17 @@ impl Config {
     }
 
     /// The tokens that are pooled, one part after another, D features each.
-    pub fn pooled_tokens(&self) -> Vec<std::ops::Range<usize>> {
+    pub fn pooled_tokens(&self) -> impl Iterator<Item = Range<usize>> {
         let patches = self.prefix_tokens()..self.tokens();
-        match self.pooling {
-            Pooling::Cls => vec![0..1],
-            Pooling::Mean => vec![patches],
-            Pooling::ClsMean => vec![0..1, patches],
-            Pooling::ClsDistillation if self.pools_to_mean_of_two() => vec![0..2],
-            Pooling::ClsDistillation => vec![0..1, 1..2],
-            Pooling::Attention => vec![0..self.tokens()],
-        }
+        let (first, second) = match self.pooling {
+            Pooling::Cls => (0..1, None),
+            Pooling::Mean => (patches, None),
+            Pooling::ClsMean => (0..1, Some(patches)),
+            Pooling::ClsDistillation if self.pools_to_mean_of_two() => (0..2, None),
+            Pooling::ClsDistillation => (0..1, Some(1..2)),
+            Pooling::Attention => (0..self.tokens(), None),
+        };
+        std::iter::once(first).chain(second)
     }
 
     fn pools_to_mean_of_two(&self) -> bool {
