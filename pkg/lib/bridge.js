@@ -8,7 +8,7 @@ import { addressOf, spawn } from './spawn.js';
  *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number} |
  *   {type: 'abort'}
  * )} Request
- * @typedef {{source: import('./source.js').Source, dtype?: 'f32' | 'int8', backend: import('../index.js').Backend}} LoadRequest
+ * @typedef {{source: import('./source.js').Source, dtype?: 'f32' | 'int8', size?: [number, number], backend: import('../index.js').Backend}} LoadRequest
  * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: import('../index.js').Progress}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: import('../index.js').Progress) => void}} Pending

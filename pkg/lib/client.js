@@ -1,5 +1,5 @@
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkSimd, checkThreads, checkTopK } from './checks.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
@@ -46,9 +46,9 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
     signal?.throwIfAborted();
-    const request = { source: normaliseSource(source), dtype: checkDtype(dtype), backend: chooseBackend(checkSimd(simd), checkThreads(threads), true) };
+    const request = { source: normaliseSource(source), dtype: checkDtype(dtype), size: checkImageSize(imageSize), backend: chooseBackend(checkSimd(simd), checkThreads(threads), true) };
     const queue = new JobQueue();
     const bridge = new WorkerBridge((error) => queue.close(error));
     const abort = () => bridge.close(signal?.reason);

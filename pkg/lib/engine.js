@@ -1,8 +1,9 @@
-import { checkDtype, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
+import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { VitscopeError, closed, fromEngine } from './errors.js';
 import { chooseBackend } from './features.js';
 import { normaliseSource, readSource } from './source.js';
 import { loadWasm } from './wasm.js';
+import { nameClasses } from './names.js';
 
 /**
  * @typedef {import('../index.js').ModelConfig} ModelConfig
@@ -44,21 +45,22 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
     const files = normaliseSource(source);
     checkDtype(dtype);
+    const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
-    return Engine.fromSource(files, { dtype, backend, signal, onProgress });
+    return Engine.fromSource(files, { dtype, size, backend, signal, onProgress });
   }
 
   /**
    * What `load` does once its arguments are checked and the backend is chosen; the worker starts here.
    * @param {Source} source
-   * @param {{dtype?: 'f32' | 'int8', backend: Backend, alarm?: string, owned?: boolean, signal?: AbortSignal, onProgress?: LoadOptions['onProgress']}} options
+   * @param {{dtype?: 'f32' | 'int8', size?: [number, number], backend: Backend, alarm?: string, owned?: boolean, signal?: AbortSignal, onProgress?: LoadOptions['onProgress']}} options
    *   alarm: where threads report their end; owned: the source's buffer is nobody else's
    */
-  static async fromSource(source, { dtype, backend, alarm, owned, signal, onProgress = () => {} }) {
+  static async fromSource(source, { dtype, size, backend, alarm, owned, signal, onProgress = () => {} }) {
     const [instance, files] = await Promise.all([
       loadWasm(backend, { alarm, onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
       readSource(source, { owned, signal, onProgress }),
@@ -66,8 +68,9 @@ export class Engine {
     signal?.throwIfAborted();
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     try {
-      const { config, preprocessor, weights } = files;
-      const wasm = guard(() => instance.Engine.load(config, preprocessor, weights, dtype));
+      const { config, preprocessor, names, weights, textEmbeddings } = files;
+      const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
+      await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Engine(wasm, instance);
     } finally {

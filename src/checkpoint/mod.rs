@@ -147,10 +147,7 @@ fn read<'t>(
     options: &LoadOptions<'_>,
 ) -> Result<(Vit, Preprocess, Reader<'t>)> {
     let mut config = (family.config)(config_json, tensors)?;
-    let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors)).transpose()?;
-    if let Some(text) = &text {
-        text.become_classes_of(&mut config)?;
-    }
+    let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
     config.validate()?;
     let (native, native_grid) = (config.image_size, config.grid());
 

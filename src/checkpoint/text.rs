@@ -19,17 +19,21 @@ pub(super) struct TextEmbeddings {
     /// `[C, features]`, each of length e^logit_scale.
     weights: Array2<f32>,
     bias: f32,
-    labels: Vec<String>,
 }
 
 impl TextEmbeddings {
-    pub fn read(source: &dyn Source, model: &Tensors) -> Result<Self> {
+    /// Reads the file, and makes its classes those of a model without a head.
+    pub fn read(source: &dyn Source, model: &Tensors, config: &mut Config) -> Result<Self> {
+        if config.classes() > 0 {
+            return Err(Error::InvalidArgument(format!(
+                "{TEXT_FILE} is for models without a head, but this one has {} classes of its own. Take the file away.",
+                config.classes()
+            )));
+        }
         let file = Tensors::open(TEXT_FILE, source)?;
-        let &[classes, width] = file.shape(FEATURES)? else {
-            return Err(file.invalid(format!("tensor `{FEATURES}` must have two dimensions, [classes, features].")));
-        };
-        let mut weights = Array2::from_shape_vec((classes, width), file.floats(FEATURES, &[classes, width])?)
-            .expect("shape was checked");
+        let classes = file.shape(FEATURES)?.first().copied().unwrap_or(0);
+        let shape = [classes, config.feature_size()];
+        let mut weights = Array2::from_shape_vec(shape, file.floats(FEATURES, &shape)?).expect("shape was checked");
 
         let scalar = |name: &str| {
             [model, &file].into_iter().find(|tensors| tensors.has(name)).map(|tensors| tensors.scalar(name))
@@ -49,33 +53,14 @@ impl TextEmbeddings {
         let labels = labels.filter(|labels| labels.len() == classes).ok_or_else(|| {
             file.invalid(format!("its metadata should hold `labels`, a JSON array of {classes} names."))
         })?;
-        Ok(Self { weights, bias, labels })
-    }
-
-    /// Makes these the classes of a model without a head.
-    pub fn become_classes_of(&self, config: &mut Config) -> Result<()> {
-        if config.classes() > 0 {
-            return Err(Error::InvalidArgument(format!(
-                "{TEXT_FILE} is for models without a head, but this one has {} classes of its own. Take the file away.",
-                config.classes()
-            )));
-        }
-        if self.weights.ncols() != config.feature_size() {
-            return Err(Error::TensorShape {
-                file: TEXT_FILE.into(),
-                name: FEATURES.into(),
-                found: self.weights.shape().into(),
-                expected: vec![self.weights.nrows(), config.feature_size()],
-            });
-        }
         config.zero_shot = true;
         config.named = true;
-        config.labels.clone_from(&self.labels);
-        Ok(())
+        config.labels = labels;
+        Ok(Self { weights, bias })
     }
 
     /// logits = e^logit_scale · features · textᵀ + logit_bias, both features being of length 1.
     pub fn head(&self, reader: &Reader) -> Result<Linear> {
-        reader.head_of(self.weights.view(), &vec![self.bias; self.labels.len()])
+        reader.head_of(self.weights.view(), &vec![self.bias; self.weights.nrows()])
     }
 }
