@@ -97,11 +97,10 @@ impl Preprocess {
             _ => self.fill,
         };
         for (channel, (mean, std)) in self.mean.into_iter().zip(self.std).enumerate() {
+            let normalised: [f32; 256] = std::array::from_fn(|value| (value as f32 * self.rescale_factor - mean) / std);
             for row in (0..height).map(|y| y as isize + top) {
-                for column in (0..width).map(|x| x as isize + left) {
-                    let value = f32::from(pixel(row, column)[channel]);
-                    values.push((value * self.rescale_factor - mean) / std);
-                }
+                let row = (0..width).map(|x| pixel(row, x as isize + left)[channel]);
+                values.extend(row.map(|value| normalised[usize::from(value)]));
             }
         }
         Ok(values)

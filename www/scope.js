@@ -103,6 +103,7 @@ export class Scope {
 
   /** @param {File[]} files */
   openFiles(files) {
+    this.#panels.notice.hide();
     const given = understand(files);
     if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
     if (given.kind === 'model') return this.loadModel({ name: given.name, source: given.parts, isDefault: false });
@@ -112,6 +113,7 @@ export class Scope {
   /** @param {Sample} sample */
   async openSample(sample) {
     const ticket = ++this.#newest;
+    this.#panels.notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     try {
       const response = await fetch(sample.file);
       if (!response.ok) throw new Error(`The sample ${sample.file} could not be loaded (HTTP status ${response.status}).`);
@@ -138,7 +140,6 @@ export class Scope {
       return;
     }
     if (ticket !== this.#newest) return bitmap.close();
-    notice.hide();
     if (this.#camera) this.#endCamera();
     if (this.#photo?.image instanceof ImageBitmap) this.#photo.image.close();
     this.#photo = photo;

@@ -1,4 +1,4 @@
-import { Vitscope, VitscopeError } from '../pkg/index.js';
+import { Vitscope, VitscopeError } from '../pkg/dist/index.js';
 
 /**
  * @typedef {import('./models.js').ModelChoice} ModelChoice

@@ -3,12 +3,13 @@ import { addressOf, spawn } from './spawn.js';
 
 /**
  * What is said between the page and the worker.
- * @typedef {{id: number} & (
- *   ({type: 'load', alarm: string} & LoadRequest) |
- *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number} |
- *   {type: 'abort'}
- * )} Request
- * @typedef {{source: import('./source.js').Source, dtype?: 'f32' | 'int8', size?: [number, number], backend: import('../index.js').Backend}} LoadRequest
+ * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
+ *   {type: 'load', files: ModelFiles, options: EngineOptions} |
+ *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number}} Question
+ * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
+ * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
+ * @typedef {{backend: import('../index.js').Backend, options: EngineOptions, module: Promise<WebAssembly.Module>, files: Promise<ModelFiles>}} Load
  * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: import('../index.js').Progress}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: import('../index.js').Progress) => void}} Pending
@@ -16,7 +17,7 @@ import { addressOf, spawn } from './spawn.js';
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
 export class WorkerBridge {
-  #worker = spawn('worker.js', () => new Worker(new URL('../worker.js', import.meta.url), { type: 'module' }));
+  #worker = spawn('worker.js', () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
   // A thread that crashes tells so here: the worker waits for it, and couldn't.
   #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
   #nextId = 0;
@@ -34,17 +35,21 @@ export class WorkerBridge {
   }
 
   /**
-   * @param {LoadRequest} request
+   * Brings up the engine in the worker while what it needs is on its way to this page.
+   * @param {Load} load module and files: already asked for
    * @param {Pending['onProgress']} [onProgress]
    * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
    */
-  load(request, onProgress) {
-    return this.request({ ...request, type: 'load', alarm: this.#alarm.name }, { onProgress });
+  async load({ backend, options, module, files }, onProgress) {
+    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name });
+    const handedOver = module.then((module) => this.#worker.postMessage({ type: 'module', module }));
+    const [ready] = await Promise.all([files, started, handedOver]);
+    const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
+    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress });
   }
 
   /**
-   * @param {({type: 'load', alarm: string} & LoadRequest) |
-   *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number}} request
+   * @param {Question} request
    * @param {{transfer?: Transferable[], signal?: AbortSignal, onProgress?: Pending['onProgress']}} [options]
    *   signal: tells the worker that nobody waits any more; the promise still settles only when the worker is free again
    * @returns {Promise<any>}

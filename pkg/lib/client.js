@@ -4,7 +4,8 @@ import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
 import { JobQueue } from './queue.js';
-import { normaliseSource } from './source.js';
+import { normaliseSource, readSource } from './source.js';
+import { fetchModule } from './wasm.js';
 
 /**
  * @typedef {import('../index.js').ImageSource} ImageSource
@@ -46,17 +47,29 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
     signal?.throwIfAborted();
-    const request = { source: normaliseSource(source), dtype: checkDtype(dtype), size: checkImageSize(imageSize), backend: chooseBackend(checkSimd(simd), checkThreads(threads), true) };
+    const parts = normaliseSource(source);
+    const options = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
+    const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const queue = new JobQueue();
+    // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
     const bridge = new WorkerBridge((error) => queue.close(error));
-    const abort = () => bridge.close(signal?.reason);
+    const downloads = new AbortController();
+    const stop = (/** @type {unknown} */ reason) => {
+      bridge.close(/** @type {Error} */ (reason));
+      downloads.abort(reason);
+    };
+    const abort = () => stop(signal?.reason);
+    // What still comes of a load that has failed is nobody's progress.
+    const report = (/** @type {import('../index.js').Progress} */ progress) => downloads.signal.aborted || onProgress(progress);
     signal?.addEventListener('abort', abort);
     try {
-      return new Vitscope(bridge, queue, await bridge.load(request, onProgress));
+      const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
+      const files = readSource(parts, { signal: downloads.signal, onProgress: report });
+      return new Vitscope(bridge, queue, await bridge.load({ backend, options, module, files }, report));
     } catch (error) {
-      bridge.close();
+      stop(error);
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);

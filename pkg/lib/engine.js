@@ -1,9 +1,12 @@
+/** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { VitscopeError, closed, fromEngine } from './errors.js';
 import { chooseBackend } from './features.js';
-import { normaliseSource, readSource } from './source.js';
+import { normaliseSource, readSource, release } from './source.js';
 import { loadWasm } from './wasm.js';
 import { nameClasses } from './names.js';
+
+export { VitscopeError } from './errors.js';
 
 /**
  * @typedef {import('../index.js').ModelConfig} ModelConfig
@@ -11,7 +14,8 @@ import { nameClasses } from './names.js';
  * @typedef {import('../index.js').LoadOptions} LoadOptions
  * @typedef {import('../index.js').Backend} Backend
  * @typedef {import('../engine.js').ImageLike} ImageLike
- * @typedef {import('./source.js').Source} Source
+ * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
  */
 
@@ -31,7 +35,7 @@ export class Engine {
 
   /**
    * @param {WasmEngine} wasm
-   * @param {{backend: Backend, memory: WebAssembly.Memory}} instance
+   * @param {Instance} instance
    */
   constructor(wasm, { backend, memory }) {
     this.#wasm = wasm;
@@ -45,36 +49,36 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
-    const files = normaliseSource(source);
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
+    const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
-    return Engine.fromSource(files, { dtype, size, backend, signal, onProgress });
+    const [instance, files] = await Promise.all([
+      loadWasm(backend, { onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
+      readSource(parts, { signal, onProgress }),
+    ]);
+    signal?.throwIfAborted();
+    return Engine.prepare(instance, files, { dtype, size }, onProgress);
   }
 
   /**
-   * What `load` does once its arguments are checked and the backend is chosen; the worker starts here.
-   * @param {Source} source
-   * @param {{dtype?: 'f32' | 'int8', size?: [number, number], backend: Backend, alarm?: string, owned?: boolean, signal?: AbortSignal, onProgress?: LoadOptions['onProgress']}} options
-   *   alarm: where threads report their end; owned: the source's buffer is nobody else's
+   * What `load` ends with, once the engine and the model's files are there; the worker starts here.
+   * @param {Instance} instance
+   * @param {ModelFiles} files
+   * @param {import('./bridge.js').EngineOptions} options
+   * @param {NonNullable<LoadOptions['onProgress']>} onProgress
    */
-  static async fromSource(source, { dtype, size, backend, alarm, owned, signal, onProgress = () => {} }) {
-    const [instance, files] = await Promise.all([
-      loadWasm(backend, { alarm, onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
-      readSource(source, { owned, signal, onProgress }),
-    ]);
-    signal?.throwIfAborted();
+  static async prepare(instance, { config, preprocessor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     try {
-      const { config, preprocessor, names, weights, textEmbeddings } = files;
       const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
       await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Engine(wasm, instance);
     } finally {
-      files.release();
+      if (owned) weights.forEach(release);
     }
   }
 

@@ -7,9 +7,9 @@ import { VitscopeError } from './errors.js';
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
  * @typedef {{config: string | Blob, preprocessor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
  * @typedef {{folder: string} | Parts} Source
- *   the same thing in a form that can be posted to a worker: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, release: () => void}} ModelFiles
- *   release: gives back the memory of weights that are nobody else's, which then are empty
+ *   the same thing checked: an absolute folder address, or the parts
+ * @typedef {{config: string, preprocessor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
+ *   owned: the weights' buffers are nobody else's
  */
 
 const WEIGHTS = 'model.safetensors';
@@ -51,11 +51,11 @@ function areBytes(value) {
 /**
  * Reads the model's files. Downloads run side by side; the first failure stops the others.
  * @param {Source} source
- * @param {{owned?: boolean, signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options] owned: a buffer is ours to release
+ * @param {{signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options]
  * @returns {Promise<ModelFiles>}
  */
-export async function readSource(source, { owned = false, signal, onProgress = () => {} } = {}) {
-  if (!('folder' in source)) return readParts(source, owned, onProgress);
+export async function readSource(source, { signal, onProgress = () => {} } = {}) {
+  if (!('folder' in source)) return readParts(source, onProgress);
   const { folder } = source;
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
@@ -75,7 +75,7 @@ export async function readSource(source, { owned = false, signal, onProgress = (
       names: weights.map(({ name }) => name),
       weights: weights.map(({ bytes }) => bytes),
       textEmbeddings,
-      release: () => weights.forEach(({ bytes }) => release(bytes)),
+      owned: true,
     };
   } catch (error) {
     stop.abort(error);
@@ -155,11 +155,10 @@ async function optional(folder, name, signal) {
 
 /**
  * @param {Parts} source
- * @param {boolean} owned
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
-async function readParts({ config, preprocessor, weights, textEmbeddings }, owned, onProgress) {
+async function readParts({ config, preprocessor, weights, textEmbeddings }, onProgress) {
   const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
@@ -171,8 +170,7 @@ async function readParts({ config, preprocessor, weights, textEmbeddings }, owne
     ]);
     onProgress({ phase: 'weights', loaded: total, total });
     const names = weights.map((part, i) => (part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS));
-    const releaseAll = () => files.forEach((bytes, i) => (owned || weights[i] instanceof Blob) && release(bytes));
-    return { config: configText, preprocessor: preprocessorText, names, weights: files, textEmbeddings: text, release: releaseAll };
+    return { config: configText, preprocessor: preprocessorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
   } catch (cause) {
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
@@ -189,7 +187,7 @@ async function toArray(bytes) {
  * A whole model's bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
  * @param {Uint8Array} bytes
  */
-function release({ buffer, byteLength }) {
+export function release({ buffer, byteLength }) {
   // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
   if (buffer.byteLength === byteLength) /** @type {any} */ (buffer).transfer?.(0);
 }

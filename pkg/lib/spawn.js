@@ -6,7 +6,7 @@ const HERE = import.meta.url;
  * @param {'worker.js' | 'thread.js'} script
  */
 export function addressOf(script) {
-  return new URL(`../${script}`, HERE).href;
+  return new URL(`./${script}`, HERE).href;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** The threads of an engine: workers that share its memory, each running `pkg/thread.js`. */
+/** The threads of an engine: workers that share its memory, each running `thread.js`. */
 import { addressOf, spawn } from './spawn.js';
 
 /**
@@ -50,7 +50,7 @@ export async function startThreads(count, start) {
 }
 
 function spawnThread() {
-  return spawn('thread.js', () => new Worker(new URL('../thread.js', import.meta.url), { type: 'module' }));
+  return spawn('thread.js', () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }));
 }
 
 /**

@@ -18,16 +18,18 @@ import { SINGLE, THREADED } from './variants.js';
 const instances = new Map();
 
 /**
- * The wasm module, fetched and instantiated once in this worker or process.
+ * The wasm module, instantiated once in this worker or process.
  * @param {Backend} backend
- * @param {{alarm?: string, onBytes?: OnBytes}} [options] alarm: where threads report their end
+ * @param {{module?: Promise<WebAssembly.Module>, alarm?: string, onBytes?: OnBytes}} [options]
+ *   module: what `fetchModule` gives for this backend, where somebody has called it already; alarm: where threads report their end
  * @returns {Promise<Instance>}
  */
-export async function loadWasm({ simd, threads }, { alarm, onBytes = () => {} } = {}) {
-  const single = () => once(simd, () => instantiate(simd, onBytes));
+export async function loadWasm({ simd, threads }, { module, alarm, onBytes } = {}) {
+  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, { onBytes });
+  const single = () => once(simd, () => instantiate(simd, compiled({ simd, threads: 1 })));
   if (threads === 1) return single();
   try {
-    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, onBytes));
+    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, compiled({ simd, threads })));
     const { backend } = instance;
     if (backend.threads !== threads) console.warn(`vitscope runs on ${backend.threads} threads instead of ${threads}: an earlier load in this worker chose. Use a worker of its own.`);
     return instance;
@@ -53,12 +55,11 @@ function once(name, make) {
 
 /**
  * @param {Backend['simd']} simd
- * @param {OnBytes} onBytes
+ * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiate(simd, onBytes) {
-  const variant = SINGLE[simd];
-  const [{ default: init, Engine }, module] = await Promise.all([imported(variant), compile(variant.wasm.href, onBytes)]);
+async function instantiate(simd, compiled) {
+  const [{ default: init, Engine }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
   const { memory } = await init({ module_or_path: module });
   return { Engine, memory, backend: Object.freeze({ simd, threads: 1 }) };
 }
@@ -67,12 +68,11 @@ async function instantiate(simd, onBytes) {
  * @param {Backend['simd']} simd
  * @param {number} threads
  * @param {string | undefined} alarm
- * @param {OnBytes} onBytes
+ * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiateThreads(simd, threads, alarm, onBytes) {
-  const variant = THREADED[simd];
-  const ready = Promise.all([imported(variant), compile(variant.wasm.href, onBytes)]).then(async ([glue, module]) => {
+async function instantiateThreads(simd, threads, alarm, compiled) {
+  const ready = Promise.all([imported(THREADED[simd]), compiled]).then(async ([glue, module]) => {
     const { memory } = await glue.default({ module_or_path: module, memory: sharedMemory() });
     return { glue, start: { simd, module, memory, alarm } };
   });
@@ -94,23 +94,25 @@ function imported({ glue, wasm }) {
 }
 
 /**
- * @param {string} url
- * @param {OnBytes} onBytes
+ * Fetches and compiles a backend's module. It may be handed to a worker.
+ * @param {Backend} backend
+ * @param {{signal?: AbortSignal, onBytes?: OnBytes}} [options]
  * @returns {Promise<WebAssembly.Module>}
  */
-async function compile(url, onBytes) {
+export async function fetchModule({ simd, threads }, { signal, onBytes = () => {} } = {}) {
+  const url = (threads === 1 ? SINGLE : THREADED)[simd].wasm.href;
   if (url.startsWith('file:')) {
     const file = await download(url, { onBytes });
     return compileBytes(url, file ? file.bytes : new Uint8Array());
   }
-  const response = await request(url);
+  const response = await request(url, signal);
   requireOk(response, url);
   const total = Number(response.headers.get('content-length')) || 0;
   onBytes(0, total);
   // The response is handed over untouched, without counting its bytes: only so does the browser cache the compiled code.
   const streams = /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
   const module = streams
-    ? await WebAssembly.compileStreaming(response).catch((cause) => reject(url, cause))
+    ? await WebAssembly.compileStreaming(response).catch((cause) => reject(url, cause, signal))
     : await compileBytes(url, await response.arrayBuffer());
   onBytes(total, total);
   return module;
@@ -127,9 +129,11 @@ function compileBytes(url, bytes) {
 /**
  * @param {string} url
  * @param {unknown} cause
+ * @param {AbortSignal} [signal]
  * @returns {never}
  */
-function reject(url, cause) {
+function reject(url, cause, signal) {
+  signal?.throwIfAborted();
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

@@ -1,9 +1,9 @@
 //! Encoder blocks, whatever their tensors are called: every family names the same parts.
 
-use super::reader::{Bias, Reader};
+use super::interpolate::Interpolation;
+use super::reader::{Bias, Reader, add};
 use crate::error::Result;
 use crate::model::{Attention, Block, Config, Mlp, RelativeBias};
-use ndarray::Array2;
 use std::sync::Arc;
 
 /// Where the tensors of a block are, relative to the block.
@@ -33,81 +33,89 @@ pub(super) enum Qkv {
     FusedWeight { weight: &'static str, query_bias: &'static str, value_bias: &'static str },
 }
 
-/// All blocks, which are called `{prefix}.{number}`.
-pub(super) fn read_blocks(
-    config: &Config,
-    reader: &mut Reader,
-    prefix: &str,
-    names: &BlockNames,
-) -> Result<Vec<Block>> {
-    (0..config.layers).map(|i| read_block(config, reader, &format!("{prefix}.{i}"), names)).collect()
+/// All blocks, which are called `{scope}{number}`.
+pub(super) fn read_blocks(config: &Config, reader: &mut Reader, scope: &str, names: &BlockNames) -> Result<Vec<Block>> {
+    let mut blocks = Vec::new();
+    for i in 0..config.layers {
+        blocks.push(reader.within(&format!("{scope}{i}."), |reader| read_block(config, reader, names))?);
+    }
+    Ok(blocks)
 }
 
-fn read_block(config: &Config, reader: &mut Reader, prefix: &str, names: &BlockNames) -> Result<Block> {
-    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    let at = |name: &str| format!("{prefix}.{name}");
+fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {
+    let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
     // y · γ is a layer with γ in its rows.
-    let mut scale = |which: usize| match names.scales.map(|scales| at(scales[which])) {
-        Some(name) if reader.has(&name) => reader.floats(&name, &[width]).map(Some),
-        _ => Ok(None),
-    };
-    let (scale1, scale2) = (scale(0)?, scale(1)?);
+    let mut scales = [None, None];
+    for (scale, name) in scales.iter_mut().zip(names.scales.iter().flatten()) {
+        if reader.has(name) {
+            *scale = Some(reader.floats(name, &[width])?);
+        }
+    }
+    let [scale1, scale2] = scales;
 
     let qkv = match names.qkv {
         Qkv::Split(layers, biases) => {
-            let parts = [0, 1, 2].map(|i| (at(layers[i]), biases[i]));
-            reader.linear(&parts, width, 3 * width, None)?
+            reader.linear(&[0, 1, 2].map(|i| (layers[i], biases[i])), width, 3 * width, None)?
         }
-        Qkv::Fused(layer, bias) => reader.linear(&[(at(layer), bias)], width, 3 * width, None)?,
+        Qkv::Fused(layer, bias) => reader.linear(&[(layer, bias)], width, 3 * width, None)?,
         Qkv::FusedWeight { weight, query_bias, value_bias } => {
             let mut bias = vec![0.0; 3 * width];
-            if reader.has(&at(query_bias)) || reader.has(&at(value_bias)) {
-                bias[..width].copy_from_slice(&reader.floats(&at(query_bias), &[width])?);
-                bias[2 * width..].copy_from_slice(&reader.floats(&at(value_bias), &[width])?);
+            if reader.has(query_bias) || reader.has(value_bias) {
+                bias[..width].copy_from_slice(&reader.floats(query_bias, &[width])?);
+                bias[2 * width..].copy_from_slice(&reader.floats(value_bias, &[width])?);
             }
-            reader.linear_with_bias(&at(weight), width, bias)?
+            reader.linear_with_bias(weight, width, bias)?
         }
     };
-    let qk_norm = match names.qk_norm.map(|names| names.map(at)) {
-        Some([query, key]) if reader.has(&format!("{query}.weight")) => {
-            let size = config.head_size();
-            Some([reader.layer_norm(&query, size, eps)?, reader.layer_norm(&key, size, eps)?])
-        }
-        _ => None,
-    };
-    let fc1: Vec<_> = names.fc1.iter().map(|name| (at(name), Bias::Required)).collect();
+    let mut qk_norm = None;
+    if let Some([query, key]) = names.qk_norm
+        && let Some(query) = reader.optional_norm(query, config.head_size(), eps)?
+    {
+        qk_norm = Some([query, reader.layer_norm(key, config.head_size(), eps)?]);
+    }
+    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, Bias::Required)).collect();
     Ok(Block {
-        norm1: reader.layer_norm(&at(names.norm1), width, eps)?,
+        norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
-            projection: reader.linear(&[(at(names.projection), Bias::Required)], width, width, scale1)?,
+            projection: reader.linear(&[(names.projection, Bias::Required)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
             bias: None,
         },
-        norm2: reader.layer_norm(&at(names.norm2), width, eps)?,
+        norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {
             fc1: reader.linear(&fc1, width, config.mlp_outputs(), None)?,
-            fc2: reader.linear(&[(at(names.fc2), Bias::Required)], config.mlp_size, width, scale2)?,
+            fc2: reader.linear(&[(names.fc2, Bias::Required)], mlp, width, scale2)?,
             activation: config.activation,
             gated: config.gated,
         },
     })
 }
 
-/// Gives each block its table of relative positions `[entries, heads]`: its `own`, the one `shared` by all, or the sum of both, whose
-/// entries mean the same.
+/// Gives each block, called `{scope}{number}`, its table of relative positions `[entries, heads]`: its own, the one `shared` by all, or
+/// the sum of both, whose entries mean the same. `names` are those under which a table may be found.
 pub(super) fn add_biases(
     config: &Config,
+    reader: &mut Reader,
     blocks: &mut [Block],
-    shared: Option<Array2<f32>>,
-    mut own: impl FnMut(usize) -> Result<Option<Array2<f32>>>,
+    scope: &str,
+    [names, shared]: [&[&str]; 2],
+    how: Interpolation,
 ) -> Result<()> {
-    let bias = |table: &Array2<f32>| Arc::new(RelativeBias::new(table.view(), config.grid()));
-    let common = shared.as_ref().map(bias);
+    let table = |reader: &mut Reader, names: &[&str]| match names.iter().find(|name| reader.has(name)) {
+        Some(name) => reader.relative_bias(name, config.heads, config.grid(), how).map(Some),
+        None => Ok(None),
+    };
+    let bias = |table: &[f32]| Arc::new(RelativeBias::new(table, config.heads, config.grid()));
+    let shared = table(reader, shared)?;
+    let common = shared.as_deref().map(bias);
     for (i, block) in blocks.iter_mut().enumerate() {
-        block.attention.bias = match own(i)? {
-            Some(own) => Some(bias(&shared.iter().fold(own, |own, shared| own + shared))),
+        block.attention.bias = match reader.within(&format!("{scope}{i}."), |reader| table(reader, names))? {
+            Some(mut own) => {
+                shared.iter().for_each(|shared| add(&mut own, shared));
+                Some(bias(&own))
+            }
             None => common.clone(),
         };
     }

@@ -11,7 +11,7 @@ pub(super) fn read_heads(config: &Config, reader: &mut Reader, single: &str, pai
         return Ok(Vec::new());
     }
     let mut read = |name: &str, inputs: usize, scale: Option<Vec<f32>>| {
-        reader.linear(&[(name.to_owned(), Bias::Required)], inputs, classes, scale)
+        reader.linear(&[(name, Bias::Required)], inputs, classes, scale)
     };
     match config.pooling {
         Pooling::ClsDistillation => {

@@ -101,11 +101,6 @@ pub(super) fn read_heads(config: &Config, reader: &mut Reader) -> Result<Vec<Lin
     heads::read_heads(config, reader, "classifier", ["cls_classifier", "distillation_classifier"])
 }
 
-/// The first of `prefixes` under which the file has `name`; the first of all where none has, so that messages name what was expected.
-pub(super) fn prefix(has: impl Fn(&str) -> bool, prefixes: &[&'static str], name: &str) -> &'static str {
-    prefixes.iter().copied().find(|prefix| has(&format!("{prefix}{name}"))).unwrap_or(prefixes[0])
-}
-
 /// ViT, DeiT and BEiT as files of transformers ≤ 4 have them, and as 5 still writes them.
 pub(super) const V4: BlockNames = BlockNames {
     norm1: "layernorm_before",
@@ -131,10 +126,9 @@ pub(super) const V5: BlockNames = BlockNames {
 };
 
 /// Where the blocks of a ViT, DeiT or BEiT are, and what their tensors are called.
-pub(super) fn blocks(reader: &Reader, prefix: &str) -> (String, BlockNames) {
-    if reader.has(&format!("{prefix}layers.0.layernorm_before.weight")) {
-        (format!("{prefix}layers"), V5)
-    } else {
-        (format!("{prefix}encoder.layer"), V4)
-    }
+pub(super) fn blocks(reader: &Reader) -> (&'static str, BlockNames) {
+    if reader.has("layers.0.layernorm_before.weight") { ("layers.", V5) } else { ("encoder.layer.", V4) }
 }
+
+/// Where the patches' projection is, in all but CLIP and SigLIP.
+pub(super) const PATCHES: &str = "embeddings.patch_embeddings.projection";

@@ -4,12 +4,11 @@ use super::blocks::{BlockNames, Qkv, read_blocks};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
-use super::reader::{Bias, Reader};
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Weights};
-use ndarray::Array1;
 
 pub(super) const FAMILY: Family = Family {
     name: "CLIP (Hugging Face)",
@@ -63,39 +62,32 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    let prefix = hf::prefix(|name| reader.has(name), &["vision_model.", ""], "embeddings.class_embedding");
-    let at = |name: &str| format!("{prefix}{name}");
-
-    let name = at("embeddings.position_embedding.weight");
-    let (mut rows, positions) = reader.positions(&name, (&[], 1, width), config.grid(), Interpolation::Bicubic)?;
-    rows += &Array1::from(reader.floats(&at("embeddings.class_embedding"), &[width])?);
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection(
-            &at("embeddings.patch_embedding"),
-            width,
-            config.patch_size,
-            Bias::Absent,
-        )?,
-        prefix: rows,
-        positions: Some(positions),
-        norm: Some(reader.layer_norm(&at("pre_layrnorm"), width, eps)?),
-    };
-    let blocks = read_blocks(config, reader, &at("encoder.layers"), &BLOCK)?;
-
-    // The classifier reads patches as they leave the last block. The norm belongs to the class token, which it does without.
-    let norm = reader.layer_norm(&at("post_layernorm"), width, eps)?;
-    let norm = if config.pooling == Pooling::Mean { None } else { Some(norm) };
+    let heads = hf::read_heads(config, reader)?;
     let projection = match config.projection_size {
-        Some(size) => Some(reader.linear(&[("visual_projection".to_owned(), Bias::Absent)], width, size, None)?),
+        Some(size) => Some(reader.linear(&[("visual_projection", Bias::Absent)], width, size, None)?),
         None => None,
     };
-    Ok(Weights {
-        embeddings,
-        blocks,
-        norm,
-        fc_norm: None,
-        pool: None,
-        projection,
-        heads: hf::read_heads(config, reader)?,
+    let scope = reader.choose(&["vision_model.", ""], "embeddings.class_embedding");
+    reader.within(scope, |reader| {
+        let name = "embeddings.position_embedding.weight";
+        let mut positions = reader.positions(name, &[], [1, width], config.grid(), Interpolation::Bicubic)?;
+        add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[width])?);
+        let patches = "embeddings.patch_embedding";
+        // The classifier reads patches as they leave the last block. The norm belongs to the class token, which it does without.
+        let norm = reader.layer_norm("post_layernorm", width, eps)?;
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Absent)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: Some(reader.layer_norm("pre_layrnorm", width, eps)?),
+            },
+            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            norm: (config.pooling == Pooling::Cls).then_some(norm),
+            fc_norm: None,
+            pool: None,
+            projection,
+            heads,
+        })
     })
 }

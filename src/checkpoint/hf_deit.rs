@@ -14,8 +14,8 @@ pub(super) const FAMILY: Family = Family {
     recognises: |config| config.optional_str("model_type") == Some("deit"),
     config: read_config,
     weights: |config, reader| {
-        let prefix = hf::prefix(|name| reader.has(name), &["deit.", ""], "embeddings.cls_token");
-        read_encoder(config, reader, prefix)
+        let scope = reader.choose(&["deit.", ""], "embeddings.cls_token");
+        read_encoder(config, reader, scope)
     },
     ignores: |name| {
         let inner = name.strip_prefix("deit.").unwrap_or(name);

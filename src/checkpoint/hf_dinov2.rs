@@ -4,12 +4,11 @@ use super::blocks::{BlockNames, read_blocks};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
-use super::reader::{Bias, Reader};
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
-use ndarray::{Array1, Axis, concatenate};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv2 (Hugging Face)",
@@ -24,7 +23,7 @@ pub(super) const FAMILY: Family = Family {
 
 const USUAL: Usual = Usual { layer_norm_eps: 1e-6, hidden_act: "gelu", sizes: None };
 
-const PREFIXES: &[&str] = &["dinov2.", "dinov2_with_registers.", ""];
+const SCOPES: &[&str] = &["dinov2.", "dinov2_with_registers.", ""];
 
 /// transformers ≤ 4, and what 5 still writes.
 const V4: BlockNames = BlockNames {
@@ -56,39 +55,33 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
-    let prefix = hf::prefix(|name| reader.has(name), PREFIXES, "embeddings.cls_token");
-    let at = |name: &str| format!("{prefix}{name}");
-
-    // With registers the library resamples another way, and puts them in after positions were added.
-    let how = if registers > 0 || prefix == "dinov2_with_registers." {
-        Interpolation::BicubicAntialias
-    } else {
-        Interpolation::Bicubic
-    };
-    let (mut rows, positions) =
-        reader.positions(&at("embeddings.position_embeddings"), (&[1], 1, width), config.grid(), how)?;
-    rows += &Array1::from(reader.floats(&at("embeddings.cls_token"), &[1, 1, width])?);
-    if registers > 0 {
-        let registers = reader.array2(&at("embeddings.register_tokens"), &[1, registers, width], width)?;
-        rows = concatenate(Axis(0), &[rows.view(), registers.view()]).expect("both are D wide");
-    }
-    let projection = at("embeddings.patch_embeddings.projection");
-    let blocks = at("encoder.layer");
-    let names = block_names(config, |name| reader.has(&format!("{blocks}.0.{name}")));
-    Ok(Weights {
-        embeddings: Embeddings {
-            patch_projection: reader.patch_projection(&projection, width, config.patch_size, Bias::Required)?,
-            prefix: rows,
-            positions: Some(positions),
-            norm: None,
-        },
-        blocks: read_blocks(config, reader, &blocks, &names)?,
-        norm: Some(reader.layer_norm(&at("layernorm"), width, config.layer_norm_eps)?),
-        fc_norm: None,
-        pool: None,
-        projection: None,
-        heads: hf::read_heads(config, reader)?,
+    let heads = hf::read_heads(config, reader)?;
+    let scope = reader.choose(SCOPES, "embeddings.cls_token");
+    reader.within(scope, |reader| {
+        let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
+        // With registers the library resamples another way, and puts them in after positions were added.
+        let how = if registers > 0 { Interpolation::BicubicAntialias } else { Interpolation::Bicubic };
+        let name = "embeddings.position_embeddings";
+        let mut positions = reader.positions(name, &[1], [1, width], config.grid(), how)?;
+        add(&mut positions.prefix, &reader.floats("embeddings.cls_token", &[1, 1, width])?);
+        if registers > 0 {
+            positions.prefix.extend(reader.floats("embeddings.register_tokens", &[1, registers, width])?);
+        }
+        let names = block_names(config, |name| reader.has(&["encoder.layer.0.", name].concat()));
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, "encoder.layer.", &names)?,
+            norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
+            fc_norm: None,
+            pool: None,
+            projection: None,
+            heads,
+        })
     })
 }
 

@@ -1,8 +1,9 @@
 //! Hugging Face ViT: image classifiers, and encoders without a head (ViTModel, thus DINO; MAE, MSN).
 
+use super::blocks::read_blocks;
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
-use super::reader::{Bias, Reader};
+use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Weights};
@@ -28,34 +29,35 @@ pub(super) const FAMILY: Family = Family {
 pub(super) const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None };
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let prefix = hf::prefix(|name| reader.has(name), &["vit.", ""], "embeddings.cls_token");
-    read_encoder(config, reader, prefix)
+    let scope = reader.choose(&["vit.", ""], "embeddings.cls_token");
+    read_encoder(config, reader, scope)
 }
 
-/// A ViT under `prefix`; also the one within DeiT.
-pub(super) fn read_encoder(config: &Config, reader: &mut Reader, prefix: &str) -> Result<Weights> {
-    let (width, grid) = (config.hidden_size, config.grid());
-    let at = |name: &str| format!("{prefix}{name}");
-    let tokens = config.prefix_tokens();
-    let (mut rows, positions) =
-        reader.positions(&at("embeddings.position_embeddings"), (&[1], tokens, width), grid, Interpolation::Bicubic)?;
-    for (mut row, name) in rows.rows_mut().into_iter().zip(["cls_token", "distillation_token"]) {
-        row += &ndarray::Array1::from(reader.floats(&at(&format!("embeddings.{name}")), &[1, 1, width])?);
-    }
-    let projection = at("embeddings.patch_embeddings.projection");
-    let (blocks, names) = hf::blocks(reader, prefix);
-    Ok(Weights {
-        embeddings: Embeddings {
-            patch_projection: reader.patch_projection(&projection, width, config.patch_size, Bias::Required)?,
-            prefix: rows,
-            positions: Some(positions),
-            norm: None,
-        },
-        blocks: super::blocks::read_blocks(config, reader, &blocks, &names)?,
-        norm: Some(reader.layer_norm(&at("layernorm"), width, config.layer_norm_eps)?),
-        fc_norm: None,
-        pool: None,
-        projection: None,
-        heads: hf::read_heads(config, reader)?,
+/// A ViT in `scope`; also the one within DeiT.
+pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) -> Result<Weights> {
+    let heads = hf::read_heads(config, reader)?;
+    reader.within(scope, |reader| {
+        let (width, tokens) = (config.hidden_size, config.prefix_tokens());
+        let name = "embeddings.position_embeddings";
+        let mut positions = reader.positions(name, &[1], [tokens, width], config.grid(), Interpolation::Bicubic)?;
+        let names = ["embeddings.cls_token", "embeddings.distillation_token"];
+        for (row, name) in positions.prefix.chunks_exact_mut(width).zip(names) {
+            add(row, &reader.floats(name, &[1, 1, width])?);
+        }
+        let (blocks, names) = hf::blocks(reader);
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, blocks, &names)?,
+            norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
+            fc_norm: None,
+            pool: None,
+            projection: None,
+            heads,
+        })
     })
 }

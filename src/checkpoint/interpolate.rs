@@ -1,7 +1,6 @@
 //! Learned grids (positions, tables of relative positions) at another resolution, as the source libraries do it.
 
 use crate::resample::Filter;
-use ndarray::{Array2, ArrayView2};
 
 /// How a library resamples a grid. All are separable: what an output position reads along one axis does not depend on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,25 +20,27 @@ pub(super) enum Interpolation {
 type Taps = Vec<(usize, f64)>;
 
 /// A grid `[rows · columns, D]` at another size.
-pub(super) fn resize(grid: ArrayView2<f32>, from: [usize; 2], to: [usize; 2], how: Interpolation) -> Array2<f32> {
-    let [rows, columns] = [0, 1].map(|axis| how.taps(from[axis], to[axis]));
-    let width = grid.ncols();
-    let mut across = Array2::zeros((from[0] * to[1], width));
-    for (i, mut target) in across.rows_mut().into_iter().enumerate() {
-        let first = i / to[1] * from[1];
-        add(columns[i % to[1]].iter().map(|(column, weight)| (first + column, *weight)), grid, &mut target);
-    }
-    let mut resized = Array2::zeros((to[0] * to[1], width));
-    for (i, mut target) in resized.rows_mut().into_iter().enumerate() {
-        let column = i % to[1];
-        add(rows[i / to[1]].iter().map(|(row, weight)| (row * to[1] + column, *weight)), across.view(), &mut target);
-    }
-    resized
+pub(super) fn resize(grid: &[f32], from: [usize; 2], to: [usize; 2], how: Interpolation) -> Vec<f32> {
+    let width = grid.len() / (from[0] * from[1]);
+    let across = resample(grid, [from[0], from[1], width], &how.taps(from[1], to[1]));
+    // Columns are done: a row of the grid is one long vector now.
+    resample(&across, [1, from[0], to[1] * width], &how.taps(from[0], to[0]))
 }
 
-/// target += Σ weight · source row
-fn add(taps: impl Iterator<Item = (usize, f64)>, source: ArrayView2<f32>, target: &mut ndarray::ArrayViewMut1<f32>) {
-    taps.for_each(|(row, weight)| target.scaled_add(weight as f32, &source.row(row)));
+/// The middle axis of `source` `[outer, length, inner]`, resampled.
+fn resample(source: &[f32], [outer, length, inner]: [usize; 3], outputs: &[Taps]) -> Vec<f32> {
+    let mut resampled = Vec::with_capacity(outer * outputs.len() * inner);
+    for block in source.chunks_exact(length * inner) {
+        for taps in outputs {
+            let first = resampled.len();
+            resampled.resize(first + inner, 0.0);
+            for (i, weight) in taps {
+                let (target, weight) = (&mut resampled[first..], *weight as f32);
+                target.iter_mut().zip(&block[i * inner..]).for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+    }
+    resampled
 }
 
 impl Interpolation {
@@ -137,11 +138,11 @@ mod tests {
     /// A ramp stays a ramp, rows are not taken for columns.
     #[test]
     fn axes_keep_their_order() {
-        let grid = Array2::from_shape_fn((4 * 6, 1), |(i, _)| (i / 6 * 100 + i % 6) as f32);
+        let grid: Vec<f32> = (0..24).map(|i| (i / 6 * 100 + i % 6) as f32).collect();
         for how in [Interpolation::Bicubic, Interpolation::BicubicAntialias, Interpolation::Bilinear] {
-            let resized = resize(grid.view(), [4, 6], [8, 12], how);
+            let resized = resize(&grid, [4, 6], [8, 12], how);
             // Between the inner points, where no edge is repeated: output 7 lies at 3.25, output 4 at 1.75.
-            let value = resized[[4 * 12 + 7, 0]];
+            let value = resized[4 * 12 + 7];
             // (With a = −0.75 cubic convolution is not exact even for ramps.)
             let tolerance = if how == Interpolation::Bicubic { 10.0 } else { 1e-3 };
             assert!((value - 178.25).abs() < tolerance, "{how:?}: {value}");

@@ -7,7 +7,6 @@ use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
 use crate::error::Result;
 use crate::model::Precision;
 use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX};
-use ndarray::Array2;
 
 /// What became of one tensor.
 pub struct QuantizedTensor<'a> {
@@ -53,12 +52,10 @@ pub fn quantize(
                 let quantized = if tensors.is_int8(name) {
                     Some(read_quantized(&tensors, name, dims)?)
                 } else {
-                    let weights =
-                        Array2::from_shape_vec(dims, tensors.floats(name, shape)?).expect("the model read it so");
-                    let (quantized, signal) = QuantizedMatrix::accurate(weights.view());
+                    let weights = tensors.floats(name, shape)?;
+                    let (quantized, signal) = QuantizedMatrix::accurate(&weights, dims[1]);
                     sqnr = Some(signal);
                     if quantized.is_none() {
-                        let weights = weights.into_raw_vec_and_offset().0;
                         written.push((name.clone(), shape.clone(), Values::F32(weights)));
                     }
                     quantized

@@ -5,7 +5,6 @@ use super::reader::Reader;
 use super::tensors::{Source, Tensors};
 use crate::error::{Error, Result};
 use crate::model::{Config, Linear};
-use ndarray::{Array2, Axis};
 
 /// The tensor of features in the file.
 const FEATURES: &str = "text_embeddings";
@@ -17,8 +16,10 @@ const LOGIT_BIAS: &str = "logit_bias";
 /// A class a row.
 pub(super) struct TextEmbeddings {
     /// `[C, features]`, each of length e^logit_scale.
-    weights: Array2<f32>,
-    bias: f32,
+    weights: Vec<f32>,
+    features: usize,
+    /// `[C]`.
+    bias: Vec<f32>,
 }
 
 impl TextEmbeddings {
@@ -33,7 +34,7 @@ impl TextEmbeddings {
         let file = Tensors::open(TEXT_FILE, source)?;
         let classes = file.shape(FEATURES)?.first().copied().unwrap_or(0);
         let shape = [classes, config.feature_size()];
-        let mut weights = Array2::from_shape_vec(shape, file.floats(FEATURES, &shape)?).expect("shape was checked");
+        let mut weights = file.floats(FEATURES, &shape)?;
 
         let scalar = |name: &str| {
             [model, &file].into_iter().find(|tensors| tensors.has(name)).map(|tensors| tensors.scalar(name))
@@ -44,9 +45,10 @@ impl TextEmbeddings {
             ))
         })?;
         let bias = scalar(LOGIT_BIAS).transpose()?.unwrap_or(0.0);
-        for mut row in weights.axis_iter_mut(Axis(0)) {
+        for row in weights.chunks_exact_mut(shape[1].max(1)) {
             let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-            row *= scale.exp() / length.max(f32::MIN_POSITIVE);
+            let factor = scale.exp() / length.max(f32::MIN_POSITIVE);
+            row.iter_mut().for_each(|x| *x *= factor);
         }
 
         let labels: Option<Vec<String>> = file.note("labels").and_then(|text| serde_json::from_str(text).ok());
@@ -56,11 +58,11 @@ impl TextEmbeddings {
         config.zero_shot = true;
         config.named = true;
         config.labels = labels;
-        Ok(Self { weights, bias })
+        Ok(Self { weights, features: shape[1], bias: vec![bias; classes] })
     }
 
     /// logits = e^logit_scale · features · textᵀ + logit_bias, both features being of length 1.
     pub fn head(&self, reader: &Reader) -> Result<Linear> {
-        reader.head_of(self.weights.view(), &vec![self.bias; self.weights.nrows()])
+        reader.head_of(&self.weights, self.features, &self.bias)
     }
 }

@@ -1,10 +1,11 @@
 //! What the `config.json` of timm models have in common.
 
 use super::json::{Json, as_pair, as_usize};
+use super::reader::Reader;
 use super::tensors::Tensors;
 use super::{numbered_labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, Pooling, Prefix};
+use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix};
 use serde_json::Value;
 
 /// timm passes this to every LayerNorm but CLIP's; its config does not record it.
@@ -198,5 +199,14 @@ impl<'a> Architecture<'a> {
                 Err(self.json.problem(format!("`label_names` lists {} classes, the head has {classes}.", names.len())))
             }
         }
+    }
+}
+
+/// `norm`, or in its place `fc_norm`: models that pool the mean normalise after pooling, unless they were built with fc_norm=False.
+pub(super) fn read_last_norm(config: &Config, reader: &mut Reader) -> Result<(Option<LayerNorm>, Option<LayerNorm>)> {
+    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+    match reader.optional_norm("fc_norm", width, eps)? {
+        Some(norm) => Ok((None, Some(norm))),
+        None => Ok((Some(reader.layer_norm("norm", width, eps)?), None)),
     }
 }

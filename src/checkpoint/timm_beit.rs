@@ -4,13 +4,12 @@ use super::blocks::{BlockNames, Qkv, add_biases, read_blocks};
 use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
-use super::reader::{Bias, Reader};
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::Architecture;
+use super::timm::{Architecture, read_last_norm};
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
-use ndarray::Array1;
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
@@ -49,35 +48,24 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let (width, eps, grid) = (config.hidden_size, config.layer_norm_eps, config.grid());
-    let mut prefix = reader.array2("cls_token", &[1, 1, width], width)?;
+    let (width, grid) = (config.hidden_size, config.grid());
+    let mut prefix = reader.floats("cls_token", &[1, 1, width])?;
     let mut positions = None;
     if reader.has("pos_embed") {
-        let (first, patches) =
-            reader.positions("pos_embed", (&[1], 1, width), grid, Interpolation::BicubicAntialias)?;
-        prefix += &Array1::from(first.into_raw_vec_and_offset().0);
-        positions = Some(patches);
+        let own = reader.positions("pos_embed", &[1], [1, width], grid, Interpolation::BicubicAntialias)?;
+        add(&mut prefix, &own.prefix);
+        positions = Some(own.patches);
     }
-    let mut blocks = read_blocks(config, reader, "blocks", &BLOCK)?;
-    let mut table = |name: &str| match reader.has(name) {
-        true => reader.relative_bias(name, config.heads, grid, Interpolation::Geometric).map(Some),
-        false => Ok(None),
+    let mut blocks = read_blocks(config, reader, "blocks.", &BLOCK)?;
+    let tables: [&[&str]; 2] = [&["attn.relative_position_bias_table"], &["rel_pos_bias.relative_position_bias_table"]];
+    add_biases(config, reader, &mut blocks, "blocks.", tables, Interpolation::Geometric)?;
+    let (norm, fc_norm) = read_last_norm(config, reader)?;
+    let embeddings = Embeddings {
+        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
+        prefix: matrix(prefix, width),
+        positions,
+        norm: None,
     };
-    let shared = table("rel_pos_bias.relative_position_bias_table")?;
-    let own = |i: usize| table(&format!("blocks.{i}.attn.relative_position_bias_table"));
-    add_biases(config, &mut blocks, shared, own)?;
-    // Mean pooling comes before its norm, unless the model was built otherwise.
-    let after_pooling = reader.has("fc_norm.weight");
-    let norm = reader.layer_norm(if after_pooling { "fc_norm" } else { "norm" }, width, eps)?;
-    let (norm, fc_norm) = if after_pooling { (None, Some(norm)) } else { (Some(norm), None) };
-    let projection = reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?;
-    Ok(Weights {
-        embeddings: Embeddings { patch_projection: projection, prefix, positions, norm: None },
-        blocks,
-        norm,
-        fc_norm,
-        pool: None,
-        projection: None,
-        heads: read_heads(config, reader, "head", ["head", "head_dist"])?,
-    })
+    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
+    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
 }

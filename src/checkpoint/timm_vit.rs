@@ -4,13 +4,12 @@ use super::blocks::{BlockNames, Qkv, read_blocks};
 use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
-use super::reader::{Bias, Reader};
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::Architecture;
+use super::timm::{Architecture, read_last_norm};
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
@@ -154,48 +153,32 @@ fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Res
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     // Files of DeiT III from before timm's LayerScale have its names.
     let scales = if reader.has("blocks.0.gamma_1") { Some(["gamma_1", "gamma_2"]) } else { BLOCK.scales };
-    let blocks = read_blocks(config, reader, "blocks", &BlockNames { scales, ..BLOCK })?;
-    // Models that pool the mean normalise after pooling, unless they were built with fc_norm=False.
-    let after_pooling = reader.has("fc_norm.weight");
-    let norm = reader.layer_norm(if after_pooling { "fc_norm" } else { "norm" }, width, eps)?;
-    let (norm, fc_norm) = if after_pooling { (None, Some(norm)) } else { (Some(norm), None) };
+    let blocks = read_blocks(config, reader, "blocks.", &BlockNames { scales, ..BLOCK })?;
+    let (norm, fc_norm) = read_last_norm(config, reader)?;
 
-    // Models with a norm before their blocks have no bias in their patches.
-    let before = reader.has("norm_pre.weight");
-    let bias = if before { Bias::Optional } else { Bias::Required };
-    let (prefix, positions) = read_tokens(config, reader, how)?;
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
-        prefix,
-        positions: Some(positions),
-        norm: if before { Some(reader.layer_norm("norm_pre", width, eps)?) } else { None },
-    };
-    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
-}
-
-/// The tokens before the patches, and the patches' positions: those of all tokens in one tensor, or of the patches alone.
-fn read_tokens(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<(Array2<f32>, Array2<f32>)> {
-    let width = config.hidden_size;
-    let mut parts = Vec::new();
+    // The tokens before the patches, and positions of all tokens in one tensor, or of the patches alone.
+    let mut prefix = Vec::new();
     for (name, kind) in
         [("cls_token", Prefix::Class), ("dist_token", Prefix::Distillation), ("reg_token", Prefix::Register)]
     {
         let count = config.prefix.iter().filter(|prefix| **prefix == kind).count();
         if count > 0 {
-            parts.push(reader.array2(name, &[1, count, width], width)?);
+            prefix.extend(reader.floats(name, &[1, count, width])?);
         }
     }
-    let views: Vec<ArrayView2<f32>> = parts.iter().map(|part| part.view()).collect();
-    let mut tokens = if views.is_empty() {
-        Array2::zeros((0, width))
-    } else {
-        concatenate(Axis(0), &views).expect("all are D wide")
-    };
     let own = if reader.has_positions_of_patches_alone("pos_embed") { 0 } else { config.prefix_tokens() };
-    let (first, positions) = reader.positions("pos_embed", (&[1], own, width), config.grid(), how)?;
-    if own > 0 {
-        tokens += &first;
-    }
-    Ok((tokens, positions))
+    let positions = reader.positions("pos_embed", &[1], [own, width], config.grid(), how)?;
+    add(&mut prefix, &positions.prefix);
+
+    // Models with a norm before their blocks have no bias in their patches.
+    let before = reader.optional_norm("norm_pre", width, eps)?;
+    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
+    let embeddings = Embeddings {
+        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+        prefix: matrix(prefix, width),
+        positions: Some(positions.patches),
+        norm: before,
+    };
+    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
+    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
 }

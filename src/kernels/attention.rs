@@ -17,7 +17,7 @@ use super::softmax::{exp_in_place, scale_in_place};
 use super::{Epilogue, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
 use crate::alloc::{filled, zeros};
 use crate::error::Result;
-use crate::simd::{DEPTH, F32x4, I32x4};
+use crate::simd::{DEPTH, F32x4, I32x4, interleave};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// Keys and values of one head, packed for the two products.
@@ -45,10 +45,10 @@ pub struct Int8Head {
     value_scales: Vec<[f32; TILE_COLUMNS]>,
     /// `[d_k]`: the keys' mean, then max |v|, then 127 / max |v|.
     channels: Vec<f32>,
-    /// `[d_k]`: a key without the mean, or a value in units of its channels.
-    scaled: Vec<f32>,
-    /// `[DEPTH, d_k]`: keys or values on their way.
-    rows: Vec<i8>,
+    /// `[d_k]`: a key without the mean.
+    centred: Vec<f32>,
+    /// `[d_k]`: that key in 8 bits.
+    key: Vec<i8>,
 }
 
 impl PackedHead {
@@ -65,8 +65,8 @@ impl PackedHead {
             values: PackedI8::zeros(size, tokens)?,
             value_scales: filled("value scales", &[size.div_ceil(TILE_COLUMNS)], [0.0; TILE_COLUMNS])?,
             channels: zeros("channels", &[size])?,
-            scaled: zeros("a key", &[size])?,
-            rows: zeros("keys", &[DEPTH, size])?,
+            centred: zeros("a key", &[size])?,
+            key: zeros("a key", &[size])?,
         })))
     }
 
@@ -88,50 +88,64 @@ impl PackedHead {
 }
 
 impl Int8Head {
+    #[inline(never)]
     fn pack_keys(&mut self, k: ArrayView2<f32>) {
-        let mean = &mut self.channels;
+        let Self { keys, key_scales, channels: mean, centred, key: quantized, .. } = self;
         mean.fill(0.0);
         rows(k).for_each(|key| mean.iter_mut().zip(key).for_each(|(mean, k)| *mean += k));
         mean.iter_mut().for_each(|mean| *mean /= k.nrows() as f32);
 
-        let row = &mut self.rows[..k.ncols()];
         for (token, key) in rows(k).enumerate() {
-            self.scaled.iter_mut().zip(key).zip(&*mean).for_each(|((target, k), mean)| *target = k - mean);
-            let max = fold(&self.scaled, 0.0, |max, k| max.max(k.abs())).max_lane();
-            quantize_i8(&self.scaled, inverse_scale(max), row);
-            self.keys.write_output(token, row);
-            let sum: i32 = row.iter().map(|k| i32::from(*k)).sum();
-            self.key_scales[token / TILE_COLUMNS].set(token % TILE_COLUMNS, max / 127.0, sum);
+            centred.iter_mut().zip(key).zip(&*mean).for_each(|((target, k), mean)| *target = k - mean);
+            let max = fold(centred, 0.0, |max, k| max.max(k.abs())).max_lane();
+            quantize_i8(centred, inverse_scale(max), quantized);
+            keys.write_output(token, quantized);
+            key_scales[token / TILE_COLUMNS].set_scale(token % TILE_COLUMNS, max / 127.0);
         }
+        keys.sums().zip(key_scales).for_each(|(sums, scales)| scales.set_sums(sums));
     }
 
+    #[inline(never)]
     fn pack_values(&mut self, v: ArrayView2<f32>) {
-        let channels = &mut self.channels;
+        let Self { values, value_scales, channels, .. } = self;
         channels.fill(0.0);
         // Written as a comparison: f32::max treats NaN in a way that keeps compilers from vectorising it.
         rows(v).for_each(|v| {
             channels.iter_mut().zip(v).for_each(|(max, v)| *max = if v.abs() > *max { v.abs() } else { *max });
         });
-        for (lanes, max) in self.value_scales.iter_mut().zip(channels.chunks(TILE_COLUMNS)) {
+        for (lanes, max) in value_scales.iter_mut().zip(channels.chunks(TILE_COLUMNS)) {
             lanes.iter_mut().zip(max).for_each(|(scale, max)| *scale = max / 127.0);
         }
         channels.iter_mut().for_each(|max| *max = inverse_scale(*max));
 
-        let size = v.ncols();
-        let mut tokens = rows(v);
-        for step in 0..self.values.steps() {
-            for row in self.rows.chunks_exact_mut(size) {
-                match tokens.next() {
-                    Some(v) => {
-                        let scaled = &mut self.scaled;
-                        scaled.iter_mut().zip(v).zip(&*channels).for_each(|((target, v), scale)| *target = v * scale);
-                        quantize_i8(scaled, 1.0, row);
+        let (tokens, size) = v.dim();
+        for panel in 0..size.div_ceil(TILE_COLUMNS) {
+            let own = panel * TILE_COLUMNS..size.min((panel + 1) * TILE_COLUMNS);
+            let scales = load_padded(&channels[own.clone()]);
+            for step in 0..values.steps() {
+                let inputs = std::array::from_fn(|h| {
+                    let token = step * DEPTH + h;
+                    if token >= tokens {
+                        return [I32x4::splat(0); 2];
                     }
-                    None => row.fill(0),
-                }
+                    let v = load_padded(&v.row(token).to_slice().expect("rows are contiguous")[own.clone()]);
+                    [0, 1].map(|i| (v[i] * scales[i]).round().1)
+                });
+                values.write_step(panel, step, interleave(inputs));
             }
-            let mut packed = self.rows.chunks_exact(size);
-            self.values.write_step(step, std::array::from_fn(|_| packed.next().expect("DEPTH rows")));
+        }
+    }
+}
+
+/// Up to eight values, zeros behind them.
+#[inline(always)]
+fn load_padded(values: &[f32]) -> [F32x4; 2] {
+    match values.first_chunk() {
+        Some(values) => load_lanes(values),
+        None => {
+            let mut padded = [0.0; TILE_COLUMNS];
+            padded[..values.len()].copy_from_slice(values);
+            load_lanes(&padded)
         }
     }
 }

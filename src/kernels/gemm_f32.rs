@@ -12,6 +12,7 @@ use ndarray::ArrayView2;
 ///
 /// `FUSED`: by a multiply-add that an engine may round once, where it has one; otherwise products and sums round each, and every
 /// engine returns the same bits.
+#[inline(never)]
 pub fn gemm_f32<const FUSED: bool>(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
     let mut sums = [[F32x4::splat(0.0); 2]; HELD_ROWS];

@@ -15,6 +15,7 @@ pub const MAX_K: usize = 131_071;
 ///
 /// `a`: `[m, k]`; `w`: `[n, k]`. A panel of weights is multiplied with all rows while it is in the first-level cache, so m should be
 /// small enough (some dozen rows) for the rows to stay near as well.
+#[inline(never)]
 pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
     assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
     let mut sums = [[I32x4::splat(0); 2]; HELD_ROWS];
@@ -80,10 +81,14 @@ pub struct ColumnScale {
 }
 
 impl ColumnScale {
-    /// Sets output `lane`.
-    pub fn set(&mut self, lane: usize, scale: f32, sum: i32) {
+    /// Sets the scale of output `lane`.
+    pub fn set_scale(&mut self, lane: usize, scale: f32) {
         self.scales[lane] = scale;
-        self.sums[lane] = sum as f32;
+    }
+
+    /// Sets Σ q over the inputs.
+    pub fn set_sums(&mut self, sums: [i32; TILE_COLUMNS]) {
+        self.sums = sums.map(|sum| sum as f32);
     }
 }
 

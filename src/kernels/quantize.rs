@@ -66,6 +66,7 @@ impl QuantizedRows {
     /// scale = (max x − min x) / 127.
     ///
     /// The error of an element is at most scale / 2. A constant row has scale 0 and is exact.
+    #[inline(never)]
     pub fn write(&mut self, row: usize, x: &[f32]) {
         let (min, max) = min_max(x);
         let inverse = LEVELS / (max - min);
@@ -81,6 +82,7 @@ impl QuantizedRows {
     /// Writes probabilities e in 0..=1 as the rows `2 · row` and `2 · row + 1`: 14 bits, e ≈ (128 · high + low) / [`FRACTION_LEVELS`].
     ///
     /// Seven bits would not do: behind one key with most of the attention, hundreds of others share the rest, each below 1 / 254.
+    #[inline(never)]
     pub fn write_fractions(&mut self, row: usize, e: &[f32]) {
         let factor = F32x4::splat(FRACTION_LEVELS);
         let (high, low) = (self.place(2 * row), self.place(2 * row + 1));
@@ -147,6 +149,7 @@ impl QuantizedRows {
 pub const FRACTION_LEVELS: f32 = 16_383.0;
 
 /// `target = round(factor · x)` (ties to even), for products within ±127.
+#[inline(never)]
 pub fn quantize_i8(x: &[f32], factor: f32, target: &mut [i8]) {
     let factor = F32x4::splat(factor);
     let mut targets = target.chunks_mut(16);

@@ -13,6 +13,7 @@ pub fn softmax_in_place(row: &mut [f32]) {
 /// `row ← e^(x − max)`; returns the sum. Softmax without its division, which the product with the values can make up for later.
 ///
 /// Subtracting the maximum keeps every exponent ≤ 0, so nothing overflows, the largest value is 1 and the sum at least 1.
+#[inline(never)]
 pub fn exp_in_place(row: &mut [f32]) -> f32 {
     let max = F32x4::splat(fold(row, f32::NEG_INFINITY, F32x4::max).max_lane());
     let exp = Exp::prepare();

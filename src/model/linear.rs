@@ -52,14 +52,17 @@ impl Matrix {
         Ok(Self::Unfused(PackedF32::new(weights)?))
     }
 
-    /// Packs 8-bit weights.
-    pub fn int8(weights: &QuantizedMatrix) -> Result<Self> {
-        let mut columns = vec![ColumnScale::default(); weights.scales.len().div_ceil(TILE_COLUMNS)];
-        for (output, (row, scale)) in weights.values.rows().into_iter().zip(&weights.scales).enumerate() {
-            let sum = row.iter().map(|w| i32::from(*w)).sum();
-            columns[output / TILE_COLUMNS].set(output % TILE_COLUMNS, *scale, sum);
+    /// Packs 8-bit weights, the rows of all `parts` one after another.
+    pub fn int8(parts: &[QuantizedMatrix]) -> Result<Self> {
+        let (outputs, inputs) = (parts.iter().map(|part| part.scales.len()).sum(), parts[0].values.ncols());
+        let rows = parts.iter().flat_map(|part| part.values.rows());
+        let packed = PackedI8::new(outputs, inputs, rows.map(|row| row.to_slice().expect("rows are contiguous")))?;
+        let mut columns = vec![ColumnScale::default(); outputs.div_ceil(TILE_COLUMNS)];
+        for (output, scale) in parts.iter().flat_map(|part| &part.scales).enumerate() {
+            columns[output / TILE_COLUMNS].set_scale(output % TILE_COLUMNS, *scale);
         }
-        Ok(Self::Int8(PackedI8::new(weights.values.view())?, columns))
+        packed.sums().zip(&mut columns).for_each(|(sums, columns)| columns.set_sums(sums));
+        Ok(Self::Int8(packed, columns))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Relative position bias: what is added to a score depends on how far query and key lie apart (BEiT; Bao et al., 2021).
 
-use ndarray::{Array2, ArrayView2};
-
 /// Entries of a table beside those for pairs of patches: class token to patch, patch to class token, class token to itself.
 const EXTRA: usize = 3;
 
@@ -11,7 +9,7 @@ const EXTRA: usize = 3;
 /// another, so no `[T, T]` matrix is ever made, and adding is a loop over h short runs.
 pub struct RelativeBias {
     /// `[heads, (2 h − 1)(2 w − 1) + 3]`: the patches' part back to front, then the extra entries.
-    table: Array2<f32>,
+    table: Vec<f32>,
     /// h and w.
     grid: [usize; 2],
 }
@@ -24,24 +22,27 @@ impl RelativeBias {
 
     /// From a table as checkpoints hold it: `[entries, heads]`, where a query at (y, x) and a key at (v, u) have entry
     /// (y − v + h − 1)(2 w − 1) + (x − u + w − 1).
-    pub fn new(table: ArrayView2<f32>, grid: [usize; 2]) -> Self {
+    pub fn new(table: &[f32], heads: usize, grid: [usize; 2]) -> Self {
         let entries = Self::entries(grid);
         let patches = entries - EXTRA;
         let stored = |entry: usize| if entry < patches { patches - 1 - entry } else { entry };
-        let table = Array2::from_shape_fn((table.ncols(), entries), |(head, entry)| table[[stored(entry), head]]);
-        Self { table, grid }
+        let mut own = Vec::with_capacity(table.len());
+        for head in 0..heads {
+            own.extend((0..entries).map(|entry| table[stored(entry) * heads + head]));
+        }
+        Self { table: own, grid }
     }
 
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        self.table.len() * size_of::<f32>()
+        size_of_val(self.table.as_slice())
     }
 
     /// `scores += bias` of token `query` to all tokens `[T]`, in one head.
     pub(super) fn add_to(&self, head: usize, query: usize, scores: &mut [f32]) {
         let [rows, columns] = self.grid;
-        let table = self.table.row(head).to_slice().expect("rows are contiguous");
-        let (table, extra) = table.split_at(table.len() - EXTRA);
+        let entries = Self::entries(self.grid);
+        let (table, extra) = self.table[head * entries..][..entries].split_at(entries - EXTRA);
         let Some((class, patches)) = scores.split_first_mut() else { return };
         let Some(query) = query.checked_sub(1) else {
             *class += extra[2];
@@ -69,8 +70,8 @@ mod tests {
         for grid in [[1, 1], [3, 2], [2, 5]] {
             let [h, w] = grid;
             let entries = RelativeBias::entries(grid);
-            let table = Array2::from_shape_fn((entries, 2), |(entry, head)| (entry * 10 + head) as f32);
-            let bias = RelativeBias::new(table.view(), grid);
+            let table: Vec<f32> = (0..2 * entries).map(|i| (i * i) as f32).collect();
+            let bias = RelativeBias::new(&table, 2, grid);
             let tokens = 1 + h * w;
             for head in 0..2 {
                 for query in 0..tokens {
@@ -86,7 +87,7 @@ mod tests {
                                 (q / w + h - 1 - k / w) * (2 * w - 1) + (q % w + w - 1 - k % w)
                             }
                         };
-                        assert_eq!(score, 0.5 + table[[entry, head]], "{grid:?} {query} {key}");
+                        assert_eq!(score, 0.5 + table[2 * entry + head], "{grid:?} {query} {key}");
                     }
                 }
             }

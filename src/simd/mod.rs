@@ -18,11 +18,11 @@ mod backend;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 mod plain;
 
+pub use backend::{Activation, BACKEND, DEPTH, F32x4, I32x4, WeightStep, interleave, store_activations, store_i8};
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-pub use backend::prefers_two_steps;
-pub use backend::{Activation, BACKEND, DEPTH, F32x4, I32x4, WeightStep, store_activations, store_i8};
+pub use backend::{fits_16_bits, prefers_two_steps};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-pub use plain::prefers_two_steps;
+pub use plain::{fits_16_bits, prefers_two_steps};
 
 /// 1.5 · 2²³: added to an `f32`, it moves the integer nearest to it (ties to even) into the low bits of the sum.
 const ROUNDING: f32 = 12_582_912.0;

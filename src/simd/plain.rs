@@ -7,6 +7,11 @@ pub fn prefers_two_steps() -> bool {
     false
 }
 
+/// Whether [`WeightStep::dot_two`] is exact for these steps: it adds in 32 bits, so it is for all.
+pub fn fits_16_bits(_: [WeightStep; 2]) -> bool {
+    true
+}
+
 impl WeightStep {
     /// Two steps of [`WeightStep::dot`].
     #[inline(always)]

@@ -152,6 +152,15 @@ impl WeightStep {
     }
 }
 
+/// The step of 8 outputs whose input h has the weights `inputs[h]`, each in −128..=127.
+#[inline(always)]
+pub fn interleave(inputs: [[I32x4; 2]; DEPTH]) -> [i8; 8 * DEPTH] {
+    from_fn(|i| {
+        let (output, input) = (i / DEPTH, i % DEPTH);
+        inputs[input][output / 4].0[output % 4] as i8
+    })
+}
+
 /// Writes sixteen values of 0..=127.
 #[inline(always)]
 pub fn store_activations(target: &mut [Activation; 16], values: [I32x4; 4]) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { chooseBackend } from '../../pkg/lib/features.js';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { distance, readTensors } from './safetensors.mjs';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);

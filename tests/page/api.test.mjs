@@ -389,7 +389,8 @@ test('a package whose wasm is missing says so', async () => {
   const [code, message] = await load();
   assert.equal(code, 'network');
   assert.match(message, /vitscope_bg\.wasm answered with HTTP status 404/);
-  await context.route('**/pkg/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
+  await context.unrouteAll();
+  await context.route('**/pkg/dist/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
   assert.match(workerMessage, /worker\.js could not be started/);
@@ -400,7 +401,7 @@ test('the package works from another site that allows it', async () => {
   const cdn = await otherSite((path) => ({ ...fromDisk(`/pkg${path}`), headers: { 'access-control-allow-origin': '*' } }));
   const { page, errors, warnings, close } = await openApi(browser, origin);
   const result = await page.evaluate(async ({ cdn, model }) => {
-    const { Vitscope } = await import(`${cdn}/index.js`);
+    const { Vitscope } = await import(`${cdn}/dist/index.js`);
     const vit = await Vitscope.load(model, { threads: 2 });
     const { top } = await vit.classify('/www/samples/coffee.jpg');
     vit.close();

@@ -92,8 +92,8 @@ test('without isolation threads are missed once, and the answers are the same', 
  */
 async function openWithThread(edit) {
   const site = await otherSite((path) => {
-    if (path !== '/pkg/thread.js') return fromDisk(path);
-    const script = edit()?.(fromDisk(path).body.toString());
+    if (path !== '/pkg/dist/thread.js') return fromDisk(path);
+    const script = edit()?.(fromDisk('/pkg/lib/thread.js').body.toString().replaceAll("'./", "'../lib/"));
     return script === undefined ? undefined : { body: script, type: 'text/javascript' };
   });
   return openApi(browser, site);
@@ -148,7 +148,7 @@ test('a thread that crashes takes the instance with it', async () => {
 const inWorker = (page, script) =>
   page.evaluate(async ({ model, script }) => {
     const source = `
-      import { Engine } from '${location.origin}/pkg/engine.js';
+      import { Engine } from '${location.origin}/pkg/dist/engine.js';
       const model = new URL('${model}', '${location.origin}').href;
       const work = async () => { ${script} };
       work().then((result) => postMessage({ result }), (error) => postMessage({ error: String(error.stack) }));`;

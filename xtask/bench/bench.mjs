@@ -244,8 +244,8 @@ async function coldStarts(browser, model) {
  * @returns {Promise<{ms: number, ran: number}>} milliseconds to the first answer, and with how many threads
  */
 async function visit(browser, side, model, threads) {
-  const query = new URLSearchParams({ side, model: modelUrl(model), threads: String(threads), ...(choices.simd && { simd: choices.simd }) });
-  const page = await open(browser, `cold.html?${query}`);
+  const query = new URLSearchParams({ model: modelUrl(model), threads: String(threads), ...(choices.simd && { simd: choices.simd }) });
+  const page = await open(browser, `cold_${side}.html?${query}`);
   await page.waitForSelector('html[data-ms]', { state: 'attached' });
   const { ms, threads: ran } = await page.evaluate(() => ({ ...document.documentElement.dataset }));
   await page.context().close();

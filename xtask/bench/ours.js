@@ -1,4 +1,4 @@
-import { Engine } from '../../pkg/engine.js';
+import { Engine } from '../../pkg/dist/engine.js';
 
 /**
  * vitscope as a user's own worker would hold it.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use xshell::{Shell, cmd};
 
 use crate::wasm::{self, SIMD128};
-use crate::{browser, node, root, toolchain, wasm_tests};
+use crate::{browser, build, node, root, toolchain, wasm_tests};
 
 pub const USAGE: &str = "\
 cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by side in Chromium
@@ -32,7 +32,7 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
         return kernels(sh);
     }
     let choices = choices(options)?;
-    wasm::build(sh, &[])?;
+    build(sh, &[])?;
     node::install_packages(sh)?;
     if choices["parts"].as_array().is_some_and(|parts| parts.contains(&json!("kernels"))) {
         wasm::build_crate(sh, "vitscope-bench", &root().join("target/bench/kernels"), "kernels")?;

@@ -3,6 +3,7 @@
 mod apt;
 mod bench;
 mod browser;
+mod bundle;
 mod node;
 mod serve;
 mod test;
@@ -18,7 +19,7 @@ use anyhow::{Result, bail};
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build [VARIANT...]    build the wasm modules into pkg/wasm/; only the named ones where another may be old
+cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones where another may be old
 cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
 cargo xtask test [STEP...]        run every check, or only the named steps
 cargo xtask test --list           name the steps";
@@ -39,7 +40,7 @@ fn run(args: &[&str]) -> Result<()> {
     sh.change_dir(root());
     match args {
         [] | ["help" | "--help" | "-h"] => println!("{USAGE}\n{}", bench::USAGE),
-        ["build", variants @ ..] => wasm::build(&sh, variants)?,
+        ["build", variants @ ..] => build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["test", "--list"] => test::list(),
@@ -47,6 +48,12 @@ fn run(args: &[&str]) -> Result<()> {
         _ => bail!("unknown arguments `{}`\n\n{USAGE}\n{}", args.join(" "), bench::USAGE),
     }
     Ok(())
+}
+
+/// What is generated of the npm package.
+fn build(sh: &Shell, variants: &[&str]) -> Result<()> {
+    bundle::build(sh)?;
+    wasm::build(sh, variants)
 }
 
 /// The repository.

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{root, wasm};
+use crate::{build, root};
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let port = port(options)?;
-    wasm::build(sh, &[])?;
+    build(sh, &[])?;
     let script = root().join("xtask/server.mjs");
     let port = port.map(|port| port.to_string());
     hand_over(cmd!(sh, "node {script} {port...}").into())

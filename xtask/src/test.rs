@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{browser, node, toolchain, wasm, wasm_tests};
+use crate::{browser, build, node, toolchain, wasm, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", what: "clippy, natively", run: clippy },
     Step { name: "doc", what: "rustdoc", run: doc },
     Step { name: "native", what: "the crates' tests, natively", run: native },
-    Step { name: "build", what: "pkg/wasm", run: |sh| wasm::build(sh, &[]) },
+    Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]) },
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node") },
     Step { name: "page", what: "the page and the npm package in Chromium", run: page },

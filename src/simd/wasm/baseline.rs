@@ -34,6 +34,19 @@ impl WeightStep {
     }
 }
 
+/// The step of 8 outputs whose input h has the weights `inputs[h]`, each in −128..=127.
+#[inline(always)]
+pub fn interleave(inputs: [[I32x4; 2]; DEPTH]) -> [i8; 8 * DEPTH] {
+    let mut step = [0; 8 * DEPTH];
+    let pairs = [0, 1].map(|half| {
+        let low = v128_and(inputs[0][half].0, i32x4_splat(0xff));
+        v128_or(low, i32x4_shl(inputs[1][half].0, 8))
+    });
+    // SAFETY: `step` is 16 writable bytes; v128.store takes any alignment.
+    unsafe { v128_store(step.as_mut_ptr().cast(), i16x8_narrow_i32x4(pairs[0], pairs[1])) }
+    step
+}
+
 /// Writes sixteen values of 0..=127.
 #[inline(always)]
 pub fn store_activations(target: &mut [Activation; 16], values: [I32x4; 4]) {

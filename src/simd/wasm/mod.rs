@@ -9,9 +9,11 @@ use core::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
-pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, store_activations};
+pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, interleave, store_activations};
 #[cfg(target_feature = "relaxed-simd")]
-pub use relaxed::{Activation, BACKEND, DEPTH, WeightStep, prefers_two_steps, store_activations};
+pub use relaxed::{
+    Activation, BACKEND, DEPTH, WeightStep, fits_16_bits, interleave, prefers_two_steps, store_activations,
+};
 
 /// Four `f32`.
 #[derive(Clone, Copy, Debug)]

@@ -49,6 +49,36 @@ impl WeightStep {
     }
 }
 
+/// The step of 8 outputs whose input h has the weights `inputs[h]`, each in −128..=127.
+#[inline(always)]
+pub fn interleave(inputs: [[I32x4; 2]; DEPTH]) -> [i8; 8 * DEPTH] {
+    let mut step = [0; 8 * DEPTH];
+    let (halves, _) = step.as_chunks_mut::<16>();
+    for (half, target) in halves.iter_mut().enumerate() {
+        let byte = |h: usize| v128_and(inputs[h][half].0, i32x4_splat(0xff));
+        let low = v128_or(byte(0), i32x4_shl(byte(1), 8));
+        let high = v128_or(i32x4_shl(byte(2), 16), i32x4_shl(inputs[3][half].0, 24));
+        // SAFETY: `target` is 16 writable bytes; v128.store takes any alignment.
+        unsafe { v128_store(target.as_mut_ptr().cast(), v128_or(low, high)) }
+    }
+    step
+}
+
+/// Whether [`WeightStep::dot_two`] is exact for these steps, whatever the activations: in each lane of its 16-bit sums, which takes two
+/// neighbours of each step, the positive weights together and the negative ones together stay within 2¹⁵ / 127 = 258.
+#[inline(always)]
+pub fn fits_16_bits(two: [WeightStep; 2]) -> bool {
+    let (zero, most, least) = (i8x16_splat(0), i16x8_splat(258), i16x8_splat(-258));
+    let too_much = [0, 1].map(|half| {
+        let neighbours = |keep: fn(v128, v128) -> v128| {
+            let sums = two.map(|step| i16x8_extadd_pairwise_i8x16(keep(step.0[half], zero)));
+            i16x8_add(sums[0], sums[1])
+        };
+        v128_or(i16x8_gt(neighbours(i8x16_max), most), i16x8_lt(neighbours(i8x16_min), least))
+    });
+    !v128_any_true(v128_or(too_much[0], too_much[1]))
+}
+
 /// Whether [`WeightStep::dot_two`] is faster than two steps: on x86-64 without VNNI, or with AVX-512's form of it, which V8 does not use.
 ///
 /// There the dot product is five instructions: two that make a vector of ones, bytes to 16-bit sums of pairs, those times one to 32

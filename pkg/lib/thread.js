@@ -1,10 +1,10 @@
-/** One more thread of an engine; lib/threads.js starts it. */
-import { THREADED } from './lib/variants.js';
+/** One more thread of an engine; threads.js starts it. */
+import { THREADED } from './variants.js';
 
 // As much as the linker gives the first thread.
 const STACK_BYTES = 1 << 20;
 
-/** @param {MessageEvent<import('./lib/threads.js').ThreadStart>} event */
+/** @param {MessageEvent<import('./threads.js').ThreadStart>} event */
 self.onmessage = async ({ data: { simd, module, memory, alarm } }) => {
   let waiting = false;
   try {

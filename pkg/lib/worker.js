@@ -1,11 +1,18 @@
-/** The worker's side of lib/bridge.js: one engine, one request at a time. */
-import { Engine } from './lib/engine.js';
-import { fromEngine, packError } from './lib/errors.js';
-import { readPixels } from './lib/pixels.js';
+/** The worker's side of bridge.js: one engine, one request at a time. */
+import { Engine } from './engine.js';
+import { fromEngine, packError } from './errors.js';
+import { readPixels } from './pixels.js';
+import { loadWasm } from './wasm.js';
 
-/** @typedef {import('./lib/bridge.js').Request} Request */
+/** @typedef {import('./bridge.js').Request} Request */
 
-const port = /** @type {import('./lib/bridge.js').Port} */ (/** @type {unknown} */ (self));
+const port = /** @type {import('./bridge.js').Port} */ (/** @type {unknown} */ (self));
+/** @type {(module: WebAssembly.Module) => void} */
+let giveModule;
+/** @type {Promise<WebAssembly.Module>} */
+const module = new Promise((resolve) => (giveModule = resolve));
+/** @type {import('./wasm.js').Instance | undefined} */
+let instance;
 /** @type {Engine | undefined} */
 let engine;
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
@@ -13,6 +20,7 @@ let abortedId;
 
 /** @param {MessageEvent<Request>} event */
 port.onmessage = async ({ data: request }) => {
+  if (request.type === 'module') return giveModule(request.module);
   const { id } = request;
   if (request.type === 'abort') {
     abortedId = id;
@@ -27,14 +35,18 @@ port.onmessage = async ({ data: request }) => {
 };
 
 /**
- * @param {Exclude<Request, {type: 'abort'}>} request
+ * @param {import('./bridge.js').Question & {id: number}} request
  * @returns {Promise<{result: unknown, transfer: Transferable[]}>}
  */
 async function answer(request) {
+  if (request.type === 'start') {
+    instance = await loadWasm(request.backend, { module, alarm: request.alarm });
+    return { result: undefined, transfer: [] };
+  }
   if (request.type === 'load') {
-    const { id, source, ...options } = request;
-    // (The source came as a copy, so that its buffer may be given back.)
-    engine = await Engine.fromSource(source, { ...options, owned: true, onProgress: (progress) => port.postMessage({ id, progress }, []) });
+    if (!instance) throw new Error('the engine has not started');
+    const { id, files, options } = request;
+    engine = await Engine.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
     const { config, backend, memory } = engine;
     return { result: { config, backend, memory }, transfer: [] };
   }

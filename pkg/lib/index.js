@@ -1,0 +1,3 @@
+/** Entry: the asynchronous client. The synchronous engine is `engine.js`. */
+export { Vitscope } from './client.js';
+export { VitscopeError } from './errors.js';
