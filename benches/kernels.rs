@@ -5,7 +5,7 @@ use criterion::Criterion;
 use ndarray::{Array2, s};
 use std::hint::black_box;
 use vitscope::kernels::Epilogue;
-use vitscope::kernels::attention::{AttendScratch, PackedHead, attend};
+use vitscope::kernels::attention::{AttendScratch, PackedHead, Wanted, attend};
 use vitscope::kernels::gelu::gelu_in_place;
 use vitscope::kernels::gemm_f32::gemm_f32;
 use vitscope::kernels::gemm_i8::gemm_i8;
@@ -83,7 +83,7 @@ fn head(c: &mut Criterion) {
         c.bench_function(&format!("packing a head of 64 in {name}"), |b| b.iter(|| head.pack(third(1), third(2))));
         let q = third(0).slice_move(s![..BLOCK_ROWS, ..]);
         c.bench_function(&format!("attention of {BLOCK_ROWS} queries, a head of 64 in {name}"), |b| {
-            b.iter(|| attend(q, &head, &mut scratch, attention.view_mut(), false, &mut context, 64))
+            b.iter(|| attend(q, &head, &mut scratch, attention.view_mut(), Wanted::default(), &mut context, 64))
         });
     }
 }

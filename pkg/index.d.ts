@@ -78,8 +78,9 @@ export type ErrorCode =
   | 'crashed';
 
 /**
- * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` and optionally
- * `preprocessor_config.json`; or the files themselves.
+ * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` (or
+ * `model.safetensors.index.json` and the files it names) and optionally `preprocessor_config.json` and, for CLIP and SigLIP,
+ * `text_embeddings.safetensors`; or the files themselves.
  */
 export type ModelSource = string | URL | ModelFiles;
 
@@ -88,13 +89,25 @@ export interface ModelFiles {
   config: object | string | Blob;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
   preprocessor?: object | string | Blob | null;
-  /** model.safetensors. A Blob is read; a buffer is copied to the worker, and stays yours. */
-  weights: ArrayBuffer | Uint8Array | Blob;
+  /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
+  weights: Bytes | Bytes[];
+  /**
+   * Classes of a model without a head that gives image features: a safetensors file with `text_embeddings` [classes, features]
+   * and in its metadata `labels`, a JSON array of names. The logits are then e^logit_scale · cosine (+ logit_bias).
+   */
+  textEmbeddings?: Bytes | null;
 }
+
+export type Bytes = ArrayBuffer | Uint8Array | Blob;
 
 export interface LoadOptions {
   /** Arithmetic of the forward pass. Left out: `int8` for a quantised file, `f32` for any other. */
   dtype?: 'f32' | 'int8';
+  /**
+   * Input size in pixels, one number for both edges or [height, width]. Left out: what the model was made for. Positions are
+   * interpolated once, while loading, as the model's own library does it, and preprocessing follows.
+   */
+  imageSize?: number | [height: number, width: number];
   /** Instructions of the engine; the answers differ by rounding at most. Left out: `relaxed` where the browser has it, else `simd128`. */
   simd?: 'relaxed' | 'simd128';
   /**
@@ -157,10 +170,12 @@ export interface RunOptions {
 }
 
 export interface Classification {
-  /** The likeliest classes, best first. */
+  /** The likeliest classes, best first; none for a model without a head. */
   top: Prediction[];
   /** [numClasses], before softmax. */
   logits: Float32Array<ArrayBuffer>;
+  /** [numFeatures]: what the head reads; all there is of a model without one. */
+  features: Float32Array<ArrayBuffer>;
   timing: Timing;
   /** The part of the image that the model saw, in the image's own pixels (upright, not rounded). */
   crop: Rectangle;
@@ -171,8 +186,10 @@ export interface Trace extends Classification {
   heads: number;
   /** Prefix tokens, then patches in row-major order: prefixTokens + rows × cols. */
   tokens: number;
-  /** Tokens before the patches: the class token first, where the model has one. 0 where it has none. */
+  /** Tokens before the patches. */
   prefixTokens: number;
+  /** What these are, in order. */
+  prefix: PrefixToken[];
   /** Rows and columns of patches. */
   grid: [rows: number, cols: number];
   /**
@@ -181,6 +198,9 @@ export interface Trace extends Classification {
    */
   attentions: Float32Array<ArrayBuffer>;
 }
+
+/** A token that is no patch. */
+export type PrefixToken = 'class' | 'distillation' | 'register';
 
 export interface Prediction {
   index: number;
@@ -215,13 +235,20 @@ export interface ModelConfig {
   readonly grid: [rows: number, cols: number];
   readonly tokens: number;
   readonly prefixTokens: number;
+  readonly prefix: PrefixToken[];
   readonly hiddenSize: number;
   readonly layers: number;
   readonly heads: number;
   readonly mlpSize: number;
+  /** 0 for a model without a head. */
   readonly numClasses: number;
+  /** Of the checkpoint; else ImageNet's for 1000 classes; else numbered. */
   readonly labels: string[];
-  readonly pooling: 'cls' | 'mean';
+  readonly numFeatures: number;
+  /** Whether the classes are texts that the image's features are compared with. */
+  readonly zeroShot: boolean;
+  /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */
+  readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
   readonly dtype: 'f32' | 'int8';
   readonly parameters: number;
 }

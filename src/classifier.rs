@@ -1,6 +1,6 @@
 //! The facade: load a model, classify an image, trace it.
 
-use crate::checkpoint::{self, ConfigFiles, Loaded, Source};
+use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
 use crate::explain::Trace;
 use crate::kernels::softmax::softmax_in_place;
@@ -27,8 +27,8 @@ pub struct Prediction {
 
 impl Classifier {
     /// Reads a model; see [`checkpoint::load`].
-    pub fn load(files: ConfigFiles<'_>, weights: &dyn Source, precision: Option<Precision>) -> Result<Self> {
-        let loaded = checkpoint::load(files, weights, precision)?;
+    pub fn load<'o>(files: ConfigFiles<'_>, weights: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Self> {
+        let loaded = checkpoint::load(files, weights, options)?;
         let scratch = Scratch::new(&loaded.vit.config, loaded.precision)?;
         Ok(Self { loaded, scratch })
     }
@@ -58,14 +58,33 @@ impl Classifier {
         self.loaded.preprocess.apply(image, self.config().image_size)
     }
 
-    /// The part of a `width × height` image that the model sees.
+    /// The part of a `width × height` image that the model sees, patch by patch.
     pub fn region(&self, width: usize, height: usize) -> Result<Region> {
-        self.loaded.preprocess.region(width, height)
+        let config = self.config();
+        let mut region = self.loaded.preprocess.region(width, height)?;
+        let seen =
+            |axis: usize| (config.grid()[axis] * config.patch_size[axis]) as f64 / config.image_size[axis] as f64;
+        region.height *= seen(0);
+        region.width *= seen(1);
+        Ok(region)
     }
 
     /// Logits `[C]` of `pixel_values` `[3, H, W]`.
     pub fn logits(&mut self, pixel_values: &[f32]) -> Result<&[f32]> {
         self.watch(pixel_values, &mut ())
+    }
+
+    /// The features behind the last logits: what the head read, or all there is of a model without one.
+    pub fn features(&self) -> &[f32] {
+        self.scratch.features()
+    }
+
+    /// Names the classes of a model whose checkpoint didn't, if there are as many.
+    pub fn name_classes<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str>) {
+        let config = &mut self.loaded.vit.config;
+        if !config.named && names.len() == config.classes() {
+            (config.labels, config.named) = (names.map(str::to_owned).collect(), true);
+        }
     }
 
     /// Logits, while `sink` watches.

@@ -19,7 +19,7 @@
 //! tensor is F32. Its `__metadata__` holds `format` = `vitscope-int8/1`: name and version in one entry, since safetensors writes several in
 //! random order and equal models should make equal files.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
 
 /// Metadata key that names the format of a file.
 pub const FORMAT_KEY: &str = "format";
@@ -29,6 +29,10 @@ pub const FORMAT: &str = "vitscope-int8/1";
 
 /// What is appended to the name of an I8 matrix to name its scales.
 pub const SCALE_SUFFIX: &str = "_scale";
+
+/// Least signal to quantisation noise of a matrix in 8 bits, in dB. Below it noise is more than 3 % of the weights, which happens where
+/// a few weights dwarf the rest of their row; such a matrix stays in f32.
+pub const MIN_SQNR: f64 = 30.0;
 
 /// A matrix `[out, in]` in 8 bits with one scale a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,35 +44,53 @@ pub struct QuantizedMatrix {
 }
 
 impl QuantizedMatrix {
-    /// Rounds `weights` `[out, in]` to 8 bits; a row of zeros gets scale 0.
-    pub fn from_f32(weights: ArrayView2<f32>) -> Self {
-        let mut values = Array2::zeros(weights.raw_dim());
-        let mut scales = Array1::zeros(weights.nrows());
-        for ((row, mut target), scale) in weights.rows().into_iter().zip(values.rows_mut()).zip(&mut scales) {
+    /// Rounds rows of `inputs` weights to 8 bits; a row of zeros gets scale 0.
+    pub fn from_f32(weights: &[f32], inputs: usize) -> Self {
+        let mut values = Vec::with_capacity(weights.len());
+        let mut scales = Vec::with_capacity(weights.len() / inputs);
+        for row in weights.chunks_exact(inputs) {
             let max = row.iter().fold(0.0f32, |max, w| max.max(w.abs()));
-            *scale = max / 127.0;
+            let scale = max / 127.0;
             // Below 127 subnormals the scale itself has lost its bits; such a row is zero for every purpose.
-            if *scale >= f32::MIN_POSITIVE {
-                target.zip_mut_with(&row, |q, w| *q = (w / *scale).round_ties_even().clamp(-127.0, 127.0) as i8);
-            }
+            let zero = scale < f32::MIN_POSITIVE;
+            let round = |w: &f32| if zero { 0 } else { (w / scale).round_ties_even().clamp(-127.0, 127.0) as i8 };
+            values.extend(row.iter().map(round));
+            scales.push(scale);
         }
-        Self { values, scales }
+        let values = Array2::from_shape_vec((scales.len(), inputs), values).expect("whole rows");
+        Self { values, scales: Array1::from_vec(scales) }
     }
 
-    /// The weights these 8 bits stand for.
-    pub fn to_f32(&self) -> Array2<f32> {
-        self.values.mapv(f32::from) * self.scales.view().insert_axis(ndarray::Axis(1))
+    /// [`Self::from_f32`] where that costs no accuracy, `None` where it is worse than [`MIN_SQNR`]; and how good it is.
+    pub fn accurate(weights: &[f32], inputs: usize) -> (Option<Self>, f64) {
+        let quantized = Self::from_f32(weights, inputs);
+        let sqnr = quantized.sqnr(weights);
+        ((sqnr >= MIN_SQNR).then_some(quantized), sqnr)
+    }
+
+    /// The weights these 8 bits stand for, row after row.
+    pub fn to_f32(&self) -> Vec<f32> {
+        let mut weights = Vec::with_capacity(self.values.len());
+        for (row, scale) in self.rows() {
+            weights.extend(row.iter().map(|q| f32::from(*q) * scale));
+        }
+        weights
     }
 
     /// Signal to quantisation noise, 10 log₁₀(Σ w² / Σ (w − ŵ)²), in dB; infinite where nothing was lost.
-    pub fn sqnr(&self, weights: ArrayView2<f32>) -> f64 {
+    pub fn sqnr(&self, weights: &[f32]) -> f64 {
         let mut signal = 0.0;
         let mut noise = 0.0;
-        for (w, restored) in weights.iter().zip(&self.to_f32()) {
+        for (w, restored) in weights.iter().zip(self.to_f32()) {
             signal += f64::from(*w).powi(2);
             noise += f64::from(w - restored).powi(2);
         }
         if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&[i8], f32)> {
+        let values = self.values.as_slice().expect("rows are contiguous");
+        values.chunks_exact(self.values.ncols().max(1)).zip(self.scales.iter().copied())
     }
 }
 
@@ -82,18 +104,30 @@ mod tests {
     fn error_is_at_most_half_a_step() {
         let mut rng = fastrand::Rng::with_seed(7);
         let weights = Array2::from_shape_fn((9, 31), |(r, _)| (rng.f32() - 0.5) * 10f32.powi(r as i32 - 4));
-        let quantized = QuantizedMatrix::from_f32(weights.view());
+        let flat = weights.as_slice().unwrap();
+        let quantized = QuantizedMatrix::from_f32(flat, 31);
         let restored = quantized.to_f32();
-        for ((row, restored), scale) in weights.rows().into_iter().zip(restored.rows()).zip(&quantized.scales) {
+        for ((row, restored), scale) in flat.chunks(31).zip(restored.chunks(31)).zip(&quantized.scales) {
             assert!(row.iter().zip(restored).all(|(w, r)| (w - r).abs() <= scale * 0.501));
         }
-        assert!(quantized.sqnr(weights.view()) > 40.0);
+        assert!(quantized.sqnr(flat) > 40.0);
+    }
+
+    /// One weight that dwarfs a long row takes all of the 8 bits.
+    #[test]
+    fn accuracy_decides() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        let mut weights: Vec<f32> = (0..4 * 1024).map(|_| rng.f32() - 0.5).collect();
+        assert!(QuantizedMatrix::accurate(&weights, 1024).0.is_some());
+        weights.iter_mut().step_by(1024).for_each(|w| *w = 40.0);
+        let (refused, sqnr) = QuantizedMatrix::accurate(&weights, 1024);
+        assert!(refused.is_none() && sqnr < MIN_SQNR, "{sqnr}");
     }
 
     #[test]
     fn rows_without_signal_are_zero() {
-        let weights = Array2::from_shape_vec((3, 2), vec![0.0, -0.0, 1e-44, 1e-45, 1.0, -1.0]).unwrap();
-        let quantized = QuantizedMatrix::from_f32(weights.view());
+        let weights = [0.0, -0.0, 1e-44, 1e-45, 1.0, -1.0];
+        let quantized = QuantizedMatrix::from_f32(&weights, 2);
         assert_eq!(quantized.values, ndarray::array![[0, 0], [0, 0], [127, -127]]);
         assert!(quantized.to_f32().iter().all(|w| w.is_finite()));
     }

@@ -43,6 +43,21 @@ impl Filter {
             _ => 0.0,
         }
     }
+
+    /// What output `i` reads where `size` inputs become `target` outputs: the first input, and the weights of that one and those after it.
+    pub fn weights(self, size: usize, target: usize, i: usize) -> (usize, Vec<f64>) {
+        let scale = size as f64 / target as f64;
+        let stretch = scale.max(1.0);
+        let support = self.support() * stretch;
+        let centre = (i as f64 + 0.5) * scale;
+        // A cast truncates towards zero; Pillow clips a negative start to 0 after the same cast.
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let end = ((centre + support + 0.5) as usize).min(size);
+        // The reciprocals are Pillow's: a division would round differently once in many weights.
+        let weight = |j: usize| self.weight((j as f64 - centre + 0.5) * (1.0 / stretch));
+        let inverse: f64 = 1.0 / (first..end).map(weight).sum::<f64>();
+        (first, (first..end).map(|j| weight(j) * inverse).collect())
+    }
 }
 
 /// Eight-bit RGBA pixels, row by row, alpha not premultiplied: what a canvas gives.
@@ -169,20 +184,11 @@ fn taps(size: usize, target: usize, filter: Filter, range: Range<usize>) -> Vec<
     if size == target {
         return range.map(|i| Taps { first: i, weights: vec![1 << PRECISION_BITS] }).collect();
     }
-    let scale = size as f64 / target as f64;
-    let stretch = scale.max(1.0);
-    let support = filter.support() * stretch;
     range
         .map(|i| {
-            let centre = (i as f64 + 0.5) * scale;
-            // A cast truncates towards zero; Pillow clips a negative start to 0 after the same cast.
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(size);
-            // The reciprocals are Pillow's: a division would round differently once in many weights.
-            let weight = |j: usize| filter.weight((j as f64 - centre + 0.5) * (1.0 / stretch));
-            let inverse: f64 = 1.0 / (first..end).map(weight).sum::<f64>();
-            let fixed = |w: f64| (w * inverse * f64::from(1 << PRECISION_BITS)).round() as i32;
-            Taps { first, weights: (first..end).map(|j| fixed(weight(j))).collect() }
+            let (first, weights) = filter.weights(size, target, i);
+            let fixed = |w: f64| (w * f64::from(1 << PRECISION_BITS)).round() as i32;
+            Taps { first, weights: weights.into_iter().map(fixed).collect() }
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{FIXTURES, cosine, floats, relative_error};
+use common::{FIXTURES, cosine, floats, named, relative_error};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ fn trace_from_pixel_values_equals_pytorch() {
         let expected = format!("{model}/expected.safetensors");
         succeeds(&["trace", &model, "--pixel-values", &expected, "-o", text(&path)]);
         let bytes = fs::read(path).unwrap();
-        for tensor in ["pixel_values", "logits", "attentions", "hidden_states"] {
+        for tensor in ["pixel_values", fixture.result(), "attentions", "hidden_states"] {
             let error = relative_error(&floats(&bytes, tensor), &fixture.expected(tensor));
             assert!(error < 1e-4, "{} {tensor}: {error:e}", fixture.name);
         }
@@ -118,7 +118,7 @@ fn quantize_makes_a_complete_model_folder() {
     assert!(fs::read(out.join("model.safetensors")).unwrap() == once, "the file changed");
 
     let trace = out.join("trace.safetensors");
-    let fixture = &FIXTURES[0];
+    let fixture = named("hf_vit");
     let expected = "tests/fixtures/hf_vit/expected.safetensors";
     succeeds(&["trace", text(&out), "--pixel-values", expected, "-o", text(&trace)]);
     assert!(cosine(&floats(&fs::read(trace).unwrap(), "logits"), &fixture.expected("logits")) > 0.99);

@@ -2,16 +2,16 @@
 
 mod common;
 
-use common::FIXTURES;
+use common::{FIXTURES, named};
 use serde_json::{Value, json};
-use vitscope::checkpoint::{ConfigFiles, Values, quantize, write};
+use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source, Values, quantize, write};
 use vitscope::{Classifier, Error};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The HF and the timm fixture.
-const HF: usize = 0;
-const TIMM: usize = 4;
+const HF: &str = "hf_vit";
+const TIMM: &str = "timm_vit";
 
 fn load(config: &str, weights: &[u8]) -> Result<Classifier, Error> {
     Classifier::load(ConfigFiles { config, preprocessor: None }, &weights.to_vec(), None)
@@ -29,8 +29,8 @@ fn refused(result: Result<Classifier, Error>, code: &str, parts: &[&str]) {
 }
 
 /// A copy of a config with changes; null removes a key.
-fn edited(fixture: usize, changes: Value) -> String {
-    let mut config: Value = serde_json::from_str(FIXTURES[fixture].config).unwrap();
+fn edited(fixture: &str, changes: Value) -> String {
+    let mut config: Value = serde_json::from_str(named(fixture).config).unwrap();
     for (key, value) in changes.as_object().unwrap() {
         match value {
             Value::Null => drop(config.as_object_mut().unwrap().remove(key)),
@@ -46,8 +46,8 @@ fn file(header: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// The fixture's file with its header edited.
-fn reheaded(fixture: usize, edit: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let weights = FIXTURES[fixture].weights;
+fn reheaded(fixture: &str, edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let weights = named(fixture).weights;
     let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
     let mut header: Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
     edit(&mut header);
@@ -56,8 +56,8 @@ fn reheaded(fixture: usize, edit: impl FnOnce(&mut Value)) -> Vec<u8> {
 
 #[test]
 fn damaged_containers() {
-    let config = FIXTURES[HF].config;
-    let whole = FIXTURES[HF].weights;
+    let config = named(HF).config;
+    let whole = named(HF).weights;
     let truncated = &whole[..whole.len() - 1];
     let longer = [whole, b"x"].concat();
     let huge_header = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
@@ -82,7 +82,7 @@ fn damaged_containers() {
 
 #[test]
 fn headers_that_lie() {
-    let config = FIXTURES[HF].config;
+    let config = named(HF).config;
     let headers = [
         json!({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 400]}}),
         json!({"a": {"dtype": "F32", "shape": [u64::MAX, u64::MAX], "data_offsets": [0, 4]}}),
@@ -98,7 +98,7 @@ fn headers_that_lie() {
 
 #[test]
 fn tensors_missing_misshapen_unexpected_or_of_another_type() {
-    let config = FIXTURES[HF].config;
+    let config = named(HF).config;
     let name = "vit.encoder.layer.1.output.dense.weight";
 
     let renamed = reheaded(HF, |header| {
@@ -132,15 +132,15 @@ fn tensors_missing_misshapen_unexpected_or_of_another_type() {
 
 #[test]
 fn values_that_are_not_numbers() {
-    let mut weights = FIXTURES[HF].weights.to_vec();
+    let mut weights = named(HF).weights.to_vec();
     let end = weights.len();
     weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    refused(load(FIXTURES[HF].config, &weights), "invalid-weights", &["NaN", "tensor `"]);
+    refused(load(named(HF).config, &weights), "invalid-weights", &["NaN", "tensor `"]);
 }
 
 #[test]
 fn configs_that_are_broken_or_disagree_with_the_tensors() {
-    let weights = FIXTURES[HF].weights;
+    let weights = named(HF).weights;
     for text in ["", "{", "null", "[1]", "\"vit\""] {
         refused(load(text, weights), "invalid-config", &["config.json"]);
     }
@@ -151,7 +151,7 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
         (json!({"num_attention_heads": 5}), "5 heads"),
         (json!({"num_attention_heads": 0}), "heads"),
         (json!({"patch_size": 0}), "patch"),
-        (json!({"patch_size": 7}), "multiple"),
+        (json!({"patch_size": 25}), "patch"),
         (json!({"image_size": 1_000_000}), "image"),
         (json!({"image_size": [24, 24, 24]}), "image_size"),
         (json!({"num_hidden_layers": 0}), "layers"),
@@ -180,11 +180,11 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
 
 #[test]
 fn architectures_that_are_not_run_are_refused_by_name() {
-    let weights = FIXTURES[HF].weights;
+    let weights = named(HF).weights;
     for (changes, name) in [
         (json!({"model_type": "swin"}), "swin"),
         (json!({"model_type": null}), "unknown"),
-        (json!({"hidden_act": "quick_gelu"}), "quick_gelu"),
+        (json!({"hidden_act": "mish"}), "mish"),
         (json!({"num_channels": 1}), "num_channels"),
     ] {
         refused(
@@ -196,18 +196,21 @@ fn architectures_that_are_not_run_are_refused_by_name() {
     for (changes, name) in [
         (json!({"architecture": "resnet50"}), "resnet50"),
         (json!({"architecture": "vit_base_patch16_rope_224"}), "rope"),
-        (json!({"architecture": "vit_base_patch16_clip_224.openai"}), "clip"),
+        (json!({"architecture": "vit_base_patch16_rpn_224.sw_in1k"}), "rpn"),
+        (json!({"architecture": "vit_pwee_patch16_reg1_gap_256.sbb_in1k"}), "pwee"),
         (json!({"architecture": "vit_small_r26_s32_224"}), "vit_small_r26_s32_224"),
         (json!({"global_pool": "map", "model_args": null}), "map"),
-        (json!({"model_args": {"act_layer": "quick_gelu"}}), "act_layer"),
+        (json!({"model_args": {"act_layer": "mish"}}), "act_layer"),
+        (json!({"model_args": {"norm_layer": "rmsnorm"}}), "norm_layer"),
+        (json!({"model_args": {"scale_mlp_norm": true}}), "scale_mlp_norm"),
     ] {
-        refused(load(&edited(TIMM, changes), FIXTURES[TIMM].weights), "unsupported-architecture", &[name]);
+        refused(load(&edited(TIMM, changes), named(TIMM).weights), "unsupported-architecture", &[name]);
     }
 }
 
 #[test]
 fn preprocessors_that_make_no_sense() {
-    let fixture = &FIXTURES[HF];
+    let fixture = named(HF);
     for (text, part) in [
         ("{", "JSON"),
         (r#"{"size": {"height": 0, "width": 24}, "do_center_crop": true, "crop_size": 24}"#, "resize"),
@@ -226,7 +229,7 @@ fn preprocessors_that_make_no_sense() {
 
 #[test]
 fn quantised_files_of_another_version_or_without_scales() {
-    let fixture = &FIXTURES[HF];
+    let fixture = named(HF);
     let whole = quantize(fixture.files(), &fixture.weights.to_vec(), &mut |_| ()).unwrap();
     assert!(Classifier::load(fixture.files(), &whole, None).is_ok());
     // The header is text: same-length edits keep it valid.
@@ -250,6 +253,7 @@ fn empty_tensors_with_enormous_dimensions() {
         vec![
             empty("patch_embed.proj.weight", vec![1 << 30, 3, 0, 1 << 30]),
             empty("blocks.0.mlp.fc1.weight", vec![1 << 30, 0]),
+            empty("blocks.0.mlp.fc2.weight", vec![0, 1 << 30]),
             empty("head.weight", vec![usize::MAX >> 2, 0]),
         ],
         None,
@@ -266,7 +270,12 @@ fn fuzzed_files_never_panic() {
     let mut rng = fastrand::Rng::with_seed(42);
     for round in 0..4000 {
         let fixture = &FIXTURES[rng.usize(..FIXTURES.len())];
-        let mut weights = fixture.weights.to_vec();
+        // Of split weights one file is damaged.
+        let mut shards: Vec<_> =
+            fixture.shards.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();
+        let damaged = rng.usize(..shards.len().max(1));
+        let mut weights = shards.get(damaged).map_or(fixture.weights.to_vec(), |(_, bytes)| bytes.clone());
+        let mut text = fixture.text_embeddings.map(<[u8]>::to_vec);
         let mut config = fixture.config.as_bytes().to_vec();
         let header = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
         let damage = |bytes: &mut Vec<u8>, end: usize, rng: &mut fastrand::Rng| match rng.u8(..5) {
@@ -287,18 +296,32 @@ fn fuzzed_files_never_panic() {
         };
         if rng.bool() {
             damage(&mut weights, 8 + header, &mut rng);
+        } else if let Some(text) = text.as_mut().filter(|_| rng.bool()) {
+            let end = text.len();
+            damage(text, end, &mut rng);
         } else {
             let end = config.len();
             damage(&mut config, end, &mut rng);
         }
         let config = String::from_utf8_lossy(&config);
         let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor };
-        match Classifier::load(files, &weights, None) {
+        let text_embeddings = text.as_ref().map(|text| text as &dyn Source);
+        let image_size = if rng.bool() { Some([rng.usize(..40), rng.usize(..40)]) } else { None };
+        let options = LoadOptions { image_size, text_embeddings, ..LoadOptions::default() };
+        let loaded = match shards.get_mut(damaged) {
+            Some(shard) => {
+                shard.1 = weights;
+                Shards::new(shards).and_then(|shards| Classifier::load(files, &shards, options))
+            }
+            None => Classifier::load(files, &weights, options),
+        };
+        match loaded {
             Ok(mut model) => {
                 let size: usize = model.config().image_size.iter().product();
                 if size < 100_000 {
                     let logits = model.logits(&vec![0.1; 3 * size]).unwrap().to_vec();
-                    assert!(!model.top(&logits, 5).unwrap().is_empty(), "round {round}");
+                    let top = model.top(&logits, 5).unwrap();
+                    assert_eq!(top.len(), model.config().classes().min(5), "round {round}");
                 }
             }
             Err(error) => assert!(error.to_string().len() > 20, "round {round}: {error}"),
@@ -308,11 +331,11 @@ fn fuzzed_files_never_panic() {
 
 #[test]
 fn wrong_arguments() {
-    let mut model = FIXTURES[HF].load(None).unwrap();
+    let mut model = named(HF).load(None).unwrap();
     assert_eq!(model.logits(&[0.0; 5]).unwrap_err().code(), "invalid-argument");
     assert_eq!(model.top(&[0.0; 11], 0).unwrap_err().code(), "invalid-argument");
     assert_eq!(model.top(&[0.0; 11], 99).unwrap().len(), 11);
     assert_eq!("int4".parse::<vitscope::model::Precision>().unwrap_err().code(), "invalid-argument");
     // The model is as usable as before.
-    assert!(model.logits(&FIXTURES[HF].expected("pixel_values")).is_ok());
+    assert!(model.logits(&named(HF).expected("pixel_values")).is_ok());
 }

@@ -10,18 +10,32 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const TOLERANCE: f32 = 1e-4;
 
 #[test]
-fn f32_logits_attentions_and_hidden_states_equal_pytorch() {
+fn f32_results_attentions_and_hidden_states_equal_pytorch() {
     for fixture in FIXTURES {
         let mut model = fixture.load(None).unwrap();
-        let (logits, trace) = model.trace(&fixture.expected("pixel_values")).unwrap();
+        let (_, trace) = model.trace(&fixture.expected("pixel_values")).unwrap();
         let close = |what: &str, ours: &[f32]| {
             let error = relative_error(ours, &fixture.expected(what));
             assert!(error < TOLERANCE, "{} {what}: relative error {error:e}", fixture.name);
         };
-        close("logits", logits);
-        close("attentions", trace.attentions.as_slice().unwrap());
         close("hidden_states", trace.hidden_states.as_slice().unwrap());
+        close("attentions", trace.attentions.as_slice().unwrap());
+        close(fixture.result(), &fixture.run(&mut model, &fixture.expected("pixel_values")));
     }
+}
+
+/// Positions and biases are resampled as the library does it.
+#[test]
+fn f32_results_at_another_size_equal_pytorch() {
+    let mut compared = 0;
+    for (fixture, size) in FIXTURES.iter().filter_map(|fixture| Some((fixture, fixture.other_size()?))) {
+        let mut model = fixture.load_at(Some(size), None).unwrap();
+        let ours = fixture.run(&mut model, &fixture.expected("other/pixel_values"));
+        let error = relative_error(&ours, &fixture.expected(&format!("other/{}", fixture.result())));
+        assert!(error < TOLERANCE, "{} at {size:?}: relative error {error:e}", fixture.name);
+        compared += 1;
+    }
+    assert!(compared > 3);
 }
 
 /// Recording must watch the pass, not change it.
@@ -31,10 +45,12 @@ fn tracing_changes_no_bit() {
         let pixels = fixture.expected("pixel_values");
         for dtype in ["f32", "int8"] {
             let mut model = fixture.load(Some(dtype)).unwrap();
-            let plain = model.logits(&pixels).unwrap().to_vec();
-            let (traced, _) = model.trace(&pixels).unwrap();
+            let plain = fixture.run(&mut model, &pixels);
+            let (logits, _) = model.trace(&pixels).unwrap();
+            let logits = logits.to_vec();
+            let traced = if fixture.result() == "logits" { logits } else { model.features().to_vec() };
             assert_eq!(plain, traced, "{} {dtype}", fixture.name);
-            assert_eq!(plain, model.logits(&pixels).unwrap(), "{} {dtype}: a second pass differs", fixture.name);
+            assert_eq!(plain, fixture.run(&mut model, &pixels), "{} {dtype}: a second pass differs", fixture.name);
         }
     }
 }
@@ -44,11 +60,11 @@ fn tracing_changes_no_bit() {
 fn int8_stays_close_to_f32() {
     for fixture in FIXTURES {
         let pixels = fixture.expected("pixel_values");
-        let logits = fixture.load(Some("int8")).unwrap().logits(&pixels).unwrap().to_vec();
-        let expected = fixture.expected("logits");
-        let cosine = cosine(&logits, &expected);
+        let ours = fixture.run(&mut fixture.load(Some("int8")).unwrap(), &pixels);
+        let expected = fixture.expected(fixture.result());
+        let cosine = cosine(&ours, &expected);
         assert!(cosine > 0.99, "{}: cosine {cosine}", fixture.name);
-        assert_eq!(argmax(&logits), argmax(&expected), "{}", fixture.name);
+        assert_eq!(argmax(&ours), argmax(&expected), "{}", fixture.name);
     }
 }
 

@@ -2,7 +2,7 @@
  * Files that people give: a photo, or the parts of a model.
  *
  * @typedef {{kind: 'photo', file: File}
- *   | {kind: 'model', name: string, parts: {config: File, preprocessor?: File, weights: File}}
+ *   | {kind: 'model', name: string, parts: {config: File, preprocessor?: File, weights: File[], textEmbeddings?: File}}
  *   | {kind: 'nothing', message: string}} Given
  */
 
@@ -47,25 +47,35 @@ async function filesIn(folder) {
 export function understand(files) {
   const named = (/** @type {string} */ name) => files.find((file) => file.name.toLowerCase() === name);
   const config = named('config.json');
-  const tensors = files.filter((file) => /\.safetensors$/i.test(file.name));
-  if (config || tensors.length) return model(config, tensors, named('preprocessor_config.json'));
+  const text = named('text_embeddings.safetensors');
+  const tensors = files.filter((file) => /\.safetensors$/i.test(file.name) && file !== text);
+  if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), text });
   const file = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
   return file ? { kind: 'photo', file } : { kind: 'nothing', message: 'There are no files in this folder.' };
 }
 
+/** Hugging Face's names of split weights. */
+const SHARD = /-(\d{5})-of-(\d{5})\.safetensors$/i;
+
 /**
- * @param {File | undefined} config
- * @param {File[]} tensors
- * @param {File | undefined} preprocessor
+ * @param {{config?: File, tensors: File[], preprocessor?: File, text?: File}} found
  * @returns {Given}
  */
-function model(config, tensors, preprocessor) {
-  const weights = tensors.find((file) => file.name === 'model.safetensors') ?? tensors[0];
-  if (!config) return { kind: 'nothing', message: `${weights.name} came without its config.json. Give both together, or their folder.` };
-  if (!weights) return { kind: 'nothing', message: 'config.json came without its model.safetensors. Give both together, or their folder.' };
-  if (weights.name !== 'model.safetensors' && tensors.length > 1) {
-    return { kind: 'nothing', message: `There are ${tensors.length} .safetensors files, but none is called model.safetensors. Weights split over several files can't be read.` };
+function model({ config, tensors, preprocessor, text }) {
+  const [first] = tensors;
+  if (!config) return { kind: 'nothing', message: `${first.name} came without its config.json. Give both together, or their folder.` };
+  if (!first) return { kind: 'nothing', message: 'config.json came without its model.safetensors. Give both together, or their folder.' };
+  const whole = tensors.find((file) => file.name === 'model.safetensors') ?? (tensors.length === 1 && !SHARD.test(first.name) ? first : undefined);
+  const shards = tensors.filter((file) => SHARD.test(file.name));
+  const count = Number(SHARD.exec(shards[0]?.name ?? '')?.[2]);
+  if (!whole && !shards.length) {
+    return { kind: 'nothing', message: `There are ${tensors.length} .safetensors files, but none is called model.safetensors.` };
   }
-  const folder = (weights.webkitRelativePath ?? '').split('/').at(-2);
-  return { kind: 'model', name: folder || weights.name.replace(/\.safetensors$/i, ''), parts: { config, preprocessor, weights } };
+  if (!whole && shards.length !== count) {
+    return { kind: 'nothing', message: `The weights are split over ${count} files, of which ${shards.length} came. Give all together, or their folder.` };
+  }
+  const folder = (first.webkitRelativePath ?? '').split('/').at(-2);
+  const weights = whole ? [whole] : shards;
+  const name = folder || weights[0].name.replace(SHARD, '').replace(/\.safetensors$/i, '');
+  return { kind: 'model', name, parts: { config, preprocessor, weights, textEmbeddings: text } };
 }

@@ -4,7 +4,7 @@
  * @typedef {import('../pkg/index.js').Trace} Trace
  * @typedef {{layer: number, head: number | 'mean', query: Query}} Choice
  * @typedef {number | null} Query  a patch in row-major order; null is the image as a whole: the class token, or where a
- *   model has none, the mean over all queries
+ *   model has none, the mean over all patches
  * @typedef {{rows: number, cols: number, data: Float32Array, max: number, rest: number}} AttentionMap
  *   data: the share of attention each patch gets; rest: what goes to tokens that aren't patches
  */
@@ -36,9 +36,9 @@ export function attentionMap(trace, { layer, head, query }) {
  * @param {Trace} trace
  * @param {Query} query
  */
-function queryTokens({ tokens, prefixTokens }, query) {
+function queryTokens({ tokens, prefixTokens, prefix }, query) {
   if (query !== null) return [prefixTokens + query];
-  return prefixTokens > 0 ? [0] : range(tokens);
+  return prefix[0] === 'class' ? [0] : range(tokens - prefixTokens).map((patch) => prefixTokens + patch);
 }
 
 /** @param {number} n */

@@ -315,7 +315,7 @@ export class Scope {
     const trace = this.#trace;
     if (trace && this.#head) {
       const query = this.#query;
-      heads.describe(`Where ${queryName(query, trace.grid[1], trace.prefixTokens)} looks.`);
+      heads.describe(`Where ${queryName(query, trace.grid[1], trace.prefix)} looks.`);
       heads.show(trace, (choice) => attentionMap(trace, { ...choice, query }), view.read(), this.#head);
     }
     this.#drawChosen();
@@ -330,11 +330,11 @@ export class Scope {
       caption.show(undefined);
       return;
     }
-    const { crop, grid, prefixTokens } = this.#trace;
+    const { crop, grid, prefix } = this.#trace;
     const choice = { ...head, query: this.#query };
     const map = attentionMap(this.#trace, choice);
     stage.showMap({ crop, grid }, map, look, this.#query);
-    caption.show({ choice, map, prefixTokens, colormap: look.colormap }, { live: Boolean(this.#camera) });
+    caption.show({ choice, map, prefix, colormap: look.colormap }, { live: Boolean(this.#camera) });
   }
 
   /**

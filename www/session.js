@@ -55,7 +55,7 @@ export class Session {
     const vit = this.#vit;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
     try {
-      return await vit.trace(image, { topK: Math.min(topK, vit.config.numClasses), signal: this.#job.signal });
+      return await vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
     } catch (error) {
       if (error instanceof VitscopeError && error.code === 'crashed' && this.#vit === vit) {
         this.#vit = undefined;

@@ -4,11 +4,12 @@ import { addressOf, spawn } from './spawn.js';
 /**
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
- *   {type: 'load', files: ModelFiles, dtype?: 'f32' | 'int8'} |
+ *   {type: 'load', files: ModelFiles, options: EngineOptions} |
  *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number}} Question
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('./source.js').ModelFiles} ModelFiles
- * @typedef {{backend: import('../index.js').Backend, dtype?: 'f32' | 'int8', module: Promise<WebAssembly.Module>, files: Promise<ModelFiles>}} Load
+ * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
+ * @typedef {{backend: import('../index.js').Backend, options: EngineOptions, module: Promise<WebAssembly.Module>, files: Promise<ModelFiles>}} Load
  * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: import('../index.js').Progress}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: import('../index.js').Progress) => void}} Pending
@@ -39,11 +40,12 @@ export class WorkerBridge {
    * @param {Pending['onProgress']} [onProgress]
    * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
    */
-  async load({ backend, dtype, module, files }, onProgress) {
+  async load({ backend, options, module, files }, onProgress) {
     const started = this.request({ type: 'start', backend, alarm: this.#alarm.name });
     const handedOver = module.then((module) => this.#worker.postMessage({ type: 'module', module }));
     const [ready] = await Promise.all([files, started, handedOver]);
-    return this.request({ type: 'load', files: { ...ready, owned: true }, dtype }, { transfer: ready.owned ? [ready.weights.buffer] : [], onProgress });
+    const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
+    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress });
   }
 
   /**

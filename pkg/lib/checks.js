@@ -28,6 +28,17 @@ export function checkThreads(threads) {
   throw new VitscopeError('invalid-argument', `threads must be a whole number from 1 to 255, or left out to take as many as the machine has cores, up to 8; not ${describe(threads)}.`);
 }
 
+/**
+ * @param {unknown} size
+ * @returns {[number, number] | undefined} height and width
+ */
+export function checkImageSize(size) {
+  if (size === undefined) return undefined;
+  const pair = Array.isArray(size) ? size : [size, size];
+  if (pair.length === 2 && pair.every((edge) => Number.isInteger(edge) && edge >= 1 && edge <= 0xffff_ffff)) return [pair[0], pair[1]];
+  throw new VitscopeError('invalid-argument', `imageSize must be a whole number of pixels or [height, width], or left out to take the model's own; not ${describe(size)}.`);
+}
+
 /** @param {unknown} topK */
 export function checkTopK(topK) {
   if (Number.isInteger(topK) && Number(topK) >= 1 && Number(topK) <= 0xffff_ffff) return;

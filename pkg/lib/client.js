@@ -1,5 +1,5 @@
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkSimd, checkThreads, checkTopK } from './checks.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
@@ -47,10 +47,10 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress = () => {} } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
     signal?.throwIfAborted();
     const parts = normaliseSource(source);
-    checkDtype(dtype);
+    const options = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
@@ -67,7 +67,7 @@ export class Vitscope {
     try {
       const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
       const files = readSource(parts, { signal: downloads.signal, onProgress: report });
-      return new Vitscope(bridge, queue, await bridge.load({ backend, dtype, module, files }, report));
+      return new Vitscope(bridge, queue, await bridge.load({ backend, options, module, files }, report));
     } catch (error) {
       stop(error);
       throw error;

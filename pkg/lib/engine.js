@@ -1,9 +1,10 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
+import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { VitscopeError, closed, fromEngine } from './errors.js';
 import { chooseBackend } from './features.js';
 import { normaliseSource, readSource, release } from './source.js';
 import { loadWasm } from './wasm.js';
+import { nameClasses } from './names.js';
 
 export { VitscopeError } from './errors.js';
 
@@ -48,9 +49,10 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, simd, threads, signal, onProgress = () => {} } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
     const parts = normaliseSource(source);
     checkDtype(dtype);
+    const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
     const [instance, files] = await Promise.all([
@@ -58,23 +60,25 @@ export class Engine {
       readSource(parts, { signal, onProgress }),
     ]);
     signal?.throwIfAborted();
-    return Engine.prepare(instance, files, { dtype, onProgress });
+    return Engine.prepare(instance, files, { dtype, size }, onProgress);
   }
 
   /**
    * What `load` ends with, once the engine and the model's files are there; the worker starts here.
    * @param {Instance} instance
    * @param {ModelFiles} files
-   * @param {{dtype?: 'f32' | 'int8', onProgress: NonNullable<LoadOptions['onProgress']>}} options
+   * @param {import('./bridge.js').EngineOptions} options
+   * @param {NonNullable<LoadOptions['onProgress']>} onProgress
    */
-  static prepare(instance, { config, preprocessor, weights, owned }, { dtype, onProgress }) {
+  static async prepare(instance, { config, preprocessor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     try {
-      const wasm = guard(() => instance.Engine.load(config, preprocessor, weights, dtype));
+      const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
+      await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Engine(wasm, instance);
     } finally {
-      if (owned) release(weights);
+      if (owned) weights.forEach(release);
     }
   }
 

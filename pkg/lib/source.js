@@ -4,11 +4,20 @@ import { VitscopeError } from './errors.js';
 /**
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Progress} Progress
- * @typedef {{folder: string} | {config: string | Blob, preprocessor?: string | Blob, weights: Uint8Array | ArrayBuffer | Blob}} Source
+ * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
+ * @typedef {{config: string | Blob, preprocessor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
+ * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, weights: Uint8Array, owned: boolean}} ModelFiles
- *   owned: the weights' buffer is nobody else's
+ * @typedef {{config: string, preprocessor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
+ *   owned: the weights' buffers are nobody else's
  */
+
+const WEIGHTS = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+const TEXT = 'text_embeddings.safetensors';
+
+/** Models that compare images with texts: only beside these are text features looked for. */
+const COMPARES = /"model_type"\s*:\s*"(clip|siglip)/;
 
 /**
  * Checks what the caller named as the model, without reading any of it.
@@ -18,13 +27,25 @@ import { VitscopeError } from './errors.js';
 export function normaliseSource(source) {
   if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source) };
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
-    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, weights}.');
+    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, weights, textEmbeddings?}.');
   }
-  const { config, preprocessor, weights } = source;
-  if (!(weights instanceof ArrayBuffer || weights instanceof Uint8Array || weights instanceof Blob)) {
-    throw new VitscopeError('invalid-argument', 'weights must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of model.safetensors.');
+  const { config, preprocessor, textEmbeddings } = source;
+  const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
+  if (!weights.length || !weights.every(areBytes)) {
+    throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
   }
-  return { config: asText(config, 'config'), preprocessor: preprocessor == null ? undefined : asText(preprocessor, 'preprocessor'), weights };
+  if (textEmbeddings != null && !areBytes(textEmbeddings)) {
+    throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
+  }
+  return { config: asText(config, 'config'), preprocessor: preprocessor == null ? undefined : asText(preprocessor, 'preprocessor'), weights, textEmbeddings: textEmbeddings ?? undefined };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Bytes}
+ */
+function areBytes(value) {
+  return value instanceof ArrayBuffer || value instanceof Uint8Array || value instanceof Blob;
 }
 
 /**
@@ -41,16 +62,19 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
   signal?.throwIfAborted();
   signal?.addEventListener('abort', abort);
   try {
-    const [config, preprocessor, weights] = await Promise.all([
-      required(fileUrl(folder, 'config.json'), 'config', stop.signal, onProgress),
-      download(fileUrl(folder, 'preprocessor_config.json'), { signal: stop.signal, optional: true }),
-      required(fileUrl(folder, 'model.safetensors'), 'weights', stop.signal, onProgress),
+    const config = required(folder, 'config.json', stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
+    const [configText, preprocessor, weights, textEmbeddings] = await Promise.all([
+      config,
+      optional(folder, 'preprocessor_config.json', stop.signal),
+      readWeights(folder, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
+      config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal) : undefined)),
     ]);
     return {
-      config: decode(config),
-      // An HTML page in its place is a single-page server's way of saying 404.
-      preprocessor: preprocessor && !preprocessor.html ? decode(preprocessor.bytes) : undefined,
-      weights,
+      config: configText,
+      preprocessor: preprocessor && decode(preprocessor),
+      names: weights.map(({ name }) => name),
+      weights: weights.map(({ bytes }) => bytes),
+      textEmbeddings,
       owned: true,
     };
   } catch (error) {
@@ -62,13 +86,56 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
 }
 
 /**
- * @param {string} url
- * @param {'config' | 'weights'} phase
+ * The one file of weights, or where that can't be had those that an index names.
+ * @param {string} folder
  * @param {AbortSignal} signal
- * @param {(progress: Progress) => void} onProgress
+ * @param {import('./download.js').OnBytes} onBytes
  */
-async function required(url, phase, signal, onProgress) {
-  const file = await download(url, { signal, onBytes: (loaded, total) => onProgress({ phase, loaded, total }) });
+async function readWeights(folder, signal, onBytes) {
+  try {
+    return [{ name: WEIGHTS, bytes: await required(folder, WEIGHTS, signal, onBytes) }];
+  } catch (error) {
+    signal.throwIfAborted();
+    const index = await optional(folder, INDEX, signal).catch(() => undefined);
+    if (!index) throw error;
+    const names = shardNames(decode(index), fileUrl(folder, INDEX));
+    const parts = names.map(() => ({ loaded: 0, total: 0 }));
+    const report = (/** @type {number} */ i, /** @type {number} */ loaded, /** @type {number} */ total) => {
+      parts[i] = { loaded, total };
+      const known = parts.every((part) => part.total > 0);
+      onBytes(parts.reduce((sum, part) => sum + part.loaded, 0), known ? parts.reduce((sum, part) => sum + part.total, 0) : 0);
+    };
+    return Promise.all(names.map(async (name, i) => ({ name, bytes: await required(folder, name, signal, (loaded, total) => report(i, loaded, total)) })));
+  }
+}
+
+/**
+ * The files that an index names, each once.
+ * @param {string} text
+ * @param {string} url
+ * @returns {string[]}
+ */
+export function shardNames(text, url = INDEX) {
+  let map;
+  try {
+    map = JSON.parse(text).weight_map;
+  } catch {}
+  const names = [...new Set(Object.values(map ?? {}))].sort();
+  if (!names.length || !names.every((name) => typeof name === 'string' && !/[/\\]/.test(name))) {
+    throw new VitscopeError('invalid-weights', `${url} has no weight_map that names files of its own folder.`);
+  }
+  return names;
+}
+
+/**
+ * @param {string} folder
+ * @param {string} name
+ * @param {AbortSignal} signal
+ * @param {import('./download.js').OnBytes} onBytes
+ */
+async function required(folder, name, signal, onBytes) {
+  const url = fileUrl(folder, name);
+  const file = await download(url, { signal, onBytes });
   if (!file || file.html) {
     throw new VitscopeError('network', `${url} answered with an HTML page instead of the file. Check that the model folder's address is right.`);
   }
@@ -76,26 +143,44 @@ async function required(url, phase, signal, onProgress) {
 }
 
 /**
- * @param {Exclude<Source, {folder: string}>} source
+ * @param {string} folder
+ * @param {string} name
+ * @param {AbortSignal} signal
+ */
+async function optional(folder, name, signal) {
+  const file = await download(fileUrl(folder, name), { signal, optional: true });
+  // An HTML page in its place is a single-page server's way of saying 404.
+  return file && !file.html ? file.bytes : undefined;
+}
+
+/**
+ * @param {Parts} source
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
-async function readParts({ config, preprocessor, weights }, onProgress) {
-  const total = weights instanceof Blob ? weights.size : weights.byteLength;
+async function readParts({ config, preprocessor, weights, textEmbeddings }, onProgress) {
+  const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
-    const [configText, preprocessorText, file] = await Promise.all([
+    const [configText, preprocessorText, text, ...files] = await Promise.all([
       config instanceof Blob ? config.text() : config,
       preprocessor instanceof Blob ? preprocessor.text() : preprocessor,
-      weights instanceof Blob ? weights.arrayBuffer() : weights,
+      textEmbeddings && toArray(textEmbeddings),
+      ...weights.map(toArray),
     ]);
     onProgress({ phase: 'weights', loaded: total, total });
-    const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-    return { config: configText, preprocessor: preprocessorText, weights: bytes, owned: weights instanceof Blob };
+    const names = weights.map((part, i) => (part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS));
+    return { config: configText, preprocessor: preprocessorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
   } catch (cause) {
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
   }
+}
+
+/** @param {Bytes} bytes */
+async function toArray(bytes) {
+  if (bytes instanceof Uint8Array) return bytes;
+  return new Uint8Array(bytes instanceof Blob ? await bytes.arrayBuffer() : bytes);
 }
 
 /**

@@ -45,8 +45,8 @@ async function answer(request) {
   }
   if (request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
-    const { id, files, dtype } = request;
-    engine = Engine.prepare(instance, files, { dtype, onProgress: (progress) => port.postMessage({ id, progress }, []) });
+    const { id, files, options } = request;
+    engine = await Engine.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
     const { config, backend, memory } = engine;
     return { result: { config, backend, memory }, transfer: [] };
   }

@@ -1,118 +1,63 @@
-//! Hugging Face `ViTForImageClassification`, with the names of transformers up to 4 and those of 5.
+//! Hugging Face ViT: image classifiers, and encoders without a head (ViTModel, thus DINO; MAE, MSN).
 
-use super::json::Json;
-use super::reader::{Bias, Reader};
-use super::tensors::Tensors;
-use super::{Family, numbered_labels, unsupported};
+use super::blocks::read_blocks;
+use super::hf::{self, Usual};
+use super::interpolate::Interpolation;
+use super::reader::{Bias, Reader, add, matrix};
+use super::{Family, pixels};
 use crate::error::Result;
-use crate::model::{Attention, Block, Config, Embeddings, Mlp, Pooling, Weights};
-use ndarray::Array1;
+use crate::model::{Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (Hugging Face)",
-    recognises: |config| config.optional_str("model_type") == Some("vit"),
-    config: read_config,
+    models: "`ViTForImageClassification`, with the names of transformers 4 and 5; encoders without a head: `ViTModel` (DINO), `ViTMAEModel`, `ViTMSNModel`",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("vit" | "vit_mae" | "vit_msn")),
+    config: |json, tensors| {
+        let mut config = hf::read_config(json, FAMILY.name, json.optional_str("model_type").unwrap_or("vit"), &USUAL)?;
+        hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+        Ok(config)
+    },
     weights: read_weights,
-    ignores: |name| name == "vit.embeddings.mask_token" || name.starts_with("vit.pooler."),
+    ignores: |name| {
+        let inner = name.strip_prefix("vit.").unwrap_or(name);
+        inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
+    },
+    processor: &pixels::VIT,
+    any_size: false,
 };
 
-/// Where a block's tensors are.
-struct BlockNames {
-    prefix: &'static str,
-    qkv: [&'static str; 3],
-    projection: &'static str,
-    fc1: &'static str,
-    fc2: &'static str,
-}
-
-/// transformers ≤ 4, and what 5 still writes.
-const V4: BlockNames = BlockNames {
-    prefix: "vit.encoder.layer",
-    qkv: ["attention.attention.query", "attention.attention.key", "attention.attention.value"],
-    projection: "attention.output.dense",
-    fc1: "intermediate.dense",
-    fc2: "output.dense",
-};
-
-/// What transformers 5 calls them in memory; some files carry these.
-const V5: BlockNames = BlockNames {
-    prefix: "vit.layers",
-    qkv: ["attention.q_proj", "attention.k_proj", "attention.v_proj"],
-    projection: "attention.o_proj",
-    fc1: "mlp.fc1",
-    fc2: "mlp.fc2",
-};
-
-fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let activation = json.optional_str("hidden_act").unwrap_or("gelu");
-    if activation != "gelu" {
-        return Err(unsupported("vit", &format!("`hidden_act` is `{activation}`, and only `gelu` (erf) is run")));
-    }
-    if let Some(channels) = json.optional_usize("num_channels")?.filter(|channels| *channels != 3) {
-        return Err(unsupported("vit", &format!("`num_channels` is {channels}, and only RGB is run")));
-    }
-    Ok(Config {
-        family: FAMILY.name,
-        image_size: json.pair("image_size")?,
-        patch_size: json.pair("patch_size")?,
-        hidden_size: json.usize("hidden_size")?,
-        layers: json.usize("num_hidden_layers")?,
-        heads: json.usize("num_attention_heads")?,
-        mlp_size: json.usize("intermediate_size")?,
-        layer_norm_eps: json.optional_f32("layer_norm_eps")?.unwrap_or(1e-12),
-        class_token: true,
-        pooling: Pooling::Cls,
-        labels: labels(json, tensors)?,
-    })
-}
-
-/// `id2label` in the order of its keys; numbers where the file has none.
-fn labels(json: &Json, tensors: &Tensors) -> Result<Vec<String>> {
-    let Some(map) = json.typed("id2label", "an object of labels", |value| value.as_object())? else {
-        let classes = tensors.shape("classifier.weight")?.first().copied();
-        return Ok(numbered_labels(classes.unwrap_or(0)));
-    };
-    let label = |id: usize| map.get(&id.to_string())?.as_str().map(str::to_owned);
-    (0..map.len())
-        .map(|id| label(id).ok_or_else(|| json.problem(format!("`id2label` has no label for class {id}."))))
-        .collect()
-}
+pub(super) const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None };
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    let names = if reader.has("vit.layers.0.layernorm_before.weight") { V5 } else { V4 };
-
-    let projection = "vit.embeddings.patch_embeddings.projection";
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection(projection, width, config.patch_size)?,
-        class_token: Some(Array1::from(reader.floats("vit.embeddings.cls_token", &[1, 1, width])?)),
-        positions: reader.array2("vit.embeddings.position_embeddings", &[1, config.tokens(), width], width)?,
-    };
-    let blocks = (0..config.layers).map(|i| read_block(config, reader, &names, i)).collect::<Result<_>>()?;
-    Ok(Weights {
-        embeddings,
-        blocks,
-        norm: Some(reader.layer_norm("vit.layernorm", width, eps)?),
-        fc_norm: None,
-        head: reader.linear(&["classifier".into()], width, config.classes(), Bias::Required)?,
-    })
+    let scope = reader.choose(&["vit.", ""], "embeddings.cls_token");
+    read_encoder(config, reader, scope)
 }
 
-fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames, i: usize) -> Result<Block> {
-    let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
-    let at = |name: &str| format!("{}.{i}.{name}", names.prefix);
-    Ok(Block {
-        norm1: reader.layer_norm(&at("layernorm_before"), width, eps)?,
-        attention: Attention {
-            // `qkv_bias: false` models have none.
-            qkv: reader.linear(&names.qkv.map(at), width, 3 * width, Bias::Optional)?,
-            projection: reader.linear(&[at(names.projection)], width, width, Bias::Required)?,
-            heads: config.heads,
-        },
-        norm2: reader.layer_norm(&at("layernorm_after"), width, eps)?,
-        mlp: Mlp {
-            fc1: reader.linear(&[at(names.fc1)], width, mlp, Bias::Required)?,
-            fc2: reader.linear(&[at(names.fc2)], mlp, width, Bias::Required)?,
-        },
+/// A ViT in `scope`; also the one within DeiT.
+pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) -> Result<Weights> {
+    let heads = hf::read_heads(config, reader)?;
+    reader.within(scope, |reader| {
+        let (width, tokens) = (config.hidden_size, config.prefix_tokens());
+        let name = "embeddings.position_embeddings";
+        let mut positions = reader.positions(name, &[1], [tokens, width], config.grid(), Interpolation::Bicubic)?;
+        let names = ["embeddings.cls_token", "embeddings.distillation_token"];
+        for (row, name) in positions.prefix.chunks_exact_mut(width).zip(names) {
+            add(row, &reader.floats(name, &[1, 1, width])?);
+        }
+        let (blocks, names) = hf::blocks(reader);
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, blocks, &names)?,
+            norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
+            fc_norm: None,
+            pool: None,
+            projection: None,
+            heads,
+        })
     })
 }

@@ -52,17 +52,9 @@ impl Json {
         self.typed(key, "a whole number", as_usize)
     }
 
-    pub fn usize(&self, key: &str) -> Result<usize> {
-        self.optional_usize(key)?.ok_or_else(|| self.missing(key))
-    }
-
     /// `[height, width]`, from one number for both or from two.
     pub fn optional_pair(&self, key: &str) -> Result<Option<[usize; 2]>> {
         self.typed(key, "one whole number or two", as_pair)
-    }
-
-    pub fn pair(&self, key: &str) -> Result<[usize; 2]> {
-        self.optional_pair(key)?.ok_or_else(|| self.missing(key))
     }
 
     /// Three numbers.

@@ -2,22 +2,38 @@
 //!
 //! A family is one file with a `Family` in it and one line in `FAMILIES`. This folder is the only importer of `safetensors`.
 
+mod blocks;
+mod heads;
+mod hf;
+mod hf_beit;
+mod hf_clip;
+mod hf_deit;
+mod hf_dinov2;
+mod hf_siglip;
 mod hf_vit;
+mod interpolate;
 mod json;
 mod pixels;
 mod quantize;
 mod reader;
+mod shards;
 mod tensors;
+mod text;
+mod timm;
+mod timm_beit;
 mod timm_vit;
 
 pub use quantize::{QuantizedTensor, quantize};
+pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::error::{Error, Result};
 use crate::model::{Config, Precision, Vit, Weights};
 use crate::preprocess::Preprocess;
 use json::Json;
+use pixels::{Pixels, Processor};
 use reader::Reader;
+use text::TextEmbeddings;
 
 /// The name of the file a config comes from, for messages.
 pub const CONFIG_FILE: &str = "config.json";
@@ -25,13 +41,21 @@ pub const CONFIG_FILE: &str = "config.json";
 /// The name of the file the weights come from.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 
+/// The name of the file that lists the files of weights split over several.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
 /// The name of the optional file that says how to prepare pixels.
 pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
+
+/// The name of the optional file with the classes of a zero-shot model.
+pub const TEXT_FILE: &str = "text_embeddings.safetensors";
 
 /// One naming scheme: how to recognise it, and how to read its config and its tensors.
 struct Family {
     /// As people call it; listed when something else is refused.
     name: &'static str,
+    /// Which models it reads, for the table of what loads.
+    models: &'static str,
     /// Whether a `config.json` belongs to this family.
     recognises: fn(&Json) -> bool,
     /// The hyper-parameters, from the config and, where it is silent, from the shapes of the tensors.
@@ -40,10 +64,29 @@ struct Family {
     weights: fn(&Config, &mut Reader) -> Result<Weights>,
     /// Tensors that belong to something the classifier does not use.
     ignores: fn(&str) -> bool,
+    /// How pixels are prepared where no file says so.
+    processor: &'static Processor,
+    /// Whether the library runs it at whatever size its processor makes, resampling positions by itself.
+    any_size: bool,
 }
 
 /// Every supported family.
-const FAMILIES: &[Family] = &[hf_vit::FAMILY, timm_vit::FAMILY];
+const FAMILIES: &[Family] = &[
+    hf_vit::FAMILY,
+    hf_deit::FAMILY,
+    hf_dinov2::FAMILY,
+    hf_beit::FAMILY,
+    hf_clip::FAMILY,
+    hf_siglip::FAMILY,
+    timm_vit::FAMILY,
+    timm_vit::FLEXIVIT,
+    timm_beit::FAMILY,
+];
+
+/// Name and models of every supported family.
+pub fn families() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FAMILIES.iter().map(|family| (family.name, family.models))
+}
 
 /// The texts of a model's JSON files.
 #[derive(Clone, Copy)]
@@ -52,6 +95,24 @@ pub struct ConfigFiles<'a> {
     pub config: &'a str,
     /// `preprocessor_config.json`, where there is one.
     pub preprocessor: Option<&'a str>,
+}
+
+/// What a caller may choose.
+#[derive(Clone, Copy, Default)]
+pub struct LoadOptions<'a> {
+    /// What matrices are converted to; `None` keeps them as the file holds them.
+    pub precision: Option<Precision>,
+    /// Height and width of the input; `None` is what the model was made for.
+    pub image_size: Option<[usize; 2]>,
+    /// `text_embeddings.safetensors`: `text_embeddings` `[C, features]`, and in its metadata `labels`, a JSON array of C names. A model
+    /// that compares images with texts then answers with these classes.
+    pub text_embeddings: Option<&'a dyn Source>,
+}
+
+impl From<Option<Precision>> for LoadOptions<'_> {
+    fn from(precision: Option<Precision>) -> Self {
+        Self { precision, ..Self::default() }
+    }
 }
 
 /// A model read from its files.
@@ -66,13 +127,13 @@ pub struct Loaded {
     pub parameters: usize,
 }
 
-/// Reads a model. Matrices are converted to `precision` where the file holds another; `None` keeps them as they are.
-pub fn load(files: ConfigFiles<'_>, source: &dyn Source, precision: Option<Precision>) -> Result<Loaded> {
+/// Reads a model.
+pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Loaded> {
+    let options = options.into();
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let family = family(&config)?;
-    let tensors = Tensors::open(WEIGHTS_FILE, source)?;
-    let precision = precision.unwrap_or_else(|| tensors.precision());
-    let (vit, preprocess, reader) = read(family, &config, files.preprocessor, &tensors, precision)?;
+    let (family, tensors) = open(&config, source)?;
+    let precision = options.precision.unwrap_or_else(|| tensors.precision());
+    let (vit, preprocess, reader) = read(family, &config, files.preprocessor, &tensors, precision, &options)?;
     Ok(Loaded { vit, preprocess, precision, parameters: reader.parameters() })
 }
 
@@ -83,21 +144,47 @@ fn read<'t>(
     preprocessor: Option<&str>,
     tensors: &'t Tensors<'t>,
     precision: Precision,
+    options: &LoadOptions<'_>,
 ) -> Result<(Vit, Preprocess, Reader<'t>)> {
-    let config = (family.config)(config_json, tensors)?;
+    let mut config = (family.config)(config_json, tensors)?;
+    let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
     config.validate()?;
-    let preprocess = pixels::preprocess(preprocessor, config_json, &config)?;
-    let mut reader = Reader::new(tensors, precision);
-    let weights = (family.weights)(&config, &mut reader)?;
+    let (native, native_grid) = (config.image_size, config.grid());
+
+    let pixels = Pixels::new(preprocessor, config_json, family.processor)?;
+    let usual = if family.any_size { pixels.stated_size(native)? } else { None };
+    config.image_size = options.image_size.or(usual).unwrap_or(native);
+    config.validate()?;
+    let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
+
+    let mut reader = Reader::new(tensors, precision, native_grid);
+    let mut weights = (family.weights)(&config, &mut reader)?;
+    if let Some(text) = &text {
+        weights.heads.push(text.head(&reader)?);
+    }
     reader.refuse_unused(family)?;
     Ok((Vit { config, weights }, preprocess, reader))
 }
 
-fn family(config: &Json) -> Result<&'static Family> {
-    FAMILIES.iter().find(|family| (family.recognises)(config)).ok_or_else(|| {
-        let name = config.optional_str("model_type").or(config.optional_str("architecture"));
-        unsupported(name.unwrap_or("unknown"), "config.json names no family this version reads")
-    })
+/// The family of a model, and its tensors.
+fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, Tensors<'s>)> {
+    let tensors = Tensors::open(WEIGHTS_FILE, source);
+    match FAMILIES.iter().find(|family| (family.recognises)(config)) {
+        Some(family) => Ok((family, tensors?)),
+        None => {
+            let name = config.optional_str("model_type").or(config.optional_str("architecture")).unwrap_or("unknown");
+            let tensor = tensors.ok().and_then(|tensors| telltale(&tensors.names()));
+            let tensor = tensor.map(|tensor| format!(", and its tensors are called `{tensor}`")).unwrap_or_default();
+            Err(unsupported(name, &format!("config.json names no family this version reads{tensor}")))
+        }
+    }
+}
+
+/// The tensor that says most about an unknown architecture: one of its first block, or else its first.
+fn telltale(names: &[String]) -> Option<String> {
+    const MARKS: &[&str] = &["relative_position_bias_table", "rope", "attn_pool", "downsample", "attn", "attention"];
+    let marked = MARKS.iter().find_map(|mark| names.iter().find(|name| name.contains(mark)));
+    marked.or(names.first()).cloned()
 }
 
 /// A refusal that says what would have been accepted.

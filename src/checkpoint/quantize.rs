@@ -2,12 +2,11 @@
 
 use super::json::Json;
 use super::reader::{Role, read_quantized};
-use super::tensors::{Source, Tensors, Values, write};
-use super::{CONFIG_FILE, ConfigFiles, WEIGHTS_FILE, family, read};
+use super::tensors::{Source, Values, write};
+use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
 use crate::error::Result;
 use crate::model::Precision;
 use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX};
-use ndarray::Array2;
 
 /// What became of one tensor.
 pub struct QuantizedTensor<'a> {
@@ -15,8 +14,10 @@ pub struct QuantizedTensor<'a> {
     pub name: &'a str,
     /// Its shape.
     pub shape: &'a [usize],
-    /// Signal to quantisation noise in dB; `None` for tensors kept in f32.
+    /// Signal to quantisation noise in dB; `None` for tensors that are no matrices, or were in 8 bits before.
     pub sqnr: Option<f64>,
+    /// Whether it is in 8 bits now. A matrix that would lose accuracy stays in f32 ([`crate::quant::MIN_SQNR`]).
+    pub quantized: bool,
     /// Tensors done, this one included, and tensors in all.
     pub done: (usize, usize),
 }
@@ -29,9 +30,8 @@ pub fn quantize(
     progress: &mut dyn FnMut(&QuantizedTensor<'_>),
 ) -> Result<Vec<u8>> {
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let family = family(&config)?;
-    let tensors = Tensors::open(WEIGHTS_FILE, source)?;
-    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32)?;
+    let (family, tensors) = open(&config, source)?;
+    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, &LoadOptions::default())?;
 
     let summaries = tensors.summaries();
     // Scales travel with their matrices.
@@ -44,26 +44,30 @@ pub fn quantize(
     let mut written = Vec::new();
     for (i, (tensor, role)) in kept.iter().enumerate() {
         let (name, shape) = (&tensor.name, &tensor.shape);
-        let mut sqnr = None;
+        let (mut sqnr, mut stored) = (None, false);
         match role {
             Role::Other => written.push((name.clone(), shape.clone(), Values::F32(tensors.floats(name, shape)?))),
             Role::Matrix => {
                 let dims = [shape[0], shape[1]];
                 let quantized = if tensors.is_int8(name) {
-                    read_quantized(&tensors, name, dims)?
+                    Some(read_quantized(&tensors, name, dims)?)
                 } else {
-                    let weights =
-                        Array2::from_shape_vec(dims, tensors.floats(name, shape)?).expect("the model read it so");
-                    let quantized = QuantizedMatrix::from_f32(weights.view());
-                    sqnr = Some(quantized.sqnr(weights.view()));
+                    let weights = tensors.floats(name, shape)?;
+                    let (quantized, signal) = QuantizedMatrix::accurate(&weights, dims[1]);
+                    sqnr = Some(signal);
+                    if quantized.is_none() {
+                        written.push((name.clone(), shape.clone(), Values::F32(weights)));
+                    }
                     quantized
                 };
-                let scales = quantized.scales.to_vec();
-                written.push((name.clone(), shape.clone(), Values::Int8(quantized.values.into_raw_vec_and_offset().0)));
-                written.push((format!("{name}{SCALE_SUFFIX}"), vec![dims[0]], Values::F32(scales)));
+                stored = quantized.is_some();
+                if let Some(QuantizedMatrix { values, scales }) = quantized {
+                    written.push((name.clone(), shape.clone(), Values::Int8(values.into_raw_vec_and_offset().0)));
+                    written.push((format!("{name}{SCALE_SUFFIX}"), vec![dims[0]], Values::F32(scales.to_vec())));
+                }
             }
         }
-        progress(&QuantizedTensor { name, shape, sqnr, done: (i + 1, kept.len()) });
+        progress(&QuantizedTensor { name, shape, sqnr, quantized: stored, done: (i + 1, kept.len()) });
     }
     write(written, Some(FORMAT))
 }

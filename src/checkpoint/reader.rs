@@ -1,17 +1,24 @@
 //! Reads tensors into the model's layers and keeps count of what was used.
+//!
+//! Plain slices rather than `ndarray`: this runs once a model, and each of its operations would be code over the wire.
 
 use super::Family;
+use super::interpolate::{Interpolation, resize};
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
-use crate::model::{LayerNorm, Linear, Matrix, Precision};
+use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{QuantizedMatrix, SCALE_SUFFIX};
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2};
 use std::collections::BTreeSet;
 
-/// A cursor-less reader: every access names its tensor and states the shape it must have.
+/// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
 pub(super) struct Reader<'a> {
     tensors: &'a Tensors<'a>,
     precision: Precision,
+    /// Rows and columns of patches the file was made for.
+    native_grid: [usize; 2],
+    /// What every name begins with.
+    scope: String,
     used: BTreeSet<String>,
     /// Matrices that may be held in 8 bits.
     matrices: BTreeSet<String>,
@@ -24,81 +31,219 @@ pub(super) enum Bias {
     Required,
     /// Zero where the file has none.
     Optional,
+    /// Zero.
+    Absent,
 }
 
-/// A matrix as the file holds it.
+/// The rows of a matrix as the file holds them.
 enum Stored {
-    F32(Array2<f32>),
+    F32(Vec<f32>),
     Int8(QuantizedMatrix),
 }
 
+/// Positions of tokens.
+pub(super) struct Positions {
+    /// Those of tokens before the patches, one after another.
+    pub prefix: Vec<f32>,
+    /// `[N, D]`.
+    pub patches: Array2<f32>,
+}
+
 impl<'a> Reader<'a> {
-    pub fn new(tensors: &'a Tensors<'a>, precision: Precision) -> Self {
-        Self { tensors, precision, used: BTreeSet::new(), matrices: BTreeSet::new(), parameters: 0 }
+    pub fn new(tensors: &'a Tensors<'a>, precision: Precision, native_grid: [usize; 2]) -> Self {
+        let (used, matrices) = (BTreeSet::new(), BTreeSet::new());
+        Self { tensors, precision, native_grid, scope: String::new(), used, matrices, parameters: 0 }
+    }
+
+    /// What `read` reads where all names begin with `scope`.
+    pub fn within<T>(&mut self, scope: &str, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let outside = self.scope.len();
+        self.scope.push_str(scope);
+        let result = read(self);
+        self.scope.truncate(outside);
+        result
+    }
+
+    fn full(&self, name: &str) -> String {
+        [&self.scope, name].concat()
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.tensors.has(name)
+        self.tensors.has(&self.full(name))
+    }
+
+    /// The first of `scopes` in which the file has `name`; the first of all where none has, so that messages name what was expected.
+    pub fn choose(&self, scopes: &[&'static str], name: &str) -> &'static str {
+        scopes.iter().find(|scope| self.has(&[scope, name].concat())).unwrap_or(&scopes[0])
     }
 
     /// A tensor of floats of exactly this shape, flattened.
     pub fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.used.insert(name.into());
-        let values = self.tensors.floats(name, shape)?;
+        let name = self.full(name);
+        let values = self.tensors.floats(&name, shape)?;
+        self.used.insert(name);
         self.parameters += values.len();
         Ok(values)
     }
 
-    /// A tensor of `shape`, its leading dimensions folded so that rows are `columns` wide.
-    pub fn array2(&mut self, name: &str, shape: &[usize], columns: usize) -> Result<Array2<f32>> {
-        let values = self.floats(name, shape)?;
-        Ok(Array2::from_shape_vec((values.len() / columns, columns), values).expect("shape was checked"))
+    /// Learned positions, `batch` being the dimensions before tokens and width: of `prefix` tokens and of the patches, resampled where
+    /// `grid` is not what the file was made for.
+    pub fn positions(
+        &mut self,
+        name: &str,
+        batch: &[usize],
+        [prefix, width]: [usize; 2],
+        grid: [usize; 2],
+        how: Interpolation,
+    ) -> Result<Positions> {
+        let native = self.native_grid;
+        let shape = [batch, &[prefix + native[0] * native[1], width]].concat();
+        let mut rows = self.floats(name, &shape)?;
+        let mut patches = rows.split_off(prefix * width);
+        if native != grid {
+            patches = resize(&patches, native, grid, how);
+        }
+        Ok(Positions { prefix: rows, patches: matrix(patches, width) })
     }
 
-    /// `PREFIX.weight` and `PREFIX.bias`, each `[width]`.
-    pub fn layer_norm(&mut self, prefix: &str, width: usize, eps: f32) -> Result<LayerNorm> {
+    /// Whether the file has positions `[1, N, D]` without rows for other tokens.
+    pub fn has_positions_of_patches_alone(&self, name: &str) -> bool {
+        let rows = self.tensors.shape(&self.full(name)).ok().and_then(|shape| shape.get(1));
+        rows == Some(&self.native_grid.iter().product())
+    }
+
+    /// `[entries, heads]` of relative positions, resampled like [`Self::positions`].
+    pub fn relative_bias(
+        &mut self,
+        name: &str,
+        heads: usize,
+        grid: [usize; 2],
+        how: Interpolation,
+    ) -> Result<Vec<f32>> {
+        let native = self.native_grid;
+        let mut table = self.floats(name, &[RelativeBias::entries(native), heads])?;
+        // transformers, which resamples linearly, takes rows for columns here: that shows where the native grid is not square.
+        let from = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
+        if from == grid {
+            return Ok(table);
+        }
+        let distances = |grid: [usize; 2]| grid.map(|edge| 2 * edge - 1);
+        let extra = table.split_off(distances(native).iter().product::<usize>() * heads);
+        table = resize(&table, distances(from), distances(grid), how);
+        table.extend(extra);
+        Ok(table)
+    }
+
+    /// `NAME.weight` and `NAME.bias`, each `[width]`.
+    pub fn layer_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<LayerNorm> {
         Ok(LayerNorm {
-            weight: self.floats(&format!("{prefix}.weight"), &[width])?,
-            bias: self.floats(&format!("{prefix}.bias"), &[width])?,
+            weight: self.floats(&[name, ".weight"].concat(), &[width])?,
+            bias: self.floats(&[name, ".bias"].concat(), &[width])?,
             eps,
         })
     }
 
-    /// A linear layer inputs → outputs whose rows are those of `prefixes` one after another (split q, k, v become one matrix).
-    pub fn linear(&mut self, prefixes: &[String], inputs: usize, outputs: usize, bias: Bias) -> Result<Linear> {
-        let rows = outputs / prefixes.len();
-        let mut parts = Vec::with_capacity(prefixes.len());
-        let mut biases = Vec::with_capacity(outputs);
-        for prefix in prefixes {
-            parts.push(self.stored(&format!("{prefix}.weight"), [rows, inputs])?);
-            let name = format!("{prefix}.bias");
-            if bias == Bias::Required || self.has(&name) {
-                biases.extend(self.floats(&name, &[rows])?);
-            } else {
-                biases.resize(biases.len() + rows, 0.0);
-            }
+    /// The same where the file has it.
+    pub fn optional_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<Option<LayerNorm>> {
+        if self.has(&[name, ".weight"].concat()) { self.layer_norm(name, width, eps).map(Some) } else { Ok(None) }
+    }
+
+    /// `NAME.bias`, `[width]`, or zeros.
+    fn bias(&mut self, name: &str, width: usize, bias: Bias) -> Result<Vec<f32>> {
+        let name = [name, ".bias"].concat();
+        match bias {
+            Bias::Optional if !self.has(&name) => Ok(vec![0.0; width]),
+            Bias::Required | Bias::Optional => self.floats(&name, &[width]),
+            Bias::Absent => Ok(vec![0.0; width]),
         }
-        let matrix = match self.precision {
-            Precision::F32 => Matrix::f32(stack(parts.into_iter().map(Stored::into_f32)).view()),
-            Precision::Int8 => {
-                let parts: Vec<_> = parts.into_iter().map(Stored::into_int8).collect();
-                Matrix::int8(&parts)
+    }
+
+    /// A linear layer inputs → outputs whose rows are those of `parts` one after another (split q, k, v become one matrix). With `scale`
+    /// `[outputs]` its results are scaled, which is folded into rows and bias.
+    pub fn linear(
+        &mut self,
+        parts: &[(&str, Bias)],
+        inputs: usize,
+        outputs: usize,
+        scale: Option<Vec<f32>>,
+    ) -> Result<Linear> {
+        let rows = outputs / parts.len();
+        let mut stored = Vec::with_capacity(parts.len());
+        let mut biases = Vec::with_capacity(outputs);
+        for (name, bias) in parts {
+            stored.push(self.stored(&[name, ".weight"].concat(), [rows, inputs])?);
+            biases.extend(self.bias(name, rows, *bias)?);
+        }
+        self.assemble(stored, inputs, biases, scale)
+    }
+
+    /// A linear layer of the matrix `name` and a bias that is somewhere else.
+    pub fn linear_with_bias(&mut self, name: &str, inputs: usize, bias: Vec<f32>) -> Result<Linear> {
+        let stored = self.stored(name, [bias.len(), inputs])?;
+        self.assemble(vec![stored], inputs, bias, None)
+    }
+
+    /// Of a matrix `name` whose first rows are for queries: what these make of `input` `[inputs]`, and a layer of the other rows.
+    pub fn query_and_rest(&mut self, name: &str, input: &[f32], mut bias: Vec<f32>) -> Result<(Vec<f32>, Linear)> {
+        let (inputs, outputs) = (input.len(), bias.len());
+        let rest_bias = bias.split_off(inputs);
+        let mut rows = self.stored(name, [outputs, inputs])?.into_f32();
+        let rest = rows.split_off(inputs * inputs);
+        for (query, row) in bias.iter_mut().zip(rows.chunks_exact(inputs)) {
+            *query += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
+        }
+        Ok((bias, self.assemble(vec![Stored::F32(rest)], inputs, rest_bias, None)?))
+    }
+
+    fn assemble(
+        &self,
+        parts: Vec<Stored>,
+        inputs: usize,
+        mut bias: Vec<f32>,
+        scale: Option<Vec<f32>>,
+    ) -> Result<Linear> {
+        if let Some(scale) = &scale {
+            scale_by(&mut bias, scale);
+        }
+        let int8 = self.precision == Precision::Int8;
+        let parts: Vec<_> = parts.into_iter().map(|part| if int8 { part.quantized(inputs) } else { part }).collect();
+        let scales = scale.unwrap_or_default();
+        if int8 && parts.iter().all(|part| matches!(part, Stored::Int8(_))) {
+            let mut scales = scales.into_iter();
+            let mut quantized = Vec::with_capacity(parts.len());
+            for part in parts {
+                let Stored::Int8(mut part) = part else { continue };
+                part.scales.iter_mut().zip(&mut scales).for_each(|(own, scale)| *own *= scale);
+                quantized.push(part);
             }
-        };
-        Ok(Linear::new(matrix?, &biases))
+            return Ok(Linear::new(Matrix::int8(&quantized)?, &bias));
+        }
+        let mut weights = Vec::with_capacity(bias.len() * inputs);
+        parts.into_iter().for_each(|part| weights.extend(part.into_f32()));
+        weights.chunks_exact_mut(inputs).zip(&scales).for_each(|(row, scale)| row.iter_mut().for_each(|w| *w *= scale));
+        Ok(Linear::new(self.f32_matrix(&weights, inputs)?, &bias))
+    }
+
+    /// In an int8 model even what is f32 gives the same bits everywhere.
+    fn f32_matrix(&self, weights: &[f32], inputs: usize) -> Result<Matrix> {
+        let weights = ArrayView2::from_shape((weights.len() / inputs, inputs), weights).expect("whole rows");
+        match self.precision {
+            Precision::F32 => Matrix::f32(weights),
+            Precision::Int8 => Matrix::unfused(weights),
+        }
     }
 
     /// A convolution with stride = kernel: a linear layer on flattened patches, always in f32.
-    pub fn patch_projection(&mut self, prefix: &str, width: usize, patch: [usize; 2]) -> Result<Linear> {
+    pub fn patch_projection(&mut self, name: &str, width: usize, patch: [usize; 2], bias: Bias) -> Result<Linear> {
         let [height, columns] = patch;
-        let shape = [width, 3, height, columns];
-        let weights = self.array2(&format!("{prefix}.weight"), &shape, 3 * height * columns)?;
-        let bias = self.floats(&format!("{prefix}.bias"), &[width])?;
-        let matrix = match self.precision {
-            Precision::F32 => Matrix::f32(weights.view()),
-            Precision::Int8 => Matrix::unfused(weights.view()),
-        };
-        Ok(Linear::new(matrix?, &bias))
+        let weights = self.floats(&[name, ".weight"].concat(), &[width, 3, height, columns])?;
+        let bias = self.bias(name, width, bias)?;
+        Ok(Linear::new(self.f32_matrix(&weights, 3 * height * columns)?, &bias))
+    }
+
+    /// A head whose weights `[classes, features]` come from elsewhere, always in f32.
+    pub fn head_of(&self, weights: &[f32], features: usize, bias: &[f32]) -> Result<Linear> {
+        Ok(Linear::new(self.f32_matrix(weights, features)?, bias))
     }
 
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.
@@ -121,15 +266,15 @@ impl<'a> Reader<'a> {
     }
 
     fn stored(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
-        self.matrices.insert(name.into());
-        if !self.tensors.is_int8(name) {
-            return Ok(Stored::F32(self.array2(name, &shape, shape[1])?));
+        let full = self.full(name);
+        self.matrices.insert(full.clone());
+        if !self.tensors.is_int8(&full) {
+            return Ok(Stored::F32(self.floats(name, &shape)?));
         }
-        self.used.insert(name.into());
+        let quantized = read_quantized(self.tensors, &full, shape)?;
         self.parameters += shape[0] * shape[1];
-        let scale_name = format!("{name}{SCALE_SUFFIX}");
-        let quantized = read_quantized(self.tensors, name, shape)?;
-        self.used.insert(scale_name);
+        self.used.insert([&full, SCALE_SUFFIX].concat());
+        self.used.insert(full);
         Ok(Stored::Int8(quantized))
     }
 }
@@ -144,7 +289,7 @@ pub(super) enum Role {
 /// An I8 matrix with its scales.
 pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -> Result<QuantizedMatrix> {
     let values = tensors.int8s(name, &shape)?;
-    let scales = tensors.floats(&format!("{name}{SCALE_SUFFIX}"), &shape[..1])?;
+    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
     Ok(QuantizedMatrix {
         values: Array2::from_shape_vec(shape, values).expect("shape was checked"),
         scales: Array1::from_vec(scales),
@@ -152,27 +297,33 @@ pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -
 }
 
 impl Stored {
-    fn into_f32(self) -> Array2<f32> {
+    fn into_f32(self) -> Vec<f32> {
         match self {
             Self::F32(weights) => weights,
             Self::Int8(quantized) => quantized.to_f32(),
         }
     }
 
-    fn into_int8(self) -> QuantizedMatrix {
+    /// In 8 bits, unless that costs accuracy.
+    fn quantized(self, inputs: usize) -> Self {
         match self {
-            Self::F32(weights) => QuantizedMatrix::from_f32(weights.view()),
-            Self::Int8(quantized) => quantized,
+            Self::F32(weights) => QuantizedMatrix::accurate(&weights, inputs).0.map_or(Self::F32(weights), Self::Int8),
+            Self::Int8(_) => self,
         }
     }
 }
 
-/// The rows of all parts, one part after another. A single part is not copied.
-fn stack<T: Clone>(parts: impl ExactSizeIterator<Item = Array2<T>>) -> Array2<T> {
-    let mut parts: Vec<_> = parts.collect();
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    concatenate(Axis(0), &views).expect("all parts were read with the same width")
+/// Rows of `columns` values.
+pub(super) fn matrix(values: Vec<f32>, columns: usize) -> Array2<f32> {
+    Array2::from_shape_vec((values.len() / columns, columns), values).expect("whole rows")
+}
+
+/// `target += other`, value by value.
+pub(super) fn add(target: &mut [f32], other: &[f32]) {
+    target.iter_mut().zip(other).for_each(|(target, other)| *target += other);
+}
+
+/// `target *= other`, value by value.
+fn scale_by(target: &mut [f32], other: &[f32]) {
+    target.iter_mut().zip(other).for_each(|(target, other)| *target *= other);
 }

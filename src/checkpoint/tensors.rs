@@ -120,6 +120,15 @@ impl<'a> Tensors<'a> {
         self.metadata.offset_keys().into_iter().filter_map(summary).collect()
     }
 
+    /// Bytes before the first tensor's.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
     }
@@ -190,7 +199,7 @@ impl<'a> Tensors<'a> {
         Error::TensorDtype { file: self.file.into(), name: name.into(), dtype: info.dtype.to_string(), expected }
     }
 
-    fn invalid(&self, problem: String) -> Error {
+    pub(super) fn invalid(&self, problem: String) -> Error {
         Error::InvalidWeights { file: self.file.into(), problem }
     }
 
@@ -199,8 +208,20 @@ impl<'a> Tensors<'a> {
         self.file
     }
 
+    /// A tensor of one number, `[]` or `[1]`.
+    pub(super) fn scalar(&self, name: &str) -> Result<f32> {
+        let shape = self.shape(name)?.to_vec();
+        let expected: &[usize] = if shape.is_empty() { &[] } else { &[1] };
+        Ok(self.floats(name, expected)?[0])
+    }
+
+    /// An entry of the file's `__metadata__`.
+    pub(super) fn note(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
     fn format(&self) -> Option<&str> {
-        self.metadata.metadata().as_ref()?.get(quant::FORMAT_KEY).map(String::as_str)
+        self.note(quant::FORMAT_KEY)
     }
 
     /// Refuses a file of ours in another version: its numbers could mean something else. Other programs' formats say nothing here.

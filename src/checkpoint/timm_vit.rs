@@ -1,159 +1,184 @@
-//! timm's plain `vit_*` models.
+//! timm's `vit_*`, `deit_*` and `deit3_*` models, and `flexivit_*`, which are the same but for how positions are resampled.
 
-use super::json::{Json, as_pair, as_usize};
-use super::reader::{Bias, Reader};
+use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::heads::read_heads;
+use super::interpolate::Interpolation;
+use super::json::Json;
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::{Family, numbered_labels, unsupported};
+use super::timm::{Architecture, read_last_norm};
+use super::{Family, pixels};
 use crate::error::Result;
-use crate::model::{Attention, Block, Config, Embeddings, Mlp, Pooling, Weights};
-use ndarray::Array1;
+use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
-    recognises: |config| config.optional_str("architecture").is_some_and(|name| name.starts_with("vit_")),
-    config: read_config,
-    weights: read_weights,
+    models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_clip_`, `_dinov2`, `_siglip_gap_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`; with a head or without",
+    recognises: |config| {
+        config
+            .optional_str("architecture")
+            .is_some_and(|name| ["vit_", "deit_", "deit3_"].iter().any(|start| name.starts_with(start)))
+    },
+    config: |json, tensors| read_config(FAMILY.name, json, tensors),
+    weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
     ignores: |_| false,
+    processor: &pixels::VIT,
+    any_size: false,
 };
 
-/// timm passes this to every LayerNorm of the models accepted here; its config does not record it.
-const LAYER_NORM_EPS: f32 = 1e-6;
+pub(super) const FLEXIVIT: Family = Family {
+    name: "FlexiViT (timm)",
+    models: "`flexivit_*`",
+    recognises: |config| config.optional_str("architecture").is_some_and(|name| name.starts_with("flexivit_")),
+    config: |json, tensors| read_config(FLEXIVIT.name, json, tensors),
+    weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
+    ..FAMILY
+};
 
-/// Keys of `model_args` that are honoured, most of them by reading shapes; any other could change the arithmetic.
-const KNOWN_ARGS: &[&str] = &[
-    "class_token",
-    "depth",
-    "embed_dim",
-    "global_pool",
-    "img_size",
-    "in_chans",
-    "mlp_ratio",
-    "num_classes",
-    "num_heads",
-    "patch_size",
-    "qkv_bias",
+const BLOCK: BlockNames = BlockNames {
+    norm1: "norm1",
+    qkv: Qkv::Fused("attn.qkv", Bias::Optional),
+    qk_norm: Some(["attn.q_norm", "attn.k_norm"]),
+    projection: "attn.proj",
+    norm2: "norm2",
+    fc1: &["mlp.fc1"],
+    fc2: "mlp.fc2",
+    scales: Some(["ls1.gamma", "ls2.gamma"]),
+};
+
+fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
+    let architecture = Architecture::new(json, tensors)?;
+    let variant = Variant::new(&architecture)?;
+    let mut prefix = Vec::new();
+    if tensors.has("cls_token") {
+        prefix.push(Prefix::Class);
+    }
+    if tensors.has("dist_token") {
+        prefix.push(Prefix::Distillation);
+    }
+    if tensors.has("reg_token") {
+        let registers = tensors.shape("reg_token")?.get(1).copied().unwrap_or(0);
+        prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+    }
+    let usual_pooling = if variant.mean { Pooling::Mean } else { Pooling::Cls };
+    let mut config = architecture.config(family, tensors, |width| variant.heads(width), prefix, usual_pooling)?;
+    config.activation = architecture.activation(variant.activation)?;
+    if variant.clip {
+        config.layer_norm_eps = 1e-5;
+    }
+    if tensors.has("dist_token") {
+        config.pooling = Pooling::ClsDistillation;
+    }
+    // A packed SwiGLU gives twice what its second layer reads.
+    let outputs = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
+    if outputs == config.mlp_size.saturating_mul(2) {
+        config.gated = true;
+        config.activation = architecture.activation(Activation::Silu)?;
+    }
+    Ok(config)
+}
+
+/// What a name says beside sizes that tensors show.
+struct Variant {
+    activation: Activation,
+    /// CLIP's LayerNorm has another ε.
+    clip: bool,
+    mean: bool,
+    /// Sixteen heads, whatever the width.
+    sixteen: bool,
+}
+
+/// Sizes whose blocks are plain ones.
+const SIZES: &[&str] = &[
+    "tiny", "xsmall", "wee", "little", "small", "medium", "mediumd", "betwixt", "base", "large", "huge", "giant",
+    "gigantic", "giantopt", "so150m", "so150m2", "so400m",
 ];
 
-fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = json.optional_str("architecture").unwrap_or_default();
-    check_architecture(architecture)?;
-    let args = json.object("model_args");
-    let arg = |key: &str| args.as_ref().and_then(|args| args.get(key));
-    if let Some(key) = args.iter().flat_map(Json::keys).find(|key| !KNOWN_ARGS.contains(key)) {
-        return Err(unsupported(architecture, &format!("`model_args` sets `{key}`, which this version does not run")));
-    }
+/// Parts of names that change no arithmetic which tensors don't show. (36x1 counts blocks.)
+const KNOWN_PARTS: &[&str] =
+    &["gap", "miil", "clip", "quickgelu", "dinov2", "plus", "siglip", "tipsv2", "36x1", "distilled"];
 
-    let projection = tensors.shape("patch_embed.proj.weight")?;
-    let &[hidden_size, channels, patch_height, patch_width] = projection else {
-        return Err(json.problem(format!("`patch_embed.proj.weight` has shape {projection:?}, not four dimensions.")));
-    };
-    if channels != 3 {
-        return Err(unsupported(architecture, &format!("it takes {channels} channels, and only RGB is run")));
-    }
-    let pretrained = json.object("pretrained_cfg");
-    let input_size =
-        pretrained.as_ref().and_then(|cfg| cfg.get("input_size")).and_then(|size| match size.as_array()?.as_slice() {
-            [_, height, width] => Some([as_usize(height)?, as_usize(width)?]),
-            _ => None,
-        });
-    let image_size = arg("img_size").and_then(as_pair).or(input_size);
-
-    let mlp_size = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
-    let classes = tensors.shape("head.weight")?.first().copied().unwrap_or(0);
-    Ok(Config {
-        family: FAMILY.name,
-        image_size: image_size.ok_or_else(|| json.missing("pretrained_cfg.input_size"))?,
-        patch_size: [patch_height, patch_width],
-        hidden_size,
-        layers: (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count(),
-        heads: arg("num_heads").and_then(as_usize).unwrap_or_else(|| usual_heads(hidden_size)),
-        mlp_size,
-        layer_norm_eps: LAYER_NORM_EPS,
-        class_token: tensors.has("cls_token"),
-        pooling: pooling(json, architecture)?,
-        labels: labels(json, classes)?,
-    })
-}
-
-/// Accepts `vit_SIZE_patchP_…` where nothing in the rest of the name changes the arithmetic.
-fn check_architecture(name: &str) -> Result<()> {
-    let bare = name.split('.').next().unwrap_or_default();
-    let parts: Vec<_> = bare.split('_').collect();
-    let known = |part: &&str| part.bytes().all(|b| b.is_ascii_digit()) || matches!(*part, "gap" | "miil");
-    match parts.as_slice() {
-        ["vit", _, patch, rest @ ..] if patch.starts_with("patch") => match rest.iter().find(|part| !known(part)) {
-            None => Ok(()),
-            Some(part) => {
-                Err(unsupported(name, &format!("`{part}` in its name marks a variant this version does not run")))
-            }
-        },
-        _ => Err(unsupported(name, "its name is not of the form vit_SIZE_patchP_…")),
-    }
-}
-
-/// Heads of timm's published sizes: 64 wide, but 16 for the four largest.
-fn usual_heads(width: usize) -> usize {
-    if matches!(width, 1152 | 1280 | 1408 | 1664) { 16 } else { width / 64 }
-}
-
-fn pooling(json: &Json, architecture: &str) -> Result<Pooling> {
-    let args = json.object("model_args");
-    let stated = args.as_ref().and_then(|args| args.optional_str("global_pool")).or(json.optional_str("global_pool"));
-    match stated.unwrap_or("token") {
-        "token" => Ok(Pooling::Cls),
-        "avg" => Ok(Pooling::Mean),
-        other => {
-            Err(unsupported(architecture, &format!("`global_pool` is `{other}`, and only `token` and `avg` are run")))
+impl Variant {
+    /// Accepts a name all of whose parts are understood.
+    fn new(architecture: &Architecture) -> Result<Self> {
+        let parts = architecture.parts();
+        let refuse = |problem: String| Err(architecture.refuse(&problem));
+        let [family, size, rest @ ..] = parts.as_slice() else {
+            return refuse("its name has no size".into());
+        };
+        if !SIZES.contains(size) {
+            return refuse(format!("`{size}` in its name is no size of a plain ViT that this version knows"));
         }
-    }
-}
-
-/// `label_names`, one a class; numbers where the file has none.
-fn labels(json: &Json, classes: usize) -> Result<Vec<String>> {
-    let names = json.typed("label_names", "an array of strings", |value| {
-        value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-    })?;
-    match names {
-        None => Ok(numbered_labels(classes)),
-        Some(names) if names.len() == classes => Ok(names),
-        Some(names) => {
-            Err(json.problem(format!("`label_names` lists {} classes, the head has {classes}.", names.len())))
+        let number = |part: &str, start: &str| {
+            part.strip_prefix(start).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let known = |part: &str| {
+            KNOWN_PARTS.contains(&part) || number(part, "patch") || number(part, "reg") || number(part, "")
+        };
+        if let Some(part) = rest.iter().find(|part| !known(part)) {
+            return refuse(format!("`{part}` in its name marks a variant this version does not run"));
         }
+        if *family != "flexivit" && !rest.iter().any(|part| number(part, "patch")) {
+            return refuse("its name is not of the form vit_SIZE_patchP_…".into());
+        }
+        let has = |part: &str| rest.contains(&part);
+        // timm runs SigLIP with the error function, except where it was added with the second version's weights.
+        let second = has("patch32")
+            || has("512") && *size == "large"
+            || has("patch16") && matches!(*size, "so400m" | "giantopt");
+        Ok(Self {
+            activation: match (has("quickgelu"), has("siglip") && second) {
+                (true, _) => Activation::QuickGelu,
+                (_, true) => Activation::GeluTanh,
+                _ => Activation::Gelu,
+            },
+            clip: has("clip"),
+            mean: has("gap"),
+            sixteen: *size == "giantopt"
+                || (*size == "base"
+                    && has("gap")
+                    && has("patch16")
+                    && !has("siglip")
+                    && !rest.iter().any(|part| number(part, "reg"))),
+        })
+    }
+
+    /// Heads of timm's published sizes: 64 wide, but 16 for the largest.
+    fn heads(&self, width: usize) -> usize {
+        if self.sixteen || matches!(width, 1152 | 1280 | 1408 | 1664) { 16 } else { width / 64 }
     }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    let class_token =
-        if config.class_token { Some(Array1::from(reader.floats("cls_token", &[1, 1, width])?)) } else { None };
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size)?,
-        class_token,
-        positions: reader.array2("pos_embed", &[1, config.tokens(), width], width)?,
-    };
-    let blocks = (0..config.layers).map(|i| read_block(config, reader, i)).collect::<Result<_>>()?;
-    // Models that pool the mean normalise after pooling, unless they were built with fc_norm=False.
-    let after_pooling = reader.has("fc_norm.weight");
-    let norm = reader.layer_norm(if after_pooling { "fc_norm" } else { "norm" }, width, eps)?;
-    let (norm, fc_norm) = if after_pooling { (None, Some(norm)) } else { (Some(norm), None) };
-    let head = reader.linear(&["head".into()], width, config.classes(), Bias::Required)?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, head })
-}
+    // Files of DeiT III from before timm's LayerScale have its names.
+    let scales = if reader.has("blocks.0.gamma_1") { Some(["gamma_1", "gamma_2"]) } else { BLOCK.scales };
+    let blocks = read_blocks(config, reader, "blocks.", &BlockNames { scales, ..BLOCK })?;
+    let (norm, fc_norm) = read_last_norm(config, reader)?;
 
-fn read_block(config: &Config, reader: &mut Reader, i: usize) -> Result<Block> {
-    let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
-    let at = |name: &str| format!("blocks.{i}.{name}");
-    Ok(Block {
-        norm1: reader.layer_norm(&at("norm1"), width, eps)?,
-        attention: Attention {
-            qkv: reader.linear(&[at("attn.qkv")], width, 3 * width, Bias::Optional)?,
-            projection: reader.linear(&[at("attn.proj")], width, width, Bias::Required)?,
-            heads: config.heads,
-        },
-        norm2: reader.layer_norm(&at("norm2"), width, eps)?,
-        mlp: Mlp {
-            fc1: reader.linear(&[at("mlp.fc1")], width, mlp, Bias::Required)?,
-            fc2: reader.linear(&[at("mlp.fc2")], mlp, width, Bias::Required)?,
-        },
-    })
+    // The tokens before the patches, and positions of all tokens in one tensor, or of the patches alone.
+    let mut prefix = Vec::new();
+    for (name, kind) in
+        [("cls_token", Prefix::Class), ("dist_token", Prefix::Distillation), ("reg_token", Prefix::Register)]
+    {
+        let count = config.prefix.iter().filter(|prefix| **prefix == kind).count();
+        if count > 0 {
+            prefix.extend(reader.floats(name, &[1, count, width])?);
+        }
+    }
+    let own = if reader.has_positions_of_patches_alone("pos_embed") { 0 } else { config.prefix_tokens() };
+    let positions = reader.positions("pos_embed", &[1], [own, width], config.grid(), how)?;
+    add(&mut prefix, &positions.prefix);
+
+    // Models with a norm before their blocks have no bias in their patches.
+    let before = reader.optional_norm("norm_pre", width, eps)?;
+    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
+    let embeddings = Embeddings {
+        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+        prefix: matrix(prefix, width),
+        positions: Some(positions.patches),
+        norm: before,
+    };
+    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
+    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
 }

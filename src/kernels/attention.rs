@@ -177,16 +177,28 @@ impl AttendScratch {
     }
 }
 
+/// Adds to a row of scaled scores `[T]`, given its number, what depends on positions.
+pub type AddBias<'a> = dyn Fn(usize, &mut [f32]) + 'a;
+
+/// What is wanted besides the gathered values.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Whether attention is to hold the probabilities afterwards.
+    pub probabilities: bool,
+    /// Called for each row before softmax.
+    pub bias: Option<&'a AddBias<'a>>,
+}
+
 /// Attends with the queries `q` `[rows, d_k]` (rows contiguous) and writes the gathered values to `context`.
 ///
-/// `attention` `[rows, T]` is used on the way; where `normalise` is set it holds the probabilities afterwards, each row a distribution
+/// `attention` `[rows, T]` is used on the way; where its probabilities are wanted it holds them afterwards, each row a distribution
 /// over the keys. `context`: rows `width` values apart, of which the first d_k are written.
 pub fn attend(
     q: ArrayView2<f32>,
     head: &PackedHead,
     scratch: &mut AttendScratch,
     mut attention: ArrayViewMut2<f32>,
-    normalise: bool,
+    wanted: Wanted<'_>,
     context: &mut [f32],
     width: usize,
 ) {
@@ -208,6 +220,9 @@ pub fn attend(
         }
     }
 
+    if let Some(bias) = wanted.bias {
+        scores.chunks_exact_mut(tokens).enumerate().for_each(|(row, scores)| bias(row, scores));
+    }
     let inverse_sums = &mut scratch.inverse_sums[..q.nrows()];
     for (row, inverse) in scores.chunks_exact_mut(tokens).zip(&mut *inverse_sums) {
         *inverse = 1.0 / exp_in_place(row);
@@ -227,7 +242,7 @@ pub fn attend(
             gemm_i8(&scratch.fractions, &head.values, &mut join);
         }
     }
-    if normalise {
+    if wanted.probabilities {
         for (row, inverse) in scores.chunks_exact_mut(tokens).zip(inverse_sums) {
             scale_in_place(row, *inverse);
         }
@@ -316,7 +331,8 @@ mod tests {
                 let end = tokens.min(first + block);
                 let context = &mut gathered.as_slice_mut().unwrap()[first * (d + 3)..];
                 let attention = recorded.slice_mut(s![first..end, ..]);
-                attend(q.slice(s![first..end, ..]), &head, &mut scratch, attention, true, context, d + 3);
+                let wanted = Wanted { probabilities: true, bias: None };
+                attend(q.slice(s![first..end, ..]), &head, &mut scratch, attention, wanted, context, d + 3);
             }
             assert!(largest_difference(&recorded, &probabilities) < bound, "{tokens} tokens, d_k {d}: {recorded}");
             let inside = gathered.slice(s![.., ..d]).to_owned();
@@ -349,7 +365,8 @@ mod tests {
         head.pack(k.view(), v.view());
         let mut scratch = AttendScratch::new(1, tokens, 8).unwrap();
         let (mut attention, mut context) = (Array2::zeros((1, tokens)), vec![9.0; 8]);
-        attend(q.view(), &head, &mut scratch, attention.view_mut(), true, &mut context, 8);
+        let wanted = Wanted { probabilities: true, bias: None };
+        attend(q.view(), &head, &mut scratch, attention.view_mut(), wanted, &mut context, 8);
         assert!((attention[[0, 0]] - 0.5).abs() < 0.01, "{}", attention[[0, 0]]);
         assert!(context.iter().all(|c| c.abs() < 0.05), "{context:?}");
     }

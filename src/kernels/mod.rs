@@ -6,12 +6,15 @@
 pub mod attention;
 pub mod exp;
 pub mod gelu;
+pub mod gelu_tanh;
 pub mod gemm_f32;
 pub mod gemm_i8;
 pub mod layer_norm;
 pub mod pack;
 pub mod quantize;
+pub mod relu;
 pub mod softmax;
+pub mod swish;
 
 use crate::simd::F32x4;
 

@@ -2,9 +2,11 @@
 
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
+use super::relative_bias::RelativeBias;
 use super::scratch::Worker;
-use crate::kernels::attention::{PackedHead, attend};
+use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
 use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
+use std::sync::Arc;
 
 /// Queries, keys and values of all heads from one projection; heads side by side in each third.
 pub struct Attention {
@@ -14,6 +16,10 @@ pub struct Attention {
     pub projection: Linear,
     /// Number of heads.
     pub heads: usize,
+    /// On every query and every key of a head `[d_k]`, where a model has it.
+    pub qk_norm: Option<[LayerNorm; 2]>,
+    /// Added to the scores by where query and key are (BEiT); may be common to all blocks.
+    pub bias: Option<Arc<RelativeBias>>,
 }
 
 impl Attention {
@@ -23,6 +29,15 @@ impl Attention {
             norm.forward(stream.row(row).to_slice().expect("rows are contiguous"), target);
         });
         self.qkv.forward(x, Then::Store, out);
+        if let Some(norms) = &self.qk_norm {
+            let (width, size) = (stream.ncols(), stream.ncols() / self.heads);
+            let before = &mut worker.context[..size];
+            for token in out.chunks_exact_mut(3 * width) {
+                for (norm, heads) in norms.iter().zip(token.chunks_exact_mut(width)) {
+                    heads.chunks_exact_mut(size).for_each(|head| norm.in_place(head, before));
+                }
+            }
+        }
     }
 
     /// Gives `head`, the one of number `index`, its keys and values from `qkv` `[T, 3 D]`.
@@ -35,10 +50,11 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
-    /// `stream += projection(heads)` for a block of tokens; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
+    /// `stream += projection(heads)` for a block of tokens, `first` being its first; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
     pub(super) fn add_to(
         &self,
         stream: &mut [f32],
+        first: usize,
         qkv: ArrayView2<f32>,
         heads: &[PackedHead],
         mut recorded: Option<ArrayViewMut3<f32>>,
@@ -51,11 +67,15 @@ impl Attention {
         for (index, head) in heads.iter().enumerate() {
             let own = index * size;
             let q = qkv.slice(s![.., own..own + size]);
-            let (attention, normalise) = match &mut recorded {
+            let (attention, probabilities) = match &mut recorded {
                 Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
                 None => (attention.slice_mut(s![..rows, ..]), false),
             };
-            attend(q, head, scratch, attention, normalise, &mut context[own..], width);
+            let add_bias = |row: usize, scores: &mut [f32]| {
+                self.bias.iter().for_each(|bias| bias.add_to(index, first + row, scores));
+            };
+            let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
+            attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");
         let gathered = activations.take(self.projection.precision(), context);

@@ -25,7 +25,8 @@ impl Block {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         let layers = [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2];
-        self.norm1.bytes() + self.norm2.bytes() + layers.map(Linear::bytes).iter().sum::<usize>()
+        let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten());
+        norms.map(LayerNorm::bytes).sum::<usize>() + layers.map(Linear::bytes).iter().sum::<usize>()
     }
 
     /// Takes the residual stream in `scratch` through block number `layer`.
@@ -47,7 +48,7 @@ impl Block {
             let worker = &mut workers.own();
             let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
             let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.add_to(stream, qkv, heads, recorded, worker);
+            self.attention.add_to(stream, first, qkv, heads, recorded, worker);
             self.mlp.add_to(stream, &self.norm2, worker);
         });
     }

@@ -1,7 +1,9 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
+use super::activation::Activation;
 use crate::error::{Error, Result};
 use crate::kernels::gemm_i8::MAX_K;
+use std::ops::Range;
 
 /// More tokens than any published plain ViT; the attention matrix of one head then takes 1 GiB.
 const MAX_TOKENS: usize = 16_384;
@@ -30,26 +32,55 @@ pub struct Config {
     pub layers: usize,
     /// Attention heads a block; D / heads is the width of one.
     pub heads: usize,
-    /// Hidden width of the MLP.
+    /// Hidden width M of the MLP: what its second layer reads.
     pub mlp_size: usize,
+    /// The MLP's nonlinearity.
+    pub activation: Activation,
+    /// Whether the MLP's first layer gives twice its hidden width, one half gating the other.
+    pub gated: bool,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f32,
-    /// Whether a class token is put before the patches.
-    pub class_token: bool,
-    /// What the head reads.
+    /// Tokens before the patches, in order.
+    pub prefix: Vec<Prefix>,
+    /// What becomes the image's features.
     pub pooling: Pooling,
-    /// A name for each class.
+    /// Width of the space in which image and text features are compared, where pooled features are projected there (CLIP).
+    pub projection_size: Option<usize>,
+    /// Whether the answer is the similarity of image and text features: these are normalised before the head.
+    pub zero_shot: bool,
+    /// A name for each class; none for a model without a head.
     pub labels: Vec<String>,
+    /// Whether the checkpoint itself named its classes.
+    pub named: bool,
 }
 
-/// What the head reads.
+/// A token that is no patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
+pub enum Prefix {
+    /// Gathers what the head reads.
+    Class,
+    /// Learned from a teacher (DeiT).
+    Distillation,
+    /// Keeps what would otherwise be kept in patches nobody misses (Darcet et al., 2024).
+    Register,
+}
+
+/// What becomes the image's features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// The class token.
     Cls,
     /// The mean of the patch tokens.
     Mean,
+    /// The class token, then the mean of the patch tokens: 2 D features.
+    ClsMean,
+    /// The class token and the distillation token, each with a head of its own whose answers are averaged: 2 D features. Their mean in a
+    /// model without heads.
+    ClsDistillation,
+    /// What a learned query gathers from all tokens.
+    Attention,
 }
 
 /// How weight matrices are held and multiplied.
@@ -86,7 +117,9 @@ impl Config {
             ("number of layers", self.layers, MAX_K),
             ("number of heads", self.heads, MAX_K),
             ("MLP width", self.mlp_size, MAX_K),
-            ("number of classes", self.labels.len(), MAX_K),
+            ("feature width", self.feature_size(), MAX_K),
+            // (A model without a head has no classes, and gives features.)
+            ("number of classes", self.labels.len().max(1), MAX_K),
         ];
         for (name, size, max) in sizes {
             if size == 0 || size > max {
@@ -97,27 +130,32 @@ impl Config {
             return invalid(format!("{} heads do not divide the hidden size {}.", self.heads, self.hidden_size));
         }
         for (image, patch) in self.image_size.into_iter().zip(self.patch_size) {
-            if image < patch || !image.is_multiple_of(patch) {
-                return invalid(format!("an image edge of {image} pixels is no multiple of the patch edge, {patch}."));
+            if image < patch {
+                return invalid(format!("an image edge of {image} pixels is smaller than a patch's edge of {patch}."));
             }
         }
         if self.tokens() > MAX_TOKENS {
             return invalid(format!("{} tokens are too many; at most {MAX_TOKENS} are supported.", self.tokens()));
         }
-        let widest = self.mlp_size.max(3 * self.hidden_size);
+        let widest = self.mlp_outputs().max(3 * self.hidden_size);
         if self.tokens() as u64 * widest as u64 > MAX_ACTIVATIONS {
             return invalid(format!("{} tokens of up to {widest} values are too many.", self.tokens()));
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
             return invalid(format!("a LayerNorm epsilon of {} makes no sense.", self.layer_norm_eps));
         }
-        if self.pooling == Pooling::Cls && !self.class_token {
-            return invalid("the head reads the class token, but the model has none.".into());
+        let needed: &[Prefix] = match self.pooling {
+            Pooling::Cls | Pooling::ClsMean => &[Prefix::Class],
+            Pooling::ClsDistillation => &[Prefix::Class, Prefix::Distillation],
+            Pooling::Mean | Pooling::Attention => &[],
+        };
+        if !self.prefix.starts_with(needed) {
+            return invalid("the head reads the class token or the distillation token, but the model has none.".into());
         }
         Ok(())
     }
 
-    /// Rows and columns of patches.
+    /// Rows and columns of patches. What is left of the image at the right and at the bottom is not seen, as a convolution leaves it.
     pub fn grid(&self) -> [usize; 2] {
         [self.image_size[0] / self.patch_size[0], self.image_size[1] / self.patch_size[1]]
     }
@@ -129,12 +167,46 @@ impl Config {
 
     /// Tokens before the patches.
     pub fn prefix_tokens(&self) -> usize {
-        usize::from(self.class_token)
+        self.prefix.len()
     }
 
     /// Tokens T: prefix and patches.
     pub fn tokens(&self) -> usize {
         self.prefix_tokens() + self.patches()
+    }
+
+    /// Outputs of the MLP's first layer.
+    pub fn mlp_outputs(&self) -> usize {
+        if self.gated { self.mlp_size.saturating_mul(2) } else { self.mlp_size }
+    }
+
+    /// The tokens that are pooled, one part after another, D features each.
+    pub fn pooled_tokens(&self) -> impl Iterator<Item = Range<usize>> {
+        let patches = self.prefix_tokens()..self.tokens();
+        let (first, second) = match self.pooling {
+            Pooling::Cls => (0..1, None),
+            Pooling::Mean => (patches, None),
+            Pooling::ClsMean => (0..1, Some(patches)),
+            Pooling::ClsDistillation if self.pools_to_mean_of_two() => (0..2, None),
+            Pooling::ClsDistillation => (0..1, Some(1..2)),
+            Pooling::Attention => (0..self.tokens(), None),
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    fn pools_to_mean_of_two(&self) -> bool {
+        self.pooling == Pooling::ClsDistillation && self.labels.is_empty()
+    }
+
+    /// Width of what is pooled.
+    pub fn pooled_size(&self) -> usize {
+        let two = matches!(self.pooling, Pooling::ClsMean | Pooling::ClsDistillation) && !self.pools_to_mean_of_two();
+        if two { self.hidden_size.saturating_mul(2) } else { self.hidden_size }
+    }
+
+    /// Width of the image's features: what the head reads.
+    pub fn feature_size(&self) -> usize {
+        self.projection_size.unwrap_or(self.pooled_size())
     }
 
     /// Values of one flattened patch, 3 P_h P_w.
@@ -147,7 +219,7 @@ impl Config {
         self.hidden_size / self.heads
     }
 
-    /// Number of classes C.
+    /// Number of classes C; 0 without a head.
     pub fn classes(&self) -> usize {
         self.labels.len()
     }

@@ -2,25 +2,28 @@
 
 use super::config::Config;
 use super::linear::{Linear, Then};
+use super::norm::LayerNorm;
 use super::scratch::Workers;
 use crate::parallel;
-use ndarray::{Array1, Array2, ArrayView3, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
 
-/// z₀ = [class token; x₁ E; …; x_N E] + E_pos.
+/// z₀ = norm([prefix; x₁ E + p₁; …; x_N E + p_N]).
 pub struct Embeddings {
     /// E: a patch, flattened channel by channel, to D.
     pub patch_projection: Linear,
-    /// `[D]`, if the model has one.
-    pub class_token: Option<Array1<f32>>,
-    /// E_pos `[T, D]`.
-    pub positions: Array2<f32>,
+    /// `[P, D]`: class token, distillation token, registers, their positions already added.
+    pub prefix: Array2<f32>,
+    /// `[N, D]`: of the patches, if they have any of their own.
+    pub positions: Option<Array2<f32>>,
+    /// On every token, where a model has it (CLIP).
+    pub norm: Option<LayerNorm>,
 }
 
 impl Embeddings {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
-        let floats = self.positions.len() + self.class_token.as_ref().map_or(0, Array1::len);
-        self.patch_projection.bytes() + floats * size_of::<f32>()
+        let floats = self.prefix.len() + self.positions.as_ref().map_or(0, Array2::len);
+        self.patch_projection.bytes() + floats * size_of::<f32>() + self.norm.as_ref().map_or(0, LayerNorm::bytes)
     }
 
     /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`.
@@ -31,22 +34,34 @@ impl Embeddings {
         mut tokens: ArrayViewMut2<f32>,
         workers: &Workers,
     ) {
-        if let Some(class_token) = &self.class_token {
-            tokens.row_mut(0).assign(&(class_token + &self.positions.row(0)));
-        }
-        let prefix = config.prefix_tokens();
-        let patches = tokens.slice_mut(s![prefix.., ..]);
+        let (mut prefix, patches) =
+            tokens.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
+        prefix.assign(&self.prefix);
+        self.normalise(prefix, workers);
         parallel::for_each_block(patches, config.patches(), &|first, mut tokens| {
-            let activations = &mut workers.own().activations;
-            let size = [tokens.nrows(), config.patch_values()];
-            let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
-                cut_patch(config, pixels, first + row, target);
-            });
-            let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
-            self.patch_projection.forward(x, Then::Store, out);
-            let first = prefix + first;
-            tokens += &self.positions.slice(s![first..first + tokens.nrows(), ..]);
+            {
+                let activations = &mut workers.own().activations;
+                let size = [tokens.nrows(), config.patch_values()];
+                let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
+                    cut_patch(config, pixels, first + row, target);
+                });
+                let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
+                self.patch_projection.forward(x, Then::Store, out);
+            }
+            if let Some(positions) = &self.positions {
+                tokens += &positions.slice(s![first..first + tokens.nrows(), ..]);
+            }
+            self.normalise(tokens, workers);
         });
+    }
+
+    /// `tokens ← norm(tokens)`, where there is one.
+    fn normalise(&self, mut tokens: ArrayViewMut2<f32>, workers: &Workers) {
+        let Some(norm) = &self.norm else { return };
+        let before = &mut workers.own().context[..tokens.ncols()];
+        for mut token in tokens.rows_mut() {
+            norm.in_place(token.as_slice_mut().expect("rows are contiguous"), before);
+        }
     }
 }
 

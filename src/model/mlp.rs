@@ -1,33 +1,49 @@
 //! The MLP of a block.
 
+use super::activation::Activation;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::scratch::Worker;
 use ndarray::ArrayView2;
 
-/// fc2(gelu(fc1(x))).
+/// fc2(f(fc1(x))), or gated fc2(f(g) · h) with (g, h) = fc1(x) (SwiGLU; Shazeer, 2020).
 pub struct Mlp {
-    /// D → M.
+    /// D → M; gated D → 2 M, the gate first.
     pub fc1: Linear,
     /// M → D.
     pub fc2: Linear,
+    /// f.
+    pub activation: Activation,
+    /// Whether half of what fc1 gives gates the other half.
+    pub gated: bool,
 }
 
 impl Mlp {
     /// `stream += mlp(norm(stream))` for a block of tokens `[rows, D]`.
     pub(super) fn add_to(&self, stream: &mut [f32], norm: &LayerNorm, worker: &mut Worker) {
         let Worker { activations, hidden, .. } = worker;
-        let (width, mlp) = (norm.weight.len(), self.fc1.outputs());
+        let (width, outputs) = (norm.weight.len(), self.fc1.outputs());
         let rows = stream.len() / width;
-        let hidden = &mut hidden[..rows * mlp];
+        let hidden = &mut hidden[..rows * outputs];
 
         let x = activations.produce(self.fc1.precision(), [rows, width], |row, target| {
             norm.forward(&stream[row * width..][..width], target);
         });
-        self.fc1.forward(x, Then::Gelu, hidden);
-
-        let hidden = ArrayView2::from_shape((rows, mlp), &*hidden).expect("the slice has this size");
-        let x = activations.take(self.fc2.precision(), hidden);
+        // GELU costs nothing on the way out of the product. The others are passes of their own: each would double the products' code.
+        let x = if self.activation == Activation::Gelu && !self.gated {
+            self.fc1.forward(x, Then::Gelu, hidden);
+            let hidden = ArrayView2::from_shape((rows, outputs), &*hidden).expect("the slice has this size");
+            activations.take(self.fc2.precision(), hidden)
+        } else {
+            self.fc1.forward(x, Then::Store, hidden);
+            let mlp = if self.gated { outputs / 2 } else { outputs };
+            activations.produce(self.fc2.precision(), [rows, mlp], |row, target| {
+                let (first, gated) = hidden[row * outputs..][..outputs].split_at(mlp);
+                target.copy_from_slice(first);
+                self.activation.apply(target);
+                target.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
+            })
+        };
         self.fc2.forward(x, Then::Add, stream);
     }
 }

@@ -3,25 +3,31 @@
 //! Three structs carry it: [`Config`] says what the model is, [`Weights`] what it learned, [`Scratch`] holds every buffer a
 //! forward pass writes. Names follow the ViT paper (Dosovitskiy et al., 2021) and timm.
 
+mod activation;
 mod activations;
 mod attention;
+mod attention_pool;
 mod block;
 mod config;
 mod embed;
 mod linear;
 mod mlp;
 mod norm;
+mod relative_bias;
 mod scratch;
 mod sink;
 mod vit;
 
+pub use activation::Activation;
 pub use attention::Attention;
+pub use attention_pool::AttentionPool;
 pub use block::Block;
-pub use config::{Config, Pooling, Precision};
+pub use config::{Config, Pooling, Precision, Prefix};
 pub use embed::Embeddings;
 pub use linear::{Linear, Matrix};
 pub use mlp::Mlp;
 pub use norm::LayerNorm;
+pub use relative_bias::RelativeBias;
 pub use scratch::Scratch;
 pub use sink::Sink;
 pub use vit::{Vit, Weights};

@@ -22,4 +22,18 @@ impl LayerNorm {
     pub fn forward(&self, x: &[f32], out: &mut [f32]) {
         layer_norm(x, &self.weight, &self.bias, self.eps, out);
     }
+
+    /// `x ← norm(x)`; `before`: `[D]`, for x as it was.
+    pub(super) fn in_place(&self, x: &mut [f32], before: &mut [f32]) {
+        before.copy_from_slice(x);
+        self.forward(before, x);
+    }
+}
+
+/// `out = norm(x)`, or x itself where there is none.
+pub(super) fn apply(norm: &Option<LayerNorm>, x: &[f32], out: &mut [f32]) {
+    match norm {
+        Some(norm) => norm.forward(x, out),
+        None => out.copy_from_slice(x),
+    }
 }

@@ -17,8 +17,10 @@ pub struct Scratch {
     pub(super) qkv: Array2<f32>,
     /// `[heads]` keys and values, packed.
     pub(super) heads: Vec<PackedHead>,
-    /// `[D]` what the head of the model reads.
+    /// `[D]` or `[2 D]` what is read of the stream.
     pub(super) pooled: Vec<f32>,
+    /// What the head of the model reads: the same, projected where a model does that.
+    pub(super) features: Vec<f32>,
     /// `[C]`.
     pub(super) logits: Vec<f32>,
     /// One a thread.
@@ -30,7 +32,7 @@ pub(super) struct Workers(Vec<Mutex<Worker>>);
 
 /// Buffers for a block of up to B tokens, MLP width M, patches of P values.
 pub(super) struct Worker {
-    /// Up to `[B, max(D, M, P)]` what a linear layer reads.
+    /// Up to `[B, max(D, M, P, features)]` what a linear layer reads.
     pub activations: Activations,
     /// `[B, T]` attention of the head at work, where nobody records it.
     pub attention: Array2<f32>,
@@ -38,7 +40,7 @@ pub(super) struct Worker {
     pub attend: AttendScratch,
     /// `[B, D]` what the heads gathered.
     pub context: Vec<f32>,
-    /// `[B, M]` inside the MLP.
+    /// `[B, M]`, or `[B, 2 M]` of a gated one: inside the MLP.
     pub hidden: Vec<f32>,
 }
 
@@ -54,28 +56,37 @@ impl Scratch {
             stream: matrix("the residual stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
             heads: (0..config.heads).map(|_| head()).collect::<Result<_>>()?,
-            pooled: zeros("the pooled token", &[width])?,
+            pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
+            features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
             workers: Workers::new(config, precision)?,
         })
     }
 }
 
+impl Scratch {
+    /// The image's features after a forward pass.
+    pub fn features(&self) -> &[f32] {
+        &self.features
+    }
+}
+
 impl Workers {
     fn new(config: &Config, precision: Precision) -> Result<Self> {
-        let (tokens, width, mlp) = (config.tokens(), config.hidden_size, config.mlp_size);
+        let (tokens, width) = (config.tokens(), config.hidden_size);
         let block = parallel::BLOCK_ROWS.min(tokens);
+        let read = config.pooled_size().max(config.feature_size()).max(config.mlp_size);
         let quantized = match precision {
             Precision::F32 => 0,
-            Precision::Int8 => width.max(mlp),
+            Precision::Int8 => read,
         };
         let worker = || {
             Ok(Mutex::new(Worker {
-                activations: Activations::new(block, width.max(config.patch_values()), quantized)?,
+                activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
                 attention: matrix("attention", block, tokens)?,
                 attend: AttendScratch::new(block, tokens, config.head_size())?,
                 context: zeros("the attention's output", &[block, width])?,
-                hidden: zeros("the MLP's hidden layer", &[block, mlp])?,
+                hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs()])?,
             }))
         };
         Ok(Self((0..parallel::threads()).map(|_| worker()).collect::<Result<_>>()?))

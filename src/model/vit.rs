@@ -1,19 +1,22 @@
 //! The whole model and its forward pass (ViT paper, equations 1 to 4).
 
+use super::activations::Activations;
+use super::attention_pool::AttentionPool;
 use super::block::Block;
-use super::config::{Config, Pooling};
+use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
-use super::norm::LayerNorm;
-use super::scratch::{Scratch, Worker};
+use super::norm::{LayerNorm, apply};
+use super::scratch::Scratch;
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::parallel;
 use ndarray::ArrayView3;
+use std::sync::Arc;
 
 /// What a model learned.
 pub struct Weights {
-    /// Patch projection, class token, positions.
+    /// Patch projection, prefix, positions.
     pub embeddings: Embeddings,
     /// The encoder.
     pub blocks: Vec<Block>,
@@ -21,17 +24,28 @@ pub struct Weights {
     pub norm: Option<LayerNorm>,
     /// After pooling (timm's `fc_norm`), where a model has it in place of `norm`.
     pub fc_norm: Option<LayerNorm>,
-    /// D → classes.
-    pub head: Linear,
+    /// What pools by attention, in a model whose pooling that is.
+    pub pool: Option<AttentionPool>,
+    /// From what is pooled to the space of text features, where a model has it (CLIP).
+    pub projection: Option<Linear>,
+    /// Features → classes; their answers are added, each reading its share of the features. None for a model without a head.
+    pub heads: Vec<Linear>,
 }
 
 impl Weights {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
-        let Self { embeddings, blocks, norm, fc_norm, head } = self;
+        let Self { embeddings, blocks, norm, fc_norm, pool, projection, heads } = self;
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
+        let linear = heads.iter().chain(projection).map(Linear::bytes);
+        // Blocks that share a table are told apart from those that don't by the one before them.
+        let tables = blocks.iter().map(|block| block.attention.bias.as_ref());
+        let own = tables.clone().zip(std::iter::once(None).chain(tables)).filter_map(|(table, before)| {
+            table.filter(|table| !before.is_some_and(|before| Arc::ptr_eq(table, before)))
+        });
         let blocks = blocks.iter().map(Block::bytes);
-        embeddings.bytes() + head.bytes() + norms.chain(blocks).sum::<usize>()
+        let other = embeddings.bytes() + pool.as_ref().map_or(0, AttentionPool::bytes);
+        other + norms.chain(linear).chain(blocks).chain(own.map(|table| table.bytes())).sum::<usize>()
     }
 }
 
@@ -47,7 +61,10 @@ impl Vit {
     /// Logits `[C]` of `pixels` (normalised, `[3, H, W]`, row-major). `sink` may watch.
     pub fn forward<'s>(&self, pixels: &[f32], scratch: &'s mut Scratch, sink: &mut dyn Sink) -> Result<&'s [f32]> {
         let pixels = self.view_pixels(pixels)?;
-        parallel::awake(|| self.encode(pixels, scratch, sink));
+        parallel::awake(|| {
+            self.encode(pixels, scratch, sink);
+            self.pool(scratch);
+        });
         self.classify(scratch);
         Ok(&scratch.logits)
     }
@@ -63,27 +80,45 @@ impl Vit {
         }
     }
 
-    /// logits = head(fc_norm(pool(norm(stream)))), either norm being optional.
-    fn classify(&self, scratch: &mut Scratch) {
-        let Scratch { stream, pooled, logits, workers, .. } = scratch;
-        let Weights { norm, fc_norm, head, .. } = &self.weights;
-        let Worker { activations, context, .. } = &mut *workers.own();
-        let read = match self.config.pooling {
-            Pooling::Cls => 0..1,
-            Pooling::Mean => self.config.prefix_tokens()..self.config.tokens(),
-        };
-
-        let token = &mut context[..pooled.len()];
-        pooled.fill(0.0);
-        for row in read.clone() {
-            apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
-            pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
+    /// pooled = fc_norm(pool(norm(stream))), everything but pool being optional.
+    fn pool(&self, scratch: &mut Scratch) {
+        let Weights { norm, fc_norm, pool, .. } = &self.weights;
+        if let Some(pool) = pool {
+            return pool.forward(norm, scratch);
         }
-        pooled.iter_mut().for_each(|sum| *sum /= read.len() as f32);
+        let Scratch { stream, pooled, workers, .. } = scratch;
+        let token = &mut workers.own().context[..stream.ncols()];
+        for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens()) {
+            pooled.fill(0.0);
+            for row in rows.clone() {
+                apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
+                pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
+            }
+            pooled.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
+            if let Some(norm) = fc_norm {
+                norm.in_place(pooled, token);
+            }
+        }
+    }
 
-        let size = [1, pooled.len()];
-        let features = activations.produce(head.precision(), size, |_, target| apply(fc_norm, pooled, target));
-        head.forward(features, Then::Store, logits);
+    /// features = projection(pooled), if there is one; logits = heads(features).
+    fn classify(&self, scratch: &mut Scratch) {
+        let Scratch { pooled, features, logits, workers, .. } = scratch;
+        let Weights { projection, heads, .. } = &self.weights;
+        let activations = &mut workers.own().activations;
+        match projection {
+            Some(projection) => read(projection, pooled, 1.0, activations, Then::Store, features),
+            None => features.copy_from_slice(pooled),
+        }
+
+        // Text features were normalised when they were read, so the head's answers are similarities.
+        let length = || features.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let scale = if self.config.zero_shot { 1.0 / length() } else { 1.0 };
+        let share = features.len() / heads.len().max(1);
+        logits.fill(0.0);
+        for (head, features) in heads.iter().zip(features.chunks_exact(share)) {
+            read(head, features, scale, activations, Then::Add, logits);
+        }
     }
 
     fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
@@ -97,10 +132,10 @@ impl Vit {
     }
 }
 
-/// `out = norm(x)`, or x itself where there is none.
-fn apply(norm: &Option<LayerNorm>, x: &[f32], out: &mut [f32]) {
-    match norm {
-        Some(norm) => norm.forward(x, out),
-        None => out.copy_from_slice(x),
-    }
+/// `out = layer(scale · x)`, or `out += …`.
+fn read(layer: &Linear, x: &[f32], scale: f32, activations: &mut Activations, then: Then, out: &mut [f32]) {
+    let scaled = activations.produce(layer.precision(), [1, x.len()], |_, target| {
+        target.iter_mut().zip(x).for_each(|(target, x)| *target = scale * x);
+    });
+    layer.forward(scaled, then, out);
 }

@@ -7,10 +7,10 @@ mod recorder;
 pub mod threads;
 
 use crate::alloc::zeros;
-use crate::checkpoint::{ConfigFiles, Source};
+use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
-use crate::model::{Config, Pooling, Precision, Sink};
+use crate::model::{Config, Pooling, Precision, Prefix, Sink};
 use crate::resample::Rgba;
 use js_sys::{Float32Array, Object, Reflect, Uint8Array};
 use recorder::Recorder;
@@ -22,13 +22,15 @@ use web_sys::ImageData;
 const TYPES: &str = r#"
 export interface EngineConfig {
   family: string; imageSize: [number, number]; patchSize: [number, number]; grid: [number, number];
-  tokens: number; prefixTokens: number; hiddenSize: number; layers: number; heads: number; mlpSize: number;
-  numClasses: number; labels: string[]; pooling: 'cls' | 'mean'; dtype: 'f32' | 'int8'; parameters: number;
+  tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
+  numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean;
+  pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention'; dtype: 'f32' | 'int8'; parameters: number;
 }
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
-export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; }
+export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; }
 export interface EngineTrace extends EngineClassification {
-  layers: number; heads: number; tokens: number; prefixTokens: number; grid: [number, number]; attentions: Float32Array;
+  layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
+  grid: [number, number]; attentions: Float32Array;
 }
 "#;
 
@@ -66,20 +68,54 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Loads a model. `config` and `preprocessor` are the texts of the two JSON files, `weights` the bytes of `model.safetensors`;
-    /// `dtype` is `f32` or `int8`, and nothing keeps the file's own. Tensors are read one at a time, straight from the given array.
+    /// Loads a model. `config` and `preprocessor` are the texts of the two JSON files; `weights` the bytes of `model.safetensors`, or of
+    /// all files of a split checkpoint, and `names` what these are called; `text` the bytes of `text_embeddings.safetensors`. `dtype` is
+    /// `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the model's own.
+    /// Tensors are read one at a time, straight from the given arrays.
     pub fn load(
         config: &str,
         preprocessor: Option<String>,
-        weights: Uint8Array,
+        names: Vec<String>,
+        weights: Vec<Uint8Array>,
+        text: Option<Uint8Array>,
         dtype: Option<String>,
+        size: Option<Vec<u32>>,
     ) -> std::result::Result<Engine, JsValue> {
         let load = || {
-            let precision = dtype.as_deref().map(str::parse::<Precision>).transpose()?;
+            let text = text.map(JsBytes);
+            let image_size = match size.as_deref() {
+                Some([height, width]) => Some([*height as usize, *width as usize]),
+                _ => None,
+            };
+            let options = LoadOptions {
+                precision: dtype.as_deref().map(str::parse::<Precision>).transpose()?,
+                image_size,
+                text_embeddings: text.as_ref().map(|text| text as &dyn Source),
+            };
             let files = ConfigFiles { config, preprocessor: preprocessor.as_deref() };
-            Classifier::load(files, &JsBytes(weights), precision)
+            let mut weights: Vec<_> = weights.into_iter().map(JsBytes).collect();
+            match weights.pop() {
+                Some(whole) if weights.is_empty() => Classifier::load(files, &whole, options),
+                last => {
+                    let shards = Shards::new(names.into_iter().zip(weights.into_iter().chain(last)).collect())?;
+                    Classifier::load(files, &shards, options)
+                }
+            }
         };
         Ok(Self { classifier: load().map_err(js_error)?, pixel_values: Vec::new(), recorder: None })
+    }
+
+    /// Whether the checkpoint named none of its classes.
+    #[wasm_bindgen(getter)]
+    pub fn unnamed(&self) -> bool {
+        !self.classifier.config().named
+    }
+
+    /// Names the classes, one a line, if there are as many.
+    #[wasm_bindgen(js_name = nameClasses)]
+    pub fn name_classes(&mut self, names: &str) {
+        let names: Vec<_> = names.lines().collect();
+        self.classifier.name_classes(names.into_iter());
     }
 
     /// What the model is.
@@ -135,7 +171,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// `{top, logits}`.
+    /// `{top, logits, features}`.
     fn run(&mut self, pixel_values: &Float32Array, top_k: usize, sink: &mut dyn Sink) -> Result<Object> {
         let length = pixel_values.length() as usize;
         if self.pixel_values.len() != length {
@@ -146,6 +182,7 @@ impl Engine {
         let result = Object::new();
         set(&result, "logits", &Float32Array::from(logits));
         let logits = logits.to_vec();
+        set(&result, "features", &Float32Array::from(self.classifier.features()));
         set(&result, "top", &plain_object(&self.classifier.top(&logits, top_k)?));
         Ok(result)
     }
@@ -167,21 +204,23 @@ impl Source for JsBytes {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ShapeView {
+struct ShapeView<'a> {
     layers: usize,
     heads: usize,
     tokens: usize,
     prefix_tokens: usize,
+    prefix: &'a [Prefix],
     grid: [usize; 2],
 }
 
-impl ShapeView {
-    fn new(config: &Config) -> Self {
+impl<'a> ShapeView<'a> {
+    fn new(config: &'a Config) -> Self {
         Self {
             layers: config.layers,
             heads: config.heads,
             tokens: config.tokens(),
             prefix_tokens: config.prefix_tokens(),
+            prefix: &config.prefix,
             grid: config.grid(),
         }
     }
@@ -197,11 +236,13 @@ struct ConfigView<'a> {
     mlp_size: usize,
     num_classes: usize,
     labels: &'a [String],
+    num_features: usize,
+    zero_shot: bool,
     pooling: Pooling,
     dtype: Precision,
     parameters: usize,
     #[serde(flatten)]
-    shape: ShapeView,
+    shape: ShapeView<'a>,
 }
 
 impl<'a> ConfigView<'a> {
@@ -215,6 +256,8 @@ impl<'a> ConfigView<'a> {
             mlp_size: config.mlp_size,
             num_classes: config.classes(),
             labels: &config.labels,
+            num_features: config.feature_size(),
+            zero_shot: config.zero_shot,
             pooling: config.pooling,
             dtype: classifier.precision(),
             parameters: classifier.parameters(),

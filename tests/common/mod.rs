@@ -3,32 +3,57 @@
 
 use safetensors::SafeTensors;
 use vitscope::Classifier;
-use vitscope::checkpoint::ConfigFiles;
+use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
 
 /// A model folder with what PyTorch computes.
+#[derive(Clone, Copy)]
 pub struct Fixture {
     pub name: &'static str,
     pub config: &'static str,
     pub preprocessor: Option<&'static str>,
+    /// Empty where the weights are in `shards`.
     pub weights: &'static [u8],
+    /// Name and bytes of each file of split weights.
+    pub shards: &'static [(&'static str, &'static [u8])],
+    pub text_embeddings: Option<&'static [u8]>,
     pub expected: &'static [u8],
 }
 
+macro_rules! bytes {
+    ($name:literal, $file:literal) => {
+        include_bytes!(concat!("../fixtures/", $name, "/", $file))
+    };
+}
+
 macro_rules! fixture {
-    ($name:literal, $preprocessor:expr) => {
+    ($name:literal, $preprocessor:expr, $weights:expr) => {
         Fixture {
             name: $name,
             config: include_str!(concat!("../fixtures/", $name, "/config.json")),
             preprocessor: $preprocessor,
-            weights: include_bytes!(concat!("../fixtures/", $name, "/model.safetensors")),
-            expected: include_bytes!(concat!("../fixtures/", $name, "/expected.safetensors")),
+            weights: $weights,
+            shards: &[],
+            text_embeddings: None,
+            expected: bytes!($name, "expected.safetensors"),
         }
     };
+    (hf $name:literal of $weights:expr) => {
+        fixture!($name, Some(include_str!(concat!("../fixtures/", $name, "/preprocessor_config.json"))), $weights)
+    };
     (hf $name:literal) => {
-        fixture!($name, Some(include_str!(concat!("../fixtures/", $name, "/preprocessor_config.json"))))
+        fixture!(hf $name of bytes!($name, "model.safetensors"))
+    };
+    (zero_shot $name:literal) => {
+        Fixture { text_embeddings: Some(bytes!($name, "text_embeddings.safetensors")), ..fixture!(hf $name) }
     };
     (timm $name:literal) => {
-        fixture!($name, None)
+        fixture!($name, None, bytes!($name, "model.safetensors"))
+    };
+}
+
+macro_rules! shard {
+    ($name:literal, $file:literal) => {
+        ($file, bytes!($name, $file) as &[u8])
     };
 }
 
@@ -38,10 +63,64 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_vit_v5"),
     fixture!(hf "hf_vit_f16"),
     fixture!(hf "hf_vit_bf16"),
+    fixture!(hf "hf_vit_gelu_new"),
+    fixture!(hf "hf_vit_gelu_tanh"),
+    fixture!(hf "hf_vit_quick_gelu"),
+    fixture!(hf "hf_vit_relu"),
+    fixture!(hf "hf_vit_sizes"),
+    fixture!(hf "hf_vit_model"),
+    fixture!(hf "hf_mae"),
+    Fixture {
+        weights: &[],
+        shards: &[
+            shard!("hf_vit_sharded", "model-00001-of-00003.safetensors"),
+            shard!("hf_vit_sharded", "model-00002-of-00003.safetensors"),
+            shard!("hf_vit_sharded", "model-00003-of-00003.safetensors"),
+        ],
+        ..fixture!(hf "hf_vit_sharded" of &[])
+    },
+    fixture!(hf "hf_deit"),
+    fixture!(hf "hf_deit_teacher"),
+    fixture!(hf "hf_dinov2"),
+    fixture!(hf "hf_dinov2_model"),
+    fixture!(hf "hf_dinov2_reg"),
+    fixture!(hf "hf_dinov2_swiglu"),
+    fixture!(hf "hf_beit"),
+    fixture!(hf "hf_beit_shared"),
+    fixture!(hf "hf_data2vec"),
+    fixture!(hf "hf_clip"),
+    fixture!(hf "hf_clip_vision"),
+    fixture!(hf "hf_siglip"),
+    fixture!(hf "hf_siglip_vision"),
+    fixture!(zero_shot "hf_clip_zero_shot"),
+    fixture!(zero_shot "hf_siglip_zero_shot"),
+    fixture!(timm "timm_beit"),
+    fixture!(timm "timm_beit_shared"),
+    fixture!(timm "timm_clip"),
+    fixture!(timm "timm_clip_quickgelu"),
+    fixture!(timm "timm_deit3"),
+    fixture!(timm "timm_deit_distilled"),
+    fixture!(timm "timm_dinov2"),
+    fixture!(timm "timm_dinov2_reg"),
+    fixture!(timm "timm_dinov2_swiglu"),
+    fixture!(timm "timm_flexivit"),
+    fixture!(timm "timm_gap"),
+    fixture!(timm "timm_qk_norm"),
+    fixture!(timm "timm_reg_gap"),
+    fixture!(timm "timm_reg_pos"),
+    fixture!(timm "timm_siglip_gap"),
+    fixture!(timm "timm_siglip_gap_tanh"),
     fixture!(timm "timm_vit"),
+    fixture!(timm "timm_vit_features"),
     fixture!(timm "timm_vit_gap"),
     fixture!(timm "timm_vit_nobias"),
+    fixture!(timm "timm_vit_sizes"),
 ];
+
+/// The tiny model of this name.
+pub fn named(name: &str) -> &'static Fixture {
+    FIXTURES.iter().find(|fixture| fixture.name == name).unwrap()
+}
 
 impl Fixture {
     pub fn files(&self) -> ConfigFiles<'static> {
@@ -49,12 +128,48 @@ impl Fixture {
     }
 
     pub fn load(&self, dtype: Option<&str>) -> vitscope::Result<Classifier> {
+        self.load_at(None, dtype)
+    }
+
+    /// For images of `size`, or those the model was made for.
+    pub fn load_at(&self, size: Option<[usize; 2]>, dtype: Option<&str>) -> vitscope::Result<Classifier> {
         let precision = dtype.map(|dtype| dtype.parse().unwrap());
-        Classifier::load(self.files(), &self.weights.to_vec(), precision)
+        let text = self.text_embeddings.map(<[u8]>::to_vec);
+        let text_embeddings = text.as_ref().map(|text| text as &dyn Source);
+        let options = LoadOptions { precision, image_size: size, text_embeddings };
+        Classifier::load(self.files(), &*self.source(), options)
+    }
+
+    /// All of the weights.
+    pub fn source(&self) -> Box<dyn Source> {
+        if self.shards.is_empty() {
+            return Box::new(self.weights.to_vec());
+        }
+        let files = self.shards.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec()));
+        Box::new(Shards::new(files.collect()).unwrap())
     }
 
     pub fn expected(&self, name: &str) -> Vec<f32> {
         floats(self.expected, name)
+    }
+
+    /// Height and width of the input of another size that was recorded too, where there is one.
+    pub fn other_size(&self) -> Option<[usize; 2]> {
+        let tensors = SafeTensors::deserialize(self.expected).unwrap();
+        let shape = tensors.tensor("other/pixel_values").ok()?.shape().to_vec();
+        Some([shape[1], shape[2]])
+    }
+
+    /// What a model is for, as recorded: `logits`, or `features` of one without a head.
+    pub fn result(&self) -> &'static str {
+        let tensors = SafeTensors::deserialize(self.expected).unwrap();
+        if tensors.tensor("logits").is_ok() { "logits" } else { "features" }
+    }
+
+    /// The same from our engine.
+    pub fn run(&self, model: &mut Classifier, pixels: &[f32]) -> Vec<f32> {
+        let logits = model.logits(pixels).unwrap().to_vec();
+        if self.result() == "logits" { logits } else { model.features().to_vec() }
     }
 }
 

@@ -97,7 +97,7 @@ test('an index page in place of a file', async () => {
   const { preprocessor, config, weights } = await readSource({ folder: `${origin}/app/` });
   assert.equal(preprocessor, undefined);
   assert.equal(config, '{"a": 1}');
-  assert.equal(weights.length, BODY.length);
+  assert.equal(weights[0].length, BODY.length);
   await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/nothing\/config\.json answered with an HTML page/));
 });
 

@@ -1,6 +1,6 @@
 /** The synchronous engine in Node, against what PyTorch computed (tests/fixtures), and its failures by code. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { distance, readTensors } from './safetensors.mjs';
@@ -26,32 +26,73 @@ const failure = (/** @type {string} */ code, message = /./) => (/** @type {any} 
   return true;
 };
 
-for (const name of ['hf_vit', 'hf_vit_v5', 'hf_vit_f16', 'hf_vit_bf16', 'timm_vit', 'timm_vit_gap', 'timm_vit_nobias']) {
-  test(`${name}: logits and every attention map as PyTorch's`, async () => {
-    const { pixel_values, logits, attentions } = readTensors(new URL(`${name}/expected.safetensors`, FIXTURES));
+const MODELS = readdirSync(FIXTURES).filter((name) => existsSync(new URL(`${name}/config.json`, FIXTURES)));
+assert.ok(MODELS.length > 40);
+
+for (const name of MODELS) {
+  test(`${name}: results and every attention map as PyTorch's`, async () => {
+    const { pixel_values, logits, features, attentions } = readTensors(new URL(`${name}/expected.safetensors`, FIXTURES));
     const engine = await Engine.load(folder(name));
     const trace = engine.trace(pixel_values.data, { topK: 3 });
-    assert.ok(distance(trace.logits, logits.data) < TOLERANCE);
+    if (logits) assert.ok(distance(trace.logits, logits.data) < TOLERANCE);
+    else assert.ok(distance(trace.features, features.data) < TOLERANCE);
     assert.ok(distance(trace.attentions, attentions.data) < TOLERANCE);
 
     const { config } = engine;
     assert.deepEqual([trace.layers, trace.heads, trace.tokens, trace.tokens], attentions.shape);
     assert.deepEqual([config.layers, config.heads, config.tokens], attentions.shape.slice(0, 3));
     assert.deepEqual([3, ...config.imageSize], pixel_values.shape);
-    assert.equal(config.numClasses, logits.data.length);
+    assert.equal(config.numClasses, logits ? logits.data.length : 0);
     assert.equal(config.labels.length, config.numClasses);
+    assert.equal(trace.features.length, config.numFeatures);
     assert.equal(trace.tokens, trace.prefixTokens + trace.grid[0] * trace.grid[1]);
+    assert.equal(trace.prefix.length, trace.prefixTokens);
     assert.equal(config.dtype, 'f32');
 
     const answer = engine.classify(pixel_values.data, { topK: 3 });
     assert.deepEqual(answer.logits, trace.logits, 'recording attention changes nothing');
     assert.deepEqual(answer.top, trace.top);
-    const order = [...logits.data.keys()].sort((a, b) => logits.data[b] - logits.data[a]);
-    assert.deepEqual(answer.top.map(({ index }) => index), order.slice(0, 3));
-    assert.deepEqual(answer.top.map(({ label }) => label), order.slice(0, 3).map((i) => config.labels[i]));
+    const order = logits ? [...logits.data.keys()].sort((a, b) => logits.data[b] - logits.data[a]).slice(0, 3) : [];
+    assert.deepEqual(answer.top.map(({ index }) => index), order);
+    assert.deepEqual(answer.top.map(({ label }) => label), order.map((i) => config.labels[i]));
     engine.close();
   });
 }
+
+test('another image size, as one number or as two', async () => {
+  const expected = readTensors(new URL('hf_vit_sizes/expected.safetensors', FIXTURES));
+  const wide = await Engine.load(folder('hf_vit_sizes'), { imageSize: [30, 15] });
+  assert.deepEqual(wide.config.imageSize, [30, 15]);
+  assert.ok(distance(wide.classify(expected['other/pixel_values'].data).logits, expected['other/logits'].data) < TOLERANCE);
+  const square = await Engine.load(folder('hf_vit_sizes'), { imageSize: 40 });
+  assert.deepEqual(square.config.grid, [8, 8]);
+  assert.equal(square.preprocess(gradient(50, 60)).length, 3 * 40 * 40);
+  for (const imageSize of [0, 1.5, '30', [30], [30, 15, 3], [30, -15]]) {
+    await assert.rejects(Engine.load(folder('hf_vit_sizes'), { imageSize: wrong(imageSize) }), failure('invalid-argument', /imageSize/));
+  }
+});
+
+test('split weights and text features can be given in parts', async () => {
+  const { pixel_values, logits } = readTensors(new URL('hf_vit_sharded/expected.safetensors', FIXTURES));
+  const shard = (/** @type {number} */ i) => bytes(`hf_vit_sharded/model-0000${i}-of-00003.safetensors`);
+  const config = text('hf_vit_sharded/config.json');
+  const preprocessor = text('hf_vit_sharded/preprocessor_config.json');
+  const engine = await Engine.load({ config, preprocessor, weights: [new Blob([shard(3)]), shard(1), shard(2)] });
+  assert.ok(distance(engine.classify(pixel_values.data).logits, logits.data) < TOLERANCE);
+  await assert.rejects(Engine.load({ config, preprocessor, weights: [shard(1), shard(2)] }), failure('missing-tensor'));
+  await assert.rejects(Engine.load({ config, preprocessor, weights: [shard(1), shard(1)] }), failure('invalid-weights', /weights\[1\].*another file/));
+  await assert.rejects(Engine.load({ config, preprocessor, weights: [] }), failure('invalid-argument', /weights/));
+
+  const clip = { config: text('hf_clip_zero_shot/config.json'), preprocessor: text('hf_clip_zero_shot/preprocessor_config.json'), weights: bytes('hf_clip_zero_shot/model.safetensors') };
+  const expected = readTensors(new URL('hf_clip_zero_shot/expected.safetensors', FIXTURES));
+  const zeroShot = await Engine.load({ ...clip, textEmbeddings: bytes('hf_clip_zero_shot/text_embeddings.safetensors') });
+  assert.equal(zeroShot.config.zeroShot, true);
+  assert.ok(distance(zeroShot.classify(expected.pixel_values.data).logits, expected.logits.data) < TOLERANCE);
+  const encoder = await Engine.load(clip);
+  assert.deepEqual([encoder.config.numClasses, encoder.classify(expected.pixel_values.data).top], [0, []]);
+  await assert.rejects(Engine.load({ ...parts(), textEmbeddings: bytes('hf_clip_zero_shot/text_embeddings.safetensors') }), failure('invalid-argument', /text_embeddings/));
+  await assert.rejects(Engine.load({ ...clip, textEmbeddings: wrong('text') }), failure('invalid-argument', /textEmbeddings/));
+});
 
 test('scores are the softmax of the logits', async () => {
   const engine = await Engine.load(parts());

@@ -11,7 +11,7 @@ function trace(/** @type {number} */ prefixTokens) {
   for (let i = 0; i < attentions.length; i++) attentions[i] = (1 + (i % 7)) / 100;
   const at = (/** @type {number} */ l, /** @type {number} */ h, /** @type {number} */ q, /** @type {number} */ k) => attentions[((l * heads + h) * tokens + q) * tokens + k];
   // Only what the maps read.
-  return { trace: /** @type {import('../../pkg/index.js').Trace} */ (/** @type {unknown} */ ({ layers, heads, tokens, prefixTokens, grid: [1, 2], attentions })), at };
+  return { trace: /** @type {import('../../pkg/index.js').Trace} */ (/** @type {unknown} */ ({ layers, heads, tokens, prefixTokens, prefix: ['class', 'register', 'register'].slice(0, prefixTokens), grid: [1, 2], attentions })), at };
 }
 /** @type {(actual: number[], expected: number[]) => void} */
 const close = (actual, expected) => actual.forEach((x, i) => assert.ok(Math.abs(x - expected[i]) < 1e-6, `${actual} instead of ${expected}`));
@@ -60,7 +60,12 @@ test('what given files are', () => {
   assert.match(say(file('model.safetensors')).message, /without its config\.json/);
   assert.match(say(file('config.json')).message, /without its model\.safetensors/);
   assert.match(say(file('config.json'), file('model-1.safetensors'), file('model-2.safetensors')).message, /none is called model\.safetensors/);
+  const shards = [1, 2].map((i) => file(`model-0000${i}-of-00002.safetensors`));
+  assert.match(say(file('config.json'), shards[0]).message, /split over 2 files, of which 1 came/);
+  const split = say(file('config.json'), ...shards, file('text_embeddings.safetensors'));
+  assert.deepEqual(split.parts.weights, shards);
+  assert.equal(split.parts.textEmbeddings.name, 'text_embeddings.safetensors');
   const given = say(file('README.md'), file('preprocessor_config.json'), file('config.json'), file('model.safetensors'));
   assert.equal(given.kind, 'model');
-  assert.deepEqual(Object.values(given.parts).map((/** @type {any} */ part) => part.name), ['config.json', 'preprocessor_config.json', 'model.safetensors']);
+  assert.deepEqual(Object.values(given.parts).flat().filter(Boolean).map((/** @type {any} */ part) => part.name), ['config.json', 'preprocessor_config.json', 'model.safetensors']);
 });

@@ -24,7 +24,7 @@ export function createAnswers(root) {
     show(top) {
       rows.forEach(({ label, fill, score }, i) => {
         const entry = top[i];
-        label.textContent = entry?.label ?? ' ';
+        label.textContent = entry?.label ?? (i === 0 ? 'This model has no classes' : ' ');
         label.title = entry?.label ?? '';
         fill.style.transform = `scaleX(${entry?.score ?? 0})`;
         score.textContent = entry ? percent(entry.score) : '';

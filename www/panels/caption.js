@@ -4,7 +4,8 @@ import { context2d, find, percent } from '../dom.js';
 /**
  * @typedef {import('../maps.js').AttentionMap} AttentionMap
  * @typedef {import('../maps.js').Choice} Choice
- * @typedef {{choice: Choice, map: AttentionMap, prefixTokens: number, colormap: import('../colormaps.js').ColormapName}} Shown
+ * @typedef {import('../../pkg/index.js').PrefixToken} PrefixToken
+ * @typedef {{choice: Choice, map: AttentionMap, prefix: PrefixToken[], colormap: import('../colormaps.js').ColormapName}} Shown
  */
 
 /**
@@ -35,7 +36,7 @@ export function createCaption(root, { onBack }) {
       shown = next;
       live.setAttribute('aria-live', running ? 'off' : 'polite');
       back.disabled = !next || next.choice.query === null;
-      if (next) back.textContent = next.prefixTokens > 0 ? 'Back to class token' : 'Back to average';
+      if (next) back.textContent = next.prefix[0] === 'class' ? 'Back to class token' : 'Back to average';
       legend.hidden = !next;
       title.textContent = next ? headName(next.choice) : '\u00a0';
       detail.textContent = next ? sentence(next) : '\u00a0';
@@ -61,18 +62,18 @@ function headName({ layer, head }) {
 /**
  * @param {number | null} query
  * @param {number} cols
- * @param {number} prefixTokens
+ * @param {PrefixToken[]} prefix
  */
-export function queryName(query, cols, prefixTokens) {
+export function queryName(query, cols, prefix) {
   if (query !== null) return patchName(query, cols);
-  return prefixTokens > 0 ? 'the class token' : 'the average patch';
+  return prefix[0] === 'class' ? 'the class token' : 'the average patch';
 }
 
 /** @param {Shown} shown */
-function sentence({ choice: { query }, map, prefixTokens }) {
-  const where = `Where ${queryName(query, map.cols, prefixTokens)} looks.`;
-  if (prefixTokens === 0) return where;
-  if (prefixTokens > 1) return `${where} ${percent(map.rest)} to special tokens.`;
+function sentence({ choice: { query }, map, prefix }) {
+  const where = `Where ${queryName(query, map.cols, prefix)} looks.`;
+  if (prefix.length === 0) return where;
+  if (prefix.length > 1 || prefix[0] !== 'class') return `${where} ${percent(map.rest)} to special tokens.`;
   return `${where} ${percent(map.rest)} ${query === null ? 'stays on itself' : 'to the class token'}.`;
 }
 

@@ -56,6 +56,15 @@ export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
   };
 }
 
+/** @type {Record<ModelConfig['pooling'], string>} */
+const READS = {
+  cls: 'the class token',
+  mean: 'the mean of all patches',
+  'cls-mean': 'the class token and the mean of all patches',
+  'cls-distillation': 'the class and the distillation token',
+  attention: 'what a learned query gathers',
+};
+
 /**
  * @param {string} name
  * @param {ModelConfig} config
@@ -72,8 +81,8 @@ function entries(name, config, backend) {
     ['Patches', `${size(config.patchSize)} pixels each, ${size(config.grid)} of them`],
     ['Encoder', `${config.layers} layers, ${config.heads} heads`],
     ['Width', `${config.hiddenSize}, ${config.mlpSize} in the MLP`],
-    ['Answer from', config.pooling === 'cls' ? 'the class token' : 'the mean of all patches'],
-    ['Classes', config.numClasses.toLocaleString('en')],
+    ['Answer from', READS[config.pooling]],
+    ['Classes', config.numClasses ? `${config.numClasses.toLocaleString('en')}${config.zeroShot ? ', given as texts' : ''}` : 'none: features and attention only'],
     ['Runs on', `${simdName(backend)}, ${threadCount(backend)}`],
   ];
 }

@@ -1,13 +1,11 @@
 //! `vitscope classify`
 
 use crate::decode::Picture;
-use crate::folder::ModelFolder;
 use crate::output::print;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use vitscope::Prediction;
-use vitscope::model::Precision;
+use vitscope::{Classifier, Prediction};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -15,8 +13,10 @@ struct Answer<'a> {
     top: Vec<Prediction>,
 }
 
-pub fn run(model: &Path, images: &[PathBuf], top: usize, precision: Option<Precision>, json: bool) -> Result<()> {
-    let mut classifier = ModelFolder::load(model, precision)?;
+pub fn run(mut classifier: Classifier, images: &[PathBuf], top: usize, json: bool) -> Result<()> {
+    if classifier.config().classes() == 0 {
+        bail!("this model has no classes: it gives features and attention, which `vitscope trace` writes.");
+    }
     let mut answers = Vec::with_capacity(images.len());
     for image in images {
         let picture = Picture::read(image)?;

@@ -1,7 +1,6 @@
 //! `vitscope eval`
 
 use crate::decode::Picture;
-use crate::folder::ModelFolder;
 use crate::output::print;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +8,7 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use vitscope::Classifier;
 use vitscope::model::Precision;
 
 #[derive(Serialize)]
@@ -20,8 +20,7 @@ struct Report {
     images_per_second: f64,
 }
 
-pub fn run(model: &Path, images: &Path, precision: Option<Precision>, json: bool) -> Result<()> {
-    let mut classifier = ModelFolder::load(model, precision)?;
+pub fn run(mut classifier: Classifier, images: &Path, json: bool) -> Result<()> {
     let labelled = labelled_images(images, &classifier.config().labels)?;
     let bar = ProgressBar::new(labelled.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec} {eta} left")?);

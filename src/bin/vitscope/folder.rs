@@ -5,15 +5,22 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use vitscope::Classifier;
-use vitscope::checkpoint::{CONFIG_FILE, ConfigFiles, PREPROCESSOR_FILE, WEIGHTS_FILE};
+use vitscope::checkpoint::{
+    CONFIG_FILE, ConfigFiles, INDEX_FILE, LoadOptions, PREPROCESSOR_FILE, Shards, Source, TEXT_FILE, WEIGHTS_FILE,
+};
 use vitscope::model::Precision;
+
+/// Names of the classes of models with 1000 of them that name none: the synsets of WordNet, in the order of ILSVRC 2012.
+const IMAGENET_1K: &str = include_str!("../../../pkg/imagenet-1k.txt");
 
 /// The files of a model, read whole.
 pub struct ModelFolder {
     pub path: PathBuf,
     pub config: String,
     pub preprocessor: Option<String>,
-    pub weights: Vec<u8>,
+    /// One file, or all of a split checkpoint as one.
+    pub weights: Box<dyn Source>,
+    pub text_embeddings: Option<Vec<u8>>,
 }
 
 impl ModelFolder {
@@ -24,27 +31,55 @@ impl ModelFolder {
                 path.display()
             );
         }
-        let file = |name: &str| {
-            let path = path.join(name);
-            fs::read(&path).with_context(|| format!("{} can't be read", path.display()))
-        };
-        let text = |name: &str| {
-            String::from_utf8(file(name)?).with_context(|| format!("{} is not UTF-8 text", path.join(name).display()))
-        };
-        let preprocessor = match fs::metadata(path.join(PREPROCESSOR_FILE)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            _ => Some(text(PREPROCESSOR_FILE)?),
-        };
-        Ok(Self { path: path.into(), config: text(CONFIG_FILE)?, preprocessor, weights: file(WEIGHTS_FILE)? })
+        Ok(Self {
+            path: path.into(),
+            config: text(path, CONFIG_FILE)?,
+            preprocessor: if exists(path, PREPROCESSOR_FILE) { Some(text(path, PREPROCESSOR_FILE)?) } else { None },
+            weights: weights(path)?,
+            text_embeddings: if exists(path, TEXT_FILE) { Some(file(path, TEXT_FILE)?) } else { None },
+        })
     }
 
     pub fn files(&self) -> ConfigFiles<'_> {
         ConfigFiles { config: &self.config, preprocessor: self.preprocessor.as_deref() }
     }
 
-    /// Reads and loads in one go.
-    pub fn load(path: &Path, precision: Option<Precision>) -> Result<Classifier> {
-        let folder = Self::read(path)?;
-        Classifier::load(folder.files(), &folder.weights, precision).with_context(|| path.display().to_string())
+    /// The model, for images of `image_size` (height and width), or those it was made for.
+    pub fn classifier(&self, precision: Option<Precision>, image_size: Option<[usize; 2]>) -> Result<Classifier> {
+        let text_embeddings = self.text_embeddings.as_ref().map(|text| text as &dyn Source);
+        let options = LoadOptions { precision, image_size, text_embeddings };
+        let mut classifier =
+            Classifier::load(self.files(), &*self.weights, options).with_context(|| self.path.display().to_string())?;
+        let names: Vec<_> = IMAGENET_1K.lines().collect();
+        classifier.name_classes(names.into_iter());
+        Ok(classifier)
     }
+}
+
+/// `model.safetensors`, or where that is missing the files its index names.
+fn weights(folder: &Path) -> Result<Box<dyn Source>> {
+    if exists(folder, WEIGHTS_FILE) || !exists(folder, INDEX_FILE) {
+        return Ok(Box::new(file(folder, WEIGHTS_FILE)?));
+    }
+    let names = Shards::<Vec<u8>>::files(&text(folder, INDEX_FILE)?).with_context(|| folder.display().to_string())?;
+    let files = names.into_iter().map(|name| {
+        let bytes = file(folder, &name)?;
+        Ok((name, bytes))
+    });
+    let shards = Shards::new(files.collect::<Result<_>>()?).with_context(|| folder.display().to_string())?;
+    Ok(Box::new(shards))
+}
+
+/// Whether there is anything of this name, readable or not.
+fn exists(folder: &Path, name: &str) -> bool {
+    !fs::metadata(folder.join(name)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+fn file(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    fs::read(&path).with_context(|| format!("{} can't be read", path.display()))
+}
+
+fn text(folder: &Path, name: &str) -> Result<String> {
+    String::from_utf8(file(folder, name)?).with_context(|| format!("{} is not UTF-8 text", folder.join(name).display()))
 }

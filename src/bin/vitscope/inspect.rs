@@ -6,13 +6,12 @@ use anyhow::{Context, Result};
 use indicatif::{DecimalBytes, HumanCount};
 use std::collections::BTreeMap;
 use std::path::Path;
-use vitscope::Classifier;
 use vitscope::checkpoint::{Tensors, WEIGHTS_FILE};
 
 pub fn run(model: &Path) -> Result<()> {
     let folder = ModelFolder::read(model)?;
     let at = || folder.path.display().to_string();
-    let classifier = Classifier::load(folder.files(), &folder.weights, None).with_context(at)?;
+    let classifier = folder.classifier(None, None)?;
     let config = classifier.config();
     let [height, width] = config.image_size;
     let [patch_height, patch_width] = config.patch_size;
@@ -31,7 +30,7 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("parameters  {}", HumanCount(classifier.parameters() as u64)))?;
 
     let mut by_dtype = BTreeMap::<String, (usize, usize)>::new();
-    for tensor in Tensors::open(WEIGHTS_FILE, &folder.weights).with_context(at)?.summaries() {
+    for tensor in Tensors::open(WEIGHTS_FILE, &*folder.weights).with_context(at)?.summaries() {
         let (count, bytes) = by_dtype.entry(tensor.dtype).or_default();
         *count += 1;
         *bytes += tensor.bytes;

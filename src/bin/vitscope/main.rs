@@ -10,13 +10,16 @@ mod quantize;
 mod trace;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use folder::ModelFolder;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use vitscope::Classifier;
 use vitscope::model::Precision;
 
 /// Vision Transformers: what they answer, and what their heads attend to.
 ///
-/// MODEL is a folder with config.json, model.safetensors and optionally preprocessor_config.json.
+/// MODEL is a folder with config.json, model.safetensors (or the files that model.safetensors.index.json names) and optionally
+/// preprocessor_config.json and text_embeddings.safetensors.
 #[derive(Parser)]
 #[command(name = "vitscope", version)]
 struct Arguments {
@@ -65,9 +68,8 @@ enum Command {
         /// The safetensors file to write
         #[arg(short, long)]
         output: PathBuf,
-        /// Arithmetic of the weight matrices; as the file holds them if not given
-        #[arg(long)]
-        dtype: Option<Dtype>,
+        #[command(flatten)]
+        choice: Choice,
     },
     /// Measure accuracy and speed on a folder of labelled images, DIR/<label>/*.{jpg,png,webp}
     Eval {
@@ -80,11 +82,36 @@ enum Command {
     },
 }
 
+/// How a model is loaded.
 #[derive(clap::Args)]
-struct Format {
+struct Choice {
     /// Arithmetic of the weight matrices; as the file holds them if not given
     #[arg(long)]
     dtype: Option<Dtype>,
+    /// Input size in pixels, HxW or one number for both; what the model was made for if not given
+    #[arg(long, value_parser = size)]
+    size: Option<[usize; 2]>,
+}
+
+impl Choice {
+    fn load(&self, model: &Path) -> anyhow::Result<Classifier> {
+        ModelFolder::read(model)?.classifier(self.dtype.map(Into::into), self.size)
+    }
+}
+
+/// `224`, or height and width as `224x448`.
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let edge = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of pixels; write 224 or 224x448"));
+    match text.split_once('x') {
+        Some((height, width)) => Ok([edge(height)?, edge(width)?]),
+        None => Ok([edge(text)?; 2]),
+    }
+}
+
+#[derive(clap::Args)]
+struct Format {
+    #[command(flatten)]
+    choice: Choice,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -110,18 +137,18 @@ fn main() -> ExitCode {
         Command::Inspect { model } => inspect::run(&model),
         Command::Quantize { model, output } => quantize::run(&model, &output),
         Command::Classify { model, images, top, format } => {
-            classify::run(&model, &images, top, format.dtype.map(Into::into), format.json)
+            format.choice.load(&model).and_then(|model| classify::run(model, &images, top, format.json))
         }
-        Command::Trace { model, image, pixel_values, output, dtype } => {
+        Command::Trace { model, image, pixel_values, output, choice } => {
             let input = match (image, pixel_values) {
                 (_, Some(values)) => trace::Input::PixelValues(values),
                 (Some(image), None) => trace::Input::Image(image),
                 (None, None) => unreachable!("clap requires one of the two"),
             };
-            trace::run(&model, &input, &output, dtype.map(Into::into))
+            choice.load(&model).and_then(|model| trace::run(model, &input, &output))
         }
         Command::Eval { model, images, format } => {
-            eval::run(&model, &images, format.dtype.map(Into::into), format.json)
+            format.choice.load(&model).and_then(|model| eval::run(model, &images, format.json))
         }
     };
     match result {

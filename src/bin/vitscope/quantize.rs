@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::fs;
 use std::path::Path;
-use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, Tensors, WEIGHTS_FILE};
+use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, TEXT_FILE, Tensors, WEIGHTS_FILE};
 use vitscope::model::Precision;
+use vitscope::quant::MIN_SQNR;
 
 pub fn run(model: &Path, output: &Path) -> Result<()> {
     let folder = ModelFolder::read(model)?;
@@ -17,15 +18,14 @@ pub fn run(model: &Path, output: &Path) -> Result<()> {
     }
 
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
-    let mut worst: Option<(f64, String)> = None;
-    let weights = checkpoint::quantize(folder.files(), &folder.weights, &mut |tensor| {
+    let mut lines = Vec::new();
+    let weights = checkpoint::quantize(folder.files(), &*folder.weights, &mut |tensor| {
         bar.set_length(tensor.done.1 as u64);
         bar.set_position(tensor.done.0 as u64);
         bar.set_message(tensor.name.to_owned());
-        if let Some(sqnr) = tensor.sqnr
-            && worst.as_ref().is_none_or(|(least, _)| sqnr < *least)
-        {
-            worst = Some((sqnr, tensor.name.to_owned()));
+        if let Some(sqnr) = tensor.sqnr {
+            let kept = if tensor.quantized { "" } else { "  stays F32" };
+            lines.push(format!("{sqnr:6.1} dB  {} {:?}{kept}", tensor.name, tensor.shape));
         }
     })
     .with_context(|| folder.path.display().to_string())?;
@@ -36,14 +36,19 @@ pub fn run(model: &Path, output: &Path) -> Result<()> {
     if let Some(preprocessor) = &folder.preprocessor {
         write_whole(&output.join(PREPROCESSOR_FILE), preprocessor.as_bytes())?;
     }
+    if let Some(text) = &folder.text_embeddings {
+        write_whole(&output.join(TEXT_FILE), text)?;
+    }
     write_whole(&target, &weights)?;
 
-    let size = |bytes: &[u8]| DecimalBytes(bytes.len() as u64);
-    print(format_args!("{}: {} → {}", target.display(), size(&folder.weights), size(&weights)))?;
-    if let Some((sqnr, name)) = worst {
-        print(format_args!("least signal to quantisation noise: {sqnr:.1} dB in {name}"))?;
+    if !lines.is_empty() {
+        print(format_args!("signal to quantisation noise (below {MIN_SQNR} dB a matrix stays in F32):"))?;
     }
-    Ok(())
+    for line in lines {
+        print(format_args!("{line}"))?;
+    }
+    let size = |bytes: usize| DecimalBytes(bytes as u64);
+    print(format_args!("{}: {} → {}", target.display(), size(folder.weights.len()), size(weights.len())))
 }
 
 /// Whether overwriting this file loses nothing that `quantize` can't make again.

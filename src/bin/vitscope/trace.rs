@@ -1,14 +1,12 @@
 //! `vitscope trace`
 
 use crate::decode::Picture;
-use crate::folder::ModelFolder;
 use crate::output::{print, write_whole};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use vitscope::Classifier;
 use vitscope::checkpoint::{self, Tensors, Values};
-use vitscope::model::Precision;
 
 /// What goes into the model.
 pub enum Input {
@@ -19,8 +17,7 @@ pub enum Input {
 
 const PIXEL_VALUES: &str = "pixel_values";
 
-pub fn run(model: &Path, input: &Input, output: &Path, precision: Option<Precision>) -> Result<()> {
-    let mut classifier = ModelFolder::load(model, precision)?;
+pub fn run(mut classifier: Classifier, input: &Input, output: &Path) -> Result<()> {
     let pixels = match input {
         Input::Image(image) => {
             let picture = Picture::read(image)?;
@@ -30,14 +27,18 @@ pub fn run(model: &Path, input: &Input, output: &Path, precision: Option<Precisi
     };
     let (logits, trace) = classifier.trace(&pixels)?;
     let logits = logits.to_vec();
+    let features = classifier.features().to_vec();
 
     let [height, width] = classifier.config().image_size;
-    let tensors = vec![
+    let mut tensors = vec![
         (PIXEL_VALUES.into(), vec![3, height, width], Values::F32(pixels)),
-        ("logits".into(), vec![logits.len()], Values::F32(logits)),
+        ("features".into(), vec![features.len()], Values::F32(features)),
         tensor("attentions", trace.attentions),
         tensor("hidden_states", trace.hidden_states),
     ];
+    if !logits.is_empty() {
+        tensors.insert(1, ("logits".into(), vec![logits.len()], Values::F32(logits)));
+    }
     let summary: Vec<_> = tensors.iter().map(|(name, shape, _)| format!("{name} {shape:?}")).collect();
     write_whole(output, &checkpoint::write(tensors, None)?)?;
     print(format_args!("{}: {}", output.display(), summary.join(", ")))

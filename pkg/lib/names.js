@@ -1,0 +1,14 @@
+import { download } from './download.js';
+
+const IMAGENET_1K = new URL('../imagenet-1k.txt', import.meta.url);
+
+/**
+ * Names the classes of a model that has a thousand of them and names none, as most of timm's: with the synsets of ImageNet-1k, a file that
+ * is only fetched here. Where it can't be had they keep their numbers.
+ * @param {import('../wasm/relaxed/vitscope.js').Engine} engine
+ */
+export async function nameClasses(engine) {
+  if (!engine.unnamed || engine.config.numClasses !== 1000) return;
+  const names = await download(IMAGENET_1K.href, { optional: true }).catch(() => undefined);
+  if (names && !names.html) engine.nameClasses(new TextDecoder().decode(names.bytes));
+}

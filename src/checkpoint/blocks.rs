@@ -1,0 +1,123 @@
+//! Encoder blocks, whatever their tensors are called: every family names the same parts.
+
+use super::interpolate::Interpolation;
+use super::reader::{Bias, Reader, add};
+use crate::error::Result;
+use crate::model::{Attention, Block, Config, Mlp, RelativeBias};
+use std::sync::Arc;
+
+/// Where the tensors of a block are, relative to the block.
+#[derive(Clone, Copy)]
+pub(super) struct BlockNames {
+    pub norm1: &'static str,
+    pub qkv: Qkv,
+    /// LayerNorms of queries and keys, where the file has them.
+    pub qk_norm: Option<[&'static str; 2]>,
+    pub projection: &'static str,
+    pub norm2: &'static str,
+    /// One matrix, or a gate and what it gates.
+    pub fc1: &'static [&'static str],
+    pub fc2: &'static str,
+    /// LayerScale after attention and after the MLP, where the file has it.
+    pub scales: Option<[&'static str; 2]>,
+}
+
+/// Where queries, keys and values are.
+#[derive(Clone, Copy)]
+pub(super) enum Qkv {
+    /// Three layers, each with a bias or without.
+    Split([&'static str; 3], [Bias; 3]),
+    /// One layer.
+    Fused(&'static str, Bias),
+    /// One matrix, and biases of queries and values beside it, both or neither. Keys have none.
+    FusedWeight { weight: &'static str, query_bias: &'static str, value_bias: &'static str },
+}
+
+/// All blocks, which are called `{scope}{number}`.
+pub(super) fn read_blocks(config: &Config, reader: &mut Reader, scope: &str, names: &BlockNames) -> Result<Vec<Block>> {
+    let mut blocks = Vec::new();
+    for i in 0..config.layers {
+        blocks.push(reader.within(&format!("{scope}{i}."), |reader| read_block(config, reader, names))?);
+    }
+    Ok(blocks)
+}
+
+fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {
+    let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
+    // y · γ is a layer with γ in its rows.
+    let mut scales = [None, None];
+    for (scale, name) in scales.iter_mut().zip(names.scales.iter().flatten()) {
+        if reader.has(name) {
+            *scale = Some(reader.floats(name, &[width])?);
+        }
+    }
+    let [scale1, scale2] = scales;
+
+    let qkv = match names.qkv {
+        Qkv::Split(layers, biases) => {
+            reader.linear(&[0, 1, 2].map(|i| (layers[i], biases[i])), width, 3 * width, None)?
+        }
+        Qkv::Fused(layer, bias) => reader.linear(&[(layer, bias)], width, 3 * width, None)?,
+        Qkv::FusedWeight { weight, query_bias, value_bias } => {
+            let mut bias = vec![0.0; 3 * width];
+            if reader.has(query_bias) || reader.has(value_bias) {
+                bias[..width].copy_from_slice(&reader.floats(query_bias, &[width])?);
+                bias[2 * width..].copy_from_slice(&reader.floats(value_bias, &[width])?);
+            }
+            reader.linear_with_bias(weight, width, bias)?
+        }
+    };
+    let mut qk_norm = None;
+    if let Some([query, key]) = names.qk_norm
+        && let Some(query) = reader.optional_norm(query, config.head_size(), eps)?
+    {
+        qk_norm = Some([query, reader.layer_norm(key, config.head_size(), eps)?]);
+    }
+    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, Bias::Required)).collect();
+    Ok(Block {
+        norm1: reader.layer_norm(names.norm1, width, eps)?,
+        attention: Attention {
+            qkv,
+            projection: reader.linear(&[(names.projection, Bias::Required)], width, width, scale1)?,
+            heads: config.heads,
+            qk_norm,
+            bias: None,
+        },
+        norm2: reader.layer_norm(names.norm2, width, eps)?,
+        mlp: Mlp {
+            fc1: reader.linear(&fc1, width, config.mlp_outputs(), None)?,
+            fc2: reader.linear(&[(names.fc2, Bias::Required)], mlp, width, scale2)?,
+            activation: config.activation,
+            gated: config.gated,
+        },
+    })
+}
+
+/// Gives each block, called `{scope}{number}`, its table of relative positions `[entries, heads]`: its own, the one `shared` by all, or
+/// the sum of both, whose entries mean the same. `names` are those under which a table may be found.
+pub(super) fn add_biases(
+    config: &Config,
+    reader: &mut Reader,
+    blocks: &mut [Block],
+    scope: &str,
+    [names, shared]: [&[&str]; 2],
+    how: Interpolation,
+) -> Result<()> {
+    let table = |reader: &mut Reader, names: &[&str]| match names.iter().find(|name| reader.has(name)) {
+        Some(name) => reader.relative_bias(name, config.heads, config.grid(), how).map(Some),
+        None => Ok(None),
+    };
+    let bias = |table: &[f32]| Arc::new(RelativeBias::new(table, config.heads, config.grid()));
+    let shared = table(reader, shared)?;
+    let common = shared.as_deref().map(bias);
+    for (i, block) in blocks.iter_mut().enumerate() {
+        block.attention.bias = match reader.within(&format!("{scope}{i}."), |reader| table(reader, names))? {
+            Some(mut own) => {
+                shared.iter().for_each(|shared| add(&mut own, shared));
+                Some(bias(&own))
+            }
+            None => common.clone(),
+        };
+    }
+    Ok(())
+}

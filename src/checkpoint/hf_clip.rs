@@ -1,0 +1,93 @@
+//! Hugging Face CLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
+
+use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::hf::{self, Usual};
+use super::interpolate::Interpolation;
+use super::json::Json;
+use super::reader::{Bias, Reader, add, matrix};
+use super::tensors::Tensors;
+use super::{Family, pixels};
+use crate::error::Result;
+use crate::model::{Config, Embeddings, Pooling, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "CLIP (Hugging Face)",
+    models: "`CLIPForImageClassification`; `CLIPModel`, `CLIPVisionModelWithProjection` and `CLIPVisionModel` as encoders, and zero-shot with text features",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("clip" | "clip_vision_model")),
+    config: read_config,
+    weights: read_weights,
+    ignores: is_of_another_tower,
+    processor: &pixels::CLIP,
+    any_size: false,
+};
+
+const USUAL: Usual =
+    Usual { layer_norm_eps: 1e-5, hidden_act: "quick_gelu", sizes: Some([768, 3072, 12, 12, 224, 32]) };
+
+/// Also SigLIP's.
+pub(super) const BLOCK: BlockNames = BlockNames {
+    norm1: "layer_norm1",
+    qkv: Qkv::Split(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], [Bias::Required; 3]),
+    qk_norm: None,
+    projection: "self_attn.out_proj",
+    norm2: "layer_norm2",
+    fc1: &["mlp.fc1"],
+    fc2: "mlp.fc2",
+    scales: None,
+};
+
+/// The text tower, what compares the two, and indices that follow from the sizes.
+pub(super) fn is_of_another_tower(name: &str) -> bool {
+    name.starts_with("text_model.")
+        || name.ends_with("embeddings.position_ids")
+        || matches!(name, "text_projection.weight" | "logit_scale" | "logit_bias")
+}
+
+/// The vision tower's own config, which may be within one of both towers.
+pub(super) fn vision_config(json: &Json) -> Option<Json> {
+    json.object("vision_config")
+}
+
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
+    let own = vision_config(json);
+    let mut config = hf::read_config(own.as_ref().unwrap_or(json), FAMILY.name, "clip", &USUAL)?;
+    hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+    if config.classes() > 0 {
+        config.pooling = Pooling::Mean;
+    } else if tensors.has("visual_projection.weight") {
+        config.projection_size = tensors.shape("visual_projection.weight")?.first().copied();
+    }
+    Ok(config)
+}
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+    let heads = hf::read_heads(config, reader)?;
+    let projection = match config.projection_size {
+        Some(size) => Some(reader.linear(&[("visual_projection", Bias::Absent)], width, size, None)?),
+        None => None,
+    };
+    let scope = reader.choose(&["vision_model.", ""], "embeddings.class_embedding");
+    reader.within(scope, |reader| {
+        let name = "embeddings.position_embedding.weight";
+        let mut positions = reader.positions(name, &[], [1, width], config.grid(), Interpolation::Bicubic)?;
+        add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[width])?);
+        let patches = "embeddings.patch_embedding";
+        // The classifier reads patches as they leave the last block. The norm belongs to the class token, which it does without.
+        let norm = reader.layer_norm("post_layernorm", width, eps)?;
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Absent)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: Some(reader.layer_norm("pre_layrnorm", width, eps)?),
+            },
+            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            norm: (config.pooling == Pooling::Cls).then_some(norm),
+            fc_norm: None,
+            pool: None,
+            projection,
+            heads,
+        })
+    })
+}

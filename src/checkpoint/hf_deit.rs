@@ -1,0 +1,38 @@
+//! Hugging Face DeiT: a ViT with a distillation token, and with its teacher a head for it too.
+
+use super::hf;
+use super::hf_vit::{USUAL, read_encoder};
+use super::json::Json;
+use super::tensors::Tensors;
+use super::{Family, pixels};
+use crate::error::Result;
+use crate::model::{Config, Pooling, Prefix};
+
+pub(super) const FAMILY: Family = Family {
+    name: "DeiT (Hugging Face)",
+    models: "`DeiTForImageClassification`; `DeiTForImageClassificationWithTeacher`, both heads averaged; `DeiTModel`",
+    recognises: |config| config.optional_str("model_type") == Some("deit"),
+    config: read_config,
+    weights: |config, reader| {
+        let scope = reader.choose(&["deit.", ""], "embeddings.cls_token");
+        read_encoder(config, reader, scope)
+    },
+    ignores: |name| {
+        let inner = name.strip_prefix("deit.").unwrap_or(name);
+        inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
+    },
+    processor: &pixels::DEIT,
+    any_size: false,
+};
+
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
+    let mut config = hf::read_config(json, FAMILY.name, "deit", &USUAL)?;
+    config.prefix = vec![Prefix::Class, Prefix::Distillation];
+    if tensors.has("cls_classifier.weight") {
+        config.pooling = Pooling::ClsDistillation;
+        hf::read_labels(&mut config, json, tensors, "cls_classifier.weight")?;
+    } else {
+        hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+    }
+    Ok(config)
+}

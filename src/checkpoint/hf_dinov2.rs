@@ -1,0 +1,102 @@
+//! Hugging Face DINOv2, with registers and without.
+
+use super::blocks::{BlockNames, read_blocks};
+use super::hf::{self, Usual};
+use super::interpolate::Interpolation;
+use super::json::Json;
+use super::reader::{Bias, Reader, add, matrix};
+use super::tensors::Tensors;
+use super::{Family, pixels};
+use crate::error::Result;
+use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "DINOv2 (Hugging Face)",
+    models: "`Dinov2ForImageClassification`, `Dinov2WithRegistersForImageClassification` (class token and mean of the patches), with MLP or SwiGLU; `Dinov2Model`, `Dinov2WithRegistersModel` and backbones",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("dinov2" | "dinov2_with_registers")),
+    config: read_config,
+    weights: read_weights,
+    ignores: |name| name.ends_with("embeddings.mask_token"),
+    processor: &pixels::BIT,
+    any_size: true,
+};
+
+const USUAL: Usual = Usual { layer_norm_eps: 1e-6, hidden_act: "gelu", sizes: None };
+
+const SCOPES: &[&str] = &["dinov2.", "dinov2_with_registers.", ""];
+
+/// transformers ≤ 4, and what 5 still writes.
+const V4: BlockNames = BlockNames {
+    norm1: "norm1",
+    norm2: "norm2",
+    fc1: &["mlp.fc1"],
+    fc2: "mlp.fc2",
+    scales: Some(["layer_scale1.lambda1", "layer_scale2.lambda1"]),
+    ..hf::V4
+};
+
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
+    let model_type = json.optional_str("model_type").unwrap_or("dinov2");
+    let mut config = hf::read_config(json, FAMILY.name, model_type, &USUAL)?;
+    if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
+        (config.gated, config.activation) = (true, Activation::Silu);
+        // Two thirds of an ungated one's width, in eights: about as many weights in all.
+        config.mlp_size = (config.mlp_size.saturating_mul(2) / 3).next_multiple_of(8);
+    }
+    if model_type == "dinov2_with_registers" {
+        let registers = json.optional_usize("num_register_tokens")?.unwrap_or(4);
+        config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+    }
+    hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+    if config.classes() > 0 {
+        config.pooling = Pooling::ClsMean;
+    }
+    Ok(config)
+}
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let heads = hf::read_heads(config, reader)?;
+    let scope = reader.choose(SCOPES, "embeddings.cls_token");
+    reader.within(scope, |reader| {
+        let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
+        // With registers the library resamples another way, and puts them in after positions were added.
+        let how = if registers > 0 { Interpolation::BicubicAntialias } else { Interpolation::Bicubic };
+        let name = "embeddings.position_embeddings";
+        let mut positions = reader.positions(name, &[1], [1, width], config.grid(), how)?;
+        add(&mut positions.prefix, &reader.floats("embeddings.cls_token", &[1, 1, width])?);
+        if registers > 0 {
+            positions.prefix.extend(reader.floats("embeddings.register_tokens", &[1, registers, width])?);
+        }
+        let names = block_names(config, |name| reader.has(&["encoder.layer.0.", name].concat()));
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, "encoder.layer.", &names)?,
+            norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
+            fc_norm: None,
+            pool: None,
+            projection: None,
+            heads,
+        })
+    })
+}
+
+fn block_names(config: &Config, has: impl Fn(&str) -> bool) -> BlockNames {
+    let mut names = V4;
+    // What transformers 5 calls them in memory.
+    if has("attention.q_proj.weight") {
+        (names.qkv, names.projection) = (hf::V5.qkv, hf::V5.projection);
+    }
+    match config.gated {
+        true if has("mlp.gate_proj.weight") => {
+            (names.fc1, names.fc2) = (&["mlp.gate_proj", "mlp.up_proj"], "mlp.down_proj");
+        }
+        true => (names.fc1, names.fc2) = (&["mlp.weights_in"], "mlp.weights_out"),
+        false => {}
+    }
+    names
+}

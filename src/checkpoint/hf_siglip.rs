@@ -1,0 +1,86 @@
+//! Hugging Face SigLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
+
+use super::blocks::read_blocks;
+use super::hf::{self, Usual};
+use super::hf_clip::{BLOCK, is_of_another_tower, vision_config};
+use super::interpolate::Interpolation;
+use super::json::Json;
+use super::reader::{Bias, Reader, matrix};
+use super::tensors::Tensors;
+use super::{Family, pixels};
+use crate::error::Result;
+use crate::model::{AttentionPool, Config, Embeddings, Mlp, Pooling, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "SigLIP (Hugging Face)",
+    models: "`SiglipForImageClassification`; `SiglipModel` and `SiglipVisionModel` as encoders, and zero-shot with text features",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("siglip" | "siglip_vision_model")),
+    config: read_config,
+    weights: read_weights,
+    // A classifier reads the mean of its tokens: the head of the tower goes unused.
+    ignores: |name| is_of_another_tower(name) || name.starts_with("vision_model.head."),
+    processor: &pixels::SIGLIP,
+    any_size: false,
+};
+
+const SCOPES: &[&str] = &["vision_model.", ""];
+
+const USUAL: Usual =
+    Usual { layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh", sizes: Some([768, 3072, 12, 12, 224, 16]) };
+
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
+    let own = vision_config(json);
+    let mut config = hf::read_config(own.as_ref().unwrap_or(json), FAMILY.name, "siglip", &USUAL)?;
+    config.prefix = Vec::new();
+    config.pooling = Pooling::Mean;
+    hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+    if config.classes() == 0 && SCOPES.iter().any(|scope| tensors.has(&[scope, "head.probe"].concat())) {
+        config.pooling = Pooling::Attention;
+    }
+    Ok(config)
+}
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let width = config.hidden_size;
+    let heads = hf::read_heads(config, reader)?;
+    let scope = reader.choose(SCOPES, "embeddings.patch_embedding.weight");
+    reader.within(scope, |reader| {
+        let name = "embeddings.position_embedding.weight";
+        let positions = reader.positions(name, &[], [0, width], config.grid(), Interpolation::Bicubic)?;
+        let patches = "embeddings.patch_embedding";
+        let attends = config.pooling == Pooling::Attention;
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            norm: Some(reader.layer_norm("post_layernorm", width, config.layer_norm_eps)?),
+            fc_norm: None,
+            pool: if attends { Some(reader.within("head.", |reader| read_pool(config, reader))?) } else { None },
+            projection: None,
+            heads,
+        })
+    })
+}
+
+fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
+    let (width, mlp) = (config.hidden_size, config.mlp_size);
+    // The query is the same for every image: probe Wqᵀ + b.
+    let probe = reader.floats("probe", &[1, 1, width])?;
+    let bias = reader.floats("attention.in_proj_bias", &[3 * width])?;
+    let (query, key_value) = reader.query_and_rest("attention.in_proj_weight", &probe, bias)?;
+    let mut linear =
+        |name: &str, inputs: usize, outputs: usize| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
+    let projection = linear("attention.out_proj", width, width)?;
+    let mlp = Mlp {
+        fc1: linear("mlp.fc1", width, mlp)?,
+        fc2: linear("mlp.fc2", mlp, width)?,
+        activation: config.activation,
+        gated: false,
+    };
+    let norm = reader.layer_norm("layernorm", width, config.layer_norm_eps)?;
+    Ok(AttentionPool { query, key_value, projection, norm, mlp })
+}

@@ -1,0 +1,94 @@
+//! Weights split over several files, read as one.
+
+use super::INDEX_FILE;
+use super::tensors::{Source, Tensors};
+use crate::error::{Error, Result};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The files of a split checkpoint behind one another, under a header that lists the tensors of all.
+pub struct Shards<S> {
+    header: Vec<u8>,
+    parts: Vec<Part<S>>,
+    length: usize,
+}
+
+/// The tensors of one file.
+struct Part<S> {
+    /// Where its tensors begin in the whole.
+    first: usize,
+    /// Where they begin in the file.
+    start: usize,
+    source: S,
+}
+
+impl<S: Source> Shards<S> {
+    /// The names of the files, from the text of `model.safetensors.index.json`.
+    pub fn files(index: &str) -> Result<Vec<String>> {
+        let invalid = |problem: &str| Error::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() };
+        let index: Value =
+            serde_json::from_str(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
+        let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
+        let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
+        let plain = |name: &&str| !name.contains(['/', '\\']) && *name != "..";
+        let files: Option<BTreeSet<_>> =
+            map.values().map(|file| file.as_str().filter(plain).map(str::to_owned)).collect();
+        files
+            .map(|files| files.into_iter().collect())
+            .ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))
+    }
+
+    /// From the name and the bytes of each file.
+    pub fn new(files: Vec<(String, S)>) -> Result<Self> {
+        let mut header = serde_json::Map::new();
+        let mut parts: Vec<Part<S>> = Vec::with_capacity(files.len());
+        let mut total = 0usize;
+        for (name, source) in files {
+            let tensors = Tensors::open(&name, &source)?;
+            for tensor in tensors.names() {
+                let info = tensors.metadata().info(&tensor).expect("it is listed");
+                let offsets = [info.data_offsets.0 + total, info.data_offsets.1 + total];
+                let entry = json!({"dtype": info.dtype.to_string(), "shape": info.shape, "data_offsets": offsets});
+                if header.insert(tensor.clone(), entry).is_some() {
+                    return Err(tensors.invalid(format!("tensor `{tensor}` is in another file too.")));
+                }
+            }
+            if let Some(notes) = tensors.metadata().metadata() {
+                header.entry("__metadata__").or_insert_with(|| json!(notes));
+            }
+            let (start, size) = (tensors.start(), source.len() - tensors.start());
+            total = total
+                .checked_add(size)
+                .ok_or_else(|| Error::OutOfMemory { what: "the weights", bytes: total as u128 + size as u128 })?;
+            parts.push(Part { first: total - size, start, source });
+        }
+        let text = Value::Object(header).to_string();
+        let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+        let length = header.len().checked_add(total);
+        let length = length.ok_or(Error::OutOfMemory { what: "the weights", bytes: total as u128 })?;
+        Ok(Self { header, parts, length })
+    }
+}
+
+impl<S: Source> Source for Shards<S> {
+    fn len(&self) -> usize {
+        self.length
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        let (header, tensors) = target.split_at_mut(target.len().min(self.header.len().saturating_sub(offset)));
+        header.copy_from_slice(&self.header[offset.min(self.header.len())..][..header.len()]);
+        let mut from = (offset + header.len()).saturating_sub(self.header.len());
+        let mut rest = tensors;
+        // A tensor is in one file; whoever reads across is served too.
+        while !rest.is_empty() {
+            let part = &self.parts[self.parts.partition_point(|part| part.first <= from) - 1];
+            let inside = part.start + from - part.first;
+            let count = rest.len().min(part.source.len() - inside);
+            let (now, later) = rest.split_at_mut(count);
+            part.source.read(inside, now);
+            from += count;
+            rest = later;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Classes given as text features: what a model that compares images with texts (CLIP, SigLIP) answers with.
+
+use super::TEXT_FILE;
+use super::reader::Reader;
+use super::tensors::{Source, Tensors};
+use crate::error::{Error, Result};
+use crate::model::{Config, Linear};
+
+/// The tensor of features in the file.
+const FEATURES: &str = "text_embeddings";
+
+/// Learned temperature, as its logarithm, and SigLIP's bias: in the model, or beside the features.
+const LOGIT_SCALE: &str = "logit_scale";
+const LOGIT_BIAS: &str = "logit_bias";
+
+/// A class a row.
+pub(super) struct TextEmbeddings {
+    /// `[C, features]`, each of length e^logit_scale.
+    weights: Vec<f32>,
+    features: usize,
+    /// `[C]`.
+    bias: Vec<f32>,
+}
+
+impl TextEmbeddings {
+    /// Reads the file, and makes its classes those of a model without a head.
+    pub fn read(source: &dyn Source, model: &Tensors, config: &mut Config) -> Result<Self> {
+        if config.classes() > 0 {
+            return Err(Error::InvalidArgument(format!(
+                "{TEXT_FILE} is for models without a head, but this one has {} classes of its own. Take the file away.",
+                config.classes()
+            )));
+        }
+        let file = Tensors::open(TEXT_FILE, source)?;
+        let classes = file.shape(FEATURES)?.first().copied().unwrap_or(0);
+        let shape = [classes, config.feature_size()];
+        let mut weights = file.floats(FEATURES, &shape)?;
+
+        let scalar = |name: &str| {
+            [model, &file].into_iter().find(|tensors| tensors.has(name)).map(|tensors| tensors.scalar(name))
+        };
+        let scale = scalar(LOGIT_SCALE).transpose()?.ok_or_else(|| {
+            file.invalid(format!(
+                "tensor `{LOGIT_SCALE}` is neither here nor in the model. Add it: e to its power scales similarities."
+            ))
+        })?;
+        let bias = scalar(LOGIT_BIAS).transpose()?.unwrap_or(0.0);
+        for row in weights.chunks_exact_mut(shape[1].max(1)) {
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let factor = scale.exp() / length.max(f32::MIN_POSITIVE);
+            row.iter_mut().for_each(|x| *x *= factor);
+        }
+
+        let labels: Option<Vec<String>> = file.note("labels").and_then(|text| serde_json::from_str(text).ok());
+        let labels = labels.filter(|labels| labels.len() == classes).ok_or_else(|| {
+            file.invalid(format!("its metadata should hold `labels`, a JSON array of {classes} names."))
+        })?;
+        config.zero_shot = true;
+        config.named = true;
+        config.labels = labels;
+        Ok(Self { weights, features: shape[1], bias: vec![bias; classes] })
+    }
+
+    /// logits = e^logit_scale · features · textᵀ + logit_bias, both features being of length 1.
+    pub fn head(&self, reader: &Reader) -> Result<Linear> {
+        reader.head_of(&self.weights, self.features, &self.bias)
+    }
+}

@@ -1,0 +1,71 @@
+//! timm's `beit_*` and `beitv2_*` models.
+
+use super::blocks::{BlockNames, Qkv, add_biases, read_blocks};
+use super::heads::read_heads;
+use super::interpolate::Interpolation;
+use super::json::Json;
+use super::reader::{Bias, Reader, add, matrix};
+use super::tensors::Tensors;
+use super::timm::{Architecture, read_last_norm};
+use super::{Family, pixels};
+use crate::error::Result;
+use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "BEiT (timm)",
+    models: "`beit_*`, `beitv2_*`, with a head or without",
+    recognises: |config| {
+        config.optional_str("architecture").is_some_and(|name| name.starts_with("beit_") || name.starts_with("beitv2_"))
+    },
+    config: read_config,
+    weights: read_weights,
+    ignores: |name| name.ends_with("relative_position_index"),
+    processor: &pixels::VIT,
+    any_size: false,
+};
+
+const BLOCK: BlockNames = BlockNames {
+    norm1: "norm1",
+    qkv: Qkv::FusedWeight { weight: "attn.qkv.weight", query_bias: "attn.q_bias", value_bias: "attn.v_bias" },
+    qk_norm: None,
+    projection: "attn.proj",
+    norm2: "norm2",
+    fc1: &["mlp.fc1"],
+    fc2: "mlp.fc2",
+    scales: Some(["gamma_1", "gamma_2"]),
+};
+
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
+    let architecture = Architecture::new(json, tensors)?;
+    let known = |part: &&str| {
+        matches!(*part, "beit" | "beitv2" | "base" | "large")
+            || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
+    };
+    if let Some(part) = architecture.parts().iter().find(|part| !known(part)) {
+        return Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")));
+    }
+    architecture.config(FAMILY.name, tensors, |width| width / 64, vec![Prefix::Class], Pooling::Mean)
+}
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let (width, grid) = (config.hidden_size, config.grid());
+    let mut prefix = reader.floats("cls_token", &[1, 1, width])?;
+    let mut positions = None;
+    if reader.has("pos_embed") {
+        let own = reader.positions("pos_embed", &[1], [1, width], grid, Interpolation::BicubicAntialias)?;
+        add(&mut prefix, &own.prefix);
+        positions = Some(own.patches);
+    }
+    let mut blocks = read_blocks(config, reader, "blocks.", &BLOCK)?;
+    let tables: [&[&str]; 2] = [&["attn.relative_position_bias_table"], &["rel_pos_bias.relative_position_bias_table"]];
+    add_biases(config, reader, &mut blocks, "blocks.", tables, Interpolation::Geometric)?;
+    let (norm, fc_norm) = read_last_norm(config, reader)?;
+    let embeddings = Embeddings {
+        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
+        prefix: matrix(prefix, width),
+        positions,
+        norm: None,
+    };
+    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
+    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
+}

@@ -1,0 +1,69 @@
+//! Pooling by attention: a learned query gathers from all tokens, and an MLP follows (SigLIP's head; Zhai et al., 2022).
+
+use super::linear::{Linear, Then};
+use super::mlp::Mlp;
+use super::norm::LayerNorm;
+use super::scratch::{Scratch, Worker};
+use crate::kernels::attention::{Wanted, attend};
+use crate::parallel;
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+
+/// x = projection(attention(query, tokens)); pooled = x + mlp(norm(x)).
+pub struct AttentionPool {
+    /// `[D]`: the query of each head, heads side by side.
+    pub query: Vec<f32>,
+    /// D → 2 D: rows k, v, each heads × d_k.
+    pub key_value: Linear,
+    /// D → D.
+    pub projection: Linear,
+    /// Before the MLP.
+    pub norm: LayerNorm,
+    /// The MLP.
+    pub mlp: Mlp,
+}
+
+impl AttentionPool {
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let layers = [&self.key_value, &self.projection, &self.mlp.fc1, &self.mlp.fc2];
+        size_of_val(self.query.as_slice()) + self.norm.bytes() + layers.map(Linear::bytes).iter().sum::<usize>()
+    }
+
+    /// Pools the stream, each token of it normalised by `norm`, into `scratch.pooled`.
+    pub(super) fn forward(&self, norm: &Option<LayerNorm>, scratch: &mut Scratch) {
+        let Scratch { stream, qkv, heads, pooled, workers, .. } = scratch;
+        let (tokens, width) = stream.dim();
+        let size = width / heads.len();
+        // (Room for queries, keys and values of all tokens is room for keys and values.)
+        let memory = &mut qkv.as_slice_mut().expect("it is contiguous")[..2 * tokens * width];
+        let mut keys_values = ArrayViewMut2::from_shape((tokens, 2 * width), memory).expect("the slice has this size");
+        parallel::for_each_block(keys_values.view_mut(), tokens, &|first, mut out| {
+            let activations = &mut workers.own().activations;
+            let x = activations.produce(self.key_value.precision(), [out.nrows(), width], |row, target| {
+                let token = stream.row(first + row);
+                super::norm::apply(norm, token.to_slice().expect("rows are contiguous"), target);
+            });
+            let out = out.as_slice_mut().expect("a block of rows is contiguous");
+            self.key_value.forward(x, Then::Store, out);
+        });
+        parallel::for_each(heads, &|index, head| {
+            let third = |first: usize| keys_values.slice(s![.., first..first + size]);
+            head.pack(third(index * size), third(width + index * size));
+        });
+
+        let worker = &mut *workers.own();
+        {
+            let Worker { activations, attention, attend: scratch, context, .. } = worker;
+            for (index, head) in heads.iter().enumerate() {
+                let own = index * size;
+                let q = ArrayView2::from_shape((1, size), &self.query[own..own + size]).expect("one row");
+                let attention = attention.slice_mut(s![..1, ..]);
+                attend(q, head, scratch, attention, Wanted::default(), &mut context[own..], width);
+            }
+            let gathered = ArrayView2::from_shape((1, width), &context[..width]).expect("one row");
+            let gathered = activations.take(self.projection.precision(), gathered);
+            self.projection.forward(gathered, Then::Store, pooled);
+        }
+        self.mlp.add_to(pooled, &self.norm, worker);
+    }
+}

@@ -1,0 +1,96 @@
+//! Relative position bias: what is added to a score depends on how far query and key lie apart (BEiT; Bao et al., 2021).
+
+/// Entries of a table beside those for pairs of patches: class token to patch, patch to class token, class token to itself.
+const EXTRA: usize = 3;
+
+/// A table for a model with one token before its h × w patches.
+///
+/// A pair of patches is looked up by row and column distance. Stored back to front, the keys of a row of patches are w entries one after
+/// another, so no `[T, T]` matrix is ever made, and adding is a loop over h short runs.
+pub struct RelativeBias {
+    /// `[heads, (2 h − 1)(2 w − 1) + 3]`: the patches' part back to front, then the extra entries.
+    table: Vec<f32>,
+    /// h and w.
+    grid: [usize; 2],
+}
+
+impl RelativeBias {
+    /// Entries of a table for a grid of patches.
+    pub fn entries([rows, columns]: [usize; 2]) -> usize {
+        (2 * rows - 1) * (2 * columns - 1) + EXTRA
+    }
+
+    /// From a table as checkpoints hold it: `[entries, heads]`, where a query at (y, x) and a key at (v, u) have entry
+    /// (y − v + h − 1)(2 w − 1) + (x − u + w − 1).
+    pub fn new(table: &[f32], heads: usize, grid: [usize; 2]) -> Self {
+        let entries = Self::entries(grid);
+        let patches = entries - EXTRA;
+        let stored = |entry: usize| if entry < patches { patches - 1 - entry } else { entry };
+        let mut own = Vec::with_capacity(table.len());
+        for head in 0..heads {
+            own.extend((0..entries).map(|entry| table[stored(entry) * heads + head]));
+        }
+        Self { table: own, grid }
+    }
+
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.table.as_slice())
+    }
+
+    /// `scores += bias` of token `query` to all tokens `[T]`, in one head.
+    pub(super) fn add_to(&self, head: usize, query: usize, scores: &mut [f32]) {
+        let [rows, columns] = self.grid;
+        let entries = Self::entries(self.grid);
+        let (table, extra) = self.table[head * entries..][..entries].split_at(entries - EXTRA);
+        let Some((class, patches)) = scores.split_first_mut() else { return };
+        let Some(query) = query.checked_sub(1) else {
+            *class += extra[2];
+            patches.iter_mut().for_each(|score| *score += extra[0]);
+            return;
+        };
+        *class += extra[1];
+        let (y, x) = (query / columns, query % columns);
+        for (v, scores) in patches.chunks_exact_mut(columns).enumerate() {
+            let first = (v + rows - 1 - y) * (2 * columns - 1) + (columns - 1 - x);
+            scores.iter_mut().zip(&table[first..first + columns]).for_each(|(score, bias)| *score += bias);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// The formula, pair by pair.
+    #[test]
+    fn equals_the_lookup() {
+        for grid in [[1, 1], [3, 2], [2, 5]] {
+            let [h, w] = grid;
+            let entries = RelativeBias::entries(grid);
+            let table: Vec<f32> = (0..2 * entries).map(|i| (i * i) as f32).collect();
+            let bias = RelativeBias::new(&table, 2, grid);
+            let tokens = 1 + h * w;
+            for head in 0..2 {
+                for query in 0..tokens {
+                    let mut scores = vec![0.5; tokens];
+                    bias.add_to(head, query, &mut scores);
+                    for (key, score) in scores.into_iter().enumerate() {
+                        let entry = match (query, key) {
+                            (0, 0) => entries - 1,
+                            (_, 0) => entries - 2,
+                            (0, _) => entries - 3,
+                            _ => {
+                                let (q, k) = (query - 1, key - 1);
+                                (q / w + h - 1 - k / w) * (2 * w - 1) + (q % w + w - 1 - k % w)
+                            }
+                        };
+                        assert_eq!(score, 0.5 + table[2 * entry + head], "{grid:?} {query} {key}");
+                    }
+                }
+            }
+        }
+    }
+}
