@@ -45,7 +45,7 @@ const LINK_SHARED_MEMORY: &[&str] = &[
 ];
 
 /// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
-const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=100";
+const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=20";
 
 /// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
@@ -314,11 +314,11 @@ source = \"registry\"
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release", ENGINE),
-            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
         assert_eq!(
             SCALAR.config("test", ENGINE),
-            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=100\"]"
+            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\"]"
         );
     }
 
