@@ -89,7 +89,7 @@ export interface ModelFiles {
   config: object | string | Blob;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
   preprocessor?: object | string | Blob | null;
-  /** model.safetensors, or all files of split weights. A Blob is read in the worker; a buffer is copied there, and stays yours. */
+  /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: Bytes | Bytes[];
   /**
    * Classes of a model without a head that gives image features: a safetensors file with `text_embeddings` [classes, features]

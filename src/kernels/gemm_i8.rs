@@ -5,7 +5,7 @@
 
 use super::pack::{Aligned, PackedI8, PanelI8};
 use super::quantize::QuantizedRows;
-use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, hold, load_lanes};
+use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, hold, load_lanes, tile_height};
 use crate::simd::{F32x4, I32x4, WeightStep};
 
 /// The longest sum that can't overflow: MAX_K · 127 · 128 < 2³¹.
@@ -32,13 +32,19 @@ pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32
 /// As many rows from `first` on as `sums` can hold × 8 columns; returns their number.
 #[inline(never)]
 fn multiply(a: &QuantizedRows, first: usize, panel: PanelI8<'_>, sums: &mut [[I32x4; 2]; HELD_ROWS]) -> usize {
-    hold(first, a.rows(), a.tile_rows(), sums, |row, height, sums| match height {
-        1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),
-        3 => sums.copy_from_slice(&tile::<3>(a, row, panel)),
-        4 => sums.copy_from_slice(&tile::<4>(a, row, panel)),
-        5 => sums.copy_from_slice(&tile::<5>(a, row, panel)),
-        _ => unreachable!("tiles have 3 or 4 rows, or one more"),
-    })
+    hold(
+        first,
+        a.rows(),
+        |rest| tile_height(rest, a.tile_rows()),
+        sums,
+        |row, height, sums| match height {
+            1 => sums.copy_from_slice(&tile::<1>(a, row, panel)),
+            3 => sums.copy_from_slice(&tile::<3>(a, row, panel)),
+            4 => sums.copy_from_slice(&tile::<4>(a, row, panel)),
+            5 => sums.copy_from_slice(&tile::<5>(a, row, panel)),
+            _ => unreachable!("tiles have 3 or 4 rows, or one more"),
+        },
+    )
 }
 
 /// R rows × 8 columns, all of k.

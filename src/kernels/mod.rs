@@ -88,20 +88,20 @@ fn tile_height(rest: usize, rows: usize) -> usize {
     }
 }
 
-/// Fills `sums` from row `first` of `rows` on, as far as whole tiles go, and returns the number of rows: `tile(row, height, sums)` does
-/// a tile.
+/// Fills `sums` from row `first` of `rows` on, as far as whole tiles go, and returns the number of rows: `height(rest)` is that of the
+/// next tile where `rest` rows are left, `tile(row, height, sums)` does it.
 #[inline(always)]
 fn hold<Lanes>(
     first: usize,
     rows: usize,
-    tile_rows: usize,
+    height: impl Fn(usize) -> usize,
     sums: &mut [[Lanes; 2]; HELD_ROWS],
     mut tile: impl FnMut(usize, usize, &mut [[Lanes; 2]]),
 ) -> usize {
     let mut done = 0;
     while first + done < rows {
         let row = first + done;
-        let height = tile_height(rows - row, tile_rows);
+        let height = height(rows - row);
         let Some(sums) = sums.get_mut(done..done + height) else { break };
         tile(row, height, sums);
         done += height;
