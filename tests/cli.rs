@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use vitscope::checkpoint::{Values, write};
 
 const TINY: &str = "models/vitscope-tiny";
 const CHELSEA: &str = "www/samples/chelsea.jpg";
@@ -93,6 +94,65 @@ fn trace_from_pixel_values_equals_pytorch() {
 }
 
 #[test]
+fn images_of_another_size() {
+    let path = folder("size").join("trace.safetensors");
+    let output = succeeds(&["trace", "tests/fixtures/hf_vit_sizes", CHELSEA, "-o", text(&path), "--size", "30x15"]);
+    for part in ["pixel_values [3, 30, 15]", "logits [4]", "features [12]", "attentions [1, 2, 19, 19]"] {
+        assert!(output.contains(part), "{output}");
+    }
+    assert_eq!(succeeds(&["classify", TINY, CHELSEA, "--size", "96"]).lines().count(), 6);
+    let refused = vitscope(&["classify", TINY, CHELSEA, "--size", "big"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("224x448"));
+    fails(&["classify", TINY, CHELSEA, "--size", "4"], &["smaller than a patch"]);
+}
+
+#[test]
+fn models_without_classes_say_so_and_zero_shot_ones_name_their_texts() {
+    fails(&["classify", "tests/fixtures/hf_dinov2_model", CHELSEA], &["no classes", "vitscope trace"]);
+    let answer = succeeds(&["classify", "tests/fixtures/hf_clip_zero_shot", CHELSEA, "--top", "9"]);
+    let labels = &named("hf_clip_zero_shot").load(None).unwrap().config().labels.clone();
+    assert!(labels.iter().all(|label| answer.contains(label)), "{answer}");
+    // The texts travel with a quantised model.
+    let out = folder("zero-shot");
+    succeeds(&["quantize", "tests/fixtures/hf_clip_zero_shot", "-o", text(&out)]);
+    assert_eq!(succeeds(&["classify", text(&out), CHELSEA, "--top", "9"]).lines().count(), answer.lines().count());
+}
+
+/// timm's ImageNet models name no classes.
+#[test]
+fn a_thousand_classes_without_names_are_imagenets() {
+    let model = folder("imagenet");
+    let d = 8;
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("cls_token".into(), vec![1, 1, d]),
+        ("pos_embed".into(), vec![1, 5, d]),
+        ("patch_embed.proj.weight".into(), vec![d, 3, 4, 4]),
+        ("patch_embed.proj.bias".into(), vec![d]),
+        ("head.weight".into(), vec![1000, d]),
+        ("head.bias".into(), vec![1000]),
+    ];
+    for norm in ["norm", "blocks.0.norm1", "blocks.0.norm2"] {
+        shapes.extend(["weight", "bias"].map(|part| (format!("{norm}.{part}"), vec![d])));
+    }
+    for (layer, outputs) in [("attn.qkv", 3 * d), ("attn.proj", d), ("mlp.fc1", d), ("mlp.fc2", d)] {
+        shapes.push((format!("blocks.0.{layer}.weight"), vec![outputs, d]));
+        shapes.push((format!("blocks.0.{layer}.bias"), vec![outputs]));
+    }
+    let tensors = shapes.into_iter().map(|(name, shape)| {
+        let mut values = vec![0.0; shape.iter().product()];
+        if name == "head.bias" {
+            values[1] = 9.0;
+        }
+        (name, shape, Values::F32(values))
+    });
+    fs::write(model.join("model.safetensors"), write(tensors.collect(), None).unwrap()).unwrap();
+    let config = r#"{"architecture": "vit_tiny_patch16_224", "model_args": {"img_size": 8, "num_heads": 2}}"#;
+    fs::write(model.join("config.json"), config).unwrap();
+    let answer = succeeds(&["classify", text(&model), CHELSEA, "--top", "1"]);
+    assert!(answer.contains("goldfish, Carassius auratus"), "{answer}");
+}
+
+#[test]
 fn trace_of_an_image_states_its_shapes() {
     let path = folder("trace-image").join("trace.safetensors");
     let output = succeeds(&["trace", TINY, CHELSEA, "-o", text(&path), "--dtype", "f32"]);
@@ -105,7 +165,7 @@ fn trace_of_an_image_states_its_shapes() {
 fn quantize_makes_a_complete_model_folder() {
     let out = folder("quantize").join("made").join("here");
     let output = succeeds(&["quantize", "tests/fixtures/hf_vit", "-o", text(&out)]);
-    assert!(output.contains("dB"), "{output}");
+    assert!(output.contains("dB  classifier.weight [11, 36]") && output.contains("→"), "{output}");
     let inspected = succeeds(&["inspect", text(&out)]);
     assert!(inspected.contains("I8"), "{inspected}");
     for file in ["config.json", "preprocessor_config.json"] {

@@ -208,6 +208,90 @@ fn architectures_that_are_not_run_are_refused_by_name() {
     }
 }
 
+/// Window attention, rotary positions, attention pools, hybrid stems and whatever else the libraries have: by name, with what gave it away.
+#[test]
+fn architectures_of_the_libraries_that_are_no_plain_vit() {
+    let refused_ones: Value = serde_json::from_str(include_str!("fixtures/refused.json")).unwrap();
+    for model in refused_ones.as_array().unwrap() {
+        let tensors = model["tensors"].as_object().unwrap().iter().map(|(name, shape)| {
+            let shape: Vec<usize> =
+                shape.as_array().unwrap().iter().map(|dim| dim.as_u64().unwrap() as usize).collect();
+            let values = Values::F32(vec![0.5; shape.iter().product()]);
+            (name.clone(), shape, values)
+        });
+        let weights = write(tensors.collect(), None).unwrap();
+        let name = model["name"].as_str().unwrap();
+        refused(load(&model["config"].to_string(), &weights), "unsupported-architecture", &[name, "Supported: ViT"]);
+    }
+}
+
+#[test]
+fn image_sizes_that_make_no_sense() {
+    for (size, part) in
+        [([0, 24], "height"), ([24, 5], "smaller than a patch"), ([usize::MAX; 2], "height"), ([1 << 14; 2], "tokens")]
+    {
+        refused(named(HF).load_at(Some(size), None), "invalid-config", &[part]);
+    }
+}
+
+#[test]
+fn text_features_that_do_not_fit() {
+    let clip = named("hf_clip_zero_shot");
+    let load = |tensors: Vec<(&str, Vec<usize>, f32)>, notes: &str| {
+        let values = |(name, shape, value): (&str, Vec<usize>, f32)| {
+            (name.to_owned(), shape.clone(), Values::F32(vec![value; shape.iter().product()]))
+        };
+        let plain = write(tensors.into_iter().map(values).collect(), None).unwrap();
+        let length = u64::from_le_bytes(plain[..8].try_into().unwrap()) as usize;
+        let mut header: Value = serde_json::from_slice(&plain[8..8 + length]).unwrap();
+        header["__metadata__"] = json!({"labels": notes});
+        let text = file(&header.to_string(), &plain[8 + length..]);
+        let options = LoadOptions { text_embeddings: Some(&text), ..LoadOptions::default() };
+        Classifier::load(clip.files(), &clip.weights.to_vec(), options)
+    };
+    let width = clip.load(None).unwrap().features().len();
+    let ok = || ("text_embeddings", vec![2, width], 0.1);
+    assert!(load(vec![ok()], r#"["a", "b"]"#).is_ok());
+    refused(load(vec![("other", vec![2, width], 0.1)], r#"["a", "b"]"#), "missing-tensor", &["text_embeddings"]);
+    refused(
+        load(vec![("text_embeddings", vec![2, width + 1], 0.1)], r#"["a", "b"]"#),
+        "tensor-shape",
+        &["text_embeddings"],
+    );
+    refused(load(vec![("text_embeddings", vec![width], 0.1)], r#"["a"]"#), "tensor-shape", &["text_embeddings"]);
+    refused(load(vec![ok()], r#"["a"]"#), "invalid-weights", &["labels", "2 names"]);
+    refused(load(vec![ok()], "a, b"), "invalid-weights", &["labels"]);
+    refused(load(vec![("text_embeddings", vec![2, width], f32::NAN)], r#"["a", "b"]"#), "invalid-weights", &["NaN"]);
+}
+
+#[test]
+fn split_weights_that_do_not_belong_together() {
+    let fixture = named("hf_vit_sharded");
+    let shards = |which: &[usize]| {
+        let file = |i: &usize| (fixture.shards[*i].0.to_owned(), fixture.shards[*i].1.to_vec());
+        Shards::new(which.iter().map(file).collect())
+    };
+    let load = |which: &[usize]| Classifier::load(fixture.files(), &shards(which)?, None);
+    assert!(load(&[2, 0, 1]).is_ok(), "order does not matter");
+    refused(load(&[0, 1]), "missing-tensor", &["model.safetensors"]);
+    refused(load(&[0, 1, 1, 2]), "invalid-weights", &[fixture.shards[1].0, "another file"]);
+    for (index, part) in [
+        ("{", "JSON"),
+        ("{}", "weight_map"),
+        (r#"{"weight_map": {}}"#, "weight_map"),
+        (r#"{"weight_map": {"a": 1}}"#, "same folder"),
+        (r#"{"weight_map": {"a": "../secret"}}"#, "same folder"),
+    ] {
+        let error = Shards::<Vec<u8>>::files(index).unwrap_err();
+        assert!(
+            error.to_string().contains("model.safetensors.index.json") && error.to_string().contains(part),
+            "{error}"
+        );
+    }
+    let index = r#"{"metadata": {}, "weight_map": {"a": "y", "b": "x", "c": "y"}}"#;
+    assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["x", "y"]);
+}
+
 #[test]
 fn preprocessors_that_make_no_sense() {
     let fixture = named(HF);

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{FIXTURES, argmax, cosine, relative_error};
+use common::{FIXTURES, Fixture, argmax, cosine, relative_error};
+use vitscope::checkpoint::quantize;
+use vitscope::model::Precision;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -65,6 +67,20 @@ fn int8_stays_close_to_f32() {
         let cosine = cosine(&ours, &expected);
         assert!(cosine > 0.99, "{}: cosine {cosine}", fixture.name);
         assert_eq!(argmax(&ours), argmax(&expected), "{}", fixture.name);
+    }
+}
+
+/// A quantised file runs as the original does when it is quantised while loading, LayerScale and stacked matrices included.
+#[test]
+fn int8_files_of_every_family_give_the_same_bits() {
+    for fixture in FIXTURES {
+        let pixels = fixture.expected("pixel_values");
+        let directly = fixture.run(&mut fixture.load(Some("int8")).unwrap(), &pixels);
+        let file = quantize(fixture.files(), &*fixture.source(), &mut |_| ()).unwrap();
+        let small = Fixture { weights: file.leak(), shards: &[], ..*fixture };
+        let mut model = small.load(None).unwrap();
+        assert_eq!(model.precision(), Precision::Int8);
+        assert_eq!(small.run(&mut model, &pixels), directly, "{}", fixture.name);
     }
 }
 

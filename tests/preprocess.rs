@@ -162,6 +162,37 @@ fn pipelines_equal_transformers_and_timm() {
     assert!(IMAGES.iter().any(|(name, _)| Decoded::named(name).has_alpha));
 }
 
+const PROCESSORS_EXPECTED: &[u8] = include_bytes!("fixtures/processors/expected.safetensors");
+
+macro_rules! processors {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("fixtures/processors/", $name, ".json")))),*]
+    };
+}
+
+/// Each family's image processor, and the forms that old files have.
+const PROCESSORS: &[(&str, &str)] = processors!(
+    "beit" "beit_crop" "beit_legacy" "clip" "clip_legacy" "clip_sparse" "deit" "deit_legacy" "deit_sparse" "dino_legacy" "dinov2" "raw"
+    "siglip" "siglip_sparse"
+);
+
+#[test]
+fn processors_equal_transformers() {
+    let expected = SafeTensors::deserialize(PROCESSORS_EXPECTED).unwrap();
+    let mut compared = Vec::new();
+    for (name, tensor) in expected.iter() {
+        let (image, processor) = name.split_once('/').unwrap();
+        let (_, json) =
+            PROCESSORS.iter().find(|(known, _)| *known == processor).unwrap_or_else(|| panic!("{processor}"));
+        let model = model_for(processor, json, [tensor.shape()[1], tensor.shape()[2]]);
+        let values = model.preprocess(Decoded::named(image).view()).unwrap();
+        let error = relative_error(&values, &floats(PROCESSORS_EXPECTED, name));
+        assert!(error < 1e-6, "{name}: {error:e}");
+        compared.push(processor.to_owned());
+    }
+    assert!(PROCESSORS.iter().all(|(name, _)| compared.iter().any(|compared| compared == name)));
+}
+
 /// The region an overlay is drawn on, for a crop inside the image and one that pads.
 #[test]
 fn region_is_what_the_crop_keeps() {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use serde_json::Value;
 
 /// A JSON object from a model folder.
+#[derive(Clone)]
 pub(super) struct Json {
     pub file: &'static str,
     value: Value,

@@ -44,8 +44,14 @@ pub(super) enum Pixels<'a> {
 impl<'a> Pixels<'a> {
     pub fn new(preprocessor: Option<&str>, config_json: &Json, usual: &'a Processor) -> Result<Self> {
         let json = Json::parse(PREPROCESSOR_FILE, preprocessor.unwrap_or("{}"))?;
-        if let (None, Some(cfg)) = (preprocessor, config_json.object("pretrained_cfg")) {
-            return Ok(Self::Timm(cfg));
+        if preprocessor.is_none() {
+            if let Some(cfg) = config_json.object("pretrained_cfg") {
+                return Ok(Self::Timm(cfg));
+            }
+            // Old files have its entries at their top.
+            if config_json.get("architecture").is_some() {
+                return Ok(Self::Timm(config_json.clone()));
+            }
         }
         let kind = json.optional_str("image_processor_type").or(json.optional_str("feature_extractor_type"));
         let stated = [&VIT, &DEIT, &BEIT, &BIT, &CLIP, &SIGLIP]

@@ -3,6 +3,7 @@
 use super::json::Json;
 use super::reader::{Role, read_quantized};
 use super::tensors::{Source, Values, write};
+use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
 use crate::error::Result;
 use crate::model::Precision;
@@ -37,7 +38,12 @@ pub fn quantize(
     // Scales travel with their matrices.
     let kept: Vec<_> = summaries
         .iter()
-        .filter_map(|tensor| Some((tensor, reader.role(&tensor.name)?)))
+        .filter_map(|tensor| {
+            let name = &tensor.name;
+            // What compares images with texts is not used before there are texts.
+            let compares = (*name == LOGIT_SCALE || *name == LOGIT_BIAS).then_some(Role::Other);
+            Some((tensor, reader.role(name).or(compares)?))
+        })
         .filter(|(tensor, _)| !tensor.name.strip_suffix(SCALE_SUFFIX).is_some_and(|name| tensors.is_int8(name)))
         .collect();
 

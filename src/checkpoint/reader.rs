@@ -187,12 +187,14 @@ impl<'a> Reader<'a> {
     pub fn query_and_rest(&mut self, name: &str, input: &[f32], mut bias: Vec<f32>) -> Result<(Vec<f32>, Linear)> {
         let (inputs, outputs) = (input.len(), bias.len());
         let rest_bias = bias.split_off(inputs);
-        let mut rows = self.stored(name, [outputs, inputs])?.into_f32();
-        let rest = rows.split_off(inputs * inputs);
+        let stored = self.stored(name, [outputs, inputs])?;
+        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs) } else { stored };
+        let (first, rest) = whole.split_at(inputs, inputs);
+        let rows = first.into_f32();
         for (query, row) in bias.iter_mut().zip(rows.chunks_exact(inputs)) {
             *query += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
         }
-        Ok((bias, self.assemble(vec![Stored::F32(rest)], inputs, rest_bias, None)?))
+        Ok((bias, self.assemble(vec![rest], inputs, rest_bias, None)?))
     }
 
     fn assemble(
@@ -302,6 +304,26 @@ impl Stored {
             Self::F32(weights) => weights,
             Self::Int8(quantized) => quantized.to_f32(),
         }
+    }
+
+    /// The first `rows` rows of `inputs` weights, and the others.
+    fn split_at(self, rows: usize, inputs: usize) -> (Self, Self) {
+        match self {
+            Self::F32(mut weights) => {
+                let rest = weights.split_off(rows * inputs);
+                (Self::F32(weights), Self::F32(rest))
+            }
+            Self::Int8(QuantizedMatrix { values, scales }) => {
+                let (mut values, mut scales) = (values.into_raw_vec_and_offset().0, scales.into_raw_vec_and_offset().0);
+                let rest = (values.split_off(rows * inputs), scales.split_off(rows));
+                (Self::int8(values, scales, inputs), Self::int8(rest.0, rest.1, inputs))
+            }
+        }
+    }
+
+    fn int8(values: Vec<i8>, scales: Vec<f32>, inputs: usize) -> Self {
+        let values = Array2::from_shape_vec((scales.len(), inputs), values).expect("whole rows");
+        Self::Int8(QuantizedMatrix { values, scales: Array1::from_vec(scales) })
     }
 
     /// In 8 bits, unless that costs accuracy.

@@ -10,8 +10,8 @@ use crate::model::{Config, Linear};
 const FEATURES: &str = "text_embeddings";
 
 /// Learned temperature, as its logarithm, and SigLIP's bias: in the model, or beside the features.
-const LOGIT_SCALE: &str = "logit_scale";
-const LOGIT_BIAS: &str = "logit_bias";
+pub(super) const LOGIT_SCALE: &str = "logit_scale";
+pub(super) const LOGIT_BIAS: &str = "logit_bias";
 
 /// A class a row.
 pub(super) struct TextEmbeddings {

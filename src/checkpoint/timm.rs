@@ -57,9 +57,12 @@ const KNOWN_ARGS: &[&str] = &[
 /// Arguments that change nothing as long as they are off.
 const OFF_ARGS: &[&str] = &["pool_include_prefix", "scale_attn_norm", "scale_mlp", "scale_mlp_norm", "swiglu_mlp"];
 
+/// What tensors of an attention-pool head are called.
+pub(super) const ATTENTION_POOL: &str = "attn_pool.";
+
 /// Tensors of what the families here don't have, with what they mean. Any other surplus tensor is refused too; these can say why.
 const TELLTALES: &[(&str, &str)] = &[
-    ("attn_pool.", "an attention-pool head"),
+    (ATTENTION_POOL, "an attention-pool head"),
     ("patch_embed.backbone.", "a convolutional stem"),
     ("patch_embed.norm.", "a norm in its patch embedding"),
     ("rope", "rotary positions"),
@@ -82,7 +85,9 @@ impl<'a> Architecture<'a> {
             }
         }
         let names = tensors.names();
-        for (mark, meaning) in TELLTALES {
+        // (A model that doesn't pool by attention drops what its checkpoint has for it.)
+        let pools = own.stated_pooling() == Some("map");
+        for (mark, meaning) in TELLTALES.iter().filter(|(mark, _)| pools || *mark != ATTENTION_POOL) {
             if let Some(name) = names.iter().find(|name| name.contains(mark)) {
                 return Err(own.refuse(&format!("tensor `{name}` belongs to {meaning}")));
             }
@@ -161,8 +166,12 @@ impl<'a> Architecture<'a> {
             projection_size: None,
             zero_shot: false,
             labels: self.labels(classes)?,
-            named: self.json.get("label_names").is_some(),
+            named: self.json.get(self.labels_key()).is_some(),
         })
+    }
+
+    fn labels_key(&self) -> &'static str {
+        if self.json.get("label_names").is_some() { "label_names" } else { "labels" }
     }
 
     fn image_size(&self) -> Result<[usize; 2]> {
@@ -177,9 +186,12 @@ impl<'a> Architecture<'a> {
         size.ok_or_else(|| self.json.missing("pretrained_cfg.input_size"))
     }
 
+    fn stated_pooling(&self) -> Option<&str> {
+        self.arg("global_pool").and_then(Value::as_str).or(self.json.optional_str("global_pool"))
+    }
+
     fn pooling(&self, usual: Pooling) -> Result<Pooling> {
-        let stated = self.arg("global_pool").and_then(Value::as_str).or(self.json.optional_str("global_pool"));
-        match stated {
+        match self.stated_pooling() {
             None => Ok(usual),
             Some("token") => Ok(Pooling::Cls),
             Some("avg") => Ok(Pooling::Mean),
@@ -187,16 +199,17 @@ impl<'a> Architecture<'a> {
         }
     }
 
-    /// `label_names`, one a class; numbers where the file has none.
+    /// `label_names` (`labels` in old files), one a class; numbers where the file has none.
     fn labels(&self, classes: usize) -> Result<Vec<String>> {
-        let names = self.json.typed("label_names", "an array of strings", |value| {
+        let names = self.json.typed(self.labels_key(), "an array of strings", |value| {
             value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         })?;
         match names {
             None => Ok(numbered_labels(classes)),
             Some(names) if names.len() == classes => Ok(names),
             Some(names) => {
-                Err(self.json.problem(format!("`label_names` lists {} classes, the head has {classes}.", names.len())))
+                let key = self.labels_key();
+                Err(self.json.problem(format!("`{key}` lists {} classes, the head has {classes}.", names.len())))
             }
         }
     }

@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::{Architecture, read_last_norm};
+use super::timm::{ATTENTION_POOL, Architecture, read_last_norm};
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
@@ -21,7 +21,7 @@ pub(super) const FAMILY: Family = Family {
     },
     config: |json, tensors| read_config(FAMILY.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
-    ignores: |_| false,
+    ignores: |name| name.starts_with(ATTENTION_POOL),
     processor: &pixels::VIT,
     any_size: false,
 };
@@ -181,4 +181,59 @@ fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Res
     };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
     Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tensors::write;
+    use super::*;
+    use serde_json::Value;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// What timm builds for each of its names: `{width, heads, eps, activation}`, or `{refused: why}`.
+    const REGISTRY: &str = include_str!("../../tests/fixtures/timm_registry.json");
+
+    /// Every name means here what it means to timm, or is refused.
+    #[test]
+    fn names_mean_what_they_mean_to_timm() {
+        let registry: Value = serde_json::from_str(REGISTRY).unwrap();
+        let nothing = write(Vec::new(), None).unwrap();
+        let tensors = Tensors::open("model.safetensors", &nothing).unwrap();
+        let (mut accepted, mut refused) = (0, 0);
+        for (name, expected) in registry.as_object().unwrap() {
+            let json = Json::parse("config.json", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap();
+            let recognised = (FAMILY.recognises)(&json) || (FLEXIVIT.recognises)(&json);
+            let architecture = Architecture::new(&json, &tensors).unwrap();
+            let variant = Variant::new(&architecture).ok().filter(|_| recognised);
+            match (expected["width"].as_u64(), variant) {
+                (Some(width), Some(variant)) => {
+                    assert_eq!(variant.heads(width as usize) as u64, expected["heads"], "{name}");
+                    let eps = if variant.clip { 1e-5 } else { 1e-6 };
+                    assert_eq!(Some(eps), expected["eps"].as_f64(), "{name}");
+                    let activation = match variant.activation {
+                        Activation::Gelu => "gelu",
+                        Activation::GeluTanh => "gelu_tanh",
+                        Activation::QuickGelu => "quick_gelu",
+                        other => panic!("{name}: {other:?}"),
+                    };
+                    // (That an MLP is gated its shapes tell.)
+                    assert!(expected["activation"] == activation || expected["activation"] == "swiglu", "{name}");
+                    accepted += 1;
+                }
+                (None, Some(_)) => {
+                    // Attention pooling is refused by `global_pool`, a norm that is not there as a missing tensor.
+                    let why = expected["refused"].as_str().unwrap();
+                    assert!(matches!(why, "global_pool map" | "no final norm"), "{name}: {why}");
+                }
+                (Some(_), None) => {
+                    // Other families, and two whose attention is differential, which the list does not look at.
+                    let other = ["beit", "eva_", "test_vit", "vit_dlittle_", "vit_dwee_"];
+                    assert!(other.iter().any(|start| name.starts_with(start)), "{name} should be read");
+                }
+                (None, None) => refused += 1,
+            }
+        }
+        assert!(accepted > 100 && refused > 80, "{accepted}, {refused}");
+    }
 }

@@ -83,6 +83,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_deit_teacher"),
     fixture!(hf "hf_dinov2"),
     fixture!(hf "hf_dinov2_model"),
+    fixture!(hf "hf_dinov2_crop"),
     fixture!(hf "hf_dinov2_reg"),
     fixture!(hf "hf_dinov2_swiglu"),
     fixture!(hf "hf_beit"),
