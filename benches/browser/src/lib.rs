@@ -59,7 +59,7 @@ impl Kernel {
     /// `m` rows of `k` inputs to `n` outputs in 8-bit integers.
     pub fn gemm_i8(m: usize, k: usize, n: usize) -> Kernel {
         let blocks = blocks(m).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
-        let w = QuantizedMatrix::from_f32(normal(n, k).view()).values;
+        let w = QuantizedMatrix::from_f32(normal(n, k).as_slice().expect("contiguous"), k).values;
         let w = PackedI8::new(n, k, w.rows().into_iter().filter_map(|row| row.to_slice())).expect("small");
         let mut out = Keep::new(BLOCK_ROWS, n);
         let columns = vec![ColumnScale::default(); n.div_ceil(8)];
