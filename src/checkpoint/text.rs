@@ -5,6 +5,7 @@ use super::reader::Reader;
 use super::tensors::{Source, Tensors};
 use crate::error::{Error, Result};
 use crate::model::{Config, Linear};
+use serde_json::Value;
 
 /// The tensor of features in the file.
 const FEATURES: &str = "text_embeddings";
@@ -51,8 +52,11 @@ impl TextEmbeddings {
             row.iter_mut().for_each(|x| *x *= factor);
         }
 
-        let labels: Option<Vec<String>> = file.note("labels").and_then(|text| serde_json::from_str(text).ok());
-        let labels = labels.filter(|labels| labels.len() == classes).ok_or_else(|| {
+        let labels: Option<Value> = file.note("labels").and_then(|text| serde_json::from_str(text).ok());
+        let names = labels.as_ref().and_then(Value::as_array).filter(|names| names.len() == classes);
+        let labels: Option<Vec<_>> =
+            names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+        let labels = labels.ok_or_else(|| {
             file.invalid(format!("its metadata should hold `labels`, a JSON array of {classes} names."))
         })?;
         config.zero_shot = true;

@@ -39,10 +39,10 @@ before(() => {
 });
 
 test('the tarball holds what is imported, and nothing else', () => {
-  for (const file of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'index.d.ts', 'engine.d.ts', ...['index', 'engine', 'worker', 'thread'].flatMap((entry) => [`dist/${entry}.js`, `dist/${entry}.js.map`]), 'dist/index.d.ts', 'dist/engine.d.ts', ...['simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'].flatMap((variant) => [`wasm/${variant}/vitscope.js`, `wasm/${variant}/vitscope_bg.wasm`])]) {
+  for (const file of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'index.d.ts', 'engine.d.ts', 'imagenet-1k.txt', ...['index', 'engine', 'worker', 'thread'].flatMap((entry) => [`dist/${entry}.js`, `dist/${entry}.js.map`]), 'dist/index.d.ts', 'dist/engine.d.ts', ...['simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'].flatMap((variant) => [`wasm/${variant}/vitscope.js`, `wasm/${variant}/vitscope_bg.wasm`])]) {
     assert.ok(packed.includes(file), `${file} is missing of ${packed.join(', ')}`);
   }
-  assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|(dist\/)?(index|engine)\.d\.ts|dist\/(index|engine|worker|thread)\.js(\.map)?|wasm\/(simd128|relaxed)(-threads)?\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
+  assert.deepEqual(packed.filter((file) => !/^(package\.json|README\.md|LICENSE-(MIT|APACHE)|imagenet-1k\.txt|(dist\/)?(index|engine)\.d\.ts|dist\/(index|engine|worker|thread)\.js(\.map)?|wasm\/(simd128|relaxed)(-threads)?\/vitscope(\.js|\.d\.ts|_bg\.wasm))$/.test(file)), []);
 });
 
 test("its licences are the repository's", () => {
