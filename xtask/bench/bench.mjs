@@ -253,7 +253,7 @@ async function visit(browser, side, model, threads) {
 }
 
 /**
- * What a visitor downloads beside the model. The benchmark's own scripts are not counted on either side.
+ * Scripts and modules that a visitor downloads. The benchmark's own are not counted on either side, nor is data, such as names of classes.
  * @param {import('playwright-core').Browser} browser
  * @param {Model} model
  * @param {number} threads
@@ -265,7 +265,7 @@ async function wire(browser, model, threads) {
   for (const side of SIDES) {
     requests.clear();
     await visit(browser, side, model, threads);
-    const asked = [...requests].filter((path) => /^\/(pkg|node_modules)\//.test(path));
+    const asked = [...requests].filter((path) => /^\/(pkg|node_modules)\/.*\.(m?js|wasm)$/.test(path));
     files[side] = asked.map((path) => ({ path, ...sizes(readFileSync(new URL(`.${path}`, ROOT))) }));
   }
   return { threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
