@@ -6,6 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
+use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{Family, pixels};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Weights};
@@ -40,7 +41,7 @@ pub(super) const BLOCK: BlockNames = BlockNames {
 pub(super) fn is_of_another_tower(name: &str) -> bool {
     name.starts_with("text_model.")
         || name.ends_with("embeddings.position_ids")
-        || matches!(name, "text_projection.weight" | "logit_scale" | "logit_bias")
+        || matches!(name, "text_projection.weight" | LOGIT_SCALE | LOGIT_BIAS)
 }
 
 /// The vision tower's own config, which may be within one of both towers.

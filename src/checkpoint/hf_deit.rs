@@ -1,7 +1,7 @@
 //! Hugging Face DeiT: a ViT with a distillation token, and with its teacher a head for it too.
 
 use super::hf;
-use super::hf_vit::{USUAL, read_encoder};
+use super::hf_vit::{USUAL, is_of_pretraining, read_encoder};
 use super::json::Json;
 use super::tensors::Tensors;
 use super::{Family, pixels};
@@ -17,10 +17,7 @@ pub(super) const FAMILY: Family = Family {
         let scope = reader.choose(&["deit.", ""], "embeddings.cls_token");
         read_encoder(config, reader, scope)
     },
-    ignores: |name| {
-        let inner = name.strip_prefix("deit.").unwrap_or(name);
-        inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
-    },
+    ignores: |name| is_of_pretraining(name, "deit."),
     processor: &pixels::DEIT,
     any_size: false,
 };

@@ -18,15 +18,18 @@ pub(super) const FAMILY: Family = Family {
         Ok(config)
     },
     weights: read_weights,
-    ignores: |name| {
-        let inner = name.strip_prefix("vit.").unwrap_or(name);
-        inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
-    },
+    ignores: |name| is_of_pretraining(name, "vit."),
     processor: &pixels::VIT,
     any_size: false,
 };
 
 pub(super) const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None };
+
+/// What a ViT in `scope` was trained with and does not classify with; also DeiT's.
+pub(super) fn is_of_pretraining(name: &str, scope: &str) -> bool {
+    let inner = name.strip_prefix(scope).unwrap_or(name);
+    inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
+}
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     let scope = reader.choose(&["vit.", ""], "embeddings.cls_token");
