@@ -1,4 +1,4 @@
-//! The arithmetic of the forward pass: one operation a file, slices and views in, the caller's buffers out.
+//! The arithmetic of the forward pass and of its gradients: one operation a file, slices and views in, the caller's buffers out.
 //!
 //! Each kernel states its formula, shapes and error bound, and keeps its naive reference in its own tests. None allocates,
 //! none knows the model. Matrices are row-major `ndarray` views whose rows are contiguous.
@@ -15,6 +15,7 @@ pub mod quantize;
 pub mod relu;
 pub mod softmax;
 pub mod swish;
+pub mod unpack;
 
 use crate::simd::F32x4;
 
@@ -138,6 +139,14 @@ pub fn fold(values: &[f32], identity: f32, f: impl Fn(F32x4, F32x4) -> F32x4) ->
         folded = f(folded, F32x4::load(&padded));
     }
     folded
+}
+
+/// Σ a b.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let quads = a.iter().zip(b).map(|(a, b)| F32x4::load(a) * F32x4::load(b));
+    let sum = quads.fold(F32x4::splat(0.0), |sum, product| sum + product);
+    rest_a.iter().zip(rest_b).fold(sum.sum(), |sum, (a, b)| sum + a * b)
 }
 
 /// Writes eight lanes.
