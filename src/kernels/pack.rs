@@ -198,6 +198,11 @@ impl PackedI8 {
         self.panels().map(|(_, panel)| panel.sums())
     }
 
+    /// Inputs.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
     /// Steps a row of activations must hold.
     pub fn steps(&self) -> usize {
         self.k.div_ceil(DEPTH)

@@ -14,10 +14,10 @@ use ndarray::ArrayView2;
 
 /// A linear layer: weights `[out, in]`, packed once, and a bias `[out]`.
 pub struct Linear {
-    matrix: Matrix,
+    pub(super) matrix: Matrix,
     /// In lanes of a tile, zeros past the end.
-    bias: Vec<[f32; TILE_COLUMNS]>,
-    outputs: usize,
+    pub(super) bias: Vec<[f32; TILE_COLUMNS]>,
+    pub(super) outputs: usize,
 }
 
 /// Packed weights.
@@ -84,6 +84,14 @@ impl Linear {
     /// Outputs.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Inputs.
+    pub(super) fn inputs(&self) -> usize {
+        match &self.matrix {
+            Matrix::F32(weights) | Matrix::Unfused(weights) => weights.k(),
+            Matrix::Int8(weights, _) => weights.k(),
+        }
     }
 
     /// Bytes it takes in memory.

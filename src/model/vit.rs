@@ -11,7 +11,7 @@ use super::scratch::Scratch;
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::parallel;
-use ndarray::ArrayView3;
+use ndarray::{ArrayView2, ArrayView3};
 use std::sync::Arc;
 
 /// What a model learned.
@@ -88,16 +88,21 @@ impl Vit {
         }
         let Scratch { stream, pooled, workers, .. } = scratch;
         let token = &mut workers.own().context[..stream.ncols()];
+        self.average(stream.view(), pooled, token);
+        if let Some(norm) = fc_norm {
+            pooled.chunks_exact_mut(token.len()).for_each(|pooled| norm.in_place(pooled, token));
+        }
+    }
+
+    /// The means of the tokens that are pooled, each normalised before; `token`: `[D]`, for one of them.
+    pub(super) fn average(&self, stream: ArrayView2<f32>, pooled: &mut [f32], token: &mut [f32]) {
         for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens()) {
             pooled.fill(0.0);
             for row in rows.clone() {
-                apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
+                apply(&self.weights.norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
                 pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
             }
             pooled.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
-            if let Some(norm) = fc_norm {
-                norm.in_place(pooled, token);
-            }
         }
     }
 
@@ -112,8 +117,7 @@ impl Vit {
         }
 
         // Text features were normalised when they were read, so the head's answers are similarities.
-        let length = || features.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        let scale = if self.config.zero_shot { 1.0 / length() } else { 1.0 };
+        let scale = if self.config.zero_shot { 1.0 / length(features) } else { 1.0 };
         let share = features.len() / heads.len().max(1);
         logits.fill(0.0);
         for (head, features) in heads.iter().zip(features.chunks_exact(share)) {
@@ -130,6 +134,11 @@ impl Vit {
             ))
         })
     }
+}
+
+/// √(Σ x²), never 0.
+pub(super) fn length(x: &[f32]) -> f32 {
+    x.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE)
 }
 
 /// `out = layer(scale · x)`, or `out += …`.
