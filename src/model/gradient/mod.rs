@@ -10,6 +10,8 @@ mod linear;
 mod mlp;
 mod pool;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use super::attention_pool::AttentionPool;
 use super::block::Block;
