@@ -109,7 +109,8 @@ impl GradientSink for GradCam {
         let weights = gradient.slice(s![self.first.., ..]).mean_axis(Axis(0)).expect("there are patches");
         let weights = weights.as_slice().expect("it is contiguous");
         let patches = tokens.slice(s![self.first.., ..]);
-        let value = |patch: ndarray::ArrayView1<f32>| dot(patch.to_slice().expect("rows are contiguous"), weights).max(0.0);
+        let value =
+            |patch: ndarray::ArrayView1<f32>| dot(patch.to_slice().expect("rows are contiguous"), weights).max(0.0);
         self.map = patches.outer_iter().map(value).collect();
     }
 }

@@ -13,7 +13,9 @@ use serde_json::json;
 use std::path::Path;
 use vitscope::Classifier;
 use vitscope::checkpoint::{self, Values};
-use vitscope::explain::{self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape};
+use vitscope::explain::{
+    self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape,
+};
 
 /// What can be shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,9 +123,12 @@ pub fn run(mut classifier: Classifier, input: &Input, view: &View, output: &Path
             bytes
         }
         Kind::Json => {
-            let curves = judged.as_ref().map(|judged| json!({"deletion": judged.deletion, "insertion": judged.insertion}));
+            let curves =
+                judged.as_ref().map(|judged| json!({"deletion": judged.deletion, "insertion": judged.insertion}));
             let data = shown.map.iter().collect::<Vec<_>>();
-            json!({"text": shown.text, "shape": shown.map.shape(), "data": data, "curves": curves}).to_string().into_bytes()
+            json!({"text": shown.text, "shape": shown.map.shape(), "data": data, "curves": curves})
+                .to_string()
+                .into_bytes()
         }
         Kind::Png => png(&classifier, view, &shown, picture.as_ref())?,
     };
@@ -148,7 +153,8 @@ impl View {
         let patches = |values: Vec<f32>| reshaped(values, &shape.grid);
         Ok(match self.method {
             Method::Head => {
-                let map = HeadMap { layer, heads: self.head.parse::<Heads>()?, query, mass: self.mass, clip: self.clip };
+                let map =
+                    HeadMap { layer, heads: self.head.parse::<Heads>()?, query, mass: self.mass, clip: self.clip };
                 let (_, trace) = classifier.trace(pixels)?;
                 let text = format!("attention of {} in layer {layer}, head {}", name(query), self.head);
                 Shown::of_patches(patches(map.compute(&shape, &mut &trace)?), text)
@@ -168,7 +174,12 @@ impl View {
             Method::LogitLens => {
                 let (_, trace) = classifier.trace(pixels)?;
                 let map = classifier.logit_lens(trace.hidden_states.view())?.into_dyn();
-                Shown { map, text: "logits after each layer, the embeddings first".into(), over_patches: false, signed: true }
+                Shown {
+                    map,
+                    text: "logits after each layer, the embeddings first".into(),
+                    over_patches: false,
+                    signed: true,
+                }
             }
             Method::PatchLens => {
                 let target = self.target(classifier, pixels)?;
@@ -200,11 +211,17 @@ impl View {
             }
             Method::Distance => {
                 let (_, trace) = classifier.trace(pixels)?;
-                Shown::of_model(explain::distance(&shape, &mut &trace).into_dyn(), "mean attention distance in pixels, [layer, head]")
+                Shown::of_model(
+                    explain::distance(&shape, &mut &trace).into_dyn(),
+                    "mean attention distance in pixels, [layer, head]",
+                )
             }
             Method::Entropy => {
                 let (_, trace) = classifier.trace(pixels)?;
-                Shown::of_model(explain::entropy(&shape, &mut &trace).into_dyn(), "entropy of attention in nats, [layer, head]")
+                Shown::of_model(
+                    explain::entropy(&shape, &mut &trace).into_dyn(),
+                    "entropy of attention in nats, [layer, head]",
+                )
             }
             Method::Positions => {
                 let text = "cosine similarity of position embeddings, [patch, patch]";
@@ -240,7 +257,10 @@ impl View {
         }
         let labels = &classifier.config().labels;
         labels.iter().position(|label| label.eq_ignore_ascii_case(target)).with_context(|| {
-            format!("no class is called `{target}`. `vitscope classify` shows labels; a number from 0 to {} will do too", labels.len())
+            format!(
+                "no class is called `{target}`. `vitscope classify` shows labels; a number from 0 to {} will do too",
+                labels.len()
+            )
         })
     }
 
@@ -322,7 +342,9 @@ impl Kind {
 fn safetensors(shown: &Shown, judged: Option<&Judged>) -> Result<Vec<u8>> {
     let values = shown.map.iter().copied().collect();
     let mut tensors = vec![("map".into(), shown.map.shape().to_vec(), Values::F32(values))];
-    for (name, curve) in judged.iter().flat_map(|judged| [("deletion", &judged.deletion), ("insertion", &judged.insertion)]) {
+    for (name, curve) in
+        judged.iter().flat_map(|judged| [("deletion", &judged.deletion), ("insertion", &judged.insertion)])
+    {
         tensors.push((name.into(), vec![curve.len()], Values::F32(curve.clone())));
     }
     Ok(checkpoint::write(tensors, None)?)
@@ -338,9 +360,7 @@ fn png(classifier: &Classifier, view: &View, shown: &Shown, picture: Option<&Pic
     let [rows, columns] = [shown.map.shape()[0], shown.map.shape()[1]];
     let map = Map { values, rows, columns, colours, signed: shown.signed };
     let under = match picture.filter(|_| shown.over_patches) {
-        Some(Picture(photo)) => {
-            Some((photo, classifier.region(photo.width() as usize, photo.height() as usize)?))
-        }
+        Some(Picture(photo)) => Some((photo, classifier.region(photo.width() as usize, photo.height() as usize)?)),
         None => None,
     };
     render(&map, under, &view.look)
