@@ -1,7 +1,7 @@
 //! What patch tokens say: their principal components, and which are alike.
 
 use super::principal::Principal;
-use super::rows::{mean, rows};
+use super::rows::{add, rows};
 use super::shape::{Query, Shape};
 use crate::error::Result;
 use crate::kernels::dot::dot;
@@ -14,14 +14,13 @@ pub fn features(shape: &Shape, tokens: ArrayView2<f32>) -> Result<Array2<f32>> {
     Ok(Principal::new(patches.to_owned(), 3)?.scores)
 }
 
-/// Cosine similarity `[N]` of the query's token with each patch's; of all patches their mean. `tokens`: `[T, D]` of a layer.
+/// Cosine similarity `[N]` of the query's token with each patch's; of several tokens the mean. `tokens`: `[T, D]` of a layer.
 pub fn similarity(shape: &Shape, tokens: ArrayView2<f32>, query: Query) -> Result<Vec<f32>> {
     let queries = shape.query_tokens(query)?;
-    let query = mean(tokens.slice(s![queries, ..]));
-    Ok(rows(tokens.slice(s![shape.prefix.len().., ..])).map(|patch| cosine(&query, patch)).collect())
-}
-
-/// x · y / (|x| |y|); 0 where one of them is 0.
-fn cosine(x: &[f32], y: &[f32]) -> f32 {
-    dot(x, y) / (dot(x, x) * dot(y, y)).sqrt().max(f32::MIN_POSITIVE)
+    let share = 1.0 / queries.len() as f32;
+    let inverse_length = |x: &[f32]| 1.0 / dot(x, x).sqrt().max(f32::MIN_POSITIVE);
+    let mut direction = vec![0.0; tokens.ncols()];
+    rows(tokens.slice(s![queries, ..])).for_each(|query| add(&mut direction, share * inverse_length(query), query));
+    let patches = rows(tokens.slice(s![shape.prefix.len().., ..]));
+    Ok(patches.map(|patch| dot(&direction, patch) * inverse_length(patch)).collect())
 }
