@@ -4,9 +4,10 @@ use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
 use crate::explain::Trace;
 use crate::kernels::softmax::softmax_in_place;
-use crate::model::{Config, Precision, Scratch, Sink};
+use crate::model::{Config, GradientSink, Precision, Scratch, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
+use ndarray::ArrayView3;
 
 /// A loaded model with the memory to run it.
 pub struct Classifier {
@@ -97,6 +98,17 @@ impl Classifier {
         let mut trace = Trace::new(&self.loaded.vit.config)?;
         let logits = self.watch(pixel_values, &mut trace)?;
         Ok((logits, trace))
+    }
+
+    /// The backward pass of logit `target` down to block `down_to`, from the hidden states `[L + 1, T, D]` of a pass, while `sink` watches.
+    pub fn backward(
+        &self,
+        hidden_states: ArrayView3<f32>,
+        target: usize,
+        down_to: usize,
+        sink: &mut dyn GradientSink,
+    ) -> Result<()> {
+        self.loaded.vit.backward(hidden_states, target, down_to, sink)
     }
 
     /// The `k` most probable classes of `logits`, best first; equal scores in the order of their index.
