@@ -50,11 +50,6 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
-    /// What adds to the scores of head `index` in a block of queries, `first` being its first, where a model has biases.
-    pub(super) fn add_bias(&self, index: usize, first: usize) -> Option<impl Fn(usize, &mut [f32])> {
-        self.bias.as_ref().map(|bias| move |row: usize, scores: &mut [f32]| bias.add_to(index, first + row, scores))
-    }
-
     /// `stream += projection(heads)` for a block of tokens, `first` being its first; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
     pub(super) fn add_to(
         &self,
@@ -76,8 +71,10 @@ impl Attention {
                 Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
                 None => (attention.slice_mut(s![..rows, ..]), false),
             };
-            let bias = self.add_bias(index, first);
-            let bias = bias.as_ref().map(|bias| bias as &AddBias);
+            let add_bias = |row: usize, scores: &mut [f32]| {
+                self.bias.iter().for_each(|bias| bias.add_to(index, first + row, scores));
+            };
+            let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");

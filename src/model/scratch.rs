@@ -108,7 +108,7 @@ impl<T> PerThread<T> {
 }
 
 /// `[rows, columns]` of zeros.
-pub(super) fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
+fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
     let buffer = zeros(what, &[rows, columns])?;
     Ok(Array2::from_shape_vec((rows, columns), buffer).expect("the buffer has this many elements"))
 }
