@@ -120,7 +120,9 @@ impl Vit {
 
     /// The means of the tokens that are pooled, each normalised before; `token`: `[D]`, for one of them.
     pub(super) fn average(&self, stream: &[f32], pooled: &mut [f32], token: &mut [f32]) {
-        for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.len() / token.len())) {
+        for (pooled, rows) in
+            pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.len() / token.len()))
+        {
             pooled.fill(0.0);
             for row in rows.clone() {
                 apply(&self.weights.norm, &stream[row * token.len()..][..token.len()], token);
