@@ -1,40 +1,11 @@
 //! From a logit to the last residual stream.
 
-use super::Tape;
 use super::linear::{add, multiply, row};
-use crate::alloc::zeros;
-use crate::error::Result;
+use super::tape::{HeadTape, Tape};
 use crate::kernels::dot::dot;
-use crate::model::config::Config;
+use crate::kernels::softmax::scale_in_place;
 use crate::model::linear::Then;
 use crate::model::vit::{Vit, Weights, length};
-
-/// Buffers for what is pooled and for features.
-pub(super) struct HeadTape {
-    /// What is pooled, before `fc_norm`.
-    average: Vec<f32>,
-    /// What is pooled, then the gradient by it.
-    pooled: Vec<f32>,
-    /// What the head reads.
-    features: Vec<f32>,
-    /// The gradient by that.
-    gradient: Vec<f32>,
-    /// `[D]`.
-    token: Vec<f32>,
-}
-
-impl HeadTape {
-    pub fn new(config: &Config) -> Result<Self> {
-        let buffer = |size: usize| zeros("features", &[size]);
-        Ok(Self {
-            average: buffer(config.pooled_size())?,
-            pooled: buffer(config.pooled_size())?,
-            features: buffer(config.feature_size())?,
-            gradient: buffer(config.feature_size())?,
-            token: buffer(config.hidden_size)?,
-        })
-    }
-}
 
 impl Vit {
     /// Writes the gradient of logit `target` by the last residual stream, `stream`, to `tape.gradient`.
@@ -43,9 +14,9 @@ impl Vit {
         if self.config.zero_shot {
             self.recompute_features(stream, head, tape);
         } else if let Some(pool) = pool {
-            pool.recompute(norm, stream, &mut head.pooled, tape);
+            pool.recompute(norm, stream, head.pooled, tape);
         } else {
-            self.average(stream, &mut head.average, &mut head.token);
+            self.average(stream, head.average, head.token);
         }
 
         let HeadTape { average, pooled, features, gradient, token } = head;
@@ -62,7 +33,7 @@ impl Vit {
         }
         match pool {
             Some(pool) => pool.backward(norm, stream, pooled, tape),
-            None => self.average_backward(stream, average, pooled, token, &mut tape.gradient),
+            None => self.average_backward(stream, average, pooled, token, tape.gradient),
         }
     }
 
@@ -103,7 +74,7 @@ impl Vit {
             if let Some(norm) = fc_norm {
                 norm.backward(average, pooled);
             }
-            pooled.iter_mut().for_each(|gradient| *gradient /= tokens.len() as f32);
+            scale_in_place(pooled, 1.0 / tokens.len() as f32);
             for index in tokens {
                 token.copy_from_slice(pooled);
                 if let Some(norm) = norm {

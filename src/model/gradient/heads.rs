@@ -1,16 +1,15 @@
 //! The gradient of scaled dot-product attention, head by head: of a block, or of the one query that pools.
 
 use super::linear::{Product, for_each_row, view};
+use super::tape::Heads;
 use crate::alloc::zeros;
 use crate::error::Result;
 use crate::kernels::attention::{AddBias, AttendScratch, PackedHead, Wanted, attend};
 use crate::kernels::pack::PackedF32;
 use crate::kernels::softmax::softmax_backward;
 use crate::model::activations::Input;
-use crate::model::config::Config;
 use crate::model::linear::Then;
 use crate::model::relative_bias::RelativeBias;
-use crate::model::scratch::PerThread;
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -39,101 +38,56 @@ impl<'a> Qkv<'a> {
     }
 }
 
-/// All heads of a layer, with T keys each.
-pub(super) struct Heads {
-    /// `[heads, Q, T]`.
-    pub probabilities: Vec<f32>,
-    /// `[heads, Q, T]` the gradient by them.
-    pub gradient: Vec<f32>,
-    own: Vec<HeadTape>,
-    /// One a thread.
-    workers: PerThread<HeadWorker>,
-    tokens: usize,
-    size: usize,
-}
-
-/// What belongs to one head.
-struct HeadTape {
-    packed: PackedHead,
-    /// `[Q, d_k]` what it gathers, then the gradient by its queries.
-    q: Vec<f32>,
-    /// `[d_k, T]` the gradients by keys and by values: this way round, a block of queries adds to them in one product.
-    k: Vec<f32>,
-    v: Vec<f32>,
-}
-
-impl Heads {
-    pub fn new(config: &Config) -> Result<Self> {
-        let (tokens, size, heads) = (config.tokens(), config.head_size(), config.heads);
-        let head = || {
-            let buffer = || zeros("gradients of a head", &[tokens, size]);
-            Ok(HeadTape { packed: PackedHead::f32(tokens, size)?, q: buffer()?, k: buffer()?, v: buffer()? })
-        };
-        Ok(Self {
-            probabilities: zeros("attention", &[heads, tokens, tokens])?,
-            gradient: zeros("gradients of attention", &[heads, tokens, tokens])?,
-            own: (0..heads).map(|_| head()).collect::<Result<_>>()?,
-            workers: PerThread::new(|| HeadWorker::new(tokens, size))?,
-            tokens,
-            size,
-        })
-    }
-
+impl Heads<'_> {
     /// Computes probabilities again, and `context` `[Q, D]`, what the heads gather.
     pub fn recompute(&mut self, qkv: Qkv<'_>, bias: Option<&RelativeBias>, context: &mut [f32]) {
-        let Self { probabilities, own, workers, tokens, size, .. } = self;
-        let (size, queries) = (*size, qkv.q.nrows());
-        let mut heads: Vec<_> = own.iter_mut().zip(probabilities.chunks_exact_mut(queries * *tokens)).collect();
-        parallel::for_each(&mut heads, &|index, (own, p)| {
+        let (size, tokens) = (self.size, self.tokens);
+        let (width, workers) = (qkv.q.ncols(), &self.workers);
+        let own = self.own.chunks_exact_mut(3 * tokens * size);
+        let mut heads: Vec<_> = self.probabilities.chunks_exact_mut(qkv.q.nrows() * tokens).zip(own).collect();
+        parallel::for_each(&mut heads, &|index, (p, own)| {
             workers.own().recompute(index, qkv.head(index, size), bias, own, p);
         });
-        for_each_row(context, own.len() * size, &|token, context| {
-            let parts = context.chunks_exact_mut(size).zip(&*own);
-            parts.for_each(|(context, head)| context.copy_from_slice(&head.q[token * size..][..size]));
-        });
+        self.gather(context, width, 0);
     }
 
     /// From the gradient by what the heads gather, `context` `[Q, D]`, to those by the probabilities and by what was read.
     ///
     /// `out`: `[T, 3 D]`, as queries, keys and values of a block are, or `[T, 2 D]`, keys and values alone.
     pub fn backward(&mut self, qkv: Qkv<'_>, context: &[f32], out: &mut [f32]) {
-        let Self { probabilities, gradient, own, workers, tokens, size } = self;
-        let (size, tokens, all) = (*size, *tokens, qkv.q.nrows() * *tokens);
-        let context = view(context, qkv.q.ncols());
-        let mut heads: Vec<_> = own.iter_mut().zip(gradient.chunks_exact_mut(all)).collect();
-        parallel::for_each(&mut heads, &|index, (own, gradient)| {
+        let (size, tokens) = (self.size, self.tokens);
+        let (width, workers, all) = (qkv.q.ncols(), &self.workers, qkv.q.nrows() * tokens);
+        let own = self.own.chunks_exact_mut(3 * tokens * size);
+        let mut heads: Vec<_> = self.gradient.chunks_exact_mut(all).zip(own).collect();
+        let probabilities = &*self.probabilities;
+        parallel::for_each(&mut heads, &|index, (gradient, own)| {
             let p = view(&probabilities[index * all..][..all], tokens);
-            let context = columns(context, index * size, size);
+            let context = columns(view(context, width), index * size, size);
             workers.own().backward(qkv.head(index, size), p, context, own, gradient);
         });
-        let width = out.len() / tokens;
+        let parts = out.len() / (tokens * width);
+        self.gather(out, parts * width, 3 - parts);
+    }
+
+    /// Writes what the heads have of their own, from part `first` on, side by side to rows of `out`, each `width` long.
+    fn gather(&self, out: &mut [f32], width: usize, first: usize) {
+        let Self { own, tokens, size, .. } = self;
+        let heads = own.len() / (3 * tokens * size);
         for_each_row(out, width, &|token, out| {
-            let (q, kv) = out.split_at_mut(width - 2 * own.len() * size);
-            let (k, v) = kv.split_at_mut(own.len() * size);
-            q.chunks_exact_mut(size).zip(&*own).for_each(|(q, own)| q.copy_from_slice(&own.q[token * size..][..size]));
-            for (part, values) in [(k, HeadTape::k as fn(&HeadTape) -> &[f32]), (v, HeadTape::v)] {
-                for (part, own) in part.chunks_exact_mut(size).zip(&*own) {
-                    let values = values(own)[token..].iter().step_by(tokens);
-                    part.iter_mut().zip(values).for_each(|(part, value)| *part = *value);
-                }
+            for (number, out) in out.chunks_exact_mut(*size).enumerate() {
+                let (part, head) = (first + number / heads, number % heads);
+                let (start, step) = if part == 0 { (token * size, 1) } else { (token, *tokens) };
+                let values = own[(3 * head + part) * tokens * size..][start..].iter().step_by(step);
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
             }
         });
     }
 }
 
-impl HeadTape {
-    fn k(&self) -> &[f32] {
-        &self.k
-    }
-
-    fn v(&self) -> &[f32] {
-        &self.v
-    }
-}
-
 /// Buffers of one thread for one head of T tokens, in blocks of B queries.
-struct HeadWorker {
+pub(super) struct HeadWorker {
     /// For the forward pass.
+    packed: PackedHead,
     attend: AttendScratch,
     /// x ↦ x Vᵀ, d_k → T.
     values: Product,
@@ -148,9 +102,10 @@ struct HeadWorker {
 }
 
 impl HeadWorker {
-    fn new(tokens: usize, size: usize) -> Result<Self> {
+    pub fn new(tokens: usize, size: usize) -> Result<Self> {
         let block = QUERIES.min(tokens);
         Ok(Self {
+            packed: PackedHead::f32(tokens, size)?,
             attend: AttendScratch::new(block, tokens, size)?,
             values: Product::new(tokens, PackedF32::steps(tokens, size))?,
             keys: Product::new(size, PackedF32::steps(size, tokens))?,
@@ -160,18 +115,11 @@ impl HeadWorker {
         })
     }
 
-    /// Fills `p`, the probabilities `[Q, T]`, and `own.q` with what the head gathers.
-    fn recompute(
-        &mut self,
-        index: usize,
-        head: Head<'_>,
-        bias: Option<&RelativeBias>,
-        own: &mut HeadTape,
-        p: &mut [f32],
-    ) {
+    /// Fills `p`, the probabilities `[Q, T]`, and the first part of `own` with what the head gathers.
+    fn recompute(&mut self, index: usize, head: Head<'_>, bias: Option<&RelativeBias>, own: &mut [f32], p: &mut [f32]) {
         let (queries, size) = head.q.dim();
         let tokens = head.k.nrows();
-        own.packed.pack(head.k, head.v);
+        self.packed.pack(head.k, head.v);
         for first in (0..queries).step_by(QUERIES) {
             let q = rows(head.q, first, QUERIES);
             let p = ArrayViewMut2::from_shape((q.nrows(), tokens), &mut p[first * tokens..][..q.nrows() * tokens]);
@@ -179,8 +127,8 @@ impl HeadWorker {
                 bias.into_iter().for_each(|bias| bias.add_to(index, first + row, None, scores));
             };
             let wanted = Wanted { probabilities: true, bias: bias.is_some().then_some(&add_bias as &AddBias) };
-            let context = &mut own.q[first * size..];
-            attend(q, &own.packed, &mut self.attend, p.expect("the slice has this size"), wanted, context, size);
+            let context = &mut own[first * size..];
+            attend(q, &self.packed, &mut self.attend, p.expect("the slice has this size"), wanted, context, size);
         }
     }
 
@@ -193,7 +141,7 @@ impl HeadWorker {
         head: Head<'_>,
         p: ArrayView2<f32>,
         context: ArrayView2<f32>,
-        own: &mut HeadTape,
+        own: &mut [f32],
         p_gradient: &mut [f32],
     ) {
         let Self { values, keys, block, scores, turned, .. } = self;
@@ -201,14 +149,15 @@ impl HeadWorker {
         let tokens = head.k.nrows();
         let scale = 1.0 / (size as f32).sqrt();
         let (values, keys) = (values.rows(head.v), keys.columns(head.k));
-        own.k.fill(0.0);
-        own.v.fill(0.0);
+        let (q_gradient, kv_gradient) = own.split_at_mut(tokens * size);
+        kv_gradient.fill(0.0);
+        let (k_gradient, v_gradient) = kv_gradient.split_at_mut(tokens * size);
         for first in (0..queries).step_by(QUERIES) {
             let (p, q, context) =
                 (rows(p, first, QUERIES), rows(head.q, first, QUERIES), rows(context, first, QUERIES));
             let p_gradient = &mut p_gradient[first * tokens..][..p.len()];
             values.forward(Input::F32(context), Then::Store, p_gradient);
-            block.columns(p).forward(turn(context, turned), Then::Add, &mut own.v);
+            block.columns(p).forward(turn(context, turned), Then::Add, v_gradient);
 
             let scores = &mut scores[..p.len()];
             let p = p.to_slice().expect("whole rows").chunks_exact(tokens);
@@ -216,8 +165,8 @@ impl HeadWorker {
                 softmax_backward(p, g, scale, out);
             }
             let scores = view(scores, tokens);
-            keys.forward(Input::F32(scores), Then::Store, &mut own.q[first * size..][..q.len()]);
-            block.columns(scores).forward(turn(q, turned), Then::Add, &mut own.k);
+            keys.forward(Input::F32(scores), Then::Store, &mut q_gradient[first * size..][..q.len()]);
+            block.columns(scores).forward(turn(q, turned), Then::Add, k_gradient);
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The gradient of an MLP.
 
 use super::linear::{Products, add, for_each_row, multiply, normalise, normalise_backward, row};
-use crate::alloc::zeros;
-use crate::error::Result;
+use super::tape::MlpTape;
 use crate::model::activation::Activation;
-use crate::model::config::Config;
 use crate::model::linear::Then;
 use crate::model::mlp::Mlp;
 use crate::model::norm::LayerNorm;
@@ -12,20 +10,7 @@ use crate::model::norm::LayerNorm;
 /// Values at a time of what needs a copy.
 const CHUNK: usize = 64;
 
-/// Buffers for T tokens of MLP width M.
-pub(super) struct MlpTape {
-    /// `[T, M]`, or `[T, 2 M]` of a gated one: what fc1 gives, then the gradient by it.
-    hidden: Vec<f32>,
-    /// `[T, M]`: what fc2 reads, or the gradient by it.
-    active: Vec<f32>,
-}
-
-impl MlpTape {
-    pub fn new(config: &Config) -> Result<Self> {
-        let buffer = |width: usize| zeros("the MLP's hidden layer", &[config.tokens(), width]);
-        Ok(Self { hidden: buffer(config.mlp_outputs())?, active: buffer(config.mlp_size)? })
-    }
-
+impl MlpTape<'_> {
     /// Computes fc1(norm(x)) again; `x`: `[rows, D]`, `branch`: `[rows, D]`, what fc1 reads afterwards.
     pub fn recompute(&mut self, mlp: &Mlp, norm: &LayerNorm, x: &[f32], branch: &mut [f32], products: &mut Products) {
         let width = norm.weight.len();

@@ -11,63 +11,20 @@ mod linear;
 mod mlp;
 mod pool;
 mod sink;
+mod tape;
 #[cfg(test)]
 mod tests;
 
-use super::attention_pool::AttentionPool;
 use super::block::Block;
-use super::linear::{Linear, Then};
-use super::vit::{Vit, Weights};
-use crate::alloc::zeros;
+use super::linear::Then;
+use super::vit::Vit;
 use crate::error::{Error, Result};
 use crate::parallel;
-use attention::AttentionTape;
-use head::HeadTape;
-use linear::{Products, add, multiply, normalise, normalise_backward, row, view};
-use mlp::MlpTape;
+use linear::{add, multiply, normalise, normalise_backward, row, view};
 use ndarray::ArrayView3;
+use tape::{Memory, Tape};
 
 pub use sink::GradientSink;
-
-/// What is computed again of one block, and the gradients on their way through it: T tokens of width D.
-struct Tape {
-    products: Products,
-    attention: AttentionTape,
-    mlp: MlpTape,
-    /// `[T, D]` what the first norm gives.
-    normalised: Vec<f32>,
-    /// `[T, D]` the stream between attention and MLP.
-    between: Vec<f32>,
-    /// `[T, D]` what goes into a linear layer of a branch, and the gradient by it.
-    branch: Vec<f32>,
-    /// `[T, D]` the gradient by the stream.
-    gradient: Vec<f32>,
-}
-
-impl Tape {
-    fn new(vit: &Vit) -> Result<Self> {
-        let Vit { config, weights } = vit;
-        let stream = || zeros("the residual stream", &[config.tokens(), config.hidden_size]);
-        Ok(Self {
-            products: Products::new(layers(weights))?,
-            attention: AttentionTape::new(
-                config,
-                weights.blocks.iter().any(|block| block.attention.qk_norm.is_some()),
-            )?,
-            mlp: MlpTape::new(config)?,
-            normalised: stream()?,
-            between: stream()?,
-            branch: stream()?,
-            gradient: stream()?,
-        })
-    }
-}
-
-/// Every layer that a gradient goes through.
-fn layers(weights: &Weights) -> impl Iterator<Item = &Linear> {
-    let pool = weights.pool.iter().flat_map(AttentionPool::layers);
-    weights.blocks.iter().flat_map(Block::layers).chain(pool).chain(&weights.projection)
-}
 
 impl Vit {
     /// The gradient of logit `target`, from the head down to block `down_to`, which `sink` watches.
@@ -82,15 +39,16 @@ impl Vit {
         sink: &mut dyn GradientSink,
     ) -> Result<()> {
         let states = self.check(hidden_states, target, down_to)?;
-        let (mut head, mut tape) = (HeadTape::new(&self.config)?, Tape::new(self)?);
+        let mut memory = Memory::new(self)?;
+        let (mut tape, mut head) = Tape::new(self, &mut memory)?;
         let (width, layers) = (self.config.hidden_size, self.weights.blocks.len());
         let stream = |depth: usize| row(states, depth, &states[..self.config.tokens() * width]);
         parallel::awake(|| {
             self.head_backward(stream(layers), target, &mut head, &mut tape);
-            sink.hidden_state(layers, view(&tape.gradient, width));
+            sink.hidden_state(layers, view(tape.gradient, width));
             for layer in (down_to..layers).rev() {
                 self.weights.blocks[layer].backward(stream(layer), &mut tape, layer, sink);
-                sink.hidden_state(layer, view(&tape.gradient, width));
+                sink.hidden_state(layer, view(tape.gradient, width));
             }
         });
         Ok(())
@@ -139,9 +97,9 @@ impl Block {
         attention.backward(&self.attention, branch);
         let shape = (self.attention.heads, stream.len() / width, stream.len() / width);
         let matrices = |values| ArrayView3::from_shape(shape, values).expect("the buffer has this size");
-        sink.attention(layer, matrices(&attention.heads.probabilities), matrices(&attention.heads.gradient));
+        sink.attention(layer, matrices(attention.heads.probabilities), matrices(attention.heads.gradient));
 
-        multiply(products.backward(&self.attention.qkv), &attention.qkv_gradient, Then::Store, branch);
+        multiply(products.backward(&self.attention.qkv), attention.qkv_gradient, Then::Store, branch);
         sink.normalised(layer, view(normalised, width), view(branch, width));
         normalise_backward(&self.norm1, stream, branch);
         add(gradient, branch);

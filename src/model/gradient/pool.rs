@@ -1,8 +1,8 @@
 //! The gradient of pooling by attention.
 
-use super::Tape;
 use super::heads::Qkv;
 use super::linear::{multiply, normalise, normalise_backward, view};
+use super::tape::Tape;
 use crate::model::attention_pool::AttentionPool;
 use crate::model::linear::Then;
 use crate::model::norm::LayerNorm;
