@@ -1,11 +1,15 @@
+import { checkAttribution, checkCurves } from './attribution.js';
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK, checkWhole } from './checks.js';
 import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
+import { filterCount } from './learned.js';
+import { logitLens, patchLens } from './lenses.js';
 import { JobQueue } from './queue.js';
 import { normaliseSource, readSource } from './source.js';
-import { fetchModule } from './wasm.js';
+import { Trace } from './trace.js';
+import { fetchModule, loadViews } from './wasm.js';
 
 /**
  * @typedef {import('../index.js').ImageSource} ImageSource
@@ -16,12 +20,12 @@ import { fetchModule } from './wasm.js';
  * @typedef {import('../index.js').Memory} Memory
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Classification} Classification
- * @typedef {import('../index.js').Trace} Trace
+ * @typedef {import('./trace.js').Views} Views
  */
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
  */
 export class Vitscope {
   #bridge;
@@ -29,15 +33,20 @@ export class Vitscope {
   #config;
   #backend;
   #memory;
+  #startViews;
+  /** @type {Promise<Views> | undefined} */
+  #views;
 
   /**
    * @param {WorkerBridge} bridge
    * @param {JobQueue} queue
    * @param {{config: ModelConfig, backend: Backend, memory: Memory}} loaded
+   * @param {(config: ModelConfig) => Promise<Views>} startViews
    */
-  constructor(bridge, queue, { config, backend, memory }) {
+  constructor(bridge, queue, { config, backend, memory }, startViews) {
     this.#bridge = bridge;
     this.#queue = queue;
+    this.#startViews = startViews;
     this.#config = Object.freeze(config);
     this.#backend = Object.freeze(backend);
     this.#memory = memory;
@@ -67,7 +76,8 @@ export class Vitscope {
     try {
       const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
       const files = readSource(parts, { signal: downloads.signal, onProgress: report });
-      return new Vitscope(bridge, queue, await bridge.load({ backend, options, module, files }, report));
+      const loaded = await bridge.load({ backend, options, module, files }, report);
+      return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       stop(error);
       throw error;
@@ -93,17 +103,63 @@ export class Vitscope {
    * @param {RunOptions} [options]
    * @returns {Promise<Classification>}
    */
-  classify(image, options) {
-    return this.#run('classify', image, options);
+  async classify(image, { topK = 5, signal } = {}) {
+    checkTopK(topK);
+    return this.#run('classify', [{ topK }], { image, signal });
   }
 
   /**
    * @param {ImageSource} image
    * @param {RunOptions} [options]
-   * @returns {Promise<Trace>}
+   * @returns {Promise<any>}
    */
-  trace(image, options) {
-    return this.#run('trace', image, options);
+  async trace(image, { topK = 5, signal } = {}) {
+    checkTopK(topK);
+    // What shows the views starts while the model runs, here and not in `load`: a page that only classifies never pays for it.
+    this.#views ??= this.#startViews(this.#config).catch((error) => {
+      this.#views = undefined; // it may be tried again
+      throw error;
+    });
+    this.#views.catch(() => {});
+    return this.#run('trace', [{ topK }], { image, signal, read: async (answer) => answer && new Trace(answer, /** @type {any} */ (await this.#views), this.#lenses) });
+  }
+
+  /** @type {import('./trace.js').Lenses} */
+  #lenses = {
+    logitLens: async (trace) => {
+      const { args, read } = logitLens(this.#config, trace);
+      return read(await this.#run('logits', args));
+    },
+    patchLens: async (trace, choice) => {
+      const { args, read } = patchLens(this.#config, trace, choice);
+      return read(await this.#run('patchLogits', args));
+    },
+  };
+
+  /**
+   * @param {ImageSource} image
+   * @param {import('../index.js').AttributeOptions & import('../index.js').PassesOptions} [options]
+   */
+  async attribute(image, { signal, onProgress, ...options } = {}) {
+    return this.#run('attributing', [checkAttribution(options, this.#config)], { image, signal, onProgress });
+  }
+
+  /**
+   * @param {ImageSource} image
+   * @param {import('../index.js').ViewMap} map
+   * @param {import('../index.js').CurvesOptions & import('../index.js').PassesOptions} [options]
+   */
+  async curves(image, map, { signal, onProgress, ...options } = {}) {
+    return this.#run('curving', [checkCurves(map, options, this.#config)], { image, signal, onProgress });
+  }
+
+  async positionSimilarity() {
+    return this.#run('positionSimilarity', []);
+  }
+
+  /** @param {{count?: number}} [options] */
+  async patchFilters({ count = filterCount(this.#config) } = {}) {
+    return this.#run('patchFilters', [{ count: checkWhole('count', count) }]);
   }
 
   /** Ends the worker and so frees all of the model's memory at once; nothing else would before the page is left. */
@@ -114,18 +170,22 @@ export class Vitscope {
   }
 
   /**
-   * @param {'classify' | 'trace'} type
-   * @param {ImageSource} source
-   * @param {RunOptions} [options]
+   * Has the worker's engine run a method, in turn.
+   * @param {import('./bridge.js').Method} method
+   * @param {any[]} args
+   * @param {{image?: ImageSource, signal?: AbortSignal, onProgress?: (passes: any) => void, read?: (answer: any) => any}} [options]
+   *   read: what becomes of its answer, still in its turn
+   * @returns {Promise<any>}
    */
-  async #run(type, source, { topK = 5, signal } = {}) {
-    checkTopK(topK);
+  #run(method, args, { signal, onProgress, read = (answer) => answer, ...source } = {}) {
     return this.#queue.add(
-      (jobSignal) => prepareImage(source, jobSignal),
+      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal) : { image: undefined, transfer: [] }),
       async ({ image, transfer }, jobSignal) => {
-        const { answer, memory } = await this.#bridge.request({ type, image, topK }, { transfer, signal: jobSignal }).catch(untransferable);
+        // Nobody hears of passes that were under way when the caller lost interest.
+        const report = (/** @type {any} */ passes) => jobSignal.aborted || onProgress?.(passes);
+        const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
-        return answer;
+        return read(answer);
       },
       signal,
     );

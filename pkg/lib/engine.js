@@ -1,12 +1,18 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
-import { VitscopeError, closed, fromEngine } from './errors.js';
+import { attribute, checkAttribution, checkCurves, curves, finish } from './attribution.js';
+import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK, checkWhole } from './checks.js';
+import { VitscopeError, closed, guard } from './errors.js';
 import { chooseBackend } from './features.js';
-import { normaliseSource, readSource, release } from './source.js';
-import { loadWasm } from './wasm.js';
+import { filterCount, filterMaps, positionMap } from './learned.js';
+import { logitLens, patchLens } from './lenses.js';
 import { nameClasses } from './names.js';
+import { normaliseSource, readSource, release } from './source.js';
+import { Trace } from './trace.js';
+import { loadWasm, viewsOf } from './wasm.js';
 
 export { VitscopeError } from './errors.js';
+export { toJSON, toNpy, toPNG } from './export.js';
+export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
 
 /**
  * @typedef {import('../index.js').ModelConfig} ModelConfig
@@ -21,7 +27,7 @@ export { VitscopeError } from './errors.js';
 
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
- * @implements {Pick<import('../engine.js').Engine, 'config' | 'backend' | 'memory' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../engine.js').Engine, 'config' | 'backend' | 'memory' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
  */
 export class Engine {
   /** @type {WasmEngine | undefined} */
@@ -32,17 +38,19 @@ export class Engine {
   #backend;
   #memory;
   #weightBytes;
+  #views;
 
   /**
    * @param {WasmEngine} wasm
    * @param {Instance} instance
    */
-  constructor(wasm, { backend, memory }) {
+  constructor(wasm, { backend, memory, Views }) {
     this.#wasm = wasm;
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
     this.#backend = backend;
     this.#memory = memory;
     this.#weightBytes = wasm.weightBytes;
+    this.#views = viewsOf(Views, this.#config);
   }
 
   /**
@@ -127,7 +135,79 @@ export class Engine {
    * @returns {any} with a crop for an image, without for pixel values: engine.d.ts tells the two apart
    */
   trace(image, { topK = 5 } = {}) {
-    return this.#run(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));
+    return new Trace(this.#run(image, topK, (wasm, pixels) => wasm.trace(pixels, topK)), this.#views, this.#lenses);
+  }
+
+  /** @type {import('./trace.js').Lenses} */
+  #lenses = {
+    logitLens: (trace) => {
+      const { args, read } = logitLens(this.#config, trace);
+      return read(this.logits(...args));
+    },
+    patchLens: (trace, choice) => {
+      const { args, read } = patchLens(this.#config, trace, choice);
+      return read(this.patchLogits(...args));
+    },
+  };
+
+  /** @param {Float32Array} hiddenStates */
+  logits(hiddenStates) {
+    return this.#call((wasm) => wasm.logitLens(hiddenStates));
+  }
+
+  /**
+   * @param {Float32Array} stream a layer's tokens
+   * @param {number} target
+   */
+  patchLogits(stream, target) {
+    return this.#call((wasm) => wasm.patchLens(stream, target));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('../engine.js').SyncAttributeOptions} [options]
+   * @returns {any}
+   */
+  attribute(image, { onProgress, ...options } = {}) {
+    const request = checkAttribution(options, this.#config);
+    return finish(this.attributing(image, request), onProgress);
+  }
+
+  /**
+   * Pass by pass, for a worker that must hear of an abort meanwhile.
+   * @param {ImageLike | Float32Array} image
+   * @param {import('./attribution.js').AttributionRequest} request
+   */
+  attributing(image, request) {
+    return attribute((work) => this.#call(work), this.#config, this.#input(image), request);
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('../index.js').ViewMap} map
+   * @param {import('../engine.js').SyncCurvesOptions} [options]
+   */
+  curves(image, map, { onProgress, ...options } = {}) {
+    const request = checkCurves(map, options, this.#config);
+    return finish(this.curving(image, request), onProgress);
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('./attribution.js').CurvesRequest} request
+   */
+  curving(image, request) {
+    return curves((work) => this.#call(work), this.#config, this.#input(image), request);
+  }
+
+  positionSimilarity() {
+    return positionMap(this.#config, this.#call((wasm) => wasm.positions()));
+  }
+
+  /** @param {{count?: number}} [options] */
+  patchFilters({ count = filterCount(this.#config) } = {}) {
+    checkWhole('count', count);
+    return filterMaps(this.#config, this.#call((wasm) => wasm.filters(count)));
   }
 
   /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
@@ -137,6 +217,15 @@ export class Engine {
     // After a trap the memory may be inconsistent: leave it to go with the worker or process.
     if (!this.#dead) wasm?.free();
     this.#dead ??= closed();
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @returns {import('./attribution.js').Input}
+   */
+  #input(image) {
+    if (image instanceof Float32Array) return { pixels: image };
+    return { pixels: this.preprocess(image), crop: this.crop(image.width, image.height) };
   }
 
   /**
@@ -171,18 +260,5 @@ export class Engine {
       if (error instanceof VitscopeError && error.code === 'crashed') this.#dead = error;
       throw error;
     }
-  }
-}
-
-/**
- * @template T
- * @param {() => T} work
- * @returns {T}
- */
-function guard(work) {
-  try {
-    return work();
-  } catch (error) {
-    throw fromEngine(error);
   }
 }
