@@ -2,11 +2,12 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
-use crate::explain::Trace;
+use crate::explain::{self, Dropping, Trace};
 use crate::kernels::softmax::softmax_in_place;
 use crate::model::{Config, Precision, Scratch, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
+use ndarray::{Array2, ArrayView2, ArrayView3};
 
 /// A loaded model with the memory to run it.
 pub struct Classifier {
@@ -97,6 +98,65 @@ impl Classifier {
         let mut trace = Trace::new(&self.loaded.vit.config)?;
         let logits = self.watch(pixel_values, &mut trace)?;
         Ok((logits, trace))
+    }
+
+    /// Logits of `pixel_values` where only these patches are seen.
+    fn logits_seeing(&mut self, pixel_values: &[f32], patches: &[usize]) -> Result<Vec<f32>> {
+        let mut scratch = Scratch::seeing(self.config(), self.precision(), patches.to_vec())?;
+        Ok(self.loaded.vit.forward(pixel_values, &mut scratch, &mut ())?.to_vec())
+    }
+
+    /// Makes the next pass of `dropping` for class `target`; false where all were made.
+    pub fn step(&mut self, pixel_values: &[f32], target: usize, dropping: &mut Dropping) -> Result<bool> {
+        let target = self.class(target)?;
+        let Some(patches) = dropping.next() else { return Ok(false) };
+        let mut scores = self.logits_seeing(pixel_values, patches)?;
+        softmax_in_place(&mut scores);
+        dropping.push(scores[target]);
+        Ok(true)
+    }
+
+    /// Logits `[n, C]` of `hidden_states` `[n, T, D]`; see [`explain::logit_lens`].
+    pub fn logit_lens(&mut self, hidden_states: ArrayView3<f32>) -> Result<Array2<f32>> {
+        explain::logit_lens(&self.loaded.vit, &mut self.scratch, hidden_states)
+    }
+
+    /// Logits `[N, C]` of each patch of a layer's `tokens` `[T, D]`; see [`explain::patch_lens`].
+    pub fn patch_lens(&self, tokens: ArrayView2<f32>) -> Result<Array2<f32>> {
+        explain::patch_lens(&self.loaded.vit, &self.scratch, tokens)
+    }
+
+    /// `[N, N]`; see [`explain::position_similarity`].
+    pub fn position_similarity(&self) -> Result<Array2<f32>> {
+        explain::position_similarity(&self.loaded.vit)
+    }
+
+    /// `[count, 3 P_h P_w]`; see [`explain::filters`].
+    pub fn filters(&self, count: usize) -> Result<Array2<f32>> {
+        explain::filters(&self.loaded.vit, count)
+    }
+
+    /// `target`, if the model has it; else the likeliest class for `pixel_values`.
+    pub fn target(&mut self, pixel_values: &[f32], target: Option<usize>) -> Result<usize> {
+        let target = match target {
+            Some(target) => target,
+            None => {
+                let logits = self.logits(pixel_values)?;
+                (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
+            }
+        };
+        self.class(target)
+    }
+
+    /// `class`, if the model has it.
+    pub fn class(&self, class: usize) -> Result<usize> {
+        match self.config().classes() {
+            0 => Err(Error::InvalidArgument("this model has no classes: there is none to explain.".into())),
+            classes if class < classes => Ok(class),
+            classes => Err(Error::InvalidArgument(format!(
+                "there is no class {class}: the model has {classes}, and they count from 0."
+            ))),
+        }
     }
 
     /// The `k` most probable classes of `logits`, best first; equal scores in the order of their index.

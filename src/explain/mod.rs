@@ -1,5 +1,28 @@
-//! What a forward pass shows of itself.
+//! What a forward pass shows: views of its attention, its tokens and its answer.
+//!
+//! A map has a value a patch, `[rows, cols]`. Layers and heads count from 0; layer l's tokens are the residual stream after block l.
+//! Each view states its formula and where it was published.
 
+mod attention;
+mod dropping;
+mod eigen;
+mod heads;
+mod lens;
+mod parameters;
+mod principal;
+mod rollout;
+mod shape;
+mod statistics;
+mod tokens;
 mod trace;
 
-pub use trace::Trace;
+pub use attention::Attentions;
+pub use dropping::{Curve, Dropping, Occlusion, area};
+pub use heads::{Fusion, HeadMap, Heads};
+pub use lens::{logit_lens, patch_lens};
+pub use parameters::{filters, position_similarity};
+pub use rollout::Rollout;
+pub use shape::{Query, Shape};
+pub use statistics::{distance, entropy};
+pub use tokens::{features, similarity};
+pub use trace::{HiddenStates, Trace};

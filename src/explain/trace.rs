@@ -17,14 +17,28 @@ impl Trace {
     /// Memory for the trace of a model of this shape.
     pub fn new(config: &Config) -> Result<Self> {
         let (layers, tokens) = (config.layers, config.tokens());
-        let attentions = (layers, config.heads, tokens, tokens);
-        let hidden_states = (layers + 1, tokens, config.hidden_size);
-        let attention_values = zeros("recorded attention", &[layers, config.heads, tokens, tokens])?;
-        let hidden_values = zeros("recorded hidden states", &[layers + 1, tokens, config.hidden_size])?;
-        Ok(Self {
-            attentions: Array4::from_shape_vec(attentions, attention_values).expect("the buffer has this size"),
-            hidden_states: Array3::from_shape_vec(hidden_states, hidden_values).expect("the buffer has this size"),
-        })
+        let shape = [layers, config.heads, tokens, tokens];
+        let values = zeros("recorded attention", &shape)?;
+        let attentions = Array4::from_shape_vec(shape, values).expect("the buffer has this size");
+        Ok(Self { attentions, hidden_states: HiddenStates::new(config)?.0 })
+    }
+}
+
+/// The residual stream alone, `[L + 1, T, D]`, as in a [`Trace`].
+pub struct HiddenStates(pub Array3<f32>);
+
+impl HiddenStates {
+    /// Memory for those of a model of this shape.
+    pub fn new(config: &Config) -> Result<Self> {
+        let shape = [config.layers + 1, config.tokens(), config.hidden_size];
+        let values = zeros("recorded hidden states", &shape)?;
+        Ok(Self(Array3::from_shape_vec(shape, values).expect("the buffer has this size")))
+    }
+}
+
+impl Sink for HiddenStates {
+    fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {
+        self.0.index_axis_mut(Axis(0), depth).assign(&stream);
     }
 }
 

@@ -4,6 +4,8 @@
 //! none knows the model. Matrices are row-major `ndarray` views whose rows are contiguous.
 
 pub mod attention;
+pub mod dot;
+pub mod entropy;
 pub mod exp;
 pub mod gelu;
 pub mod gelu_tanh;

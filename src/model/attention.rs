@@ -22,6 +22,15 @@ pub struct Attention {
     pub bias: Option<Arc<RelativeBias>>,
 }
 
+/// Which tokens a block of them has.
+#[derive(Clone, Copy)]
+pub(super) struct Tokens<'a> {
+    /// The number of its first.
+    pub first: usize,
+    /// Which patches there are at all, if not all.
+    pub seen: Option<&'a [usize]>,
+}
+
 impl Attention {
     /// `out = qkv(norm(stream))` for a block of tokens; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
     pub(super) fn project(&self, norm: &LayerNorm, stream: ArrayView2<f32>, out: &mut [f32], worker: &mut Worker) {
@@ -50,11 +59,11 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
-    /// `stream += projection(heads)` for a block of tokens, `first` being its first; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
+    /// `stream += projection(heads)` for a block of tokens; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
     pub(super) fn add_to(
         &self,
         stream: &mut [f32],
-        first: usize,
+        tokens: Tokens<'_>,
         qkv: ArrayView2<f32>,
         heads: &[PackedHead],
         mut recorded: Option<ArrayViewMut3<f32>>,
@@ -72,7 +81,7 @@ impl Attention {
                 None => (attention.slice_mut(s![..rows, ..]), false),
             };
             let add_bias = |row: usize, scores: &mut [f32]| {
-                self.bias.iter().for_each(|bias| bias.add_to(index, first + row, scores));
+                self.bias.iter().for_each(|bias| bias.add_to(index, tokens.first + row, tokens.seen, scores));
             };
             let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);

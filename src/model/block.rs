@@ -1,6 +1,6 @@
 //! A pre-norm encoder block (ViT paper, equations 2 and 3).
 
-use super::attention::Attention;
+use super::attention::{Attention, Tokens};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
@@ -33,8 +33,8 @@ impl Block {
     ///
     /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
     pub fn forward(&self, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
-        let Scratch { stream, qkv, heads, workers, .. } = scratch;
-        let tokens = stream.nrows();
+        let Scratch { seen, stream, qkv, heads, workers, .. } = scratch;
+        let (seen, tokens) = (seen.as_deref(), stream.nrows());
 
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
@@ -48,7 +48,7 @@ impl Block {
             let worker = &mut workers.own();
             let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
             let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.add_to(stream, first, qkv, heads, recorded, worker);
+            self.attention.add_to(stream, Tokens { first, seen }, qkv, heads, recorded, worker);
             self.mlp.add_to(stream, &self.norm2, worker);
         });
     }

@@ -180,18 +180,26 @@ impl Config {
         if self.gated { self.mlp_size.saturating_mul(2) } else { self.mlp_size }
     }
 
-    /// The tokens that are pooled, one part after another, D features each.
-    pub fn pooled_tokens(&self) -> impl Iterator<Item = Range<usize>> {
-        let patches = self.prefix_tokens()..self.tokens();
+    /// Which of `tokens` tokens, the prefix and some patches, are pooled: one part after another, D features each.
+    pub fn pooled_tokens(&self, tokens: usize) -> impl Iterator<Item = Range<usize>> {
+        let patches = self.prefix_tokens()..tokens;
         let (first, second) = match self.pooling {
             Pooling::Cls => (0..1, None),
             Pooling::Mean => (patches, None),
             Pooling::ClsMean => (0..1, Some(patches)),
             Pooling::ClsDistillation if self.pools_to_mean_of_two() => (0..2, None),
             Pooling::ClsDistillation => (0..1, Some(1..2)),
-            Pooling::Attention => (0..self.tokens(), None),
+            Pooling::Attention => (0..tokens, None),
         };
         std::iter::once(first).chain(second)
+    }
+
+    /// The fewest patches that the model can see: without any, there is nothing whose mean could be taken.
+    pub fn fewest_patches(&self) -> usize {
+        match self.pooling {
+            Pooling::Cls | Pooling::ClsDistillation => 0,
+            Pooling::Mean | Pooling::ClsMean | Pooling::Attention => 1,
+        }
     }
 
     fn pools_to_mean_of_two(&self) -> bool {

@@ -26,30 +26,35 @@ impl Embeddings {
         self.patch_projection.bytes() + floats * size_of::<f32>() + self.norm.as_ref().map_or(0, LayerNorm::bytes)
     }
 
-    /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`.
+    /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`; `seen`: which patches these are, if not all.
     pub(super) fn forward(
         &self,
         config: &Config,
         pixels: ArrayView3<f32>,
         mut tokens: ArrayViewMut2<f32>,
+        seen: Option<&[usize]>,
         workers: &Workers,
     ) {
+        let patch = |row: usize| seen.map_or(row, |seen| seen[row]);
         let (mut prefix, patches) =
             tokens.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
         prefix.assign(&self.prefix);
         self.normalise(prefix, workers);
-        parallel::for_each_block(patches, config.patches(), &|first, mut tokens| {
+        let count = patches.nrows();
+        parallel::for_each_block(patches, count, &|first, mut tokens| {
             {
                 let activations = &mut workers.own().activations;
                 let size = [tokens.nrows(), config.patch_values()];
                 let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
-                    cut_patch(config, pixels, first + row, target);
+                    cut_patch(config, pixels, patch(first + row), target);
                 });
                 let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
                 self.patch_projection.forward(x, Then::Store, out);
             }
             if let Some(positions) = &self.positions {
-                tokens += &positions.slice(s![first..first + tokens.nrows(), ..]);
+                for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
+                    token += &positions.row(patch(first + row));
+                }
             }
             self.normalise(tokens, workers);
         });

@@ -10,7 +10,7 @@ use crate::kernels::pack::{PackedF32, PackedI8};
 use crate::kernels::{Epilogue, TILE_COLUMNS, Target, load_lanes, store_lanes};
 use crate::quant::QuantizedMatrix;
 use crate::simd::F32x4;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 /// A linear layer: weights `[out, in]`, packed once, and a bias `[out]`.
 pub struct Linear {
@@ -84,6 +84,21 @@ impl Linear {
     /// Outputs.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Weights `[out, in]` of a layer that has them in 32 bits, as that of the patches has in either precision.
+    pub fn weights(&self) -> Option<Array2<f32>> {
+        match &self.matrix {
+            Matrix::F32(packed) | Matrix::Unfused(packed) => {
+                let mut weights = Array2::zeros((self.outputs, packed.k()));
+                let rows = weights.rows_mut().into_iter().enumerate();
+                rows.for_each(|(output, mut row)| {
+                    row.iter_mut().zip(packed.output(output)).for_each(|(to, w)| *to = w)
+                });
+                Some(weights)
+            }
+            Matrix::Int8(..) => None,
+        }
     }
 
     /// Bytes it takes in memory.

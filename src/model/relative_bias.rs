@@ -38,8 +38,8 @@ impl RelativeBias {
         size_of_val(self.table.as_slice())
     }
 
-    /// `scores += bias` of token `query` to all tokens `[T]`, in one head.
-    pub(super) fn add_to(&self, head: usize, query: usize, scores: &mut [f32]) {
+    /// `scores += bias` of token `query` to all tokens `[T]`, in one head; `seen`: which patches these are, if not all.
+    pub(super) fn add_to(&self, head: usize, query: usize, seen: Option<&[usize]>, scores: &mut [f32]) {
         let [rows, columns] = self.grid;
         let entries = Self::entries(self.grid);
         let (table, extra) = self.table[head * entries..][..entries].split_at(entries - EXTRA);
@@ -50,10 +50,21 @@ impl RelativeBias {
             return;
         };
         *class += extra[1];
+        let query = seen.map_or(query, |seen| seen[query]);
         let (y, x) = (query / columns, query % columns);
-        for (v, scores) in patches.chunks_exact_mut(columns).enumerate() {
-            let first = (v + rows - 1 - y) * (2 * columns - 1) + (columns - 1 - x);
-            scores.iter_mut().zip(&table[first..first + columns]).for_each(|(score, bias)| *score += bias);
+        // Of the keys in row v, the one at column 0.
+        let first = |v: usize| (v + rows - 1 - y) * (2 * columns - 1) + (columns - 1 - x);
+        match seen {
+            None => {
+                for (v, scores) in patches.chunks_exact_mut(columns).enumerate() {
+                    scores.iter_mut().zip(&table[first(v)..]).for_each(|(score, bias)| *score += bias);
+                }
+            }
+            Some(seen) => {
+                for (score, key) in patches.iter_mut().zip(seen) {
+                    *score += table[first(key / columns) + key % columns];
+                }
+            }
         }
     }
 }
@@ -76,7 +87,7 @@ mod tests {
             for head in 0..2 {
                 for query in 0..tokens {
                     let mut scores = vec![0.5; tokens];
-                    bias.add_to(head, query, &mut scores);
+                    bias.add_to(head, query, None, &mut scores);
                     for (key, score) in scores.into_iter().enumerate() {
                         let entry = match (query, key) {
                             (0, 0) => entries - 1,
@@ -91,6 +102,22 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Patches that are left out take nothing with them: the others' biases stay.
+    #[test]
+    fn some_patches_have_the_biases_they_have_among_all() {
+        let grid = [3, 4];
+        let table: Vec<f32> = (0..RelativeBias::entries(grid)).map(|i| (i * i) as f32).collect();
+        let bias = RelativeBias::new(&table, 1, grid);
+        let seen = [1, 2, 6, 11];
+        let token = |row: usize| if row == 0 { 0 } else { 1 + seen[row - 1] };
+        for query in 0..=seen.len() {
+            let (mut all, mut some) = (vec![0.0; 13], vec![0.0; 5]);
+            bias.add_to(0, token(query), None, &mut all);
+            bias.add_to(0, query, Some(&seen), &mut some);
+            assert_eq!(some, (0..5).map(|key| all[token(key)]).collect::<Vec<_>>(), "query {query}");
         }
     }
 }

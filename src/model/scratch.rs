@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::config::{Config, Precision};
 use crate::alloc::zeros;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
 use crate::parallel;
 use ndarray::Array2;
@@ -11,6 +11,10 @@ use std::sync::{Mutex, MutexGuard};
 
 /// Buffers for T tokens of width D.
 pub struct Scratch {
+    /// Which patches the model sees, if not all.
+    pub(super) seen: Option<Vec<usize>>,
+    /// How the model's matrices are held.
+    pub(super) precision: Precision,
     /// `[T, D]` the residual stream.
     pub(super) stream: Array2<f32>,
     /// `[T, 3 D]` queries, keys and values, each heads × d_k wide.
@@ -47,19 +51,41 @@ pub(super) struct Worker {
 impl Scratch {
     /// All buffers a model of this shape needs.
     pub fn new(config: &Config, precision: Precision) -> Result<Self> {
-        let (tokens, width, size) = (config.tokens(), config.hidden_size, config.head_size());
+        Self::for_tokens(config, precision, config.tokens(), None)
+    }
+
+    /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
+    pub fn seeing(config: &Config, precision: Precision, patches: Vec<usize>) -> Result<Self> {
+        if let Some(patch) = patches.iter().find(|patch| **patch >= config.patches()) {
+            return Err(Error::InvalidArgument(format!(
+                "there is no patch {patch}: the image has {}.",
+                config.patches()
+            )));
+        }
+        if patches.len() < config.fewest_patches() {
+            return Err(Error::InvalidArgument(
+                "this model pools its patches, and must see at least one of them.".into(),
+            ));
+        }
+        Self::for_tokens(config, precision, config.prefix_tokens() + patches.len(), Some(patches))
+    }
+
+    fn for_tokens(config: &Config, precision: Precision, tokens: usize, seen: Option<Vec<usize>>) -> Result<Self> {
+        let (width, size) = (config.hidden_size, config.head_size());
         let head = || match precision {
             Precision::F32 => PackedHead::f32(tokens, size),
             Precision::Int8 => PackedHead::int8(tokens, size),
         };
         Ok(Self {
+            seen,
+            precision,
             stream: matrix("the residual stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
             heads: (0..config.heads).map(|_| head()).collect::<Result<_>>()?,
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
-            workers: Workers::new(config, precision)?,
+            workers: Workers::new(config, precision, tokens)?,
         })
     }
 }
@@ -72,8 +98,8 @@ impl Scratch {
 }
 
 impl Workers {
-    fn new(config: &Config, precision: Precision) -> Result<Self> {
-        let (tokens, width) = (config.tokens(), config.hidden_size);
+    fn new(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
+        let width = config.hidden_size;
         let block = parallel::BLOCK_ROWS.min(tokens);
         let read = config.pooled_size().max(config.feature_size()).max(config.mlp_size);
         let quantized = match precision {
@@ -99,7 +125,7 @@ impl Workers {
     }
 }
 
-fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
+pub(super) fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
     let buffer = zeros(what, &[rows, columns])?;
     Ok(Array2::from_shape_vec((rows, columns), buffer).expect("the buffer has this many elements"))
 }

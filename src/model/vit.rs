@@ -7,11 +7,11 @@ use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Workers, matrix};
 use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::parallel;
-use ndarray::ArrayView3;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use std::sync::Arc;
 
 /// What a model learned.
@@ -65,14 +65,38 @@ impl Vit {
             self.encode(pixels, scratch, sink);
             self.pool(scratch);
         });
-        self.classify(scratch);
-        Ok(&scratch.logits)
+        Ok(self.answer(scratch))
+    }
+
+    /// Logits `[C]` of a residual stream `[T, D]`, as if the last block had left it.
+    pub fn read<'s>(&self, stream: ArrayView2<f32>, scratch: &'s mut Scratch) -> &'s [f32] {
+        scratch.stream.assign(&stream);
+        self.pool(scratch);
+        self.answer(scratch)
+    }
+
+    /// Logits `[n, C]` of `tokens` `[n, D]`, n ≤ T, each on its own in the place of everything that is pooled.
+    pub fn read_each(&self, tokens: ArrayView2<f32>, scratch: &Scratch) -> Result<Array2<f32>> {
+        // A stream of this token alone: whatever is pooled of it, is it.
+        let mut alone = Scratch::seeing(&self.config, scratch.precision, vec![0])?;
+        let (count, config) = (tokens.nrows(), &self.config);
+        let mut pooled = matrix("pooled tokens", count, config.pooled_size())?;
+        for (token, mut pooled) in tokens.rows().into_iter().zip(pooled.rows_mut()) {
+            alone.stream.rows_mut().into_iter().for_each(|mut row| row.assign(&token));
+            self.pool(&mut alone);
+            pooled.assign(&ArrayView1::from(&alone.pooled));
+        }
+        let mut features = matrix("features", count, config.feature_size())?;
+        let mut logits = matrix("logits", count, config.classes())?;
+        self.classify(pooled.view(), features.view_mut(), logits.view_mut(), &scratch.workers);
+        Ok(logits)
     }
 
     /// The residual stream: embeddings, then block after block.
     fn encode(&self, pixels: ArrayView3<f32>, scratch: &mut Scratch, sink: &mut dyn Sink) {
         let Weights { embeddings, blocks, .. } = &self.weights;
-        embeddings.forward(&self.config, pixels, scratch.stream.view_mut(), &scratch.workers);
+        let Scratch { seen, stream, workers, .. } = scratch;
+        embeddings.forward(&self.config, pixels, stream.view_mut(), seen.as_deref(), workers);
         sink.hidden_state(0, scratch.stream.view());
         for (layer, block) in blocks.iter().enumerate() {
             block.forward(scratch, layer, sink);
@@ -88,7 +112,7 @@ impl Vit {
         }
         let Scratch { stream, pooled, workers, .. } = scratch;
         let token = &mut workers.own().context[..stream.ncols()];
-        for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens()) {
+        for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.nrows())) {
             pooled.fill(0.0);
             for row in rows.clone() {
                 apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
@@ -101,24 +125,42 @@ impl Vit {
         }
     }
 
-    /// features = projection(pooled), if there is one; logits = heads(features).
-    fn classify(&self, scratch: &mut Scratch) {
+    /// Features and logits of what is pooled.
+    fn answer<'s>(&self, scratch: &'s mut Scratch) -> &'s [f32] {
         let Scratch { pooled, features, logits, workers, .. } = scratch;
-        let Weights { projection, heads, .. } = &self.weights;
-        let activations = &mut workers.own().activations;
-        match projection {
-            Some(projection) => read(projection, pooled, 1.0, activations, Then::Store, features),
-            None => features.copy_from_slice(pooled),
-        }
+        let pooled = ArrayView1::from(&*pooled).insert_axis(Axis(0));
+        let row = |values| ArrayViewMut1::from(values).insert_axis(Axis(0));
+        self.classify(pooled, row(features), row(logits), workers);
+        logits
+    }
 
-        // Text features were normalised when they were read, so the head's answers are similarities.
-        let length = || features.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        let scale = if self.config.zero_shot { 1.0 / length() } else { 1.0 };
-        let share = features.len() / heads.len().max(1);
-        logits.fill(0.0);
-        for (head, features) in heads.iter().zip(features.chunks_exact(share)) {
-            read(head, features, scale, activations, Then::Add, logits);
-        }
+    /// features = projection(pooled), if there is one; logits = heads(features); all of them a row each.
+    fn classify(
+        &self,
+        pooled: ArrayView2<f32>,
+        features: ArrayViewMut2<f32>,
+        logits: ArrayViewMut2<f32>,
+        workers: &Workers,
+    ) {
+        let Weights { projection, heads, .. } = &self.weights;
+        parallel::for_each_block((features, logits), pooled.nrows(), &|first, (mut features, mut logits)| {
+            let activations = &mut workers.own().activations;
+            let pooled = pooled.slice(s![first..first + features.nrows(), ..]);
+            match projection {
+                Some(projection) => read(projection, pooled, |_| 1.0, activations, Then::Store, features.view_mut()),
+                None => features.assign(&pooled),
+            }
+
+            // Text features were normalised when they were read, so the head's answers are similarities.
+            let features = features.view();
+            let length = |row| features.row(row).iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            let scale = |row| if self.config.zero_shot { 1.0 / length(row) } else { 1.0 };
+            let share = features.ncols() / heads.len().max(1);
+            logits.fill(0.0);
+            for (head, features) in heads.iter().zip(features.axis_chunks_iter(Axis(1), share)) {
+                read(head, features, scale, activations, Then::Add, logits.view_mut());
+            }
+        });
     }
 
     fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
@@ -132,10 +174,18 @@ impl Vit {
     }
 }
 
-/// `out = layer(scale · x)`, or `out += …`.
-fn read(layer: &Linear, x: &[f32], scale: f32, activations: &mut Activations, then: Then, out: &mut [f32]) {
-    let scaled = activations.produce(layer.precision(), [1, x.len()], |_, target| {
-        target.iter_mut().zip(x).for_each(|(target, x)| *target = scale * x);
+/// `out = layer(scale · x)`, or `out += …`; `scale` of each row.
+fn read(
+    layer: &Linear,
+    x: ArrayView2<f32>,
+    scale: impl Fn(usize) -> f32,
+    activations: &mut Activations,
+    then: Then,
+    mut out: ArrayViewMut2<f32>,
+) {
+    let scaled = activations.produce(layer.precision(), x.dim().into(), |row, target| {
+        let scale = scale(row);
+        target.iter_mut().zip(x.row(row)).for_each(|(target, x)| *target = scale * x);
     });
-    layer.forward(scaled, then, out);
+    layer.forward(scaled, then, out.as_slice_mut().expect("a block of rows is contiguous"));
 }

@@ -2,9 +2,11 @@
 //!
 //! `pkg/` wraps this into the public API; nothing else should depend on it.
 
+mod explain;
 mod recorder;
 #[cfg(feature = "threads")]
 pub mod threads;
+mod views;
 
 use crate::alloc::zeros;
 use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
@@ -30,7 +32,7 @@ export interface EngineRegion { x: number; y: number; width: number; height: num
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; }
 export interface EngineTrace extends EngineClassification {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; attentions: Float32Array;
+  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions: Float32Array; hiddenStates: Float32Array;
 }
 "#;
 
@@ -152,20 +154,21 @@ impl Engine {
         Ok(self.run(pixel_values, top_k, &mut ()).map_err(js_error)?.unchecked_into())
     }
 
-    /// Classifies `pixel_values` and records every head's attention.
+    /// Classifies `pixel_values` and records every head's attention and the residual stream.
     pub fn trace(&mut self, pixel_values: &Float32Array, top_k: usize) -> std::result::Result<EngineTrace, JsValue> {
         let mut recorder = match self.recorder.take() {
             Some(recorder) => recorder,
             None => Recorder::new(self.classifier.config()).map_err(js_error)?,
         };
         let result = self.run(pixel_values, top_k, &mut recorder);
-        let attentions = recorder.finish();
+        let recorded = recorder.finish();
         self.recorder = Some(recorder);
 
         let result = result.map_err(js_error)?;
-        let shape = ShapeView::new(self.classifier.config());
-        Object::assign(&result, plain_object(&shape).unchecked_ref());
-        set(&result, "attentions", &attentions);
+        let config = self.classifier.config();
+        Object::assign(&result, plain_object(&ShapeView::new(config)).unchecked_ref());
+        set(&result, "attentions", &recorded.attentions);
+        set(&result, "hiddenStates", &recorded.hidden_states);
         Ok(result.unchecked_into())
     }
 }
@@ -211,6 +214,8 @@ struct ShapeView<'a> {
     prefix_tokens: usize,
     prefix: &'a [Prefix],
     grid: [usize; 2],
+    patch_size: [usize; 2],
+    hidden_size: usize,
 }
 
 impl<'a> ShapeView<'a> {
@@ -222,6 +227,8 @@ impl<'a> ShapeView<'a> {
             prefix_tokens: config.prefix_tokens(),
             prefix: &config.prefix,
             grid: config.grid(),
+            patch_size: config.patch_size,
+            hidden_size: config.hidden_size,
         }
     }
 }
@@ -231,8 +238,6 @@ impl<'a> ShapeView<'a> {
 struct ConfigView<'a> {
     family: &'a str,
     image_size: [usize; 2],
-    patch_size: [usize; 2],
-    hidden_size: usize,
     mlp_size: usize,
     num_classes: usize,
     labels: &'a [String],
@@ -251,8 +256,6 @@ impl<'a> ConfigView<'a> {
         Self {
             family: config.family,
             image_size: config.image_size,
-            patch_size: config.patch_size,
-            hidden_size: config.hidden_size,
             mlp_size: config.mlp_size,
             num_classes: config.classes(),
             labels: &config.labels,

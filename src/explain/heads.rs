@@ -1,0 +1,172 @@
+//! What a query attends to, in a head or in all heads of a layer.
+
+use super::attention::Attentions;
+use super::shape::{Query, Shape, invalid};
+use crate::error::{Error, Result};
+use ndarray::{Array2, ArrayView3, Axis};
+
+/// How the heads of a layer become one matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fusion {
+    /// The mean over the heads.
+    Mean,
+    /// The largest value of any head.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// One head, or all of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heads {
+    /// By number.
+    One(usize),
+    /// Fused.
+    All(Fusion),
+}
+
+impl std::str::FromStr for Fusion {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "mean" => Ok(Self::Mean),
+            "max" => Ok(Self::Max),
+            "min" => Ok(Self::Min),
+            _ => Err(invalid(format!("heads can't be fused by `{text}`. Use `mean`, `max` or `min`."))),
+        }
+    }
+}
+
+impl std::str::FromStr for Heads {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text.parse(), text.parse()) {
+            (Ok(head), _) => Ok(Self::One(head)),
+            (_, Ok(fusion)) => Ok(Self::All(fusion)),
+            _ => Err(invalid(format!("head `{text}` is unknown. Use a number, `mean`, `max` or `min`."))),
+        }
+    }
+}
+
+impl Fusion {
+    /// `[heads, rows, T]` → `[rows, T]`.
+    pub(super) fn fuse(self, attention: ArrayView3<f32>, fused: &mut Array2<f32>) {
+        let mut heads = attention.outer_iter();
+        let Some(first) = heads.next() else { return };
+        fused.assign(&first);
+        for head in heads {
+            match self {
+                Self::Mean => *fused += &head,
+                Self::Max => fused.zip_mut_with(&head, |max, x| *max = if *x > *max { *x } else { *max }),
+                Self::Min => fused.zip_mut_with(&head, |min, x| *min = if *x < *min { *x } else { *min }),
+            }
+        }
+        if self == Self::Mean {
+            let share = 1.0 / attention.len_of(Axis(0)) as f32;
+            fused.mapv_inplace(|sum| sum * share);
+        }
+    }
+}
+
+/// The attention a query gives to each patch; what goes to other tokens is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadMap {
+    /// Number of the block.
+    pub layer: usize,
+    /// Which head, or how all are fused.
+    pub heads: Heads,
+    /// Whose attention.
+    pub query: Query,
+    /// Keep the patches that together hold this share of the map, 0 to 1, and make the others 0 (DINO; Caron et al., 2021).
+    pub mass: Option<f32>,
+    /// Cut what is above this percentile, 0 to 100, down to it: some patches of large models hold a great deal of nothing.
+    pub clip: Option<f32>,
+}
+
+impl HeadMap {
+    /// `[N]`.
+    pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+        let layer = shape.check_layer(self.layer)?;
+        let queries = shape.query_tokens(self.query)?;
+        let (heads, fusion) = match self.heads {
+            Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
+            Heads::All(fusion) => (0..shape.heads, fusion),
+        };
+        let mut fused = Array2::zeros((queries.len(), shape.tokens()));
+        fusion.fuse(attentions.read(layer, heads, queries), &mut fused);
+        let row = fused.mean_axis(Axis(0)).expect("a query has a row");
+        let mut map = row.to_vec().split_off(shape.prefix.len());
+        if let Some(mass) = self.mass {
+            keep_mass(&mut map, within("mass", mass, 1.0)?);
+        }
+        if let Some(percentile) = self.clip {
+            clip(&mut map, within("clip", percentile, 100.0)?);
+        }
+        Ok(map)
+    }
+}
+
+fn within(what: &str, value: f32, most: f32) -> Result<f32> {
+    if value > 0.0 && value <= most {
+        return Ok(value);
+    }
+    Err(invalid(format!("{what} is {value}; it must be above 0 and at most {most}.")))
+}
+
+/// Makes the smallest values 0 that together hold no more than 1 − `mass` of the sum.
+fn keep_mass(map: &mut [f32], mass: f32) {
+    let total: f32 = map.iter().sum();
+    let mut order: Vec<usize> = (0..map.len()).collect();
+    order.sort_by(|a, b| map[*a].total_cmp(&map[*b]));
+    let mut sum = 0.0;
+    for patch in order {
+        sum += map[patch];
+        if sum > (1.0 - mass) * total {
+            break;
+        }
+        map[patch] = 0.0;
+    }
+}
+
+/// Cuts values above a percentile, interpolated between the two nearest, down to it.
+fn clip(map: &mut [f32], percentile: f32) {
+    let mut sorted = map.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return };
+    let at = percentile / 100.0 * last as f32;
+    let below = (at as usize).min(last);
+    let limit = sorted[below] + (at - below as f32) * (sorted[last.min(below + 1)] - sorted[below]);
+    map.iter_mut().for_each(|value| *value = value.min(limit));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// What is kept is the fewest patches that hold the mass, whatever their order.
+    #[test]
+    fn mass_keeps_the_largest() {
+        for (mass, kept) in
+            [(0.05, vec![0.0, 4.0, 0.0, 0.0]), (0.6, vec![0.0, 4.0, 3.0, 0.0]), (1.0, vec![1.0, 4.0, 3.0, 2.0])]
+        {
+            let mut map = vec![1.0, 4.0, 3.0, 2.0];
+            keep_mass(&mut map, mass);
+            assert_eq!(map, kept, "{mass}");
+        }
+    }
+
+    /// numpy.percentile([1, 4, 3, 2], 50) is 2.5.
+    #[test]
+    fn clipping_interpolates() {
+        for (percentile, limit) in [(50.0, 2.5), (100.0, 4.0), (1e-3, 1.00003)] {
+            let mut map = vec![1.0, 4.0, 3.0, 2.0];
+            clip(&mut map, percentile);
+            let most = map.iter().fold(0.0f32, |max, x| max.max(*x));
+            assert!((most - limit).abs() < 1e-5, "{percentile}: {map:?}");
+        }
+    }
+}

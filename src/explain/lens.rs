@@ -1,0 +1,30 @@
+//! The logit lens: what the model would answer if it stopped after a layer (nostalgebraist, 2020).
+
+use super::shape::invalid;
+use crate::error::Result;
+use crate::model::{Scratch, Vit};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
+
+/// Logits `[n, C]` of each of `hidden_states` `[n, T, D]`, read as the last layer's are: by the final norm, pooling and head.
+pub fn logit_lens(vit: &Vit, scratch: &mut Scratch, hidden_states: ArrayView3<f32>) -> Result<Array2<f32>> {
+    let classes = check_classes(vit)?;
+    let mut logits = Array2::zeros((hidden_states.dim().0, classes));
+    for (stream, mut logits) in hidden_states.outer_iter().zip(logits.rows_mut()) {
+        logits.assign(&ArrayView1::from(vit.read(stream, scratch)));
+    }
+    Ok(logits)
+}
+
+/// Logits `[N, C]` of each patch token of a layer's `tokens` `[T, D]`, in the place of everything that is pooled.
+pub fn patch_lens(vit: &Vit, scratch: &Scratch, tokens: ArrayView2<f32>) -> Result<Array2<f32>> {
+    check_classes(vit)?;
+    vit.read_each(tokens.slice(s![vit.config.prefix_tokens().., ..]), scratch)
+}
+
+/// The model's number of classes, if it has any.
+fn check_classes(vit: &Vit) -> Result<usize> {
+    match vit.config.classes() {
+        0 => Err(invalid("this model has no classes: its features can be looked at, but not what they mean.".into())),
+        classes => Ok(classes),
+    }
+}

@@ -1,0 +1,30 @@
+//! What a model has learned before it sees anything: positions and patch filters (ViT paper, figure 7 left and centre).
+
+use super::principal::Principal;
+use super::shape::invalid;
+use crate::error::Result;
+use crate::kernels::dot::dot;
+use crate::model::Vit;
+use ndarray::Array2;
+
+/// Cosine similarity of the position embeddings of each pair of patches `[N, N]`.
+pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
+    let Some(positions) = vit.weights.embeddings.positions.as_ref() else {
+        return Err(invalid("this model has no position embeddings of patches.".into()));
+    };
+    let row = |patch| positions.row(patch).to_slice().expect("rows are contiguous");
+    let lengths: Vec<f32> = (0..positions.nrows()).map(|patch| dot(row(patch), row(patch)).sqrt()).collect();
+    let cosine = |(a, b)| dot(row(a), row(b)) / (lengths[a] * lengths[b]).max(f32::MIN_POSITIVE);
+    Ok(Array2::from_shape_fn((lengths.len(), lengths.len()), cosine))
+}
+
+/// The first principal components of the D filters of the patch projection `[count, 3 P_h P_w]`, each of unit length, channel by channel; the
+/// largest element of each is positive.
+pub fn filters(vit: &Vit, count: usize) -> Result<Array2<f32>> {
+    let filters = vit.weights.embeddings.patch_projection.weights().expect("patches are multiplied in f32");
+    let most = filters.nrows().min(filters.ncols());
+    if !(1..=most).contains(&count) {
+        return Err(invalid(format!("{count} filters were asked for; there are 1 to {most}.")));
+    }
+    Ok(Principal::new(filters, count)?.loadings)
+}

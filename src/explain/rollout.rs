@@ -1,0 +1,130 @@
+//! Attention rollout: what a token gathers of each patch through all layers, as far as attention and residuals say
+//! (Abnar & Zuidema, 2020).
+
+use super::attention::Attentions;
+use super::heads::Fusion;
+use super::shape::{Query, Shape, invalid};
+use crate::error::Result;
+use crate::kernels::dot::sum;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+/// R = Â_L ⋯ Â_1 with Â = rownorm(fuse(A) + I).
+#[derive(Clone, Copy, Debug)]
+pub struct Rollout {
+    /// How a layer's heads become one matrix.
+    pub fusion: Fusion,
+    /// Share of a fused matrix, its smallest elements, that is made 0 first: 0 to below 1.
+    pub discard: f64,
+    /// Whose row of R.
+    pub query: Query,
+}
+
+impl Rollout {
+    /// `[N]`.
+    pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+        let discard = check_discard(self.discard)?;
+        let mut row = Row::new(shape, self.query)?;
+        let tokens = shape.tokens();
+        let mut fused = Array2::zeros((tokens, tokens));
+        for layer in (0..shape.layers).rev() {
+            self.fusion.fuse(attentions.read(layer, 0..shape.heads, 0..tokens), &mut fused);
+            discard_smallest(fused.view_mut(), discard);
+            row.multiply_normalised(fused.view());
+        }
+        Ok(row.patches())
+    }
+}
+
+/// `discard`, if it is a share that leaves something.
+pub(super) fn check_discard(discard: f64) -> Result<f64> {
+    if (0.0..1.0).contains(&discard) {
+        return Ok(discard);
+    }
+    Err(invalid(format!("discard is {discard}; it must be 0 or more and below 1.")))
+}
+
+/// A query's row of a product of `[T, T]` matrices, which grows from its left end: only this row is ever computed.
+pub(super) struct Row {
+    values: Vec<f32>,
+    next: Vec<f32>,
+    prefix: usize,
+}
+
+impl Row {
+    /// Of the empty product I; for several tokens the mean of their rows.
+    pub fn new(shape: &Shape, query: Query) -> Result<Self> {
+        let tokens = shape.query_tokens(query)?;
+        let mut values = vec![0.0; shape.tokens()];
+        let share = 1.0 / tokens.len() as f32;
+        values[tokens].fill(share);
+        Ok(Self { next: values.clone(), values, prefix: shape.prefix.len() })
+    }
+
+    /// row ← row · rownorm(M + I)
+    pub fn multiply_normalised(&mut self, matrix: ArrayView2<f32>) {
+        self.multiply(matrix, |row| 1.0 / (1.0 + sum(row)));
+    }
+
+    /// row ← row · (M + I)
+    pub fn multiply_plain(&mut self, matrix: ArrayView2<f32>) {
+        self.multiply(matrix, |_| 1.0);
+    }
+
+    fn multiply(&mut self, matrix: ArrayView2<f32>, scale: impl Fn(&[f32]) -> f32) {
+        self.next.fill(0.0);
+        for (token, (value, row)) in self.values.iter().zip(matrix.rows()).enumerate() {
+            let row = row.to_slice().expect("rows are contiguous");
+            let factor = value * scale(row);
+            self.next.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+            self.next[token] += factor;
+        }
+        std::mem::swap(&mut self.values, &mut self.next);
+    }
+
+    /// What it says of the patches.
+    pub fn patches(&self) -> Vec<f32> {
+        self.values[self.prefix..].to_vec()
+    }
+}
+
+/// Makes the smallest ⌊share · elements⌋ elements 0.
+pub(super) fn discard_smallest(mut matrix: ArrayViewMut2<f32>, share: f64) {
+    let count = (share * matrix.len() as f64) as usize;
+    let Some(last) = count.checked_sub(1) else { return };
+    let mut values: Vec<f32> = matrix.iter().copied().collect();
+    let limit = *values.select_nth_unstable_by(last, f32::total_cmp).1;
+    // Of those that equal the limit only as many as the count asks for.
+    let mut equal = count - matrix.iter().filter(|x| **x < limit).count();
+    for x in matrix.iter_mut() {
+        if *x < limit || (*x == limit && equal > 0) {
+            equal -= usize::from(*x == limit);
+            *x = 0.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Exactly so many, equal ones too.
+    #[test]
+    fn discards_the_share() {
+        for (share, left) in [(0.0, 4), (0.24, 4), (0.25, 3), (0.5, 2), (0.75, 1), (0.99, 1)] {
+            let mut matrix = array![[2.0, 1.0], [2.0, 2.0]];
+            discard_smallest(matrix.view_mut(), share);
+            assert_eq!(matrix.iter().filter(|x| **x > 0.0).count(), left, "{share}: {matrix}");
+        }
+    }
+
+    /// 0.7 of 10 elements is 7, though 0.7 in 32 bits is a little less.
+    #[test]
+    fn shares_are_not_rounded_away() {
+        let mut matrix = Array2::from_shape_fn((1, 10), |(_, i)| 1.0 + i as f32);
+        discard_smallest(matrix.view_mut(), 0.7);
+        assert_eq!(matrix.iter().filter(|x| **x == 0.0).count(), 7);
+    }
+}

@@ -1,0 +1,151 @@
+//! Explanations that need the model.
+
+use super::views::{answer, check_length};
+use super::{Engine, js_error};
+use crate::alloc::zeros;
+use crate::error::Result;
+use crate::explain::{self, Curve, Occlusion};
+use js_sys::Float32Array;
+use ndarray::{Array2, Array3};
+use wasm_bindgen::prelude::*;
+
+type Answer = std::result::Result<Float32Array, JsValue>;
+
+#[wasm_bindgen]
+impl Engine {
+    /// Logits `[n · classes]` of hidden states `[n, T, D]`.
+    #[wasm_bindgen(js_name = logitLens)]
+    pub fn logit_lens(&mut self, hidden_states: &Float32Array) -> Answer {
+        let lens = |engine: &mut Self| {
+            let config = engine.classifier.config();
+            let (tokens, width) = (config.tokens(), config.hidden_size);
+            let count = hidden_states.length() as usize / (tokens * width);
+            check_length("hiddenStates", hidden_states, &[count, tokens, width])?;
+            let states = Array3::from_shape_vec((count, tokens, width), copied(hidden_states)?).expect("checked");
+            Ok(engine.classifier.logit_lens(states.view())?.into_raw_vec_and_offset().0)
+        };
+        answer(lens(self))
+    }
+
+    /// The target's logit at each patch `[rows · cols]` of a layer's tokens `[T, D]`.
+    #[wasm_bindgen(js_name = patchLens)]
+    pub fn patch_lens(&self, tokens: &Float32Array, target: usize) -> Answer {
+        let lens = || {
+            let config = self.classifier.config();
+            let shape = [config.tokens(), config.hidden_size];
+            check_length("tokens", tokens, &shape)?;
+            let target = self.classifier.class(target)?;
+            let tokens = Array2::from_shape_vec(shape, copied(tokens)?).expect("checked");
+            Ok(self.classifier.patch_lens(tokens.view())?.column(target).to_vec())
+        };
+        answer(lens())
+    }
+
+    /// `[N · N]`.
+    pub fn positions(&self) -> Answer {
+        answer(self.classifier.position_similarity().map(|map| map.into_raw_vec_and_offset().0))
+    }
+
+    /// `[count · 3 · P_h · P_w]`.
+    pub fn filters(&self, count: usize) -> Answer {
+        answer(self.classifier.filters(count).map(|filters| filters.into_raw_vec_and_offset().0))
+    }
+
+    /// Occlusion for a class, or for the likeliest one.
+    pub fn occlusion(
+        &mut self,
+        pixel_values: &Float32Array,
+        target: Option<usize>,
+        window: Option<usize>,
+        stride: Option<usize>,
+    ) -> std::result::Result<Dropping, JsValue> {
+        let occlusion = |engine: &mut Self| {
+            let occlusion = Occlusion::new(&engine.classifier.config().into(), window, stride)?;
+            engine.dropping(pixel_values, target, occlusion.seen(), Some(occlusion))
+        };
+        occlusion(self).map_err(js_error)
+    }
+
+    /// A class's probability as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
+    pub fn curve(
+        &mut self,
+        pixel_values: &Float32Array,
+        map: &Float32Array,
+        kind: &str,
+        target: Option<usize>,
+        steps: usize,
+    ) -> std::result::Result<Dropping, JsValue> {
+        let curve = |engine: &mut Self| {
+            let config = engine.classifier.config();
+            check_length("the map", map, &[config.patches()])?;
+            let seen = kind.parse::<Curve>()?.seen(&copied(map)?, steps, config.fewest_patches())?;
+            engine.dropping(pixel_values, target, seen, None)
+        };
+        curve(self).map_err(js_error)
+    }
+}
+
+impl Engine {
+    fn dropping(
+        &mut self,
+        pixel_values: &Float32Array,
+        target: Option<usize>,
+        seen: Vec<Vec<usize>>,
+        occlusion: Option<Occlusion>,
+    ) -> Result<Dropping> {
+        let pixel_values = copied(pixel_values)?;
+        let target = self.classifier.target(&pixel_values, target)?;
+        Ok(Dropping { passes: explain::Dropping::new(seen), occlusion, pixel_values, target })
+    }
+}
+
+/// Forward passes that see some of the patches. They are made one at a time, so that whoever waits can see them progress and stop them.
+#[wasm_bindgen]
+pub struct Dropping {
+    passes: explain::Dropping,
+    /// Of what they are made, if it is that.
+    occlusion: Option<Occlusion>,
+    pixel_values: Vec<f32>,
+    target: usize,
+}
+
+#[wasm_bindgen]
+impl Dropping {
+    /// All there are to make.
+    #[wasm_bindgen(getter)]
+    pub fn passes(&self) -> usize {
+        self.passes.passes()
+    }
+
+    /// Those that are made.
+    #[wasm_bindgen(getter)]
+    pub fn done(&self) -> usize {
+        self.passes.probabilities().len()
+    }
+
+    /// Index of the class.
+    #[wasm_bindgen(getter)]
+    pub fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Makes one pass; false where all are made.
+    pub fn step(&mut self, engine: &mut Engine) -> std::result::Result<bool, JsValue> {
+        engine.classifier.step(&self.pixel_values, self.target, &mut self.passes).map_err(js_error)
+    }
+
+    /// Occlusion: `[rows · cols]`; a curve: the probability after each step, `[steps + 1]`.
+    pub fn result(&self) -> Float32Array {
+        let probabilities = self.passes.probabilities();
+        match &self.occlusion {
+            Some(occlusion) => Float32Array::from(occlusion.map(probabilities).as_slice()),
+            None => Float32Array::from(probabilities),
+        }
+    }
+}
+
+fn copied(array: &Float32Array) -> Result<Vec<f32>> {
+    let mut values = zeros("values of a view", &[array.length() as usize])?;
+    array.copy_to(&mut values);
+    Ok(values)
+}

@@ -1,0 +1,161 @@
+//! Views of a recorded trace: they need no model, so a page can have them in an instance of its own.
+
+use super::js_error;
+use crate::error::{Error, Result};
+use crate::explain::{self, Attentions, HeadMap, Query, Rollout, Shape};
+use crate::model::Prefix;
+use js_sys::Float32Array;
+use ndarray::{Array2, ArrayView3};
+use std::ops::Range;
+use wasm_bindgen::prelude::*;
+
+type Answer = std::result::Result<Float32Array, JsValue>;
+
+/// What the traces of a model of this shape show.
+#[wasm_bindgen]
+pub struct Views {
+    shape: Shape,
+    /// What is read of a trace at a time.
+    buffer: Vec<f32>,
+}
+
+#[wasm_bindgen]
+impl Views {
+    /// `prefix`: `class`, `distillation` or `register`, in order.
+    #[allow(clippy::too_many_arguments)] // JavaScript's side of it is one line in one place.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        layers: usize,
+        heads: usize,
+        prefix: Vec<String>,
+        rows: usize,
+        cols: usize,
+        patch_height: usize,
+        patch_width: usize,
+        hidden_size: usize,
+    ) -> Self {
+        let kind = |name: &String| match name.as_str() {
+            "class" => Prefix::Class,
+            "distillation" => Prefix::Distillation,
+            _ => Prefix::Register,
+        };
+        let prefix = prefix.iter().map(kind).collect();
+        let (grid, patch_size) = ([rows, cols], [patch_height, patch_width]);
+        Self { shape: Shape { layers, heads, prefix, grid, patch_size, hidden_size }, buffer: Vec::new() }
+    }
+
+    /// `[rows · cols]`; `head`: a number, `mean`, `max` or `min`.
+    #[wasm_bindgen(js_name = headMap)]
+    pub fn head_map(
+        &mut self,
+        attentions: &Float32Array,
+        layer: usize,
+        head: &str,
+        query: Option<String>,
+        mass: Option<f32>,
+        clip: Option<f32>,
+    ) -> Answer {
+        self.view(attentions, |shape, attentions| {
+            let map = HeadMap { layer, heads: head.parse()?, query: parse_query(shape, query)?, mass, clip };
+            map.compute(shape, attentions)
+        })
+    }
+
+    /// `[rows · cols]`; `fusion`: `mean`, `max` or `min`.
+    pub fn rollout(&mut self, attentions: &Float32Array, fusion: &str, discard: f64, query: Option<String>) -> Answer {
+        self.view(attentions, |shape, attentions| {
+            let rollout = Rollout { fusion: fusion.parse()?, discard, query: parse_query(shape, query)? };
+            rollout.compute(shape, attentions)
+        })
+    }
+
+    /// `[layers · heads]`, in pixels.
+    pub fn distance(&mut self, attentions: &Float32Array) -> Answer {
+        self.view(attentions, |shape, attentions| Ok(explain::distance(shape, attentions).into_raw_vec_and_offset().0))
+    }
+
+    /// `[layers · heads]`, in nats.
+    pub fn entropy(&mut self, attentions: &Float32Array) -> Answer {
+        self.view(attentions, |shape, attentions| Ok(explain::entropy(shape, attentions).into_raw_vec_and_offset().0))
+    }
+
+    /// `[rows · cols · 3]`.
+    pub fn features(&self, hidden_states: &Float32Array, layer: usize) -> Answer {
+        let features = || {
+            let tokens = self.tokens(hidden_states, layer)?;
+            Ok(explain::features(&self.shape, tokens.view())?.into_raw_vec_and_offset().0)
+        };
+        answer(features())
+    }
+
+    /// `[rows · cols]`.
+    pub fn similarity(&self, hidden_states: &Float32Array, layer: usize, query: Option<String>) -> Answer {
+        let similarity = || {
+            let tokens = self.tokens(hidden_states, layer)?;
+            explain::similarity(&self.shape, tokens.view(), parse_query(&self.shape, query)?)
+        };
+        answer(similarity())
+    }
+}
+
+impl Views {
+    fn view<'a>(
+        &'a mut self,
+        array: &'a Float32Array,
+        compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> Result<Vec<f32>>,
+    ) -> Answer {
+        let Self { shape, buffer } = self;
+        let tokens = shape.tokens();
+        let checked = check_length("attentions", array, &[shape.layers, shape.heads, tokens, tokens]);
+        answer(checked.and_then(|()| compute(shape, &mut Recorded { array, shape, buffer })))
+    }
+
+    /// `[T, D]` after a layer.
+    fn tokens(&self, hidden_states: &Float32Array, layer: usize) -> Result<Array2<f32>> {
+        let Shape { layers, hidden_size, .. } = self.shape;
+        let tokens = self.shape.tokens();
+        check_length("hiddenStates", hidden_states, &[layers + 1, tokens, hidden_size])?;
+        let size = tokens * hidden_size;
+        let depth = self.shape.check_layer(layer)? + 1;
+        let mut values = Array2::zeros((tokens, hidden_size));
+        let own = hidden_states.subarray((depth * size) as u32, ((depth + 1) * size) as u32);
+        own.copy_to(values.as_slice_mut().expect("allocated in standard order"));
+        Ok(values)
+    }
+}
+
+/// Attention in JavaScript's memory `[L, heads, T, T]`.
+struct Recorded<'a> {
+    array: &'a Float32Array,
+    shape: &'a Shape,
+    buffer: &'a mut Vec<f32>,
+}
+
+impl Attentions for Recorded<'_> {
+    fn read(&mut self, layer: usize, heads: Range<usize>, queries: Range<usize>) -> ArrayView3<'_, f32> {
+        let tokens = self.shape.tokens();
+        let (shape, size) = ((heads.len(), queries.len(), tokens), queries.len() * tokens);
+        self.buffer.resize(heads.len() * size, 0.0);
+        for (head, target) in heads.zip(self.buffer.chunks_exact_mut(size)) {
+            let first = ((layer * self.shape.heads + head) * tokens + queries.start) * tokens;
+            self.array.subarray(first as u32, (first + size) as u32).copy_to(target);
+        }
+        ArrayView3::from_shape(shape, self.buffer.as_slice()).expect("the buffer has this size")
+    }
+}
+
+/// The query's own, or what stands for the image as a whole.
+pub(super) fn parse_query(shape: &Shape, query: Option<String>) -> Result<Query> {
+    query.map_or_else(|| Ok(shape.default_query()), |query| query.parse())
+}
+
+pub(super) fn check_length(what: &str, array: &Float32Array, shape: &[usize]) -> Result<()> {
+    if array.length() as usize == shape.iter().product::<usize>() {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!("{what} has {} values, where this model has {shape:?}.", array.length())))
+}
+
+pub(super) fn answer(values: Result<Vec<f32>>) -> Answer {
+    values.map(|values| Float32Array::from(values.as_slice())).map_err(js_error)
+}
