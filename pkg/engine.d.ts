@@ -61,7 +61,7 @@ export class Engine {
   curves(image: ImageLike | Float32Array, map: ViewMap, options?: SyncCurvesOptions): Curves;
 
   /** As `Vitscope.positionSimilarity`. */
-  positionSimilarity(): ViewMap | undefined;
+  positionSimilarity(): ViewMap;
 
   /** As `Vitscope.patchFilters`. */
   patchFilters(options?: { count?: number }): ViewMap[];

@@ -60,9 +60,9 @@ export class Vitscope {
 
   /**
    * Cosine similarity of the position embeddings of every two patches: [patches, patches], so that row `r · cols + c` is a map of
-   * the grid for the patch in row `r`, column `c`. Undefined for a model whose patches have no such embeddings.
+   * the grid for the patch in row `r`, column `c`. Rejects with `invalid-argument` for a model whose patches have no such embeddings.
    */
-  positionSimilarity(): Promise<ViewMap | undefined>;
+  positionSimilarity(): Promise<ViewMap>;
 
   /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
   patchFilters(options?: { count?: number }): Promise<ViewMap[]>;

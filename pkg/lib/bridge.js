@@ -6,7 +6,7 @@ import { addressOf, spawn } from './spawn.js';
  * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
  *   {type: 'run', method: Method, image?: import('./image.js').Portable, args: any[]}} Question
- * @typedef {'classify' | 'trace' | 'logits' | 'patchLogits' | 'attributing' | 'curving' | 'positionSimilarity' | 'patchFilters'} Method  of `Engine`
+ * @typedef {'classify' | 'trace' | import('./requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('./source.js').ModelFiles} ModelFiles
  * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input

@@ -22,7 +22,8 @@ export function queryToken(query) {
  * @param {Query | undefined} query
  * @param {PrefixToken[]} prefix
  */
-export function queryName(query = prefix[0] === 'class' ? 'cls' : 'mean', prefix) {
+export function queryName(query, prefix) {
+  if (query === undefined) return queryName(prefix[0] === 'class' ? 'cls' : 'mean', prefix);
   if (Array.isArray(query)) return `patch (${query.join(', ')})`;
   if (typeof query === 'object') return `register ${query.register}`;
   return { cls: 'the class token', distillation: 'the distillation token', mean: 'the average patch' }[query];
@@ -54,13 +55,4 @@ export function targetIndex(target, labels) {
  */
 function alike(wanted, name) {
   return wanted.length > 2 && (name.includes(wanted) || name.split(/[ ,]+/).some((word) => word.length > 2 && wanted.includes(word)) || name.startsWith(wanted.slice(0, 4)));
-}
-
-/**
- * @param {number} index
- * @param {string[]} labels
- * @returns {import('../index.js').Target}
- */
-export function targetOf(index, labels) {
-  return { index, label: labels[index] };
 }

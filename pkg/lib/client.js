@@ -1,12 +1,10 @@
-import { checkAttribution, checkCurves } from './attribution.js';
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK, checkWhole } from './checks.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
 import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
-import { filterCount } from './learned.js';
-import { logitLens, patchLens } from './lenses.js';
 import { JobQueue } from './queue.js';
+import * as requests from './requests.js';
 import { normaliseSource, readSource } from './source.js';
 import { Trace } from './trace.js';
 import { fetchModule, loadViews } from './wasm.js';
@@ -20,6 +18,7 @@ import { fetchModule, loadViews } from './wasm.js';
  * @typedef {import('../index.js').Memory} Memory
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Classification} Classification
+ * @typedef {import('../index.js').PassesOptions} PassesOptions
  * @typedef {import('./trace.js').Views} Views
  */
 
@@ -105,7 +104,7 @@ export class Vitscope {
    */
   async classify(image, { topK = 5, signal } = {}) {
     checkTopK(topK);
-    return this.#run('classify', [{ topK }], { image, signal });
+    return this.#ask({ method: 'classify', args: [topK], read: (answer) => answer }, { image, signal });
   }
 
   /**
@@ -115,51 +114,51 @@ export class Vitscope {
    */
   async trace(image, { topK = 5, signal } = {}) {
     checkTopK(topK);
-    // What shows the views starts while the model runs, here and not in `load`: a page that only classifies never pays for it.
+    const views = this.#startedViews();
+    const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lenses);
+    return this.#ask({ method: 'trace', args: [topK], read }, { image, signal });
+  }
+
+  /** What shows the views starts while the model runs for the first trace: a page that only classifies never pays for it. */
+  #startedViews() {
     this.#views ??= this.#startViews(this.#config).catch((error) => {
       this.#views = undefined; // it may be tried again
       throw error;
     });
-    this.#views.catch(() => {});
-    return this.#run('trace', [{ topK }], { image, signal, read: async (answer) => answer && new Trace(answer, /** @type {any} */ (await this.#views), this.#lenses) });
+    this.#views.catch(() => {}); // the trace reports it
+    return this.#views;
   }
 
   /** @type {import('./trace.js').Lenses} */
   #lenses = {
-    logitLens: async (trace) => {
-      const { args, read } = logitLens(this.#config, trace);
-      return read(await this.#run('logits', args));
-    },
-    patchLens: async (trace, choice) => {
-      const { args, read } = patchLens(this.#config, trace, choice);
-      return read(await this.#run('patchLogits', args));
-    },
+    logitLens: async (trace) => this.#ask(requests.logitLens(this.#config, trace)),
+    patchLens: async (trace, options) => this.#ask(requests.patchLens(this.#config, trace, options)),
   };
 
   /**
    * @param {ImageSource} image
-   * @param {import('../index.js').AttributeOptions & import('../index.js').PassesOptions} [options]
+   * @param {import('../index.js').AttributeOptions & PassesOptions} [options]
    */
   async attribute(image, { signal, onProgress, ...options } = {}) {
-    return this.#run('attributing', [checkAttribution(options, this.#config)], { image, signal, onProgress });
+    return this.#ask(requests.attribute(this.#config, options), { image, signal, onProgress });
   }
 
   /**
    * @param {ImageSource} image
    * @param {import('../index.js').ViewMap} map
-   * @param {import('../index.js').CurvesOptions & import('../index.js').PassesOptions} [options]
+   * @param {import('../index.js').CurvesOptions & PassesOptions} [options]
    */
   async curves(image, map, { signal, onProgress, ...options } = {}) {
-    return this.#run('curving', [checkCurves(map, options, this.#config)], { image, signal, onProgress });
+    return this.#ask(requests.curves(this.#config, map, options), { image, signal, onProgress });
   }
 
   async positionSimilarity() {
-    return this.#run('positionSimilarity', []);
+    return this.#ask(requests.positionSimilarity(this.#config));
   }
 
   /** @param {{count?: number}} [options] */
-  async patchFilters({ count = filterCount(this.#config) } = {}) {
-    return this.#run('patchFilters', [{ count: checkWhole('count', count) }]);
+  async patchFilters(options) {
+    return this.#ask(requests.patchFilters(this.#config, options));
   }
 
   /** Ends the worker and so frees all of the model's memory at once; nothing else would before the page is left. */
@@ -170,21 +169,20 @@ export class Vitscope {
   }
 
   /**
-   * Has the worker's engine run a method, in turn.
-   * @param {import('./bridge.js').Method} method
-   * @param {any[]} args
-   * @param {{image?: ImageSource, signal?: AbortSignal, onProgress?: (passes: any) => void, read?: (answer: any) => any}} [options]
-   *   read: what becomes of its answer, still in its turn
-   * @returns {Promise<any>}
+   * Has the worker's engine answer, in turn.
+   * @template T
+   * @param {{method: import('./bridge.js').Method, args: any[], read: (answer: any) => T | Promise<T>}} request
+   * @param {{image?: ImageSource} & PassesOptions} [options]
+   * @returns {Promise<T>}
    */
-  #run(method, args, { signal, onProgress, read = (answer) => answer, ...source } = {}) {
+  #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
     return this.#queue.add(
       async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal) : { image: undefined, transfer: [] }),
       async ({ image, transfer }, jobSignal) => {
-        // Nobody hears of passes that were under way when the caller lost interest.
         const report = (/** @type {any} */ passes) => jobSignal.aborted || onProgress?.(passes);
         const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
+        jobSignal.throwIfAborted(); // there may be no answer
         return read(answer);
       },
       signal,

@@ -8,7 +8,7 @@ import { viewMap } from './map.js';
  * @typedef {import('../index.js').ViewMap} ViewMap
  * @typedef {import('../index.js').Recording} Recording
  * @typedef {import('../wasm/relaxed/vitscope.js').Views} Views
- * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, choice: {layer: number, target?: number | string}) => any}} Lenses
+ * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, options: import('../index.js').LensOptions) => any}} Lenses
  *   what needs the model's head: maps from an engine in this thread, promises of them from one in a worker
  */
 
@@ -84,9 +84,9 @@ export class Trace extends Recorded {
     return this.#lenses.logitLens(this);
   }
 
-  /** @param {{layer?: number, target?: number | string}} [options] */
-  patchLens({ layer = this.#last, target } = {}) {
-    return this.#lenses.patchLens(this, { layer: checkWhole('layer', layer), target });
+  /** @param {import('../index.js').LensOptions} [options] */
+  patchLens(options = {}) {
+    return this.#lenses.patchLens(this, options);
   }
 
   toSafetensors() {

@@ -93,9 +93,10 @@ async function instantiateThreads(simd, threads, alarm, compiled) {
  * @param {import('../index.js').ModelConfig} config
  */
 export async function loadViews({ simd, threads }, compiled, config) {
-  const [glue, module] = await Promise.all([imported((threads === 1 ? SINGLE : THREADED)[simd]), compiled]);
+  const variant = /** @type {{glue: () => Promise<Glue>, wasm: URL}} */ (/** @type {unknown} */ ((threads === 1 ? SINGLE : THREADED)[simd]));
+  const [glue, module] = await Promise.all([imported(variant), compiled]);
   try {
-    await glue.default({ module_or_path: module, ...(threads > 1 && { memory: sharedMemory(VIEWS_PAGES) }) });
+    await glue.default(/** @type {any} */ ({ module_or_path: module, ...(threads > 1 && { memory: sharedMemory(VIEWS_PAGES) }) }));
     return viewsOf(glue.Views, config);
   } catch (error) {
     throw error instanceof NoThreads ? new VitscopeError('out-of-memory', `There is no memory for the views of a trace: ${error.message}`, { cause: error }) : fromEngine(error);

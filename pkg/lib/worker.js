@@ -1,5 +1,5 @@
 /** The worker's side of bridge.js: one engine, one request at a time. */
-import { Engine } from './engine.js';
+import { Core } from './core.js';
 import { fromEngine, packError } from './errors.js';
 import { readPixels } from './pixels.js';
 import { loadWasm } from './wasm.js';
@@ -13,7 +13,7 @@ let giveModule;
 const module = new Promise((resolve) => (giveModule = resolve));
 /** @type {import('./wasm.js').Instance | undefined} */
 let instance;
-/** @type {Engine | undefined} */
+/** @type {Core | undefined} */
 let engine;
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
 let abortedId;
@@ -46,7 +46,7 @@ async function answer(request) {
   if (request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
     const { id, files, options } = request;
-    engine = await Engine.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
+    engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
     const { config, backend, memory } = engine;
     return { result: { config, backend, memory }, transfer: [] };
   }
@@ -57,7 +57,7 @@ async function answer(request) {
 }
 
 /**
- * @param {Engine} engine
+ * @param {Core} engine
  * @param {Extract<import('./bridge.js').Question, {type: 'run'}> & {id: number}} request
  */
 async function run(engine, { id, method, image, args }) {
