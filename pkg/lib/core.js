@@ -123,7 +123,7 @@ export class Core {
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
     const { pixels, crop } = this.#input(image);
     if (method !== 'occlusion') {
-      return { ...this.#call((wasm) => /** @type {any} */ (wasm).attribute(pixels, method, target, layer, query, discard)), crop };
+      return { ...this.#call((wasm) => wasm.attribute(pixels, method, target, layer, query, discard)), crop };
     }
     const [result] = yield* this.#passes([(wasm) => wasm.occlusion(pixels, target, window, stride)]);
     return { ...result, crop };
