@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
-use crate::explain::{self, Dropping, Trace};
+use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Trace};
 use crate::kernels::softmax::softmax_in_place;
 use crate::model::{Config, Precision, Scratch, Sink};
 use crate::preprocess::Region;
@@ -114,6 +114,14 @@ impl Classifier {
         softmax_in_place(&mut scores);
         dropping.push(scores[target]);
         Ok(true)
+    }
+
+    /// The map `[N]` of class `target` by its gradients, which are of the forward pass in this model's precision, in f32.
+    pub fn attribute(&mut self, pixel_values: &[f32], target: usize, method: GradientMethod) -> Result<Vec<f32>> {
+        let target = self.class(target)?;
+        let mut hidden_states = HiddenStates::new(self.config())?;
+        self.watch(pixel_values, &mut hidden_states)?;
+        method.compute(&self.loaded.vit, hidden_states.0.view(), target)
     }
 
     /// Logits `[n, C]` of `hidden_states` `[n, T, D]`; see [`explain::logit_lens`].

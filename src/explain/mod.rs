@@ -4,6 +4,7 @@
 //! Each view states its formula and where it was published.
 
 mod attention;
+mod attribution;
 mod dropping;
 mod eigen;
 mod heads;
@@ -17,6 +18,7 @@ mod tokens;
 mod trace;
 
 pub use attention::Attentions;
+pub use attribution::GradientMethod;
 pub use dropping::{Curve, Dropping, Occlusion, area};
 pub use heads::{Fusion, HeadMap, Heads};
 pub use lens::{logit_lens, patch_lens};

@@ -1,6 +1,6 @@
-//! The exact (erf) form of GELU: gelu(x) = x Φ(x) = x/2 · (1 + erf(x / √2)) (Hendrycks & Gimpel, 2016).
+//! The exact (erf) form of GELU: gelu(x) = x Φ(x) = x/2 · (1 + erf(x / √2)) (Hendrycks & Gimpel, 2016), and its derivative.
 
-use super::exp::polynomial;
+use super::exp::{Exp, polynomial};
 use super::map_in_place;
 use crate::simd::F32x4;
 use std::hint::black_box;
@@ -18,6 +18,8 @@ struct Constants {
     q: [f32; 6],
     half: f32,
     inverse_sqrt_2: f32,
+    /// φ(0) = 1 / √(2π).
+    inverse_sqrt_2_pi: f32,
 }
 
 static CONSTANTS: Constants = Constants {
@@ -26,6 +28,7 @@ static CONSTANTS: Constants = Constants {
     q: [1.0, 0.503_088_8, 0.114_559_08, 0.015_054_93, 0.001_170_690_4, 3.783_047_2e-5],
     half: 0.5,
     inverse_sqrt_2: std::f32::consts::FRAC_1_SQRT_2,
+    inverse_sqrt_2_pi: 0.398_942_3,
 };
 
 impl Gelu {
@@ -54,12 +57,27 @@ impl Gelu {
         let half = x * F32x4::splat(self.0.half);
         half + half * self.erf(x * F32x4::splat(self.0.inverse_sqrt_2))
     }
+
+    /// gelu'(x) = Φ(x) + x φ(x), φ(x) = e^(−x²/2) / √(2π), with an absolute error below 4 ulp of 1.
+    #[inline(always)]
+    pub fn derivative(self, exp: Exp, x: F32x4) -> F32x4 {
+        let half = F32x4::splat(self.0.half);
+        let cumulative = half + half * self.erf(x * F32x4::splat(self.0.inverse_sqrt_2));
+        let density = exp.exp(F32x4::splat(0.0) - half * x * x) * F32x4::splat(self.0.inverse_sqrt_2_pi);
+        cumulative + x * density
+    }
 }
 
 /// `x ← gelu(x)` for every element.
 pub fn gelu_in_place(values: &mut [f32]) {
     let gelu = Gelu::prepare();
     map_in_place(values, |x| gelu.gelu(x));
+}
+
+/// `x ← gelu'(x)` for every element.
+pub fn gelu_derivative_in_place(values: &mut [f32]) {
+    let (gelu, exp) = (Gelu::prepare(), Exp::prepare());
+    map_in_place(values, |x| gelu.derivative(exp, x));
 }
 
 #[cfg(test)]
@@ -110,6 +128,21 @@ mod tests {
             let bound = 2.5 * f64::from(f32::EPSILON) * f64::from(x.abs().max(1.0));
             assert!((f64::from(y) - exact).abs() <= bound, "gelu({x}) = {y}, exactly {exact}");
         }
+    }
+
+    #[test]
+    fn derivative_within_its_bound() {
+        let mut result = grid();
+        gelu_derivative_in_place(&mut result);
+        for (x, y) in grid().iter().zip(result) {
+            let x = f64::from(*x);
+            let cumulative = 0.5 * (1.0 + exact_erf(x / std::f64::consts::SQRT_2));
+            let exact = cumulative + x * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            assert!((f64::from(y) - exact).abs() <= 4.0 * f64::from(f32::EPSILON), "gelu'({x}) = {y}, exactly {exact}");
+        }
+        let mut values = [100.0, -100.0, 0.0, 1e20, -1e20];
+        gelu_derivative_in_place(&mut values);
+        assert!(values.iter().zip([1.0, 0.0, 0.5, 1.0, 0.0]).all(|(y, exact)| (y - exact).abs() < 1e-16), "{values:?}");
     }
 
     /// Large inputs must pass through, large negative ones must vanish: activations of trained models reach ±100.

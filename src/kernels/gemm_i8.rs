@@ -92,6 +92,11 @@ impl ColumnScale {
         self.scales[lane] = scale;
     }
 
+    /// The scales of the 8 outputs.
+    pub(super) fn scales(&self) -> &[f32; TILE_COLUMNS] {
+        &self.scales
+    }
+
     /// Sets Σ q over the inputs.
     pub fn set_sums(&mut self, sums: [i32; TILE_COLUMNS]) {
         self.sums = sums.map(|sum| sum as f32);

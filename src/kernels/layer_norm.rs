@@ -1,4 +1,4 @@
-//! LayerNorm of rows (Ba, Kiros & Hinton, 2016).
+//! LayerNorm of rows (Ba, Kiros & Hinton, 2016), and its gradient.
 
 use super::fold;
 use crate::simd::F32x4;
@@ -10,13 +10,33 @@ use crate::simd::F32x4;
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
     assert!(x.len() == width && bias.len() == width && out.len() == width);
-    let inverse_width = 1.0 / width as f32;
-    let mean = fold(x, 0.0, |a, b| a + b).sum() * inverse_width;
-    let variance = sum_of_squared_deviations(x, mean) * inverse_width;
-    let inverse_std = 1.0 / (variance + eps).sqrt();
+    let (mean, inverse_std) = mean_and_inverse_std(x, eps);
     for (((y, x), w), b) in out.iter_mut().zip(x).zip(weight).zip(bias) {
         *y = (x - mean) * inverse_std * w + b;
     }
+}
+
+/// Takes the gradient by what [`layer_norm`] gives to that by `x`, in place.
+///
+/// With x̂ = (x − mean) / √(variance + eps) and g = gradient · weight it is (g − mean(g) − x̂ mean(g x̂)) / √(variance + eps).
+/// `x`, `weight`, `gradient`: `[D]`.
+pub fn layer_norm_backward(x: &[f32], weight: &[f32], eps: f32, gradient: &mut [f32]) {
+    let width = weight.len();
+    assert!(x.len() == width && gradient.len() == width);
+    let (mean, inverse_std) = mean_and_inverse_std(x, eps);
+    gradient.iter_mut().zip(weight).for_each(|(g, w)| *g *= w);
+    let inverse_width = 1.0 / width as f32;
+    let sum = fold(gradient, 0.0, |a, b| a + b).sum();
+    let (level, slope) =
+        (sum * inverse_width, covariance(x, mean, gradient) * inverse_std * inverse_std * inverse_width);
+    gradient.iter_mut().zip(x).for_each(|(g, x)| *g = (*g - level - (x - mean) * slope) * inverse_std);
+}
+
+fn mean_and_inverse_std(x: &[f32], eps: f32) -> (f32, f32) {
+    let inverse_width = 1.0 / x.len() as f32;
+    let mean = fold(x, 0.0, |a, b| a + b).sum() * inverse_width;
+    let variance = sum_of_squared_deviations(x, mean) * inverse_width;
+    (mean, 1.0 / (variance + eps).sqrt())
 }
 
 /// Σ (x − mean)². Padding with `mean` keeps a remainder's lanes at zero.
@@ -29,6 +49,15 @@ fn sum_of_squared_deviations(row: &[f32], mean: f32) -> f32 {
         sum = sum + deviation * deviation;
     }
     rest.iter().fold(sum.sum(), |sum, x| sum + (x - mean) * (x - mean))
+}
+
+/// Σ (x − mean) g.
+fn covariance(row: &[f32], mean: f32, gradient: &[f32]) -> f32 {
+    let centre = F32x4::splat(mean);
+    let ((quads, rest), (by, rest_by)) = (row.as_chunks::<4>(), gradient.as_chunks::<4>());
+    let products = quads.iter().zip(by).map(|(x, g)| (F32x4::load(x) - centre) * F32x4::load(g));
+    let sum = products.fold(F32x4::splat(0.0), |sum, product| sum + product);
+    rest.iter().zip(rest_by).fold(sum.sum(), |sum, (x, g)| sum + (x - mean) * g)
 }
 
 #[cfg(test)]
@@ -57,6 +86,35 @@ mod tests {
                         + f64::from(bias[i]);
                     assert!((f64::from(result[i]) - exact).abs() < 1e-3, "width {width}: {} vs {exact}", result[i]);
                 }
+            }
+        }
+    }
+
+    /// Every remainder of four, with a mean that dwarfs the deviations, against central differences of the formula in f64.
+    #[test]
+    fn gradient_equals_finite_differences() {
+        let eps = 1e-3;
+        let output = |x: &[f64], weight: &[f32], gradient: &[f32]| -> f64 {
+            let mean = x.iter().sum::<f64>() / x.len() as f64;
+            let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / x.len() as f64;
+            let terms = x.iter().zip(weight).zip(gradient);
+            terms.map(|((x, w), g)| (x - mean) / (variance + eps).sqrt() * f64::from(*w) * f64::from(*g)).sum()
+        };
+        let mut rng = fastrand::Rng::with_seed(3);
+        for width in 1..=37 {
+            let x: Vec<f32> = (0..width).map(|_| rng.f32() * 4.0 + 50.0).collect();
+            let mut random = || (0..width).map(|_| rng.f32() * 2.0 - 1.0).collect::<Vec<f32>>();
+            let (weight, gradient) = (random(), random());
+            let mut result = gradient.clone();
+            layer_norm_backward(&x, &weight, eps as f32, &mut result);
+            for i in 0..width {
+                let mut moved: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+                let mut at = |step: f64| {
+                    moved[i] = f64::from(x[i]) + step;
+                    output(&moved, &weight, &gradient)
+                };
+                let exact = (at(1e-4) - at(-1e-4)) / 2e-4;
+                assert!((f64::from(result[i]) - exact).abs() < 1e-4, "width {width}: {} instead of {exact}", result[i]);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The arithmetic of the forward pass: one operation a file, slices and views in, the caller's buffers out.
+//! The arithmetic of the forward pass and of its gradients: one operation a file, slices and views in, the caller's buffers out.
 //!
 //! Each kernel states its formula, shapes and error bound, and keeps its naive reference in its own tests. None allocates,
 //! none knows the model. Matrices are row-major `ndarray` views whose rows are contiguous.
@@ -17,6 +17,7 @@ pub mod quantize;
 pub mod relu;
 pub mod softmax;
 pub mod swish;
+pub mod unpack;
 
 use crate::simd::F32x4;
 

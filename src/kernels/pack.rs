@@ -33,6 +33,22 @@ impl PackedF32 {
         Ok(Self { panels, n, k })
     }
 
+    /// Room for a matrix whose panels have up to `steps` steps together; see [`Self::reset`].
+    pub fn with_capacity(steps: usize) -> Result<Self> {
+        Ok(Self { panels: filled("packed weights", &[steps], Aligned([0.0; _]))?, n: 0, k: 0 })
+    }
+
+    /// Steps that a matrix `[n, k]` has.
+    pub fn steps(n: usize, k: usize) -> usize {
+        n.div_ceil(TILE_COLUMNS) * k
+    }
+
+    /// Becomes a matrix `[n, k]` that holds anything until all of it is written.
+    pub fn reset(&mut self, n: usize, k: usize) {
+        assert!(Self::steps(n, k) <= self.panels.len());
+        (self.n, self.k) = (n, k);
+    }
+
     /// Packs `w` `[n, k]`.
     pub fn new(w: ArrayView2<f32>) -> Result<Self> {
         let mut packed = Self::zeros(w.nrows(), w.ncols())?;
@@ -57,7 +73,8 @@ impl PackedF32 {
     /// Writes column `input` of w.
     pub fn write_input(&mut self, input: usize, values: &[f32]) {
         assert!(input < self.k && values.len() == self.n);
-        let steps = self.panels[input..].iter_mut().step_by(self.k);
+        let k = self.k;
+        let steps = self.panels_mut()[input..].iter_mut().step_by(k);
         for (step, values) in steps.zip(values.chunks(TILE_COLUMNS)) {
             step.0[..values.len()].copy_from_slice(values);
         }
@@ -75,7 +92,18 @@ impl PackedF32 {
 
     /// The panels with the index of their first output.
     pub(super) fn panels(&self) -> impl Iterator<Item = (usize, &[StepF32])> {
-        self.panels.chunks_exact(self.k.max(1)).enumerate().map(|(p, panel)| (p * TILE_COLUMNS, panel))
+        let panels = self.panels[..Self::steps(self.n, self.k)].chunks_exact(self.k.max(1));
+        panels.enumerate().map(|(p, panel)| (p * TILE_COLUMNS, panel))
+    }
+
+    /// The steps of panel number `panel`.
+    pub(super) fn panel(&self, panel: usize) -> &[StepF32] {
+        &self.panels[panel * self.k..][..self.k]
+    }
+
+    /// All panels, one after another.
+    pub(super) fn panels_mut(&mut self) -> &mut [StepF32] {
+        &mut self.panels[..Self::steps(self.n, self.k)]
     }
 }
 
@@ -176,6 +204,11 @@ impl PackedI8 {
         self.panels().map(|(_, panel)| panel.sums())
     }
 
+    /// Inputs.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
     /// Steps a row of activations must hold.
     pub fn steps(&self) -> usize {
         self.k.div_ceil(DEPTH)
@@ -189,18 +222,28 @@ impl PackedI8 {
 
     /// The panels with the index of their first output.
     pub(super) fn panels(&self) -> impl Iterator<Item = (usize, PanelI8<'_>)> {
+        (0..self.n.div_ceil(TILE_COLUMNS)).map(|p| (p * TILE_COLUMNS, self.panel(p)))
+    }
+
+    /// Panel number `panel`.
+    pub(super) fn panel(&self, panel: usize) -> PanelI8<'_> {
         let Extra { steps: extra, places, ends } = &self.extra;
-        let two_steps = !ends.is_empty();
-        let end = move |panel: usize| ends.get(panel).map_or(0, |end| *end as usize);
-        self.steps.chunks_exact(self.steps().max(1)).enumerate().map(move |(p, steps)| {
-            let own = if p == 0 { 0 } else { end(p - 1) }..end(p);
-            let panel = PanelI8 { steps, two_steps, extra: &extra[own.clone()], places: &places[own] };
-            (p * TILE_COLUMNS, panel)
-        })
+        let end = |panel: usize| ends.get(panel).map_or(0, |end| *end as usize);
+        let own = if panel == 0 { 0 } else { end(panel - 1) }..end(panel);
+        let steps = &self.steps[panel * self.steps()..][..self.steps()];
+        PanelI8 { steps, two_steps: !ends.is_empty(), extra: &extra[own.clone()], places: &places[own] }
     }
 }
 
 impl PanelI8<'_> {
+    /// The weights to the inputs of step `number`, wherever they stand.
+    pub(super) fn step(&self, number: usize) -> &[i8; TILE_COLUMNS * DEPTH] {
+        match self.places.binary_search(&(number as u16)) {
+            Ok(extra) => &self.extra[extra].0,
+            Err(_) => &self.steps[number].0,
+        }
+    }
+
     #[inline(never)]
     fn sums(self) -> [i32; TILE_COLUMNS] {
         let sums = self

@@ -1,4 +1,4 @@
-//! max(x, 0).
+//! max(x, 0), and its derivative.
 
 use super::map_in_place;
 use crate::simd::F32x4;
@@ -7,6 +7,12 @@ use crate::simd::F32x4;
 pub fn relu_in_place(values: &mut [f32]) {
     let zero = F32x4::splat(0.0);
     map_in_place(values, |x| x.max(zero));
+}
+
+/// `x ← 1` where x > 0, elsewhere 0, as PyTorch has it at 0.
+pub fn relu_derivative_in_place(values: &mut [f32]) {
+    let (zero, one) = (F32x4::splat(0.0), F32x4::splat(1.0));
+    map_in_place(values, |x| zero.select_less(x, one, zero));
 }
 
 #[cfg(test)]
@@ -20,5 +26,12 @@ mod tests {
         let mut values = [-1.0, 2.0, 0.0, -1e-40, 1e30, 3.5, -7.0];
         relu_in_place(&mut values);
         assert_eq!(values, [0.0, 2.0, 0.0, 0.0, 1e30, 3.5, 0.0]);
+    }
+
+    #[test]
+    fn derivative_is_the_sign_of_what_is_positive() {
+        let mut values = [-1.0, 2.0, 0.0, -0.0, 1e30, 3.5, -7.0];
+        relu_derivative_in_place(&mut values);
+        assert_eq!(values, [0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
     }
 }

@@ -1,5 +1,6 @@
-//! Softmax of one row.
+//! Softmax of one row, and its gradient.
 
+use super::dot::dot;
 use super::exp::Exp;
 use super::{fold, map_in_place};
 use crate::simd::F32x4;
@@ -34,6 +35,14 @@ pub fn scale_in_place(row: &mut [f32], factor: f32) {
     map_in_place(row, |x| x * factor);
 }
 
+/// `out = factor · p ⊙ (g − Σ p g)`: the gradient by a row of scores, times `factor`, where `g` is that by its softmax `p`.
+pub fn softmax_backward(p: &[f32], g: &[f32], factor: f32, out: &mut [f32]) {
+    let level = dot(p, g);
+    for ((out, p), g) in out.iter_mut().zip(p).zip(g) {
+        *out = factor * p * (g - level);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +61,24 @@ mod tests {
             softmax_in_place(&mut result);
             for (y, e) in result.iter().zip(exps) {
                 assert!((f64::from(*y) - e / total).abs() < 2e-6, "n = {n}");
+            }
+        }
+    }
+
+    /// Every remainder of four, against the Jacobian pᵢ (δᵢⱼ − pⱼ) in f64.
+    #[test]
+    fn gradient_equals_the_formula() {
+        let mut rng = fastrand::Rng::with_seed(2);
+        for n in 1..=41 {
+            let mut p: Vec<f32> = (0..n).map(|_| rng.f32() * 8.0 - 4.0).collect();
+            softmax_in_place(&mut p);
+            let g: Vec<f32> = (0..n).map(|_| rng.f32() * 2.0 - 1.0).collect();
+            let mut result = vec![f32::NAN; n];
+            softmax_backward(&p, &g, 0.125, &mut result);
+            for (i, y) in result.iter().enumerate() {
+                let entry = |j: usize| f64::from(p[i]) * (f64::from(u8::from(i == j)) - f64::from(p[j]));
+                let exact = 0.125 * (0..n).map(|j| entry(j) * f64::from(g[j])).sum::<f64>();
+                assert!((f64::from(*y) - exact).abs() < 1e-7, "n = {n}: {y} instead of {exact}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Swish with a fixed slope: x σ(β x), σ(x) = 1 / (1 + e^−x) (Ramachandran et al., 2017).
+//! Swish with a fixed slope: x σ(β x), σ(x) = 1 / (1 + e^−x) (Ramachandran et al., 2017), and its derivative.
 //!
 //! β = 1 is SiLU; β = 1.702 is the approximation of GELU that CLIP was trained with, called `quick_gelu`.
 
@@ -17,10 +17,23 @@ pub(super) fn gate(exp: Exp, one: F32x4, x: F32x4, g: F32x4) -> F32x4 {
     x / (one + exp.exp(F32x4::splat(0.0) - g))
 }
 
+/// The derivative of x σ(g) by x where that of g is `dg`: σ(g) (1 + x dg (1 − σ(g))).
+#[inline(always)]
+pub(super) fn gate_derivative(exp: Exp, one: F32x4, x: F32x4, g: F32x4, dg: F32x4) -> F32x4 {
+    let sigmoid = gate(exp, one, one, g);
+    sigmoid * (one + x * dg * (one - sigmoid))
+}
+
 /// `x ← x σ(slope x)` for every element: within 5 ulp of max(|x|, 1).
 pub fn swish_in_place(values: &mut [f32], slope: f32) {
     let (exp, one, slope) = (Exp::prepare(), F32x4::splat(1.0), F32x4::splat(slope));
     super::map_in_place(values, |x| gate(exp, one, x, x * slope));
+}
+
+/// `x ← d(x σ(slope x)) / dx` for every element: within 5 ulp of max(|x|, 1).
+pub fn swish_derivative_in_place(values: &mut [f32], slope: f32) {
+    let (exp, one, slope) = (Exp::prepare(), F32x4::splat(1.0), F32x4::splat(slope));
+    super::map_in_place(values, |x| gate_derivative(exp, one, x, x * slope, slope));
 }
 
 #[cfg(test)]
@@ -41,6 +54,25 @@ mod tests {
                 assert!((f64::from(y) - exact).abs() <= bound, "{slope}: swish({x}) = {y}, exactly {exact}");
             }
         }
+    }
+
+    #[test]
+    fn derivative_within_its_bound() {
+        let grid: Vec<f32> = (-120_000..=120_001).map(|i| i as f32 * 1e-3).collect();
+        for slope in [SILU, QUICK_GELU] {
+            let mut result = grid.clone();
+            swish_derivative_in_place(&mut result, slope);
+            for (x, y) in grid.iter().zip(result) {
+                let (wide, beta) = (f64::from(*x), f64::from(slope));
+                let sigmoid = 1.0 / (1.0 + (-wide * beta).exp());
+                let exact = sigmoid * (1.0 + wide * beta * (1.0 - sigmoid));
+                let bound = 5.0 * f64::from(f32::EPSILON) * f64::from(x.abs().max(1.0));
+                assert!((f64::from(y) - exact).abs() <= bound, "{slope}: swish'({x}) = {y}, exactly {exact}");
+            }
+        }
+        let mut values = [1e20, 0.0, 300.0, -300.0, -1e20];
+        swish_derivative_in_place(&mut values, QUICK_GELU);
+        assert!(values.iter().zip([1.0, 0.5, 1.0, 0.0, 0.0]).all(|(y, exact)| (y - exact).abs() < 1e-16), "{values:?}");
     }
 
     #[test]

@@ -25,8 +25,13 @@ pub struct AttentionPool {
 impl AttentionPool {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        let layers = [&self.key_value, &self.projection, &self.mlp.fc1, &self.mlp.fc2];
-        size_of_val(self.query.as_slice()) + self.norm.bytes() + layers.map(Linear::bytes).iter().sum::<usize>()
+        let layers = self.layers().map(Linear::bytes).iter().sum::<usize>();
+        size_of_val(self.query.as_slice()) + self.norm.bytes() + layers
+    }
+
+    /// Its linear layers.
+    pub(super) fn layers(&self) -> [&Linear; 4] {
+        [&self.key_value, &self.projection, &self.mlp.fc1, &self.mlp.fc2]
     }
 
     /// Pools the stream, each token of it normalised by `norm`, into `scratch.pooled`.

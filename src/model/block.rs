@@ -24,9 +24,13 @@ pub struct Block {
 impl Block {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        let layers = [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2];
         let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten());
-        norms.map(LayerNorm::bytes).sum::<usize>() + layers.map(Linear::bytes).iter().sum::<usize>()
+        norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
+    }
+
+    /// Its linear layers.
+    pub(super) fn layers(&self) -> [&Linear; 4] {
+        [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2]
     }
 
     /// Takes the residual stream in `scratch` through block number `layer`.

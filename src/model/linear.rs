@@ -14,10 +14,10 @@ use ndarray::{Array2, ArrayView2};
 
 /// A linear layer: weights `[out, in]`, packed once, and a bias `[out]`.
 pub struct Linear {
-    matrix: Matrix,
+    pub(super) matrix: Matrix,
     /// In lanes of a tile, zeros past the end.
-    bias: Vec<[f32; TILE_COLUMNS]>,
-    outputs: usize,
+    pub(super) bias: Vec<[f32; TILE_COLUMNS]>,
+    pub(super) outputs: usize,
 }
 
 /// Packed weights.
@@ -98,6 +98,14 @@ impl Linear {
                 Some(weights)
             }
             Matrix::Int8(..) => None,
+        }
+    }
+
+    /// Inputs.
+    pub(super) fn inputs(&self) -> usize {
+        match &self.matrix {
+            Matrix::F32(weights) | Matrix::Unfused(weights) => weights.k(),
+            Matrix::Int8(weights, _) => weights.k(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The Vision Transformer: its hyper-parameters, its weights, and the one forward pass.
+//! The Vision Transformer: its hyper-parameters, its weights, the one forward pass, and the one backward pass.
 //!
 //! Three structs carry it: [`Config`] says what the model is, [`Weights`] what it learned, [`Scratch`] holds every buffer a
 //! forward pass writes. Names follow the ViT paper (Dosovitskiy et al., 2021) and timm.
@@ -10,6 +10,7 @@ mod attention_pool;
 mod block;
 mod config;
 mod embed;
+mod gradient;
 mod linear;
 mod mlp;
 mod norm;
@@ -24,6 +25,7 @@ pub use attention_pool::AttentionPool;
 pub use block::Block;
 pub use config::{Config, Pooling, Precision, Prefix};
 pub use embed::Embeddings;
+pub use gradient::GradientSink;
 pub use linear::{Linear, Matrix};
 pub use mlp::Mlp;
 pub use norm::LayerNorm;

@@ -1,6 +1,6 @@
 //! LayerNorm with its learned weight and bias.
 
-use crate::kernels::layer_norm::layer_norm;
+use crate::kernels::layer_norm::{layer_norm, layer_norm_backward};
 
 /// `y = (x − mean) / √(variance + eps) · weight + bias`, over the last axis.
 pub struct LayerNorm {
@@ -21,6 +21,11 @@ impl LayerNorm {
     /// `x`, `out`: `[D]`.
     pub fn forward(&self, x: &[f32], out: &mut [f32]) {
         layer_norm(x, &self.weight, &self.bias, self.eps, out);
+    }
+
+    /// Takes the gradient by `norm(x)` to that by `x`, in place; `x`, `gradient`: `[D]`.
+    pub(super) fn backward(&self, x: &[f32], gradient: &mut [f32]) {
+        layer_norm_backward(x, &self.weight, self.eps, gradient);
     }
 
     /// `x ← norm(x)`; `before`: `[D]`, for x as it was.

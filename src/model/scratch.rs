@@ -31,8 +31,11 @@ pub struct Scratch {
     pub(super) workers: Workers,
 }
 
+/// Something of its own for each thread.
+pub(super) struct PerThread<T>(Vec<Mutex<T>>);
+
 /// The buffers of each thread.
-pub(super) struct Workers(Vec<Mutex<Worker>>);
+pub(super) type Workers = PerThread<Worker>;
 
 /// Buffers for a block of up to B tokens, MLP width M, patches of P values.
 pub(super) struct Worker {
@@ -85,7 +88,7 @@ impl Scratch {
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
-            workers: Workers::new(config, precision, tokens)?,
+            workers: PerThread::new(|| Worker::new(config, precision, tokens))?,
         })
     }
 }
@@ -97,7 +100,7 @@ impl Scratch {
     }
 }
 
-impl Workers {
+impl Worker {
     fn new(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
         let width = config.hidden_size;
         let block = parallel::BLOCK_ROWS.min(tokens);
@@ -106,25 +109,31 @@ impl Workers {
             Precision::F32 => 0,
             Precision::Int8 => read,
         };
-        let worker = || {
-            Ok(Mutex::new(Worker {
-                activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
-                attention: matrix("attention", block, tokens)?,
-                attend: AttendScratch::new(block, tokens, config.head_size())?,
-                context: zeros("the attention's output", &[block, width])?,
-                hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs()])?,
-            }))
-        };
-        Ok(Self((0..parallel::threads()).map(|_| worker()).collect::<Result<_>>()?))
-    }
-
-    /// The buffers of the calling thread. Each is taken by one thread at a time; the lock says so to the compiler.
-    pub fn own(&self) -> MutexGuard<'_, Worker> {
-        let worker = &self.0[parallel::thread_index() % self.0.len()];
-        worker.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        Ok(Self {
+            activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
+            attention: matrix("attention", block, tokens)?,
+            attend: AttendScratch::new(block, tokens, config.head_size())?,
+            context: zeros("the attention's output", &[block, width])?,
+            hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs()])?,
+        })
     }
 }
 
+impl<T> PerThread<T> {
+    /// One that `make` makes for each thread.
+    pub fn new(make: impl Fn() -> Result<T>) -> Result<Self> {
+        let each = (0..parallel::threads()).map(|_| Ok(Mutex::new(make()?)));
+        Ok(Self(each.collect::<Result<_>>()?))
+    }
+
+    /// That of the calling thread. Each is taken by one thread at a time; the lock says so to the compiler.
+    pub fn own(&self) -> MutexGuard<'_, T> {
+        let own = &self.0[parallel::thread_index() % self.0.len()];
+        own.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// `[rows, columns]` of zeros.
 pub(super) fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
     let buffer = zeros(what, &[rows, columns])?;
     Ok(Array2::from_shape_vec((rows, columns), buffer).expect("the buffer has this many elements"))

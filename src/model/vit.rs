@@ -112,16 +112,21 @@ impl Vit {
         }
         let Scratch { stream, pooled, workers, .. } = scratch;
         let token = &mut workers.own().context[..stream.ncols()];
+        self.average(stream.view(), pooled, token);
+        if let Some(norm) = fc_norm {
+            pooled.chunks_exact_mut(token.len()).for_each(|pooled| norm.in_place(pooled, token));
+        }
+    }
+
+    /// The means of the tokens that are pooled, each normalised before; `token`: `[D]`, for one of them.
+    pub(super) fn average(&self, stream: ArrayView2<f32>, pooled: &mut [f32], token: &mut [f32]) {
         for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.nrows())) {
             pooled.fill(0.0);
             for row in rows.clone() {
-                apply(norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
+                apply(&self.weights.norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
                 pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
             }
             pooled.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
-            if let Some(norm) = fc_norm {
-                norm.in_place(pooled, token);
-            }
         }
     }
 
@@ -153,8 +158,13 @@ impl Vit {
 
             // Text features were normalised when they were read, so the head's answers are similarities.
             let features = features.view();
-            let length = |row| features.row(row).iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-            let scale = |row| if self.config.zero_shot { 1.0 / length(row) } else { 1.0 };
+            let scale = |row| {
+                if self.config.zero_shot {
+                    1.0 / length(features.row(row).to_slice().expect("rows are contiguous"))
+                } else {
+                    1.0
+                }
+            };
             let share = features.ncols() / heads.len().max(1);
             logits.fill(0.0);
             for (head, features) in heads.iter().zip(features.axis_chunks_iter(Axis(1), share)) {
@@ -172,6 +182,11 @@ impl Vit {
             ))
         })
     }
+}
+
+/// √(Σ x²), never 0.
+pub(super) fn length(x: &[f32]) -> f32 {
+    x.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE)
 }
 
 /// `out = layer(scale · x)`, or `out += …`; `scale` of each row.

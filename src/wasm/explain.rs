@@ -1,11 +1,11 @@
 //! Explanations that need the model.
 
-use super::views::{answer, check_length};
-use super::{Engine, js_error};
+use super::views::{answer, check_length, parse_query};
+use super::{Engine, EngineAttribution, js_error, set};
 use crate::alloc::zeros;
-use crate::error::Result;
-use crate::explain::{self, Curve, Occlusion};
-use js_sys::Float32Array;
+use crate::error::{Error, Result};
+use crate::explain::{self, Curve, GradientMethod, Occlusion};
+use js_sys::{Float32Array, Object};
 use ndarray::{Array2, Array3};
 use wasm_bindgen::prelude::*;
 
@@ -39,6 +39,40 @@ impl Engine {
             Ok(self.classifier.patch_lens(tokens.view())?.column(target).to_vec())
         };
         answer(lens())
+    }
+
+    /// `{target, data}`: a class, the likeliest unless told, and its map `[rows · cols]` by its gradients, `chefer`, `gradient-rollout` or
+    /// `grad-cam`. `layer` is Grad-CAM's, the last unless told, `discard` the rollout's.
+    pub fn attribute(
+        &mut self,
+        pixel_values: &Float32Array,
+        method: &str,
+        target: Option<usize>,
+        layer: Option<usize>,
+        query: Option<String>,
+        discard: f64,
+    ) -> std::result::Result<EngineAttribution, JsValue> {
+        let attribute = |engine: &mut Self| {
+            let shape = engine.classifier.config().into();
+            let query = parse_query(&shape, query)?;
+            let method = match method {
+                "chefer" => GradientMethod::Chefer { query },
+                "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
+                "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(shape.layers - 1) },
+                _ => {
+                    let known = "Use `chefer`, `gradient-rollout` or `grad-cam`";
+                    return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")));
+                }
+            };
+            let pixel_values = copied(pixel_values)?;
+            let target = engine.classifier.target(&pixel_values, target)?;
+            let map = engine.classifier.attribute(&pixel_values, target, method)?;
+            let result = Object::new();
+            set(&result, "target", &(target as u32).into());
+            set(&result, "data", &Float32Array::from(map.as_slice()));
+            Ok(result)
+        };
+        Ok(attribute(self).map_err(js_error)?.unchecked_into())
     }
 
     /// `[N · N]`.

@@ -34,6 +34,7 @@ export interface EngineTrace extends EngineClassification {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
   grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions: Float32Array; hiddenStates: Float32Array;
 }
+export interface EngineAttribution { target: number; data: Float32Array; }
 "#;
 
 #[wasm_bindgen]
@@ -50,6 +51,9 @@ extern "C" {
     /// An answer with the attention behind it.
     #[wasm_bindgen(typescript_type = "EngineTrace")]
     pub type EngineTrace;
+    /// A class and the map of what speaks for it.
+    #[wasm_bindgen(typescript_type = "EngineAttribution")]
+    pub type EngineAttribution;
 }
 
 /// Sends panics to the console with their message and place; the trap itself only says "unreachable".

@@ -10,7 +10,7 @@ use std::path::Path;
 use vitscope::resample::Rgba;
 
 /// A decoded picture.
-pub struct Picture(RgbaImage);
+pub struct Picture(pub RgbaImage);
 
 impl Picture {
     /// Reads and decodes, turning the picture as its EXIF orientation says (as browsers do).

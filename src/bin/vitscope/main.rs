@@ -3,14 +3,19 @@
 mod classify;
 mod decode;
 mod eval;
+mod explain;
 mod folder;
+mod input;
 mod inspect;
 mod output;
 mod quantize;
+mod render;
 mod trace;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use explain::View;
 use folder::ModelFolder;
+use input::Input;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vitscope::Classifier;
@@ -59,13 +64,23 @@ enum Command {
     Trace {
         /// Model folder
         model: PathBuf,
-        /// Image to run
-        #[arg(required_unless_present = "pixel_values", conflicts_with = "pixel_values")]
-        image: Option<PathBuf>,
-        /// A safetensors file whose tensor `pixel_values` [3, H, W] replaces preprocessing
-        #[arg(long)]
-        pixel_values: Option<PathBuf>,
+        #[command(flatten)]
+        input: Input,
         /// The safetensors file to write
+        #[arg(short, long)]
+        output: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Show what the answer to an image rests on, as a map over its patches
+    Explain {
+        /// Model folder
+        model: PathBuf,
+        #[command(flatten)]
+        input: Input,
+        #[command(flatten)]
+        view: View,
+        /// The file to write: .safetensors, .npy, .json, or .png with the map laid over the image
         #[arg(short, long)]
         output: PathBuf,
         #[command(flatten)]
@@ -139,13 +154,11 @@ fn main() -> ExitCode {
         Command::Classify { model, images, top, format } => {
             format.choice.load(&model).and_then(|model| classify::run(model, &images, top, format.json))
         }
-        Command::Trace { model, image, pixel_values, output, choice } => {
-            let input = match (image, pixel_values) {
-                (_, Some(values)) => trace::Input::PixelValues(values),
-                (Some(image), None) => trace::Input::Image(image),
-                (None, None) => unreachable!("clap requires one of the two"),
-            };
+        Command::Trace { model, input, output, choice } => {
             choice.load(&model).and_then(|model| trace::run(model, &input, &output))
+        }
+        Command::Explain { model, input, view, output, choice } => {
+            choice.load(&model).and_then(|model| explain::run(model, &input, &view, &output))
         }
         Command::Eval { model, images, format } => {
             format.choice.load(&model).and_then(|model| eval::run(model, &images, format.json))

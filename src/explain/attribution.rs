@@ -1,0 +1,116 @@
+//! What speaks for a class: maps made of attention or tokens, and of the gradient of the class's logit by these.
+
+use super::rollout::{Row, check_discard, discard_smallest};
+use super::shape::{Query, Shape};
+use crate::alloc::zeros;
+use crate::error::Result;
+use crate::kernels::dot::dot;
+use crate::model::{GradientSink, Vit};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
+
+/// How gradients become a map. ∇A is the gradient of the class's logit by a block's attention A.
+#[derive(Clone, Copy, Debug)]
+pub enum GradientMethod {
+    /// R ← R + mean_h(relu(∇A ⊙ A)) R from R = I, block after block; the query's row of R (Chefer, Gur & Wolf, ICCV 2021: the rule for
+    /// self-attention).
+    Chefer {
+        /// Whose row.
+        query: Query,
+    },
+    /// [`Rollout`](super::Rollout) with mean_h(relu(∇A ⊙ A)) in place of a fusion of A.
+    GradientRollout {
+        /// Whose row.
+        query: Query,
+        /// As in [`Rollout`](super::Rollout).
+        discard: f64,
+    },
+    /// relu(Σ_d w_d X_d), X being what the block's first norm gives, w the mean of ∇X over the patches (Grad-CAM; Selvaraju et al., 2017).
+    GradCam {
+        /// Number of the block.
+        layer: usize,
+    },
+}
+
+impl GradientMethod {
+    /// The map `[N]` of class `target`, from the `hidden_states` `[L + 1, T, D]` of a forward pass.
+    pub fn compute(self, vit: &Vit, hidden_states: ArrayView3<f32>, target: usize) -> Result<Vec<f32>> {
+        let shape = Shape::from(&vit.config);
+        match self {
+            Self::Chefer { query } => relevance(vit, hidden_states, target, Relevance::new(&shape, query, None)?),
+            Self::GradientRollout { query, discard } => {
+                let discard = check_discard(discard)?;
+                relevance(vit, hidden_states, target, Relevance::new(&shape, query, Some(discard))?)
+            }
+            Self::GradCam { layer } => {
+                let mut cam = GradCam { layer: shape.check_layer(layer)?, first: shape.prefix.len(), map: Vec::new() };
+                vit.backward(hidden_states, target, layer, &mut cam)?;
+                Ok(cam.map)
+            }
+        }
+    }
+}
+
+fn relevance(vit: &Vit, hidden_states: ArrayView3<f32>, target: usize, mut relevance: Relevance) -> Result<Vec<f32>> {
+    vit.backward(hidden_states, target, 0, &mut relevance)?;
+    Ok(relevance.row.patches())
+}
+
+/// Multiplies what attention and gradient give, as the backward pass brings them: the last block first, which is the left end of the product.
+struct Relevance {
+    row: Row,
+    /// `[T, T]`: mean_h(relu(∇A ⊙ A)).
+    fused: Array2<f32>,
+    /// The rollout's share to discard; none for the plain sum of the ICCV rule.
+    rollout: Option<f64>,
+}
+
+impl Relevance {
+    fn new(shape: &Shape, query: Query, rollout: Option<f64>) -> Result<Self> {
+        let tokens = shape.tokens();
+        let fused = zeros("relevance", &[tokens, tokens])?;
+        let fused = Array2::from_shape_vec((tokens, tokens), fused).expect("the buffer has this size");
+        Ok(Self { row: Row::new(shape, query)?, fused, rollout })
+    }
+}
+
+impl GradientSink for Relevance {
+    fn attention(&mut self, _layer: usize, attention: ArrayView3<f32>, gradient: ArrayView3<f32>) {
+        let share = 1.0 / attention.len_of(Axis(0)) as f32;
+        self.fused.fill(0.0);
+        for (attention, gradient) in attention.outer_iter().zip(gradient.outer_iter()) {
+            ndarray::Zip::from(&mut self.fused).and(attention).and(gradient).for_each(|fused, a, g| {
+                let product = a * g;
+                *fused += if product > 0.0 { share * product } else { 0.0 };
+            });
+        }
+        match self.rollout {
+            None => self.row.multiply_plain(self.fused.view()),
+            Some(discard) => {
+                discard_smallest(self.fused.view_mut(), discard);
+                self.row.multiply_normalised(self.fused.view());
+            }
+        }
+    }
+}
+
+/// Waits for one block's tokens.
+struct GradCam {
+    layer: usize,
+    /// Number of the first patch's token.
+    first: usize,
+    map: Vec<f32>,
+}
+
+impl GradientSink for GradCam {
+    fn normalised(&mut self, layer: usize, tokens: ArrayView2<f32>, gradient: ArrayView2<f32>) {
+        if layer != self.layer {
+            return;
+        }
+        let weights = gradient.slice(s![self.first.., ..]).mean_axis(Axis(0)).expect("there are patches");
+        let weights = weights.as_slice().expect("it is contiguous");
+        let patches = tokens.slice(s![self.first.., ..]);
+        let value =
+            |patch: ndarray::ArrayView1<f32>| dot(patch.to_slice().expect("rows are contiguous"), weights).max(0.0);
+        self.map = patches.outer_iter().map(value).collect();
+    }
+}
