@@ -115,6 +115,22 @@ test('occlusion and curves come pass by pass', () => {
   assert.ok(Math.abs(insertion.probabilities[4] - trace.top[0].score) < 1e-6, 'insertion ends with them');
 });
 
+test('attribution by gradients follows its options', () => {
+  const image = pixels('hf_vit');
+  const { label, index } = trace.top[0];
+  const maps = [
+    {}, { target: index === 4 ? 5 : 4 }, { query: /** @type {[number, number]} */ ([1, 1]) },
+    { method: /** @type {const} */ ('gradient-rollout') }, { method: /** @type {const} */ ('gradient-rollout'), discard: 0.5 },
+    { method: /** @type {const} */ ('grad-cam') }, { method: /** @type {const} */ ('grad-cam'), layer: 0 },
+  ].map((options) => engine.attribute(image, options));
+  for (const map of maps) assert.deepEqual([map.rows, map.cols, map.channels, map.signed], [rows, cols, 1, false]);
+  assert.equal(new Set(maps.map(({ data }) => data.join())).size, maps.length);
+  assert.equal(new Set(maps.map(({ text }) => text)).size, maps.length);
+  shaped(maps[0], rows, cols);
+  assert.deepEqual(maps[0].target, { index, label });
+  assert.deepEqual(engine.attribute(image, { target: label }).data, maps[0].data);
+});
+
 test('what the model has learned', () => {
   const positions = engine.positionSimilarity();
   shaped(positions, rows * cols, rows * cols);
@@ -182,6 +198,8 @@ test('what is not right is refused with a sentence', () => {
     [() => trace.patchLens({ layer: 3 }), /no layer 3/],
     [() => trace.patchLens({ target: 11 }), /class 11.*has 11/],
     [() => engine.attribute(image, { method: wrong('lime') }), /method must be one of chefer, .*'lime'/],
+    [() => engine.attribute(image, { method: 'grad-cam', layer: 3 }), /no layer 3/],
+    [() => engine.attribute(image, { target: 11 }), /class 11.*has 11/],
     [() => engine.attribute(image, { method: 'occlusion', window: 9 }), /window/],
     [() => engine.attribute(image, { method: 'occlusion', window: 1, stride: 2 }), /stride/],
     [() => engine.attribute(image, { target: 'shark' }), /no class 'shark'\. Near it there are great white shark; tiger shark/],

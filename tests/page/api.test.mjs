@@ -367,6 +367,8 @@ test("a trace's views are the synchronous engine's, whatever the page's instance
         ['positions', await vit.positionSimilarity(), engine.positionSimilarity()],
         ['filters', await vit.patchFilters({ count: 4 }), engine.patchFilters({ count: 4 })],
         ['occlusion', await vit.attribute(image, { method: 'occlusion', target: 3 }), engine.attribute(image, { method: 'occlusion', target: 3 })],
+        ['chefer', await vit.attribute(image), engine.attribute(image)],
+        ['grad-cam', await vit.attribute(image, { method: 'grad-cam', layer: 2 }), engine.attribute(image, { method: 'grad-cam', layer: 2 })],
         ['curves', await vit.curves(image, a.headMap(), { steps: 3 }), engine.curves(image, b.headMap(), { steps: 3 })],
         ['file', a.toSafetensors(), b.toSafetensors()],
       ];
