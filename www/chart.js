@@ -10,7 +10,7 @@
  */
 
 const HEIGHT = 190;
-const [TOP, RIGHT, BOTTOM, LEFT] = [18, 8, 34, 44];
+const [TOP, RIGHT, BOTTOM, LEFT] = [18, 18, 34, 44];
 
 /** @param {string} tag @param {Record<string, string | number>} attributes @param {string} [text] */
 function svg(tag, attributes, text) {
@@ -41,7 +41,8 @@ export function createChart(root) {
         svg('text', { x: LEFT - 6, y: up(value) + 4, 'text-anchor': 'end' }, format(value)),
       );
     }
-    const every = Math.ceil((24 * steps.length) / (width - LEFT - RIGHT));
+    const longest = Math.max(...steps.map((name) => name.length));
+    const every = Math.ceil(((12 + 7 * longest) * steps.length) / (width - LEFT - RIGHT));
     steps.forEach((name, i) => i % every || picture.append(svg('text', { x: across(i), y: HEIGHT - BOTTOM + 16, 'text-anchor': 'middle' }, name)));
     picture.append(
       svg('text', { x: LEFT, y: 9 }, y),

@@ -32,7 +32,7 @@ const FILTERS = 28;
  * @returns {Request<ViewMap>}
  */
 export function logitLens({ layers, numClasses }, { hiddenStates }) {
-  const text = 'The logits (columns) that the head reads in the embeddings and after each layer (rows)';
+  const text = 'Logits (columns) of the embeddings and after each layer (rows)';
   return { method: 'logitLens', args: [hiddenStates], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
 }
 
@@ -46,7 +46,7 @@ export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates
   const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
   if (checkWhole('layer', layer) >= layers) throw new VitscopeError('invalid-argument', `There is no layer ${layer}: the model has ${layers}, and they count from 0.`);
   const size = tokens * hiddenSize;
-  const text = `Layer ${layer}: the logit of ${labels[index]} that the head reads in each patch`;
+  const text = `Layer ${layer}: the logit of ${labels[index]} in each patch alone`;
   return {
     method: 'patchLens',
     args: [hiddenStates.slice((layer + 1) * size, (layer + 2) * size), index],

@@ -58,7 +58,7 @@ export class Trace extends Recorded {
   featureMap({ layer = this.#last } = {}) {
     return this.#map(
       this.#see((views) => views.features(this.hiddenStates, checkWhole('layer', layer))),
-      `Layer ${layer}: first three principal components of the patches, as red, green, blue`,
+      `Layer ${layer}: principal components of the patches as red, green, blue`,
       { channels: 3 },
     );
   }

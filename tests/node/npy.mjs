@@ -11,5 +11,5 @@ export function parseNpy(file) {
   const header = Buffer.from(file.subarray(10, start)).toString('latin1');
   const match = /^\{'descr': '<f4', 'fortran_order': False, 'shape': \(([\d, ]+)\), \} *\n$/.exec(header);
   assert.ok(match, header);
-  return { shape: match[1].split(', ').map(Number), data: new Float32Array(file.slice(start).buffer) };
+  return { shape: match[1].split(', ').map(Number), data: new Float32Array(Uint8Array.from(file.subarray(start)).buffer) };
 }

@@ -30,7 +30,7 @@ export function createCaption(root, { onBack }) {
 
   /** @param {Shown} next */
   function showScale({ map, look, format = number }) {
-    const scaled = map && map.channels === 1;
+    const scaled = map?.crop && map.channels === 1;
     legend.classList.toggle('empty', !scaled);
     if (!scaled) return;
     const most = largest(map);

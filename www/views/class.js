@@ -37,18 +37,17 @@ export function createClass(onChange) {
   const window = slider('Window', { min: 1, max: 8, value: 1 }, (value) => `${value} × ${value}`, onChange);
   const occlusion = runner('Leave out', occlude);
   const judge = runner('Deletion and insertion', judgeMap);
-  const words = make('p', { class: 'hint' });
+  const words = make('p', { class: 'hint words' });
   const figure = make('div');
   const chart = createChart(figure);
   const areas = make('ul', { class: 'key' });
   const element = make('div', {}, [
-    make('p', { class: 'hint' }, ['What speaks for a class. Click an answer to choose it, and the photo to ask a patch.']),
+    make('p', { class: 'hint' }, ['What in the photo speaks for a class. Click an answer to choose it.']),
     make('div', { class: 'controls' }, [method.element]),
-    words,
-    make('div', { class: 'controls' }, [discard.element, layer.element, window.element, occlusion.element]),
+    make('div', { class: 'controls' }, [words, discard.element, layer.element, window.element, occlusion.element]),
     make('div', { class: 'judge' }, [
       make('h3', {}, ['How far is the map right?']),
-      make('p', { class: 'hint' }, ["The class's probability as patches go, the map's strongest first, and as they come back. A good map has a small area under deletion and a large one under insertion."]),
+      make('p', { class: 'hint' }, ["The class's probability as patches go, the strongest first, and as they come back. A good map falls early and rises early: a small area under deletion, a large one under insertion."]),
       judge.element, figure, areas,
     ]),
   ]);
@@ -141,7 +140,7 @@ export function createClass(onChange) {
 
   return {
     id: 'class',
-    title: 'For a class',
+    title: 'Class',
     element,
     uses: () => ({ target: true, query: method.value === 'chefer' || method.value === 'gradient-rollout' }),
 

@@ -13,7 +13,7 @@ import { drawCells } from '../look.js';
 const AXIS = 30; // px, the column of layer numbers
 const LARGEST_TILE = 96;
 const LOWEST_TILE = 44; // that the window's height may ask for, where there are many layers
-const ABOVE = 310; // px above the tiles, on a laptop
+const ABOVE = 470; // px above the tiles, on a laptop
 const FUSED_GAP = 8; // px that set the fused column apart; as in style.css
 
 /**

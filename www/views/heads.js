@@ -13,12 +13,12 @@ import { createHeadGrid } from './head_grid.js';
  * @returns {import('../viewer.js').View}
  */
 export function createHeads(onChange) {
-  const fusion = segments('All heads', /** @type {const} */ ([['mean', 'mean'], ['max', 'max'], ['min', 'min']]), onChange);
+  const fusion = segments('Fuse', /** @type {const} */ ([['mean', 'mean'], ['max', 'max'], ['min', 'min']]), onChange);
   const mass = slider('Mass', { min: 5, max: 100, value: 100 }, (value) => (value === 100 ? 'all' : `${value} %`), onChange);
   const clip = slider('Clip', { min: 80, max: 100, value: 100 }, (value) => (value === 100 ? 'off' : `P${value}`), onChange);
   const grid = createHeadGrid({ onSelect: select, onPreview: preview });
   const element = make('div', {}, [
-    make('p', { class: 'hint' }, ['Where each head looks. Rows are layers, columns heads. Click the photo to ask a patch.']),
+    make('p', { class: 'hint' }, ['Rows are layers, columns heads. Click the photo to ask a patch.']),
     make('div', { class: 'controls' }, [fusion.element, mass.element, clip.element]),
     grid.element,
   ]);

@@ -22,7 +22,7 @@ export function createLogitLens(onChange) {
     body,
   ]);
   const element = make('div', {}, [
-    make('p', { class: 'hint' }, ["How the answer forms: the model's head, asked after each layer instead of the last."]),
+    make('p', { class: 'hint' }, ["How the answer forms: the model's head, asked after each layer."]),
     make('div', { class: 'controls' }, [scale.element]),
     figure, key, table,
   ]);
@@ -57,7 +57,7 @@ export function createLogitLens(onChange) {
         const cells = [step === '–' ? 'embeddings' : step, labels[best], percent(probabilities[row * map.cols + best])];
         return make('tr', best === target.index ? { class: 'chosen' } : {}, cells.map((text, i) => make(i ? 'td' : 'th', i ? {} : { scope: 'row' }, [text])));
       }));
-      paint(map, { detail: 'The chart and the table show it; there is nothing to lay over the photo.' });
+      paint(map, { detail: 'In the chart and the table, beside the photo.' });
     },
   };
 }

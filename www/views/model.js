@@ -51,7 +51,7 @@ export function createModelView(onChange, onPick) {
     drawCells(canvas, mosaic(maps, cols, all.text), look);
     canvas.setAttribute('aria-label', `${all.text}: one small map for each place`);
     const [row, col] = query ?? [Math.floor(rows / 2), Math.floor(cols / 2)];
-    paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: how alike each patch's is to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.' });
+    paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: similarity to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.' });
   }
 
   /** @param {Context} context */

@@ -14,7 +14,7 @@ export function createRollout(onChange) {
   const discard = slider('Discard', { min: 0, max: 95, value: 0, step: 5 }, (value) => `${value} %`, onChange);
   fusion.offer([...FUSIONS], 0);
   const element = make('div', {}, [
-    make('p', { class: 'hint' }, ["Attention rollout: each layer's heads become one matrix, half of it the residual, and all layers are multiplied. Discarding the weakest attention of a layer shows its strongest paths."]),
+    make('p', { class: 'hint' }, ["Attention through all layers: each layer's heads become one matrix, and all are multiplied. Discarding a layer's weakest attention leaves the strongest paths."]),
     make('div', { class: 'controls' }, [discard.element]),
     fusion.element,
   ]);
