@@ -3,10 +3,13 @@
  * on a page it would block.
  */
 
-import type { Backend, Classification, LoadOptions, Memory, ModelConfig, ModelSource, Prediction, Rectangle, Timing, Trace } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
-export { VitscopeError } from './index.js';
-export type { Backend, Classification, ErrorCode, LoadOptions, Memory, ModelConfig, ModelFiles, ModelSource, Prediction, Progress, Rectangle, Timing, Trace } from './index.js';
+export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
+export type {
+  AttributeOptions, Attribution, Backend, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
+  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Target, Timing, ViewMap,
+} from './index.js';
 
 /** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
 export interface ImageLike {
@@ -47,10 +50,37 @@ export class Engine {
   /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
   classify(pixelValues: Float32Array, options?: { topK?: number }): Omit<Classification, 'crop'>;
 
-  /** As `classify`, with every head's attention. */
+  /** As `classify`, with every head's attention and the stream after every layer. */
   trace(image: ImageLike, options?: { topK?: number }): Trace;
   trace(pixelValues: Float32Array, options?: { topK?: number }): Omit<Trace, 'crop'>;
 
+  /** As `Vitscope.attribute`. */
+  attribute(image: ImageLike | Float32Array, options?: SyncAttributeOptions): Attribution;
+
+  /** As `Vitscope.curves`. */
+  curves(image: ImageLike | Float32Array, map: ViewMap, options?: SyncCurvesOptions): Curves;
+
+  /** As `Vitscope.positionSimilarity`. */
+  positionSimilarity(): ViewMap;
+
+  /** As `Vitscope.patchFilters`. */
+  patchFilters(options?: { count?: number }): ViewMap[];
+
   /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
   close(): void;
+}
+
+/** As that of `Vitscope`; the lenses answer at once, and throw `closed` after `close()`. */
+export interface Trace extends Omit<AsyncTrace, 'logitLens' | 'patchLens'> {
+  logitLens(): ViewMap;
+  patchLens(options?: LensOptions): ViewMap;
+}
+
+export interface SyncAttributeOptions extends AttributeOptions {
+  /** Called after each pass of `occlusion`. */
+  onProgress?: (passes: Passes) => void;
+}
+
+export interface SyncCurvesOptions extends CurvesOptions {
+  onProgress?: (passes: Passes) => void;
 }

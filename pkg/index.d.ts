@@ -1,5 +1,5 @@
 /**
- * vitscope: run a Vision Transformer in the browser and see every head's attention.
+ * vitscope: run a Vision Transformer in the browser and see what it sees.
  *
  * Every promise of this module rejects with a {@link VitscopeError}, except where a signal was aborted: then with the
  * signal's own reason.
@@ -40,8 +40,32 @@ export class Vitscope {
    */
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
 
-  /** The same forward pass with the attention of every head written down. Throws what `classify` throws. */
+  /** The same forward pass with the attention of every head and the stream after every layer written down. Throws what `classify` throws. */
   trace(image: ImageSource, options?: RunOptions): Promise<Trace>;
+
+  /**
+   * What in the image speaks for a class: by gradients (`chefer`, the default, `gradient-rollout`, `grad-cam`), or by leaving
+   * patches out (`occlusion`, a forward pass for each window; `onProgress` and `signal` are for it).
+   *
+   * @throws `invalid-argument` an option is not what it should be, or the model has no such class
+   * @throws what `classify` throws
+   */
+  attribute(image: ImageSource, options?: AttributeOptions & PassesOptions): Promise<Attribution>;
+
+  /**
+   * How far a map is right about a class: its probability as patches are dropped in the map's order (a good map has it fall early:
+   * a small area) and as they come back in that order (a good map has it rise early: a large area). Throws what `attribute` throws.
+   */
+  curves(image: ImageSource, map: ViewMap, options?: CurvesOptions & PassesOptions): Promise<Curves>;
+
+  /**
+   * Cosine similarity of the position embeddings of every two patches: [patches, patches], so that row `r · cols + c` is a map of
+   * the grid for the patch in row `r`, column `c`. Rejects with `invalid-argument` for a model whose patches have no such embeddings.
+   */
+  positionSimilarity(): Promise<ViewMap>;
+
+  /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
+  patchFilters(options?: { count?: number }): Promise<ViewMap[]>;
 
   /**
    * Ends the worker and frees the model's memory at once. Pending and later calls reject with `closed`.
@@ -181,7 +205,8 @@ export interface Classification {
   crop: Rectangle;
 }
 
-export interface Trace extends Classification {
+/** What a forward pass left behind. */
+export interface Recording extends Classification {
   layers: number;
   heads: number;
   /** Prefix tokens, then patches in row-major order: prefixTokens + rows × cols. */
@@ -197,7 +222,209 @@ export interface Trace extends Classification {
    * `attentions[((l * heads + h) * tokens + q) * tokens + k]`. Each query's row sums to 1.
    */
   attentions: Float32Array<ArrayBuffer>;
+  /**
+   * [layers + 1, tokens, hiddenSize], row-major: the embeddings, then the stream after each layer, before the final norm. "Layer
+   * l's tokens" are row l + 1.
+   */
+  hiddenStates: Float32Array<ArrayBuffer>;
+  hiddenSize: number;
+  /** Of a patch, in pixels of the model's input. */
+  patchSize: [height: number, width: number];
 }
+
+export interface Trace extends Recording {}
+
+/**
+ * A recording and its views. Layers, heads, rows and columns count from 0. Left out, `layer` is the last one, and `query` the class
+ * token, or for a model without one the mean of all patches. All throw `invalid-argument` for a layer, head or patch that is not there.
+ */
+export class Trace {
+  private constructor();
+
+  /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
+  headMap(options?: HeadOptions): ViewMap;
+
+  /** Attention rollout (Abnar and Zuidema): what of the patches reaches a query through all layers. */
+  rollout(options?: RolloutOptions): ViewMap;
+
+  /** The patches' first three principal components, as red, green and blue. (`features` are the numbers that the head reads.) */
+  featureMap(options?: { layer?: number }): ViewMap;
+
+  /** Cosine similarity of a token with every patch. */
+  similarity(options?: { layer?: number; query?: Query }): ViewMap;
+
+  /** [layers, heads]: how far each head looks on average, in pixels. */
+  attentionDistance(): ViewMap;
+
+  /** [layers, heads]: how widely each head spreads its attention on average, in nats. */
+  attentionEntropy(): ViewMap;
+
+  /** [layers + 1, classes]: the logits if the model ended with the embeddings, or after each layer. Rejects with `closed` after `close()`. */
+  logitLens(): Promise<ViewMap>;
+
+  /** A class's logit read from each patch of a layer by itself. The likeliest class unless told. Rejects as `logitLens`. */
+  patchLens(options?: LensOptions): Promise<ViewMap>;
+
+  /** A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it. */
+  toSafetensors(): Uint8Array<ArrayBuffer>;
+}
+
+/** A token: a patch by row and column, one of the prefix, or the mean of what all patches ask. */
+export type Query = 'cls' | 'distillation' | 'mean' | { register: number } | [row: number, col: number];
+
+export interface HeadOptions {
+  layer?: number;
+  /** One head, or the mean (unless told), maximum or minimum of all. */
+  head?: number | 'mean' | 'max' | 'min';
+  query?: Query;
+  /** Keeps the patches that have this share of the attention, strongest first; the others become 0. Over 0, up to 1. */
+  mass?: number;
+  /** Lowers what is above this percentile to it, so that one patch does not outshine all. Over 0, up to 100. */
+  clip?: number;
+}
+
+export interface RolloutOptions {
+  /** How a layer's heads become one: `mean` unless told. */
+  fusion?: 'mean' | 'max' | 'min';
+  /** Share of each layer's weakest attention that is left out: 0 unless told, less than 1. */
+  discard?: number;
+  query?: Query;
+}
+
+export interface LensOptions {
+  layer?: number;
+  /** A class by its index, or its label. */
+  target?: number | string;
+}
+
+export interface AttributeOptions {
+  /**
+   * `chefer`: relevance through attention and its gradients (Chefer, Gur and Wolf), unless told. `gradient-rollout`: rollout of
+   * attention times its gradient. `grad-cam`: a layer's input to attention, weighted by its gradient. `occlusion`: how much less likely the
+   * class is without each patch.
+   */
+  method?: 'chefer' | 'gradient-rollout' | 'grad-cam' | 'occlusion';
+  /** A class by its index, or its label. Left out: the likeliest. */
+  target?: number | string;
+  /** For `grad-cam`: the last unless told. */
+  layer?: number;
+  /** For `chefer` and `gradient-rollout`. */
+  query?: Query;
+  /** For `gradient-rollout`, as in `rollout`. */
+  discard?: number;
+  /** For `occlusion`: rows and columns of patches that are left out together. An eighth of the grid unless told. */
+  window?: number;
+  /** For `occlusion`: patches from one window to the next, no more than `window`, which it is unless told. */
+  stride?: number;
+}
+
+export interface CurvesOptions {
+  /** A class by its index, or its label. Left out: the likeliest. */
+  target?: number | string;
+  /** Points of each curve after the first: 20 unless told. Each is a forward pass. */
+  steps?: number;
+}
+
+export interface PassesOptions {
+  /** Aborting rejects at once with the signal's reason; what runs ends after the pass under way. */
+  signal?: AbortSignal;
+  onProgress?: (passes: Passes) => void;
+}
+
+/** Forward passes done, of how many. */
+export interface Passes {
+  done: number;
+  total: number;
+}
+
+/** What a view shows: values in rows and columns, of patches unless said otherwise. */
+export interface ViewMap {
+  rows: number;
+  cols: number;
+  /** 3: red, green and blue. */
+  channels: 1 | 3;
+  /** [rows, cols] or [rows, cols, 3], row-major. */
+  data: Float32Array<ArrayBuffer>;
+  /** Whether 0 is the middle of the scale, values below it being another thing than those above. */
+  signed: boolean;
+  /** What it is, in words. */
+  text: string;
+  /** The part of the image that it lies on, in the image's pixels. */
+  crop?: Rectangle;
+}
+
+export interface Attribution extends ViewMap {
+  target: Target;
+}
+
+export interface Target {
+  index: number;
+  label: string;
+}
+
+export interface Curves {
+  deletion: Curve;
+  insertion: Curve;
+  target: Target;
+}
+
+export interface Curve {
+  /** Of the patches that were dropped, or are back: 0 to 1. */
+  fractions: Float32Array<ArrayBuffer>;
+  /** Of the target. */
+  probabilities: Float32Array<ArrayBuffer>;
+  /** Under the curve, 0 to 1. */
+  area: number;
+}
+
+export type Colormap = 'viridis' | 'magma' | 'turbo' | 'grey' | 'coolwarm';
+
+/** The names of all colour maps. */
+export const COLORMAPS: readonly Colormap[];
+
+export interface ColourOptions {
+  /** For maps of one channel: `viridis` unless told, `coolwarm` for signed ones. */
+  colormap?: Colormap;
+  /** Values of the first and the last colour. Left out: from 0 to the largest; for signed maps as far below 0 as above. */
+  range?: [low: number, high: number];
+  /** Opacity of values at 0 against the strongest, 0 to 1. */
+  faintest?: number;
+}
+
+export interface OverlayOptions extends ColourOptions {
+  /** Of the map: 0.7 over an image and 1 without one, unless told. */
+  opacity?: number;
+  /** `bilinear` unless told. Values are interpolated, not colours. */
+  interpolation?: 'bilinear' | 'nearest';
+  /** The part of the image that the map lies on, in the image's pixels. Left out: the map's own, else all of it. */
+  crop?: Rectangle;
+}
+
+export interface PictureOptions extends OverlayOptions {
+  /** What the map is laid over. Left out: the map alone. */
+  image?: CanvasImageSource | Blob | null;
+  /** Of the picture, in pixels. Left out: the image's, or 16 for each cell of the map. */
+  width?: number;
+  height?: number;
+}
+
+/** The map's colours: RGBA, [rows, cols, 4]. Needs no canvas. */
+export function colourise(map: ViewMap, options?: ColourOptions): Uint8ClampedArray<ArrayBuffer>;
+
+/** The map enlarged; values hold at the centres of its cells. */
+export function upsample(map: ViewMap, width: number, height: number, mode?: 'bilinear' | 'nearest'): ViewMap;
+
+/** Fills the canvas with the image and the map over its crop, or with the map alone where the image is null. */
+export function drawOverlay(canvas: HTMLCanvasElement | OffscreenCanvas, image: CanvasImageSource | null, map: ViewMap, options?: OverlayOptions): void;
+
+/** A PNG file of what `drawOverlay` draws. */
+export function toPNG(map: ViewMap, options?: PictureOptions): Promise<Blob>;
+
+/** An .npy file of the values, as `numpy.load` reads it. */
+export function toNpy(map: ViewMap): Uint8Array<ArrayBuffer>;
+
+/** All of a map as JSON, with `data` as an array. */
+export function toJSON(map: ViewMap): string;
 
 /** A token that is no patch. */
 export type PrefixToken = 'class' | 'distillation' | 'register';

@@ -1,22 +1,16 @@
 import { closeCamera, nextFrame, openCamera } from './camera.js';
 import { understand } from './files.js';
-import { attentionMap } from './maps.js';
 import { DEFAULT_MODEL } from './models.js';
-import { queryName } from './panels/caption.js';
 import { Overtaken } from './session.js';
 
 /**
  * @typedef {import('./models.js').ModelChoice} ModelChoice
  * @typedef {import('../pkg/index.js').Trace} Trace
- * @typedef {import('./panels/heads.js').HeadChoice} HeadChoice
  * @typedef {import('./panels/sources.js').Sample} Sample
  * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample}} Photo
  * @typedef {{
  *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
- *   caption: ReturnType<typeof import('./panels/caption.js').createCaption>,
  *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
- *   heads: ReturnType<typeof import('./panels/heads.js').createHeads>,
- *   view: ReturnType<typeof import('./panels/view.js').createView>,
  *   sources: ReturnType<typeof import('./panels/sources.js').createSources>,
  *   model: ReturnType<typeof import('./panels/model.js').createModel>,
  *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
@@ -27,23 +21,16 @@ import { Overtaken } from './session.js';
 const PATIENCE = 120; // ms after which a new photo is shown without waiting for what the model makes of it
 const READOUT_PAUSE = 250; // ms between readings of the live timing, so that they can be read
 
-/** What is shown: the photo or webcam, its trace, and the chosen head and query. Panels draw, this decides. */
+/** The photo or webcam, and the model that looks at it. Panels draw, the viewer shows what it sees, this decides. */
 export class Scope {
   #session;
   /** @type {Panels} */
   #panels;
+  #viewer;
   /** @type {import('./session.js').LoadedModel | undefined} the last that worked, even if it has crashed since */
   #model;
   /** @type {Photo | undefined} */
   #photo;
-  /** @type {Trace | undefined} of what is on the stage */
-  #trace;
-  /** @type {HeadChoice | undefined} */
-  #head;
-  /** @type {HeadChoice | null} */
-  #preview = null;
-  /** @type {number | null} */
-  #query = null;
   /** @type {MediaStream | undefined} */
   #camera;
   #newest = 0;
@@ -51,10 +38,12 @@ export class Scope {
   /**
    * @param {import('./session.js').Session} session
    * @param {Panels} panels
+   * @param {import('./viewer.js').Viewer} viewer
    */
-  constructor(session, panels) {
+  constructor(session, panels, viewer) {
     this.#session = session;
     this.#panels = panels;
+    this.#viewer = viewer;
   }
 
   // Models
@@ -69,13 +58,12 @@ export class Scope {
     status.loading(choice.name);
     try {
       this.#model = await this.#session.load(choice, dtype, (progress) => status.loading(choice.name, progress));
-      this.#query = null;
-      this.#head = undefined;
+      this.#viewer.forget();
     } catch (error) {
       if (error instanceof Overtaken) return;
       const again = { label: 'Try again', run: () => this.loadModel(choice, dtype) };
       const instead = { label: 'Default model', run: () => this.loadModel(DEFAULT_MODEL) };
-      this.#fail(error, choice.isDefault ? again : this.#session.model ? undefined : instead);
+      this.fail(error, choice.isDefault ? again : this.#session.model ? undefined : instead);
     }
     this.#showModel();
     if (!this.#camera && this.#session.model) await this.#look();
@@ -120,7 +108,7 @@ export class Scope {
       const image = await response.blob();
       if (ticket === this.#newest) await this.open({ image, title: sample.title, sample });
     } catch (error) {
-      this.#fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error);
+      this.fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error);
     }
   }
 
@@ -143,7 +131,7 @@ export class Scope {
     if (this.#camera) this.#endCamera();
     if (this.#photo?.image instanceof ImageBitmap) this.#photo.image.close();
     this.#photo = photo;
-    this.#query = null;
+    this.#viewer.forget();
     sources.mark(photo.sample);
     await this.#look(bitmap);
   }
@@ -160,9 +148,8 @@ export class Scope {
     const place = () => {
       if (placed || !bitmap) return;
       placed = true;
-      this.#trace = undefined;
       stage.showPhoto(bitmap, photo.title);
-      this.#draw();
+      this.#viewer.clear();
     };
     answers.mark({ busy: true });
     if (!this.#session.model) place();
@@ -171,11 +158,11 @@ export class Scope {
       const trace = await this.#session.trace(photo.image, answers.rows);
       if (photo !== this.#photo) return;
       place();
-      this.#take(trace);
+      await this.#take(trace, photo);
     } catch (error) {
       if (error instanceof Overtaken || photo !== this.#photo) return;
       place();
-      this.#fail(error);
+      this.fail(error);
     } finally {
       clearTimeout(timer);
       if (!placed) bitmap?.close();
@@ -199,14 +186,13 @@ export class Scope {
       if (ticket !== this.#newest) return closeCamera(stage.video, stream);
       this.#camera = stream;
     } catch (error) {
-      return this.#fail(error);
+      return this.fail(error);
     }
     sources.mark(undefined);
     sources.markCamera(true);
-    this.#trace = undefined;
-    this.#query = null;
+    this.#viewer.forget();
     stage.showVideo();
-    this.#draw();
+    this.#viewer.clear();
     await this.#watch(this.#camera);
   }
 
@@ -217,19 +203,19 @@ export class Scope {
   async #watch(stream) {
     const { stage, answers } = this.#panels;
     stream.getVideoTracks()[0].addEventListener('ended', () => {
-      if (this.#camera === stream) this.#freeze().then(() => this.#fail(new Error('The camera was disconnected.')));
+      if (this.#camera === stream) this.#freeze().then(() => this.fail(new Error('The camera was disconnected.')));
     });
     while (this.#camera === stream) {
       await nextFrame(stage.video);
       if (this.#camera !== stream) return;
       try {
         const trace = await this.#session.trace(stage.video, answers.rows);
-        if (this.#camera === stream) this.#take(trace, { live: true });
+        if (this.#camera === stream) await this.#take(trace, { image: stage.video, title: 'Webcam' }, { live: true });
       } catch (error) {
         // While a model is loaded or replaced there may be none for a moment.
         if (error instanceof Overtaken || this.#camera !== stream) continue;
         await this.#freeze();
-        this.#fail(error);
+        this.fail(error);
       }
     }
   }
@@ -238,11 +224,11 @@ export class Scope {
   async #freeze() {
     const { stage } = this.#panels;
     const image = await createImageBitmap(stage.video).catch(() => undefined);
-    const query = this.#query;
+    const { query } = this.#viewer;
     this.#endCamera();
     if (!image) return;
     await this.open({ image, title: 'Webcam picture' });
-    this.choosePatch(query);
+    this.#viewer.choosePatch(query);
   }
 
   #endCamera() {
@@ -252,45 +238,20 @@ export class Scope {
     sources.markCamera(false);
   }
 
-  // Choices
-
-  /** @param {HeadChoice} choice */
-  chooseHead({ layer, head }) {
-    this.#head = { layer, head };
-    this.#preview = null;
-    if (!this.#trace) return;
-    this.#panels.heads.select(this.#head);
-    this.#drawChosen();
-  }
-
-  /** @param {HeadChoice | null} choice a head to glance at, without choosing it */
-  previewHead(choice) {
-    if (choice === this.#preview) return;
-    this.#preview = choice && { layer: choice.layer, head: choice.head };
-    if (this.#trace) this.#drawChosen();
-  }
-
-  /** @param {number | null} patch */
-  choosePatch(patch) {
-    if (!this.#trace) return;
-    this.#query = patch;
-    this.#draw();
-  }
-
-  // Drawing
+  // Answers
 
   /**
    * @param {Trace} trace
+   * @param {{image: import('./viewer.js').Picture, title: string}} photo
    * @param {{live?: boolean}} [state]
    */
-  #take(trace, { live = false } = {}) {
+  async #take(trace, { image, title }, { live = false } = {}) {
     const { answers } = this.#panels;
-    this.#trace = trace;
-    this.#head ??= { layer: trace.layers - 1, head: 'mean' };
+    const { vit } = this.#session;
     answers.mark({ live });
     answers.show(trace.top);
     this.#readTiming(trace.timing.forward, live);
-    this.#draw();
+    if (vit) await this.#viewer.take({ trace, vit, image, title, live });
   }
 
   #lastReading = 0;
@@ -306,45 +267,16 @@ export class Scope {
     this.#panels.status.forward(ms);
   }
 
-  redraw() {
-    this.#draw();
-  }
-
-  #draw() {
-    const { heads, view } = this.#panels;
-    const trace = this.#trace;
-    if (trace && this.#head) {
-      const query = this.#query;
-      heads.describe(`Where ${queryName(query, trace.grid[1], trace.prefix)} looks.`);
-      heads.show(trace, (choice) => attentionMap(trace, { ...choice, query }), view.read(), this.#head);
-    }
-    this.#drawChosen();
-  }
-
-  #drawChosen() {
-    const { stage, caption, view } = this.#panels;
-    const look = view.read();
-    const head = this.#preview ?? this.#head;
-    if (!this.#trace || !head) {
-      stage.showMap(undefined, undefined, look, null);
-      caption.show(undefined);
-      return;
-    }
-    const { crop, grid, prefix } = this.#trace;
-    const choice = { ...head, query: this.#query };
-    const map = attentionMap(this.#trace, choice);
-    stage.showMap({ crop, grid }, map, look, this.#query);
-    caption.show({ choice, map, prefix, colormap: look.colormap }, { live: Boolean(this.#camera) });
-  }
-
   /**
    * @param {unknown} error
    * @param {{label: string, run: () => void}} [remedy]
    */
-  #fail(error, remedy) {
+  fail(error, remedy) {
+    // A newer model has taken its place, and is asked again.
+    if (error instanceof Error && 'code' in error && error.code === 'closed') return;
     const { notice, answers } = this.#panels;
     answers.mark({});
-    const crashed = error instanceof Error && 'code' in error && error.code === 'crashed';
+    const crashed = this.#session.ended(error);
     const { choice, dtype } = this.#model ?? { choice: DEFAULT_MODEL };
     const reload = { label: 'Load again', run: () => this.loadModel(choice, dtype) };
     notice.show(error instanceof Error ? error.message : String(error), remedy ?? (crashed ? reload : undefined));

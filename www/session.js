@@ -21,6 +21,10 @@ export class Session {
     return this.#model;
   }
 
+  get vit() {
+    return this.#vit;
+  }
+
   /**
    * Loads a model; only once it is ready does it replace the present one.
    * @param {ModelChoice} choice
@@ -54,15 +58,17 @@ export class Session {
     this.#job = new AbortController();
     const vit = this.#vit;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
-    try {
-      return await vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
-    } catch (error) {
-      if (error instanceof VitscopeError && error.code === 'crashed' && this.#vit === vit) {
-        this.#vit = undefined;
-        this.#model = undefined;
-      }
-      throw error;
-    }
+    return vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+  }
+
+  /**
+   * Whether an error has ended the model; then there is none.
+   * @param {unknown} error
+   */
+  ended(error) {
+    const crashed = error instanceof VitscopeError && error.code === 'crashed';
+    if (crashed) this.#vit = this.#model = undefined;
+    return crashed;
   }
 }
 

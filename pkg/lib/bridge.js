@@ -5,14 +5,15 @@ import { addressOf, spawn } from './spawn.js';
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
- *   {type: 'classify' | 'trace', image: import('./image.js').Portable, topK: number}} Question
+ *   {type: 'run', method: Method, image?: import('./image.js').Portable, args: any[]}} Question
+ * @typedef {'classify' | 'trace' | import('./requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('./source.js').ModelFiles} ModelFiles
  * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
  * @typedef {{backend: import('../index.js').Backend, options: EngineOptions, module: Promise<WebAssembly.Module>, files: Promise<ModelFiles>}} Load
- * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: import('../index.js').Progress}} Reply
+ * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: any}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
- * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: import('../index.js').Progress) => void}} Pending
+ * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
  */
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */

@@ -60,7 +60,35 @@ export function checkPixels(image, expected = 'The image must be an ImageData, o
   }
 }
 
+/** @param {import('../index.js').ViewMap} map */
+export function checkMap(map) {
+  const { rows, cols, channels, data } = map ?? {};
+  if (data instanceof Float32Array && (channels === 1 || channels === 3) && rows >= 1 && data.length === rows * cols * channels) return;
+  throw new VitscopeError('invalid-argument', 'The map must be what a view returns: {rows, cols, channels, data, signed, text} with a Float32Array of rows × cols × channels values.');
+}
+
+/**
+ * The engine says by itself when a number is too large; a negative or broken one it would not see as such.
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function checkWhole(name, value) {
+  if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff_ffff) return Number(value);
+  throw new VitscopeError('invalid-argument', `${name} must be a whole number from 0 on, not ${describe(value)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function checkNumber(name, value) {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  throw new VitscopeError('invalid-argument', `${name} must be a number, not ${describe(value)}.`);
+}
+
 /** @param {unknown} value */
-function describe(value) {
+export function describe(value) {
   return typeof value === 'string' ? `'${value}'` : String(value);
 }

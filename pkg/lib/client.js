@@ -4,8 +4,10 @@ import { closed } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
 import { JobQueue } from './queue.js';
+import * as requests from './requests.js';
 import { normaliseSource, readSource } from './source.js';
-import { fetchModule } from './wasm.js';
+import { Trace } from './trace.js';
+import { fetchModule, loadViews } from './wasm.js';
 
 /**
  * @typedef {import('../index.js').ImageSource} ImageSource
@@ -16,12 +18,13 @@ import { fetchModule } from './wasm.js';
  * @typedef {import('../index.js').Memory} Memory
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Classification} Classification
- * @typedef {import('../index.js').Trace} Trace
+ * @typedef {import('../index.js').PassesOptions} PassesOptions
+ * @typedef {import('./trace.js').Views} Views
  */
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
  */
 export class Vitscope {
   #bridge;
@@ -29,15 +32,20 @@ export class Vitscope {
   #config;
   #backend;
   #memory;
+  #startViews;
+  /** @type {Promise<Views> | undefined} */
+  #views;
 
   /**
    * @param {WorkerBridge} bridge
    * @param {JobQueue} queue
    * @param {{config: ModelConfig, backend: Backend, memory: Memory}} loaded
+   * @param {(config: ModelConfig) => Promise<Views>} startViews
    */
-  constructor(bridge, queue, { config, backend, memory }) {
+  constructor(bridge, queue, { config, backend, memory }, startViews) {
     this.#bridge = bridge;
     this.#queue = queue;
+    this.#startViews = startViews;
     this.#config = Object.freeze(config);
     this.#backend = Object.freeze(backend);
     this.#memory = memory;
@@ -67,7 +75,8 @@ export class Vitscope {
     try {
       const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
       const files = readSource(parts, { signal: downloads.signal, onProgress: report });
-      return new Vitscope(bridge, queue, await bridge.load({ backend, options, module, files }, report));
+      const loaded = await bridge.load({ backend, options, module, files }, report);
+      return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       stop(error);
       throw error;
@@ -93,17 +102,63 @@ export class Vitscope {
    * @param {RunOptions} [options]
    * @returns {Promise<Classification>}
    */
-  classify(image, options) {
-    return this.#run('classify', image, options);
+  async classify(image, { topK = 5, signal } = {}) {
+    checkTopK(topK);
+    return this.#ask({ method: 'classify', args: [topK], read: (answer) => answer }, { image, signal });
   }
 
   /**
    * @param {ImageSource} image
    * @param {RunOptions} [options]
-   * @returns {Promise<Trace>}
+   * @returns {Promise<any>}
    */
-  trace(image, options) {
-    return this.#run('trace', image, options);
+  async trace(image, { topK = 5, signal } = {}) {
+    checkTopK(topK);
+    const views = this.#startedViews();
+    const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lenses);
+    return this.#ask({ method: 'trace', args: [topK], read }, { image, signal });
+  }
+
+  /** What shows the views starts while the model runs for the first trace: a page that only classifies never pays for it. */
+  #startedViews() {
+    this.#views ??= this.#startViews(this.#config).catch((error) => {
+      this.#views = undefined; // it may be tried again
+      throw error;
+    });
+    this.#views.catch(() => {}); // the trace reports it
+    return this.#views;
+  }
+
+  /** @type {import('./trace.js').Lenses} */
+  #lenses = {
+    logitLens: async (trace) => this.#ask(requests.logitLens(this.#config, trace)),
+    patchLens: async (trace, options) => this.#ask(requests.patchLens(this.#config, trace, options)),
+  };
+
+  /**
+   * @param {ImageSource} image
+   * @param {import('../index.js').AttributeOptions & PassesOptions} [options]
+   */
+  async attribute(image, { signal, onProgress, ...options } = {}) {
+    return this.#ask(requests.attribute(this.#config, options), { image, signal, onProgress });
+  }
+
+  /**
+   * @param {ImageSource} image
+   * @param {import('../index.js').ViewMap} map
+   * @param {import('../index.js').CurvesOptions & PassesOptions} [options]
+   */
+  async curves(image, map, { signal, onProgress, ...options } = {}) {
+    return this.#ask(requests.curves(this.#config, map, options), { image, signal, onProgress });
+  }
+
+  async positionSimilarity() {
+    return this.#ask(requests.positionSimilarity(this.#config));
+  }
+
+  /** @param {{count?: number}} [options] */
+  async patchFilters(options) {
+    return this.#ask(requests.patchFilters(this.#config, options));
   }
 
   /** Ends the worker and so frees all of the model's memory at once; nothing else would before the page is left. */
@@ -114,18 +169,21 @@ export class Vitscope {
   }
 
   /**
-   * @param {'classify' | 'trace'} type
-   * @param {ImageSource} source
-   * @param {RunOptions} [options]
+   * Has the worker's engine answer, in turn.
+   * @template T
+   * @param {{method: import('./bridge.js').Method, args: any[], read: (answer: any) => T | Promise<T>}} request
+   * @param {{image?: ImageSource} & PassesOptions} [options]
+   * @returns {Promise<T>}
    */
-  async #run(type, source, { topK = 5, signal } = {}) {
-    checkTopK(topK);
+  #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
     return this.#queue.add(
-      (jobSignal) => prepareImage(source, jobSignal),
+      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal) : { image: undefined, transfer: [] }),
       async ({ image, transfer }, jobSignal) => {
-        const { answer, memory } = await this.#bridge.request({ type, image, topK }, { transfer, signal: jobSignal }).catch(untransferable);
+        const report = (/** @type {any} */ passes) => jobSignal.aborted || onProgress?.(passes);
+        const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
-        return answer;
+        jobSignal.throwIfAborted(); // there may be no answer
+        return read(answer);
       },
       signal,
     );

@@ -1,48 +1,38 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkImageSize, checkPixels, checkSimd, checkThreads, checkTopK } from './checks.js';
-import { VitscopeError, closed, fromEngine } from './errors.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads } from './checks.js';
+import { Core } from './core.js';
 import { chooseBackend } from './features.js';
-import { normaliseSource, readSource, release } from './source.js';
-import { loadWasm } from './wasm.js';
-import { nameClasses } from './names.js';
+import * as requests from './requests.js';
+import { normaliseSource, readSource } from './source.js';
+import { Trace } from './trace.js';
+import { loadWasm, viewsOf } from './wasm.js';
 
 export { VitscopeError } from './errors.js';
+export { toJSON, toNpy, toPNG } from './export.js';
+export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
 
 /**
- * @typedef {import('../index.js').ModelConfig} ModelConfig
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').LoadOptions} LoadOptions
- * @typedef {import('../index.js').Backend} Backend
+ * @typedef {import('../index.js').Passes} Passes
  * @typedef {import('../engine.js').ImageLike} ImageLike
- * @typedef {import('./source.js').ModelFiles} ModelFiles
- * @typedef {import('./wasm.js').Instance} Instance
- * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
  */
 
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
- * @implements {Pick<import('../engine.js').Engine, 'config' | 'backend' | 'memory' | 'preprocess' | 'crop' | 'classify' | 'trace' | 'close'>}
+ * @implements {Pick<import('../engine.js').Engine, keyof import('../engine.js').Engine>}
  */
 export class Engine {
-  /** @type {WasmEngine | undefined} */
-  #wasm;
-  /** @type {VitscopeError | undefined} why the instance can't be used any more */
-  #dead;
-  #config;
-  #backend;
-  #memory;
-  #weightBytes;
+  #core;
+  #views;
 
   /**
-   * @param {WasmEngine} wasm
-   * @param {Instance} instance
+   * @param {Core} core
+   * @param {import('./trace.js').Views} views
    */
-  constructor(wasm, { backend, memory }) {
-    this.#wasm = wasm;
-    this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
-    this.#backend = backend;
-    this.#memory = memory;
-    this.#weightBytes = wasm.weightBytes;
+  constructor(core, views) {
+    this.#core = core;
+    this.#views = views;
   }
 
   /**
@@ -60,48 +50,25 @@ export class Engine {
       readSource(parts, { signal, onProgress }),
     ]);
     signal?.throwIfAborted();
-    return Engine.prepare(instance, files, { dtype, size }, onProgress);
-  }
-
-  /**
-   * What `load` ends with, once the engine and the model's files are there; the worker starts here.
-   * @param {Instance} instance
-   * @param {ModelFiles} files
-   * @param {import('./bridge.js').EngineOptions} options
-   * @param {NonNullable<LoadOptions['onProgress']>} onProgress
-   */
-  static async prepare(instance, { config, preprocessor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
-    onProgress({ phase: 'prepare', loaded: 0, total: 1 });
-    try {
-      const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
-      await nameClasses(wasm);
-      onProgress({ phase: 'prepare', loaded: 1, total: 1 });
-      return new Engine(wasm, instance);
-    } finally {
-      if (owned) weights.forEach(release);
-    }
+    const core = await Core.prepare(instance, files, { dtype, size }, onProgress);
+    return new Engine(core, viewsOf(instance.Views, core.config));
   }
 
   get config() {
-    return this.#config;
+    return this.#core.config;
   }
 
   get backend() {
-    return this.#backend;
+    return this.#core.backend;
   }
 
-  /** @returns {import('../index.js').Memory} */
   get memory() {
-    return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
+    return this.#core.memory;
   }
 
-  /**
-   * @param {ImageLike} image
-   * @returns {Float32Array<ArrayBuffer>} [3, height, width] as the model takes it
-   */
+  /** @param {ImageLike} image */
   preprocess(image) {
-    checkPixels(image);
-    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {ImageData} */ (image))));
+    return this.#core.preprocess(image);
   }
 
   /**
@@ -109,80 +76,80 @@ export class Engine {
    * @param {number} height
    */
   crop(width, height) {
-    return this.#call((wasm) => wasm.crop(width, height));
+    return this.#core.crop(width, height);
   }
 
   /**
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
-   * @returns {any} with a crop for an image, without for pixel values: engine.d.ts tells the two apart
    */
   classify(image, { topK = 5 } = {}) {
-    return this.#run(image, topK, (wasm, pixels) => wasm.classify(pixels, topK));
+    return this.#core.classify(image, topK);
   }
 
   /**
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
-   * @returns {any} with a crop for an image, without for pixel values: engine.d.ts tells the two apart
+   * @returns {any}
    */
   trace(image, { topK = 5 } = {}) {
-    return this.#run(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));
+    return new Trace(this.#core.trace(image, topK), this.#views, {
+      logitLens: (trace) => this.#ask(requests.logitLens(this.config, trace)),
+      patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, options)),
+    });
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('../engine.js').SyncAttributeOptions} [options]
+   */
+  attribute(image, { onProgress, ...options } = {}) {
+    return this.#ask(requests.attribute(this.config, options), { image, onProgress });
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('../index.js').ViewMap} map
+   * @param {import('../engine.js').SyncCurvesOptions} [options]
+   */
+  curves(image, map, { onProgress, ...options } = {}) {
+    return this.#ask(requests.curves(this.config, map, options), { image, onProgress });
+  }
+
+  positionSimilarity() {
+    return this.#ask(requests.positionSimilarity(this.config));
+  }
+
+  /** @param {{count?: number}} [options] */
+  patchFilters(options) {
+    return this.#ask(requests.patchFilters(this.config, options));
   }
 
   /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
   close() {
-    const wasm = this.#wasm;
-    this.#wasm = undefined;
-    // After a trap the memory may be inconsistent: leave it to go with the worker or process.
-    if (!this.#dead) wasm?.free();
-    this.#dead ??= closed();
+    this.#core.close();
   }
 
   /**
    * @template T
-   * @param {ImageLike | Float32Array} image
-   * @param {number} topK
-   * @param {(wasm: WasmEngine, pixels: Float32Array) => T} forward
-   */
-  #run(image, topK, forward) {
-    checkTopK(topK);
-    const start = performance.now();
-    const given = image instanceof Float32Array;
-    const pixels = given ? image : this.preprocess(image);
-    const ready = performance.now();
-    const result = this.#call((wasm) => forward(wasm, pixels));
-    const end = performance.now();
-    const timing = { preprocess: given ? 0 : ready - start, forward: end - ready, total: end - start };
-    return given ? { ...result, timing } : { ...result, timing, crop: this.crop(image.width, image.height) };
-  }
-
-  /**
-   * @template T
-   * @param {(wasm: WasmEngine) => T} work
+   * @param {requests.Request<T>} request
+   * @param {{image?: ImageLike | Float32Array, onProgress?: (passes: Passes) => void}} [options]
    * @returns {T}
    */
-  #call(work) {
-    const wasm = this.#wasm;
-    if (this.#dead || !wasm) throw this.#dead ?? closed();
-    try {
-      return guard(() => work(wasm));
-    } catch (error) {
-      if (error instanceof VitscopeError && error.code === 'crashed') this.#dead = error;
-      throw error;
-    }
+  #ask({ method, args, read }, { onProgress, ...source } = {}) {
+    const answer = /** @type {any} */ (this.#core)[method](...('image' in source ? [source.image] : []), ...args);
+    return read(typeof answer?.next === 'function' ? finish(answer, onProgress) : answer);
   }
 }
 
 /**
- * @template T
- * @param {() => T} work
- * @returns {T}
+ * @param {Generator<Passes, unknown>} work
+ * @param {(passes: Passes) => void} [onProgress]
  */
-function guard(work) {
-  try {
-    return work();
-  } catch (error) {
-    throw fromEngine(error);
+function finish(work, onProgress) {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    onProgress?.(/** @type {Passes} */ (value));
   }
 }

@@ -34,6 +34,19 @@ export function fromEngine(error) {
 }
 
 /**
+ * @template T
+ * @param {() => T} work
+ * @returns {T}
+ */
+export function guard(work) {
+  try {
+    return work();
+  } catch (error) {
+    throw fromEngine(error);
+  }
+}
+
+/**
  * @param {unknown} cause
  * @returns {VitscopeError}
  */

@@ -15,9 +15,13 @@ const INITIAL_PAGES = 25;
 // 4 GiB, and less for phones: some refuse the address space of a large shared memory.
 const MAXIMUM_PAGES = [65536, 32768, 16384, 8192];
 
-/** @returns {WebAssembly.Memory} as large as it may become here */
-export function sharedMemory() {
+/**
+ * @param {number} [most] pages
+ * @returns {WebAssembly.Memory} as large as it may become here
+ */
+export function sharedMemory(most = Infinity) {
   for (const maximum of MAXIMUM_PAGES) {
+    if (maximum > most) continue;
     try {
       return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
     } catch (error) {

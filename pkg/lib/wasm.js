@@ -1,5 +1,5 @@
 import { download, request, requireOk } from './download.js';
-import { VitscopeError } from './errors.js';
+import { VitscopeError, fromEngine } from './errors.js';
 import { warnOfOneThread } from './features.js';
 import { NoThreads, sharedMemory, startThreads } from './threads.js';
 import { SINGLE, THREADED } from './variants.js';
@@ -7,8 +7,12 @@ import { SINGLE, THREADED } from './variants.js';
 /**
  * @typedef {import('./download.js').OnBytes} OnBytes
  * @typedef {import('../index.js').Backend} Backend
- * @typedef {{Engine: import('./variants.js').Glue['Engine'], memory: WebAssembly.Memory, backend: Backend}} Instance
+ * @typedef {{Engine: import('./variants.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend}} Instance
+ * @typedef {import('./variants.js').Glue} Glue
  */
+
+// 1 GiB at most: the views read one layer after the other.
+const VIEWS_PAGES = 16384;
 
 /**
  * One instance of a build serves every engine of this worker or process: its threads are shared and stay for good, since
@@ -59,9 +63,9 @@ function once(name, make) {
  * @returns {Promise<Instance>}
  */
 async function instantiate(simd, compiled) {
-  const [{ default: init, Engine }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
+  const [{ default: init, Engine, Views }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
   const { memory } = await init({ module_or_path: module });
-  return { Engine, memory, backend: Object.freeze({ simd, threads: 1 }) };
+  return { Engine, Views, memory, backend: Object.freeze({ simd, threads: 1 }) };
 }
 
 /**
@@ -79,7 +83,32 @@ async function instantiateThreads(simd, threads, alarm, compiled) {
   await startThreads(threads - 1, ready.then(({ start }) => start)); // their scripts load meanwhile
   const { glue, start } = await ready;
   glue.build_pool(threads);
-  return { Engine: glue.Engine, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+  return { Engine: glue.Engine, Views: glue.Views, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+}
+
+/**
+ * Another instance, in the thread that a worker's answers come to, for the views that need no model. None of them uses threads.
+ * @param {Backend} backend
+ * @param {Promise<WebAssembly.Module>} compiled what `fetchModule` gives for this backend
+ * @param {import('../index.js').ModelConfig} config
+ */
+export async function loadViews({ simd, threads }, compiled, config) {
+  const variant = /** @type {{glue: () => Promise<Glue>, wasm: URL}} */ (/** @type {unknown} */ ((threads === 1 ? SINGLE : THREADED)[simd]));
+  const [glue, module] = await Promise.all([imported(variant), compiled]);
+  try {
+    await glue.default(/** @type {any} */ ({ module_or_path: module, ...(threads > 1 && { memory: sharedMemory(VIEWS_PAGES) }) }));
+    return viewsOf(glue.Views, config);
+  } catch (error) {
+    throw error instanceof NoThreads ? new VitscopeError('out-of-memory', `There is no memory for the views of a trace: ${error.message}`, { cause: error }) : fromEngine(error);
+  }
+}
+
+/**
+ * @param {Glue['Views']} Views
+ * @param {import('../index.js').ModelConfig} config
+ */
+export function viewsOf(Views, { layers, heads, prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize }) {
+  return new Views(layers, heads, prefix, rows, cols, height, width, hiddenSize);
 }
 
 /**

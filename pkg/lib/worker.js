@@ -1,5 +1,5 @@
 /** The worker's side of bridge.js: one engine, one request at a time. */
-import { Engine } from './engine.js';
+import { Core } from './core.js';
 import { fromEngine, packError } from './errors.js';
 import { readPixels } from './pixels.js';
 import { loadWasm } from './wasm.js';
@@ -13,7 +13,7 @@ let giveModule;
 const module = new Promise((resolve) => (giveModule = resolve));
 /** @type {import('./wasm.js').Instance | undefined} */
 let instance;
-/** @type {Engine | undefined} */
+/** @type {Core | undefined} */
 let engine;
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
 let abortedId;
@@ -46,16 +46,52 @@ async function answer(request) {
   if (request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
     const { id, files, options } = request;
-    engine = await Engine.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
+    engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
     const { config, backend, memory } = engine;
     return { result: { config, backend, memory }, transfer: [] };
   }
   if (!engine) throw new Error('no model is loaded');
+  const answer = await run(engine, request);
+  const values = answer instanceof Float32Array ? [answer] : Object.values(answer ?? {});
+  return { result: { answer, memory: engine.memory }, transfer: values.flatMap((value) => (value instanceof Float32Array ? [value.buffer] : [])) };
+}
+
+/**
+ * @param {Core} engine
+ * @param {Extract<import('./bridge.js').Question, {type: 'run'}> & {id: number}} request
+ */
+async function run(engine, { id, method, image, args }) {
   const start = performance.now();
-  const pixels = await readPixels(request.image);
-  if (abortedId === request.id) return { result: { memory: engine.memory }, transfer: [] };
-  const answer = engine[request.type](pixels, { topK: request.topK });
-  answer.timing.total = performance.now() - start;
-  const arrays = Object.values(answer).filter((value) => value instanceof Float32Array);
-  return { result: { answer, memory: engine.memory }, transfer: arrays.map((array) => array.buffer) };
+  const pixels = image && (await readPixels(image));
+  if (abortedId === id) return undefined;
+  const answer = /** @type {any} */ (engine)[method](...(pixels ? [pixels] : []), ...args);
+  if (answer?.timing) answer.timing.total = performance.now() - start;
+  return typeof answer?.next === 'function' ? step(id, answer) : answer;
+}
+
+/**
+ * Pass by pass. In between the worker looks for messages, so that it hears of an abort.
+ * @param {number} id
+ * @param {Generator<unknown, unknown>} work
+ */
+async function step(id, work) {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    port.postMessage({ id, progress: value }, []);
+    await messages();
+    if (abortedId === id) return void work.return(undefined);
+  }
+}
+
+/** Resolves behind the messages that are there; a timer would take milliseconds more. */
+function messages() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(undefined);
+  });
 }

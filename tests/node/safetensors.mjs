@@ -6,8 +6,15 @@ import { readFileSync } from 'node:fs';
  * @returns {Record<string, {shape: number[], data: Float32Array}>}
  */
 export function readTensors(url) {
-  const file = readFileSync(url);
-  const bytes = file.buffer.slice(file.byteOffset, file.byteOffset + file.length);
+  return parseTensors(readFileSync(url));
+}
+
+/**
+ * @param {Uint8Array} file
+ * @returns {Record<string, {shape: number[], data: Float32Array}>}
+ */
+export function parseTensors(file) {
+  const bytes = /** @type {ArrayBuffer} */ (file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
   const headerLength = Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, headerLength)));
   return Object.fromEntries(

@@ -347,6 +347,116 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
   assert.equal(results.after, 'espresso');
 }));
 
+test("a trace's views are the synchronous engine's, whatever the page's instance is", onApiPage(async ({ page, requests, warnings }) => {
+  for (const threads of [1, 2]) {
+    const differences = await page.evaluate(async ({ model, threads }) => {
+      const vit = await vitscope.Vitscope.load(model, { threads });
+      const engine = await vitscope.Engine.load(model);
+      const image = new ImageData(Uint8ClampedArray.from({ length: 4 * 60 * 40 }, (_, i) => (i * i) % 256), 60, 40);
+      const [a, b] = [await vit.trace(image), engine.trace(image)];
+      /** @type {[string, unknown, unknown][]} */
+      const pairs = [
+        ['head', a.headMap({ layer: 2, head: 1, query: [3, 4], mass: 0.6, clip: 95 }), b.headMap({ layer: 2, head: 1, query: [3, 4], mass: 0.6, clip: 95 })],
+        ['rollout', a.rollout({ fusion: 'max', discard: 0.5 }), b.rollout({ fusion: 'max', discard: 0.5 })],
+        ['features', a.featureMap(), b.featureMap()],
+        ['similarity', a.similarity({ query: [0, 0] }), b.similarity({ query: [0, 0] })],
+        ['distance', a.attentionDistance(), b.attentionDistance()],
+        ['entropy', a.attentionEntropy(), b.attentionEntropy()],
+        ['logit lens', await a.logitLens(), b.logitLens()],
+        ['patch lens', await a.patchLens({ layer: 3, target: 'espresso' }), b.patchLens({ layer: 3, target: 'espresso' })],
+        ['positions', await vit.positionSimilarity(), engine.positionSimilarity()],
+        ['filters', await vit.patchFilters({ count: 4 }), engine.patchFilters({ count: 4 })],
+        ['occlusion', await vit.attribute(image, { method: 'occlusion', target: 3 }), engine.attribute(image, { method: 'occlusion', target: 3 })],
+        ['chefer', await vit.attribute(image), engine.attribute(image)],
+        ['grad-cam', await vit.attribute(image, { method: 'grad-cam', layer: 2 }), engine.attribute(image, { method: 'grad-cam', layer: 2 })],
+        ['curves', await vit.curves(image, a.headMap(), { steps: 3 }), engine.curves(image, b.headMap(), { steps: 3 })],
+        ['file', a.toSafetensors(), b.toSafetensors()],
+      ];
+      vit.close();
+      const closed = await a.logitLens().catch((error) => error.code);
+      const numbers = (/** @type {any} */ value) => JSON.stringify(value, (_, part) => (ArrayBuffer.isView(part) ? [.../** @type {any} */ (part)] : part));
+      return [...pairs.filter(([, x, y]) => numbers(x) !== numbers(y)).map(([name]) => name), closed, a.rollout().rows, vit.backend.threads];
+    }, { model: MODEL, threads });
+    assert.deepEqual(differences, ['closed', 8, threads]);
+  }
+  assert.deepEqual(warnings, []);
+  // The page's instance is of the module that was there already.
+  const fetched = requests.filter((url) => url.endsWith('relaxed-threads/vitscope_bg.wasm'));
+  assert.equal(fetched.length, 1, requests.join('\n'));
+}));
+
+test('what takes many passes reports them, and can be stopped', onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async (model) => {
+    let passes = 0; // that the worker speaks of, whether anybody listens or not
+    globalThis.Worker = class extends Worker {
+      constructor(/** @type {string | URL} */ url, /** @type {WorkerOptions | undefined} */ options) {
+        super(url, options);
+        this.addEventListener('message', ({ data }) => (passes += data.progress?.done ? 1 : 0));
+      }
+    };
+    const vit = await vitscope.Vitscope.load(model);
+    const image = await (await fetch('/www/samples/coffee.jpg')).blob();
+    /** @type {import('../../pkg/index.js').Passes[]} */
+    const seen = [];
+    const whole = await vit.attribute(image, { method: 'occlusion', window: 1, onProgress: (passes) => seen.push(passes) });
+    passes = 0;
+    const abort = new AbortController();
+    const reason = new Error('enough');
+    /** @type {number[]} */
+    const before = [];
+    const stopped = await vit.curves(image, whole, {
+      steps: 60, signal: abort.signal,
+      onProgress: ({ done }) => before.push(done) === 3 && abort.abort(reason),
+    }).then(() => 'ended', (error) => error === reason);
+    const { top } = await vit.classify(image);
+    vit.close();
+    return { seen, target: whole.target, label: top[0].label, stopped, before, passes, text: whole.text, crop: whole.crop };
+  }, MODEL);
+  assert.deepEqual(result.seen, Array.from({ length: 65 }, (_, i) => ({ done: i + 1, total: 65 })));
+  assert.ok(result.passes < 20, `${result.passes} of 122 passes ran`);
+  assert.equal(result.target.label, 'espresso');
+  assert.match(result.text, /espresso/);
+  assert.deepEqual([result.stopped, result.before, result.label], [true, [1, 2, 3], 'espresso']);
+  assert.deepEqual(result.crop, { x: 100, y: 0, width: 400, height: 400 });
+}));
+
+test('maps are drawn over the crop, and exported as pictures', onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async () => {
+    const { drawOverlay, toPNG } = vitscope;
+    const crop = { x: 8, y: 0, width: 16, height: 16 };
+    const map = { rows: 2, cols: 2, channels: /** @type {const} */ (1), data: Float32Array.of(0, 1, 0, 1), signed: false, text: 'two halves', crop };
+    const photo = new OffscreenCanvas(32, 16);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext('2d'));
+    context.fillStyle = 'rgb(0, 0, 255)';
+    context.fillRect(0, 0, 32, 16);
+    const read = (/** @type {OffscreenCanvas | HTMLCanvasElement} */ canvas, /** @type {[number, number][]} */ points) =>
+      points.map(([x, y]) => [.../** @type {any} */ (canvas.getContext('2d')).getImageData(x, y, 1, 1).data]);
+    const points = /** @type {[number, number][]} */ ([[2, 4], [10, 4], [22, 4], [30, 4]]);
+    const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 16 });
+    drawOverlay(canvas, photo, map, { colormap: 'grey', opacity: 1, faintest: 1, interpolation: 'nearest' });
+    const over = read(canvas, points);
+    drawOverlay(canvas, photo, map, { colormap: 'grey', opacity: 0.5, faintest: 1, interpolation: 'nearest', crop: { x: 0, y: 0, width: 32, height: 16 } });
+    const whole = read(canvas, points);
+    drawOverlay(canvas, null, map, { colormap: 'grey', interpolation: 'nearest' });
+    const alone = read(canvas, points);
+    const decode = async (/** @type {Blob} */ blob) => {
+      const bitmap = await createImageBitmap(blob);
+      const copy = new OffscreenCanvas(bitmap.width, bitmap.height);
+      copy.getContext('2d')?.drawImage(bitmap, 0, 0);
+      return { type: blob.type, size: [bitmap.width, bitmap.height], pixels: read(copy, [[2, 4], [30, 4]]) };
+    };
+    const png = await decode(await toPNG(map, { image: await photo.convertToBlob(), colormap: 'grey', opacity: 1, interpolation: 'nearest' }));
+    const small = await decode(await toPNG(map, { colormap: 'grey', interpolation: 'nearest' }));
+    return { over, whole, alone, png, small };
+  });
+  const [blue, black, white] = [[0, 0, 255, 255], [0, 0, 0, 255], [255, 255, 255, 255]];
+  assert.deepEqual(result.over, [blue, black, white, blue]);
+  result.whole.forEach((colour, i) => assert.ok(Math.abs(colour[2] - [128, 128, 255, 255][i]) <= 1 && Math.abs(colour[0] - [0, 0, 128, 128][i]) <= 1, String(colour)));
+  assert.deepEqual(result.alone, [black, black, white, white]);
+  assert.deepEqual([result.png.type, result.png.size, result.png.pixels], ['image/png', [32, 16], [blue, blue]]);
+  assert.deepEqual([result.small.size, result.small.pixels], [[32, 32], [black, white]]);
+}));
+
 test('a download that breaks off, and a server that answers everything with its index page', async () => {
   const { page, context, close } = await openApi(browser, origin);
   await context.route('**/cut/model.safetensors', (route) => route.fulfill({ body: readFileSync(join(ROOT, MODEL, 'model.safetensors')).subarray(0, 200_000) }));

@@ -83,13 +83,19 @@ test('Node uses its engine', () => {
 
 test('TypeScript finds its types', () => {
   const code = `
-    import { Vitscope, VitscopeError, type Trace } from 'vitscope';
+    import { Vitscope, VitscopeError, toNpy, type Trace, type ViewMap } from 'vitscope';
     import { Engine } from 'vitscope/engine';
     const vit: Vitscope = await Vitscope.load('/m/', { dtype: 'int8', signal: new AbortController().signal, onProgress: ({ phase, loaded, total }) => console.log(phase, loaded / total) });
     const trace: Trace = await vit.trace(new Blob([]), { topK: 3 });
     const [rows, cols]: [number, number] = trace.grid;
     const score: number = trace.top[0].score + trace.attentions[rows * cols] + trace.crop.width + trace.timing.forward;
     const engine = await Engine.load({ config: {}, weights: new ArrayBuffer(8) });
+    const map: ViewMap = trace.headMap({ layer: 0, head: 'max', query: [0, 1], mass: 0.6 });
+    const lens: ViewMap = engine.trace({ data: new Uint8ClampedArray(4), width: 1, height: 1 }).logitLens();
+    const { target } = await vit.attribute(new Blob([]), { method: 'occlusion', target: 'cat', onProgress: ({ done, total }) => console.log(done / total) });
+    console.log(target.label, (await vit.curves(new Blob([]), map)).deletion.area, (await trace.patchLens()).text, lens.rows, toNpy(map).length);
+    // @ts-expect-error there is no such token
+    trace.rollout({ query: 'class' });
     engine.classify({ data: new Uint8ClampedArray(4), width: 1, height: 1 }).crop.x;
     const { simd, threads } = (await Vitscope.load('/m/', { simd: 'relaxed', threads: 4 })).backend;
     console.log(simd === 'simd128', threads + vit.memory.wasm + engine.memory.weights);

@@ -3,32 +3,50 @@ import { find, make, percent } from '../dom.js';
 const ROWS = 5;
 
 /**
- * The likeliest classes with their probabilities.
+ * The likeliest classes with their probabilities, one of which can be asked about.
  * @param {HTMLElement} root
+ * @param {(index: number) => void} onChoose
  */
-export function createAnswers(root) {
+export function createAnswers(root, onChoose) {
   const list = find(root, 'ol');
   const rows = Array.from({ length: ROWS }, () => {
     const label = make('span', { class: 'label' }, ['–']);
     const fill = make('i');
     const score = make('span', { class: 'score' });
     fill.style.transform = 'scaleX(0)';
-    list.append(make('li', {}, [label, make('span', { class: 'bar', 'aria-hidden': 'true' }, [fill]), score]));
-    return { label, fill, score };
+    const button = make('button', { type: 'button', 'aria-pressed': 'false' }, [label, make('span', { class: 'bar', 'aria-hidden': 'true' }, [fill]), score]);
+    button.disabled = true;
+    list.append(make('li', {}, [button]));
+    return { button, label, fill, score };
   });
+  /** @type {{index: number}[]} */
+  let shown = [];
+  /** @type {number | undefined} */
+  let chosen;
+  const mark = () => rows.forEach(({ button }, i) => button.setAttribute('aria-pressed', String(shown[i] !== undefined && shown[i].index === chosen)));
+  rows.forEach(({ button }, i) => button.addEventListener('click', () => shown[i] && onChoose(shown[i].index)));
 
   return {
     rows: ROWS,
 
-    /** @param {{label: string, score: number}[]} top */
+    /** @param {{index: number, label: string, score: number}[]} top */
     show(top) {
-      rows.forEach(({ label, fill, score }, i) => {
+      shown = top;
+      rows.forEach(({ button, label, fill, score }, i) => {
         const entry = top[i];
+        button.disabled = !entry;
         label.textContent = entry?.label ?? (i === 0 ? 'This model has no classes' : ' ');
         label.title = entry?.label ?? '';
         fill.style.transform = `scaleX(${entry?.score ?? 0})`;
         score.textContent = entry ? percent(entry.score) : '';
       });
+      mark();
+    },
+
+    /** @param {number | undefined} index of the class that a view is about */
+    choose(index) {
+      chosen = index;
+      mark();
     },
 
     /**

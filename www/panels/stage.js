@@ -1,17 +1,15 @@
-import { paint } from '../colormaps.js';
 import { context2d, find } from '../dom.js';
-import { enlarge } from '../maps.js';
+import { picture } from '../look.js';
 
 /**
- * @typedef {import('../maps.js').AttentionMap} AttentionMap
+ * @typedef {import('../look.js').ViewMap} ViewMap
  * @typedef {import('../../pkg/index.js').Rectangle} Rectangle
- * @typedef {import('./view.js').View} View
+ * @typedef {import('../look.js').Look} Look
  * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
  */
 
 /** Opacity of the lowest values against the highest: the photo shows through where little attention goes. */
 const FAINTEST = 0.5;
-const SMOOTH_SIDE = 256; // px of the enlarged map; the canvas does the rest
 
 /**
  * The photo with the chosen map laid over the part that the model saw, and the choice of a patch in it.
@@ -30,10 +28,10 @@ export function createStage(root, { onPick, onHover }) {
   let photo;
   /** @type {Sight | undefined} */
   let sight;
-  /** @type {AttentionMap | undefined} */
+  /** @type {ViewMap | undefined} */
   let map;
-  /** @type {View | undefined} */
-  let view;
+  /** @type {Look | undefined} */
+  let look;
   /** @type {number | null} */
   let query = null;
 
@@ -84,13 +82,13 @@ export function createStage(root, { onPick, onHover }) {
     const context = fresh(overlay);
     const place = placement();
     const crop = cropOnStage();
-    root.style.setProperty('--saturation', String(map && view ? 1 - view.opacity : 1));
+    root.style.setProperty('--saturation', String(map && look ? 1 - look.opacity : 1));
     if (!place || !crop) return;
     shadeOutside(context, place, crop);
-    if (!map || !view) return;
-    context.globalAlpha = view.opacity;
-    context.imageSmoothingEnabled = view.smooth;
-    context.drawImage(picture(map, view), crop.x, crop.y, crop.width, crop.height);
+    if (!map || !look) return;
+    context.globalAlpha = look.opacity;
+    context.imageSmoothingEnabled = look.smooth;
+    context.drawImage(picture(map, look, FAINTEST), crop.x, crop.y, crop.width, crop.height);
     context.globalAlpha = 1;
   }
 
@@ -155,7 +153,7 @@ export function createStage(root, { onPick, onHover }) {
     onHover(null);
   });
   root.addEventListener('keydown', (event) => {
-    if (!sight || !map || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!sight || event.altKey || event.ctrlKey || event.metaKey) return;
     const next = moved(event.key, query, sight.grid);
     if (next === undefined) return;
     event.preventDefault();
@@ -194,33 +192,16 @@ export function createStage(root, { onPick, onHover }) {
 
     /**
      * @param {Sight | undefined} nextSight undefined: the model has not seen this photo yet
-     * @param {AttentionMap | undefined} nextMap
-     * @param {View} nextView
+     * @param {ViewMap | undefined} nextMap
+     * @param {Look} nextLook
      * @param {number | null} nextQuery
      */
-    showMap(nextSight, nextMap, nextView, nextQuery) {
-      [sight, map, view, query] = [nextSight, nextMap, nextView, nextQuery];
+    showMap(nextSight, nextMap, nextLook, nextQuery) {
+      [sight, map, look, query] = [nextSight, nextMap, nextLook, nextQuery];
       drawOverlay();
       drawMarks();
     },
   };
-}
-
-/**
- * The map as a small picture: a pixel a patch, or enlarged where it shall be smooth. Values are interpolated, not colours.
- * @param {AttentionMap} map
- * @param {View} view
- */
-function picture(map, view) {
-  const width = view.smooth ? SMOOTH_SIDE : map.cols;
-  const height = view.smooth ? SMOOTH_SIDE : map.rows;
-  const values = view.smooth ? enlarge(map, width, height) : map.data;
-  const canvas = document.createElement('canvas');
-  Object.assign(canvas, { width, height });
-  const image = paint(values, map.max, view.colormap, width, height);
-  for (let i = 0; i < values.length; i++) image.data[4 * i + 3] *= FAINTEST + (1 - FAINTEST) * Math.min(1, values[i] / map.max);
-  context2d(canvas).putImageData(image, 0, 0);
-  return canvas;
 }
 
 /**

@@ -1,28 +1,28 @@
-import { paint } from '../colormaps.js';
-import { context2d, find, make } from '../dom.js';
+import { make } from '../dom.js';
+import { drawCells } from '../look.js';
 
 /**
- * @typedef {import('../maps.js').AttentionMap} AttentionMap
- * @typedef {import('./view.js').View} View
- * @typedef {{layer: number, head: number | 'mean'}} HeadChoice
+ * @typedef {import('../look.js').ViewMap} ViewMap
+ * @typedef {import('../look.js').Look} Look
+ * @typedef {'mean' | 'max' | 'min'} Fusion
+ * @typedef {{layer: number, head: number | Fusion}} HeadChoice
  * @typedef {HeadChoice & {element: HTMLElement, canvas: HTMLCanvasElement}} Tile
- * @typedef {{layers: number, heads: number, grid: [number, number]}} Shape
+ * @typedef {{layers: number, heads: number, grid: [number, number], fusion: Fusion}} Shape
  */
 
 const AXIS = 30; // px, the column of layer numbers
 const LARGEST_TILE = 96;
 const LOWEST_TILE = 44; // that the window's height may ask for, where there are many layers
-const ABOVE = 310; // px above the tiles, on a laptop
-const MEAN_GAP = 8; // px that set the mean apart; as in style.css
+const ABOVE = 470; // px above the tiles, on a laptop
+const FUSED_GAP = 8; // px that set the fused column apart; as in style.css
 
 /**
- * One small map a head: rows are layers, columns heads, the last column their mean. An ARIA grid with one tab stop.
- * @param {HTMLElement} root
+ * One small map a head: rows are layers, columns heads, the last column all heads fused. An ARIA grid with one tab stop.
  * @param {{onSelect: (choice: HeadChoice) => void, onPreview: (choice: HeadChoice | null) => void}} handlers
  */
-export function createHeads(root, { onSelect, onPreview }) {
-  const grid = find(root, '.tiles');
-  const hint = find(root, '[data-heads=hint]');
+export function createHeadGrid({ onSelect, onPreview }) {
+  const grid = make('div', { class: 'tiles', role: 'grid', 'aria-label': 'Heads' });
+  const root = make('div', {}, [grid]);
   /** @type {Shape | undefined} */
   let shape;
   /** @type {Tile[][]} */
@@ -38,7 +38,7 @@ export function createHeads(root, { onSelect, onPreview }) {
     selected = undefined;
     axes = [];
     const columns = columnsOf(next);
-    const top = columns.map((head) => axis('columnheader', head === 'mean' ? 'mean' : String(head)));
+    const top = columns.map((head) => axis('columnheader', String(head)));
     const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader', 'aria-label': 'Layer' }), ...top])];
     tiles = Array.from({ length: next.layers }, (_, layer) => columns.map((head) => tile(layer, head, next)));
     tiles.forEach((row, layer) => rows.push(make('div', { role: 'row' }, [axis('rowheader', String(layer)), ...row.map((t) => t.element)])));
@@ -64,7 +64,7 @@ export function createHeads(root, { onSelect, onPreview }) {
     const columns = shape.heads + 1;
     const [rows, cols] = shape.grid;
     const gap = columns > 9 ? 2 : 4;
-    const room = (root.clientWidth - AXIS - MEAN_GAP - columns * gap) / columns;
+    const room = (root.clientWidth - AXIS - FUSED_GAP - columns * gap) / columns;
     const high = (document.documentElement.clientHeight - ABOVE) / shape.layers - gap;
     const ratio = window.devicePixelRatio || 1;
     const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE, Math.max(high, LOWEST_TILE)) * ratio) / ratio);
@@ -73,25 +73,26 @@ export function createHeads(root, { onSelect, onPreview }) {
     grid.style.setProperty('--tile', `${width}px`);
     grid.style.setProperty('--tile-height', `${(width * rows) / cols}px`);
     grid.style.setProperty('--tile-gap', `${gap}px`);
-    grid.style.gridTemplateColumns = `${AXIS}px repeat(${columns - 1}, ${width}px) ${width + MEAN_GAP}px`;
+    grid.style.gridTemplateColumns = `${AXIS}px repeat(${columns - 1}, ${width}px) ${width + FUSED_GAP}px`;
     // Numbers that would run into each other are thinned out.
     const every = Math.ceil(16 / width);
     axes.forEach((element) => {
-      const number = Number(element.textContent || '0');
-      element.style.visibility = element.classList.contains('column') && number % every ? 'hidden' : '';
+      const number = Number(element.textContent);
+      element.style.visibility = element.classList.contains('column') && number % every ? 'hidden' : ''; // (NaN is the fused column)
     });
   }
 
   /**
    * @param {number} layer
-   * @param {number | 'mean'} head
+   * @param {number | Fusion} head
    * @param {Shape} next
    * @returns {Tile}
    */
   function tile(layer, head, { grid: [rows, cols] }) {
     const canvas = make('canvas', { width: String(cols), height: String(rows) });
-    const name = head === 'mean' ? `Layer ${layer}, mean of heads` : `Layer ${layer}, head ${head}`;
-    const element = make('div', { class: head === 'mean' ? 'tile mean' : 'tile', role: 'gridcell', tabindex: '-1', 'aria-selected': 'false', 'aria-label': name }, [canvas]);
+    const fused = typeof head === 'string';
+    const name = fused ? `Layer ${layer}, ${head} of heads` : `Layer ${layer}, head ${head}`;
+    const element = make('div', { class: fused ? 'tile fused' : 'tile', role: 'gridcell', tabindex: '-1', 'aria-selected': 'false', 'aria-label': name }, [canvas]);
     element.dataset.layer = String(layer);
     element.dataset.head = String(head);
     return { layer, head, element, canvas };
@@ -142,19 +143,18 @@ export function createHeads(root, { onSelect, onPreview }) {
   new ResizeObserver(layout).observe(root);
 
   return {
+    element: root,
+
     /**
      * @param {Shape} next
-     * @param {(choice: HeadChoice) => AttentionMap} mapOf
-     * @param {View} view
+     * @param {(choice: HeadChoice) => ViewMap} mapOf
+     * @param {Look} look
      * @param {HeadChoice} choice
      */
-    show(next, mapOf, view, choice) {
-      if (!shape || shape.layers !== next.layers || shape.heads !== next.heads || String(shape.grid) !== String(next.grid)) build(next);
-      grid.classList.toggle('smooth', view.smooth);
-      for (const t of tiles.flat()) {
-        const map = mapOf(t);
-        context2d(t.canvas).putImageData(paint(map.data, map.max, view.colormap, map.cols, map.rows), 0, 0);
-      }
+    show(next, mapOf, look, choice) {
+      if (!shape || ['layers', 'heads', 'grid', 'fusion'].some((key) => String(shape?.[/** @type {keyof Shape} */ (key)]) !== String(next[/** @type {keyof Shape} */ (key)]))) build(next);
+      grid.classList.toggle('smooth', look.smooth);
+      for (const t of tiles.flat()) drawCells(t.canvas, mapOf(t), look);
       this.select(choice);
     },
 
@@ -163,17 +163,12 @@ export function createHeads(root, { onSelect, onPreview }) {
       const t = tiles[layer]?.find((other) => other.head === head);
       if (t) mark(t);
     },
-
-    /** @param {string} text whose attention the tiles show */
-    describe(text) {
-      hint.textContent = text;
-    },
   };
 }
 
-/** @param {Shape} shape @returns {(number | 'mean')[]} */
-function columnsOf({ heads }) {
-  return [...Array.from({ length: heads }, (_, head) => head), 'mean'];
+/** @param {Shape} shape @returns {(number | Fusion)[]} */
+function columnsOf({ heads, fusion }) {
+  return [...Array.from({ length: heads }, (_, head) => head), fusion];
 }
 
 /**

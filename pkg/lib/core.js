@@ -1,0 +1,224 @@
+/** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client.js` make the API of it. */
+import { checkPixels, checkTopK } from './checks.js';
+import { VitscopeError, closed, guard } from './errors.js';
+import { nameClasses } from './names.js';
+import { release } from './source.js';
+
+/**
+ * @typedef {import('../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../index.js').LoadOptions} LoadOptions
+ * @typedef {import('../index.js').Passes} Passes
+ * @typedef {import('../engine.js').ImageLike} ImageLike
+ * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {import('./wasm.js').Instance} Instance
+ * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
+ * @typedef {import('../wasm/relaxed/vitscope.js').Dropping} Dropping
+ */
+
+export class Core {
+  /** @type {WasmEngine | undefined} */
+  #wasm;
+  /** @type {VitscopeError | undefined} why the instance can't be used any more */
+  #dead;
+  #config;
+  #backend;
+  #memory;
+  #weightBytes;
+
+  /**
+   * @param {WasmEngine} wasm
+   * @param {Instance} instance
+   */
+  constructor(wasm, { backend, memory }) {
+    this.#wasm = wasm;
+    this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
+    this.#backend = backend;
+    this.#memory = memory;
+    this.#weightBytes = wasm.weightBytes;
+  }
+
+  /**
+   * Once the engine and the model's files are there.
+   * @param {Instance} instance
+   * @param {ModelFiles} files
+   * @param {import('./bridge.js').EngineOptions} options
+   * @param {NonNullable<LoadOptions['onProgress']>} onProgress
+   */
+  static async prepare(instance, { config, preprocessor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
+    onProgress({ phase: 'prepare', loaded: 0, total: 1 });
+    try {
+      const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
+      await nameClasses(wasm);
+      onProgress({ phase: 'prepare', loaded: 1, total: 1 });
+      return new Core(wasm, instance);
+    } finally {
+      if (owned) weights.forEach(release);
+    }
+  }
+
+  get config() {
+    return this.#config;
+  }
+
+  get backend() {
+    return this.#backend;
+  }
+
+  /** @returns {import('../index.js').Memory} */
+  get memory() {
+    return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
+  }
+
+  /**
+   * @param {ImageLike} image
+   * @returns {Float32Array<ArrayBuffer>} [3, height, width] as the model takes it
+   */
+  preprocess(image) {
+    checkPixels(image);
+    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {ImageData} */ (image))));
+  }
+
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  crop(width, height) {
+    return this.#call((wasm) => wasm.crop(width, height));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   */
+  classify(image, topK) {
+    return this.#answer(image, topK, (wasm, pixels) => wasm.classify(pixels, topK));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   */
+  trace(image, topK) {
+    return this.#answer(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));
+  }
+
+  /** @param {Float32Array} hiddenStates */
+  logitLens(hiddenStates) {
+    return this.#call((wasm) => wasm.logitLens(hiddenStates));
+  }
+
+  /**
+   * @param {Float32Array} tokens of one layer
+   * @param {number} target
+   */
+  patchLens(tokens, target) {
+    return this.#call((wasm) => wasm.patchLens(tokens, target));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('./requests.js').AttributionRequest} request
+   * @returns {Generator<Passes, {target: number, data: Float32Array, crop?: import('../index.js').Rectangle}>}
+   */
+  *attribute(image, { method, target, layer, query, discard, window, stride }) {
+    const { pixels, crop } = this.#input(image);
+    if (method !== 'occlusion') {
+      return { ...this.#call((wasm) => wasm.attribute(pixels, method, target, layer, query, discard)), crop };
+    }
+    const [result] = yield* this.#passes([(wasm) => wasm.occlusion(pixels, target, window, stride)]);
+    return { ...result, crop };
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {import('./requests.js').CurvesRequest} request
+   * @returns {Generator<Passes, {target: number, deletion: Float32Array, insertion: Float32Array}>}
+   */
+  *curves(image, { map, target, steps }) {
+    const { pixels } = this.#input(image);
+    const make = (/** @type {string} */ kind) => (/** @type {WasmEngine} */ wasm) => wasm.curve(pixels, map, kind, target, steps);
+    const [deletion, insertion] = yield* this.#passes([make('deletion'), make('insertion')]);
+    return { target: deletion.target, deletion: deletion.data, insertion: insertion.data };
+  }
+
+  positions() {
+    return this.#call((wasm) => wasm.positions());
+  }
+
+  /** @param {number} count */
+  filters(count) {
+    return this.#call((wasm) => wasm.filters(count));
+  }
+
+  /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
+  close() {
+    const wasm = this.#wasm;
+    this.#wasm = undefined;
+    // After a trap the memory may be inconsistent: leave it to go with the worker or process.
+    if (!this.#dead) wasm?.free();
+    this.#dead ??= closed();
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @returns {{pixels: Float32Array, crop?: import('../index.js').Rectangle}}
+   */
+  #input(image) {
+    if (image instanceof Float32Array) return { pixels: image };
+    return { pixels: this.preprocess(image), crop: this.crop(image.width, image.height) };
+  }
+
+  /**
+   * Forward passes that leave patches out.
+   * @param {((wasm: WasmEngine) => Dropping)[]} makers
+   */
+  *#passes(makers) {
+    /** @type {Dropping[]} */
+    const droppings = [];
+    try {
+      for (const make of makers) droppings.push(this.#call(make));
+      const total = droppings.reduce((sum, { passes }) => sum + passes, 0);
+      for (const dropping of droppings) {
+        while (this.#call((wasm) => dropping.step(wasm))) yield { done: droppings.reduce((sum, { done }) => sum + done, 0), total };
+      }
+      return this.#call(() => droppings.map((dropping) => ({ target: dropping.target, data: dropping.result() })));
+    } finally {
+      if (!this.#dead) for (const dropping of droppings) dropping.free();
+    }
+  }
+
+  /**
+   * @template T
+   * @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   * @param {(wasm: WasmEngine, pixels: Float32Array) => T} forward
+   * @returns {any} with a crop for an image, without for pixel values
+   */
+  #answer(image, topK, forward) {
+    checkTopK(topK);
+    const start = performance.now();
+    const given = image instanceof Float32Array;
+    const pixels = given ? image : this.preprocess(image);
+    const ready = performance.now();
+    const result = this.#call((wasm) => forward(wasm, pixels));
+    const end = performance.now();
+    const timing = { preprocess: given ? 0 : ready - start, forward: end - ready, total: end - start };
+    return given ? { ...result, timing } : { ...result, timing, crop: this.crop(image.width, image.height) };
+  }
+
+  /**
+   * @template T
+   * @param {(wasm: WasmEngine) => T} work
+   * @returns {T}
+   */
+  #call(work) {
+    const wasm = this.#wasm;
+    if (this.#dead || !wasm) throw this.#dead ?? closed();
+    try {
+      return guard(() => work(wasm));
+    } catch (error) {
+      if (error instanceof VitscopeError && error.code === 'crashed') this.#dead = error;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/** What files given to the page are: a photo, a model, or what is missing of one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { understand } from '../../www/files.js';
+
+test('what given files are', () => {
+  const file = (/** @type {string} */ name, type = '') => new File(['x'], name, { type });
+  /** @returns {any} one of several shapes */
+  const say = (/** @type {File[]} */ ...files) => understand(files);
+  const kind = (/** @type {File[]} */ ...files) => understand(files).kind;
+  assert.equal(kind(file('notes.txt', 'text/plain'), file('cat.jpg', 'image/jpeg')), 'photo');
+  assert.equal(say(file('notes.txt', 'text/plain'), file('cat.jpg', 'image/jpeg')).file.name, 'cat.jpg');
+  assert.equal(kind(), 'nothing');
+  assert.match(say(file('model.safetensors')).message, /without its config\.json/);
+  assert.match(say(file('config.json')).message, /without its model\.safetensors/);
+  assert.match(say(file('config.json'), file('model-1.safetensors'), file('model-2.safetensors')).message, /none is called model\.safetensors/);
+  const shards = [1, 2].map((i) => file(`model-0000${i}-of-00002.safetensors`));
+  assert.match(say(file('config.json'), shards[0]).message, /split over 2 files, of which 1 came/);
+  const split = say(file('config.json'), ...shards, file('text_embeddings.safetensors'));
+  assert.deepEqual(split.parts.weights, shards);
+  assert.equal(split.parts.textEmbeddings.name, 'text_embeddings.safetensors');
+  const given = say(file('README.md'), file('preprocessor_config.json'), file('config.json'), file('model.safetensors'));
+  assert.equal(given.kind, 'model');
+  assert.deepEqual(Object.values(given.parts).flat().filter(Boolean).map((/** @type {any} */ part) => part.name), ['config.json', 'preprocessor_config.json', 'model.safetensors']);
+});

@@ -1,0 +1,37 @@
+import { find } from '../dom.js';
+import { drawRamp } from '../look.js';
+
+/**
+ * How the overlay is drawn: opacity, colours, smoothing.
+ * @param {HTMLElement} root
+ * @param {() => void} onChange
+ */
+export function createOverlay(root, onChange) {
+  const opacity = /** @type {HTMLInputElement} */ (find(root, '[name=opacity]'));
+  const smooth = /** @type {HTMLInputElement} */ (find(root, '[name=smooth]'));
+  const colours = /** @type {HTMLFieldSetElement} */ (find(root, 'fieldset'));
+  const output = find(root, 'output');
+
+  for (const input of root.querySelectorAll('input[name=colormap]')) {
+    const canvas = /** @type {HTMLCanvasElement} */ (find(/** @type {Element} */ (input.parentElement), 'canvas'));
+    drawRamp(canvas, /** @type {import('../look.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
+  }
+  root.addEventListener('input', () => {
+    output.textContent = `${opacity.value} %`;
+    onChange();
+  });
+  output.textContent = `${opacity.value} %`;
+
+  return {
+    /** @returns {import('../look.js').Look} */
+    read() {
+      const checked = /** @type {HTMLInputElement} */ (find(root, 'input[name=colormap]:checked'));
+      return { opacity: Number(opacity.value) / 100, colormap: /** @type {import('../look.js').Colormap} */ (checked.value), smooth: smooth.checked };
+    },
+
+    /** Maps with values below 0, or with colours of their own, leave no choice. @param {import('../look.js').ViewMap | undefined} map */
+    suit(map) {
+      colours.disabled = Boolean(map && (map.signed || map.channels === 3));
+    },
+  };
+}

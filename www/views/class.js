@@ -1,0 +1,171 @@
+import { createChart } from '../chart.js';
+import { runner, segments, slider } from '../controls.js';
+import { make } from '../dom.js';
+import { number } from '../look.js';
+import { NO_CLASSES, keep, kept, remember } from './memory.js';
+
+/**
+ * @typedef {import('../viewer.js').Context} Context
+ * @typedef {import('../viewer.js').ViewMap} ViewMap
+ */
+
+const METHODS = /** @type {const} */ ([['chefer', 'relevance'], ['gradient-rollout', 'gradient rollout'], ['grad-cam', 'Grad-CAM'], ['occlusion', 'occlusion']]);
+
+const WORDS = {
+  chefer: 'Relevance (Chefer et al.): attention times its gradient, carried through all layers.',
+  'gradient-rollout': 'Rollout of attention times its gradient: what a class owes to each patch.',
+  'grad-cam': "A layer's features, weighted by how much the class depends on them.",
+  occlusion: 'Windows of patches are left out, one after the other: how much less likely is the class without them?',
+};
+
+const SCALE = {
+  chefer: 'Relevance, without a unit: what is strong matters.',
+  'gradient-rollout': 'Weight of each patch, without a unit.',
+  'grad-cam': 'Weighted features, without a unit; what is below 0 is left out.',
+  occlusion: 'Loss of probability; below 0 the class is likelier without the patch.',
+};
+
+/**
+ * What in the photo speaks for a class.
+ * @param {() => void} onChange
+ * @returns {import('../viewer.js').View}
+ */
+export function createClass(onChange) {
+  const method = segments('Method', METHODS, onChange);
+  const discard = slider('Discard', { min: 0, max: 95, value: 0, step: 5 }, (value) => `${value} %`, onChange);
+  const layer = slider('Layer', { min: 0, max: 99, value: 99 }, String, onChange);
+  const window = slider('Window', { min: 1, max: 8, value: 1 }, (value) => `${value} × ${value}`, onChange);
+  const occlusion = runner('Leave out', occlude);
+  const judge = runner('Deletion and insertion', judgeMap);
+  const words = make('p', { class: 'hint words' });
+  const figure = make('div');
+  const chart = createChart(figure);
+  const areas = make('ul', { class: 'key' });
+  const element = make('div', {}, [
+    make('p', { class: 'hint' }, ['What in the photo speaks for a class. Click an answer to choose it.']),
+    make('div', { class: 'controls' }, [method.element]),
+    make('div', { class: 'controls' }, [words, discard.element, layer.element, window.element, occlusion.element]),
+    make('div', { class: 'judge' }, [
+      make('h3', {}, ['How far is the map right?']),
+      make('p', { class: 'hint' }, ["The class's probability as patches go, the strongest first, and as they come back. A good map falls early and rises early: a small area under deletion, a large one under insertion."]),
+      judge.element, figure, areas,
+    ]),
+  ]);
+  /** @type {Context | undefined} */
+  let context;
+  /** @type {ViewMap | undefined} */
+  let shown;
+  let key = '';
+  let grid = '';
+  /** @type {object | undefined} */
+  let last;
+
+  /**
+   * @param {ViewMap | undefined} map
+   * @param {string} [detail]
+   */
+  function paint(map, detail = map && SCALE[method.value]) {
+    if (!context) return;
+    if (map !== shown) forgetCurves();
+    shown = map;
+    judge.disable(!map || context.live);
+    context.paint(map, { detail, format: number });
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @param {(passes: import('../../pkg/index.js').Passes) => void} onProgress
+   */
+  async function occlude(signal, onProgress) {
+    const mine = /** @type {Context} */ (context);
+    const { trace, vit, image, target } = mine;
+    const asked = key;
+    await attempt(signal, async () => {
+      keep(trace, asked, await vit.attribute(image, { method: 'occlusion', target: target?.index, window: window.value, signal, onProgress }));
+      onChange();
+    });
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @param {(passes: import('../../pkg/index.js').Passes) => void} onProgress
+   */
+  async function judgeMap(signal, onProgress) {
+    if (!context || !shown) return;
+    const { vit, image, target, trace } = context;
+    const map = shown;
+    await attempt(signal, async () => {
+      const steps = Math.min(20, trace.grid[0] * trace.grid[1]);
+      const { deletion, insertion } = await vit.curves(image, map, { target: target?.index, steps, signal, onProgress });
+      if (map === shown) showCurves(deletion, insertion, target?.label ?? '');
+    });
+  }
+
+  /**
+   * What was stopped is no failure.
+   * @param {AbortSignal} signal
+   * @param {() => Promise<void>} work
+   */
+  async function attempt(signal, work) {
+    const mine = context;
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) mine?.fail(error);
+    }
+  }
+
+  /**
+   * @param {import('../../pkg/index.js').Curve} deletion
+   * @param {import('../../pkg/index.js').Curve} insertion
+   * @param {string} label
+   */
+  function showCurves(deletion, insertion, label) {
+    const said = [`Deletion, area ${deletion.area.toFixed(3)}`, `Insertion, area ${insertion.area.toFixed(3)}`];
+    chart.show({
+      x: 'share of patches', y: `probability of ${label}`, max: 1, format: (value) => `${Math.round(100 * value)} %`,
+      steps: Array.from(deletion.fractions, (share) => `${Math.round(100 * share)} %`),
+      lines: [{ values: deletion.probabilities, kind: 'other-1' }, { values: insertion.probabilities, kind: 'chosen' }],
+      label: `${said.join('. ')}.`,
+    });
+    areas.replaceChildren(make('li', { class: 'other-1' }, [said[0]]), make('li', { class: 'chosen' }, [said[1]]));
+  }
+
+  /** What was said of the last map. */
+  function forgetCurves() {
+    judge.stop();
+    chart.show(undefined);
+    areas.replaceChildren();
+  }
+
+  return {
+    id: 'class',
+    title: 'Class',
+    element,
+    uses: () => ({ target: true, query: method.value === 'chefer' || method.value === 'gradient-rollout' }),
+
+    async show(next) {
+      context = next;
+      const { trace, vit, image, target, query, live, signal } = next;
+      layer.extend(trace.layers - 1);
+      if (grid !== String(trace.grid)) window.extend(Math.max(1, Math.floor(Math.min(...trace.grid) / 2)), Math.ceil(Math.max(...trace.grid) / 8));
+      grid = String(trace.grid);
+      discard.element.hidden = method.value !== 'gradient-rollout';
+      layer.element.hidden = method.value !== 'grad-cam';
+      window.element.hidden = occlusion.element.hidden = method.value !== 'occlusion';
+      words.textContent = WORDS[method.value];
+      const options = { method: method.value, target: target?.index, query, discard: discard.value / 100, layer: method.value === 'grad-cam' ? layer.value : undefined };
+      const asked = JSON.stringify([options, window.value]);
+      if (asked !== key || trace !== last) occlusion.stop();
+      [key, last] = [asked, trace];
+      if (!target) return paint(undefined, NO_CLASSES);
+      if (method.value === 'occlusion') {
+        occlusion.disable(live);
+        const map = kept(trace, asked);
+        return paint(map, live ? 'Stop the webcam to leave patches of its picture out.' : map ? SCALE.occlusion : 'Press "Leave out" to run it.');
+      }
+      const map = await remember(trace, asked, () => vit.attribute(image, options));
+      if (!signal.aborted) paint(map);
+    },
+  };
+}

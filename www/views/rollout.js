@@ -1,0 +1,35 @@
+import { pictures, slider } from '../controls.js';
+import { make, percent } from '../dom.js';
+import { drawCells } from '../look.js';
+
+const FUSIONS = /** @type {const} */ (['mean', 'max', 'min']);
+
+/**
+ * Attention through all layers.
+ * @param {() => void} onChange
+ * @returns {import('../viewer.js').View}
+ */
+export function createRollout(onChange) {
+  const fusion = pictures('Heads fused by', onChange);
+  const discard = slider('Discard', { min: 0, max: 95, value: 0, step: 5 }, (value) => `${value} %`, onChange);
+  fusion.offer([...FUSIONS], 0);
+  const element = make('div', {}, [
+    make('p', { class: 'hint' }, ["Attention through all layers: each layer's heads become one matrix, and all are multiplied. Discarding a layer's weakest attention leaves the strongest paths."]),
+    make('div', { class: 'controls' }, [discard.element]),
+    fusion.element,
+  ]);
+
+  return {
+    id: 'rollout',
+    title: 'Rollout',
+    element,
+    uses: () => ({ query: true }),
+
+    async show(context) {
+      const { trace, query, paint, look } = context;
+      const of = (/** @type {number} */ i) => trace.rollout({ fusion: FUSIONS[i], discard: discard.value / 100, query });
+      paint(of(fusion.value), { detail: 'The share of each patch in what arrives after the last layer.', format: percent });
+      await fusion.draw((canvas, i) => drawCells(canvas, of(i), look), context);
+    },
+  };
+}
