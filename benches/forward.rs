@@ -1,10 +1,11 @@
-//! The whole forward pass: the default model, and a seeded ViT-Ti/16 at 224 pixels. Times are comparable within one run only.
+//! The whole forward pass: the default model, and a seeded ViT-Ti/16 at 224 pixels; and the backward pass of seeded ViT-Ti/16 and ViT-B/16. Times are comparable within one run only.
 
 #[cfg(not(target_arch = "wasm32"))]
 use criterion::Criterion;
 use vitscope::Classifier;
-use vitscope::checkpoint::{ConfigFiles, Values, write};
-use vitscope::model::Precision;
+use vitscope::checkpoint::{ConfigFiles, Values, load, write};
+use vitscope::explain::Trace;
+use vitscope::model::{GradientSink, Precision, Scratch};
 use vitscope::resample::Rgba;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{Criterion, wasm_bindgen_bench};
@@ -18,10 +19,10 @@ fn default_model(precision: Precision) -> Classifier {
     Classifier::load(files, &weights, Some(precision)).unwrap()
 }
 
-/// timm's `vit_tiny_patch16_224` with seeded weights.
-fn vit_tiny(precision: Precision) -> Classifier {
-    let config = r#"{"architecture": "vit_tiny_patch16_224", "pretrained_cfg": {"input_size": [3, 224, 224]}}"#;
-    let (width, mlp) = (192, 768);
+/// The files of timm's `architecture`, 12 layers of `width` at 224 pixels, with seeded weights.
+fn seeded(architecture: &str, width: usize) -> (String, Vec<u8>) {
+    let config = format!(r#"{{"architecture": "{architecture}", "pretrained_cfg": {{"input_size": [3, 224, 224]}}}}"#);
+    let mlp = 4 * width;
     let mut shapes: Vec<(String, Vec<usize>)> = vec![
         ("cls_token".into(), vec![1, 1, width]),
         ("pos_embed".into(), vec![1, 197, width]),
@@ -52,8 +53,12 @@ fn vit_tiny(precision: Precision) -> Classifier {
         let values = (0..shape.iter().product()).map(|_| (rng.f32() - 0.5) * 0.1).collect();
         (name, shape, Values::F32(values))
     });
-    let weights = write(tensors.collect(), None).unwrap();
-    Classifier::load(ConfigFiles { config, preprocessor: None }, &weights, Some(precision)).unwrap()
+    (config, write(tensors.collect(), None).unwrap())
+}
+
+fn vit_tiny(precision: Precision) -> Classifier {
+    let (config, weights) = seeded("vit_tiny_patch16_224", 192);
+    Classifier::load(ConfigFiles { config: &config, preprocessor: None }, &weights, Some(precision)).unwrap()
 }
 
 /// A model by name.
@@ -72,6 +77,32 @@ fn forward(c: &mut Criterion) {
     }
 }
 
+/// A forward pass that keeps the streams between blocks, and the backward pass of one logit through all of them after it.
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
+fn attribute(c: &mut Criterion) {
+    struct Watch;
+    impl GradientSink for Watch {}
+
+    for (name, architecture, width) in
+        [("ViT-Ti/16", "vit_tiny_patch16_224", 192), ("ViT-B/16", "vit_base_patch16_224", 768)]
+    {
+        let (config, weights) = seeded(architecture, width);
+        for precision in [Precision::F32, Precision::Int8] {
+            let files = ConfigFiles { config: &config, preprocessor: None };
+            let vit = load(files, &weights, Some(precision)).unwrap().vit;
+            let mut scratch = Scratch::new(&vit.config, precision).unwrap();
+            let mut trace = Trace::new(&vit.config).unwrap();
+            let pixels = vec![0.5; 3 * 224 * 224];
+            c.bench_function(&format!("{name} {precision:?}, forward"), |b| {
+                b.iter(|| vit.forward(&pixels, &mut scratch, &mut trace).unwrap()[0])
+            });
+            c.bench_function(&format!("{name} {precision:?}, backward"), |b| {
+                b.iter(|| vit.backward(trace.hidden_states.view(), 0, 0, &mut Watch).unwrap())
+            });
+        }
+    }
+}
+
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
 fn preprocess(c: &mut Criterion) {
     let model = default_model(Precision::Int8);
@@ -81,7 +112,7 @@ fn preprocess(c: &mut Criterion) {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-criterion::criterion_group!(benches, forward, preprocess);
+criterion::criterion_group!(benches, forward, attribute, preprocess);
 #[cfg(not(target_arch = "wasm32"))]
 criterion::criterion_main!(benches);
 

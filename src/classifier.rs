@@ -2,9 +2,9 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
-use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Trace};
+use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Query, Trace};
 use crate::kernels::softmax::softmax_in_place;
-use crate::model::{Config, Precision, Scratch, Sink};
+use crate::model::{Config, Pooling, Precision, Scratch, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -142,6 +142,14 @@ impl Classifier {
     /// `[count, 3 P_h P_w]`; see [`explain::filters`].
     pub fn filters(&self, count: usize) -> Result<Array2<f32>> {
         explain::filters(&self.loaded.vit, count)
+    }
+
+    /// Whose row of a class's relevance to read if nobody says: that of what the head reads, the class token or the patches.
+    pub fn default_query(&self) -> Query {
+        match self.config().pooling {
+            Pooling::Mean | Pooling::Attention => Query::Mean,
+            Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation => Query::Class,
+        }
     }
 
     /// `target`, if the model has it; else the likeliest class for `pixel_values`.

@@ -93,6 +93,108 @@ fn trace_from_pixel_values_equals_pytorch() {
     }
 }
 
+/// Every view, by its name on the command line, has the shape the README says, and is PyTorch's where a fixture holds it with these options.
+#[test]
+fn explain_writes_every_view() {
+    let out = folder("explain");
+    let model = "tests/fixtures/hf_dinov2_reg";
+    let pixels = format!("{model}/expected.safetensors");
+    let reference = named("hf_dinov2_reg").explain.unwrap();
+    for (name, shape) in [
+        ("head layer=0 head=max query=3,1", &[4, 4][..]),
+        ("rollout head=mean discard=0.3 query=register:1", &[4, 4]),
+        ("gradient-rollout target=2 discard=0.8 query=cls", &[4, 4]),
+        ("chefer target=2 query=cls", &[4, 4]),
+        ("grad-cam target=4 layer=1", &[4, 4]),
+        ("logit-lens", &[3, 5]),
+        ("patch-lens layer=1 target=4", &[4, 4]),
+        ("features layer=1", &[4, 4, 3]),
+        ("similarity layer=1 query=1,2", &[4, 4]),
+        ("occlusion window=2 stride=1 target=2", &[4, 4]),
+        ("distance", &[2, 4]),
+        ("entropy", &[2, 4]),
+        ("positions", &[16, 16]),
+        ("filters count=3", &[3, 3, 4, 4]),
+    ] {
+        let path = out.join("map.safetensors");
+        let (method, options) = name.split_once(' ').unwrap_or((name, ""));
+        let options = options.split_terminator(' ').flat_map(|option| {
+            let (key, value) = option.split_once('=').unwrap();
+            [format!("--{key}"), value.to_owned()]
+        });
+        let options: Vec<String> = options.collect();
+        let mut arguments = vec!["explain", model, "--pixel-values", &pixels, "-o", text(&path), "--method", method];
+        arguments.extend(options.iter().map(String::as_str));
+        succeeds(&arguments);
+        let bytes = fs::read(&path).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(tensors.tensor("map").unwrap().shape(), shape, "{name}");
+        let error = relative_error(&floats(&bytes, "map"), &floats(reference, name));
+        assert!(error < 1e-4, "{name}: {error:e}");
+    }
+}
+
+/// The same map in every form, and left-out options are the last layer, the mean of heads, the class token and the likeliest class.
+#[test]
+fn explain_writes_every_form() {
+    let out = folder("explain-forms");
+    let path = |name: &str| out.join(name).to_str().unwrap().to_owned();
+    let explain = |form: &str, more: &[&str]| {
+        let path = path(form);
+        succeeds(&[&["explain", TINY, "www/samples/coffee.jpg", "-o", &path], more].concat());
+        fs::read(path).unwrap()
+    };
+    let map = floats(&explain("map.safetensors", &["--method", "chefer"]), "map");
+    let named = ["--method", "chefer", "--target", "Espresso", "--query", "cls"];
+    assert_eq!(floats(&explain("named.safetensors", &named), "map"), map);
+
+    let npy = explain("map.npy", &["--method", "chefer"]);
+    assert!(npy.starts_with(b"\x93NUMPY") && String::from_utf8_lossy(&npy[..128]).contains("(8, 8)"));
+    let values: Vec<u8> = map.iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert!(npy.ends_with(&values));
+    let json: Value = serde_json::from_slice(&explain("map.json", &["--method", "chefer"])).unwrap();
+    assert_eq!(json["shape"], serde_json::json!([8, 8]));
+    assert_eq!(json["data"][9].as_f64().unwrap() as f32, map[9]);
+    assert!(json["text"].as_str().unwrap().contains("espresso"));
+
+    let size = |png: &[u8]| png::Decoder::new(std::io::Cursor::new(png.to_vec())).read_info().unwrap().info().size();
+    let photo = explain("over.png", &["--method", "chefer"]);
+    assert_eq!(size(&photo), (600, 400));
+    let alone = explain("alone.png", &["--method", "chefer", "--alone", "--nearest"]);
+    assert_eq!(size(&alone), (512, 512));
+    assert_ne!(photo, explain("red.png", &["--method", "chefer", "--colormap", "magma"]));
+
+    let judged = explain("judged.safetensors", &["--method", "chefer", "--curves", "8"]);
+    let (deletion, insertion) = (floats(&judged, "deletion"), floats(&judged, "insertion"));
+    assert_eq!((deletion.len(), insertion.len()), (9, 9));
+    assert_eq!(deletion[0], insertion[8], "both ends that see all patches");
+    assert_eq!(deletion[8], insertion[0], "and those that see none");
+}
+
+#[test]
+fn explain_refuses_with_a_remedy() {
+    let out = folder("explain-bad").join("map.png");
+    let explain = |more: &[&str], parts: &[&str]| {
+        fails(&[&["explain", TINY, CHELSEA, "-o", text(&out)], more].concat(), parts);
+        assert!(!out.exists());
+    };
+    explain(&["--method", "chefer", "--target", "unicorn"], &["unicorn", "vitscope classify"]);
+    explain(&["--method", "chefer", "--target", "42"], &["class 42", "has 42"]);
+    explain(&["--method", "head", "--layer", "6"], &["layer 6", "has 6"]);
+    explain(&["--method", "head", "--head", "sum"], &["`sum`", "mean"]);
+    explain(&["--method", "rollout", "--head", "3"], &["`3`", "mean"]);
+    explain(&["--method", "similarity", "--query", "8,0"], &["patch 8,0", "7,7"]);
+    explain(&["--method", "logit-lens"], &["no picture", ".npy"]);
+    explain(&["--method", "features", "--curves", "4"], &["a value a patch"]);
+    explain(&["--method", "head", "--opacity", "2"], &["opacity", "0 and 1"]);
+    let nameless = folder("explain-nameless").join("map.tiff");
+    fails(&["explain", TINY, CHELSEA, "-o", text(&nameless), "--method", "head"], &["map.tiff", ".safetensors"]);
+    fails(
+        &["explain", "tests/fixtures/hf_dinov2_model", CHELSEA, "-o", text(&out), "--method", "chefer"],
+        &["no classes"],
+    );
+}
+
 #[test]
 fn images_of_another_size() {
     let path = folder("size").join("trace.safetensors");

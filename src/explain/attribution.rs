@@ -1,6 +1,7 @@
 //! What speaks for a class: maps made of attention or tokens, and of the gradient of the class's logit by these.
 
 use super::rollout::{Row, check_discard, discard_smallest};
+use super::rows::{mean, rows};
 use super::shape::{Query, Shape};
 use crate::alloc::zeros;
 use crate::error::Result;
@@ -76,17 +77,20 @@ impl Relevance {
 impl GradientSink for Relevance {
     fn attention(&mut self, _layer: usize, attention: ArrayView3<f32>, gradient: ArrayView3<f32>) {
         let share = 1.0 / attention.len_of(Axis(0)) as f32;
-        self.fused.fill(0.0);
+        let (tokens, fused) = (attention.len_of(Axis(2)), self.fused.as_slice_mut().expect("it is contiguous"));
+        fused.fill(0.0);
         for (attention, gradient) in attention.outer_iter().zip(gradient.outer_iter()) {
-            ndarray::Zip::from(&mut self.fused).and(attention).and(gradient).for_each(|fused, a, g| {
-                let product = a * g;
-                *fused += if product > 0.0 { share * product } else { 0.0 };
-            });
+            for (fused, (a, g)) in fused.chunks_exact_mut(tokens).zip(rows(attention).zip(rows(gradient))) {
+                for (fused, (a, g)) in fused.iter_mut().zip(a.iter().zip(g)) {
+                    let product = a * g;
+                    *fused += if product > 0.0 { share * product } else { 0.0 };
+                }
+            }
         }
         match self.rollout {
             None => self.row.multiply_plain(self.fused.view()),
             Some(discard) => {
-                discard_smallest(self.fused.view_mut(), discard);
+                discard_smallest(fused, discard);
                 self.row.multiply_normalised(self.fused.view());
             }
         }
@@ -106,11 +110,7 @@ impl GradientSink for GradCam {
         if layer != self.layer {
             return;
         }
-        let weights = gradient.slice(s![self.first.., ..]).mean_axis(Axis(0)).expect("there are patches");
-        let weights = weights.as_slice().expect("it is contiguous");
-        let patches = tokens.slice(s![self.first.., ..]);
-        let value =
-            |patch: ndarray::ArrayView1<f32>| dot(patch.to_slice().expect("rows are contiguous"), weights).max(0.0);
-        self.map = patches.outer_iter().map(value).collect();
+        let weights = mean(gradient.slice(s![self.first.., ..]));
+        self.map = rows(tokens.slice(s![self.first.., ..])).map(|patch| dot(patch, &weights).max(0.0)).collect();
     }
 }

@@ -1,9 +1,11 @@
 //! What a query attends to, in a head or in all heads of a layer.
 
 use super::attention::Attentions;
+use super::rows::{add, mean, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::error::{Error, Result};
-use ndarray::{Array2, ArrayView3, Axis};
+use crate::kernels::softmax::scale_in_place;
+use ndarray::{Array2, ArrayView3};
 
 /// How the heads of a layer become one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,21 +55,26 @@ impl std::str::FromStr for Heads {
 impl Fusion {
     /// `[heads, rows, T]` → `[rows, T]`.
     pub(super) fn fuse(self, attention: ArrayView3<f32>, fused: &mut Array2<f32>) {
-        let mut heads = attention.outer_iter();
-        let Some(first) = heads.next() else { return };
-        fused.assign(&first);
-        for head in heads {
-            match self {
-                Self::Mean => *fused += &head,
-                Self::Max => fused.zip_mut_with(&head, |max, x| *max = if *x > *max { *x } else { *max }),
-                Self::Min => fused.zip_mut_with(&head, |min, x| *min = if *x < *min { *x } else { *min }),
+        let (heads, _, tokens) = attention.dim();
+        let fused = fused.as_slice_mut().expect("it is contiguous");
+        for (number, head) in attention.outer_iter().enumerate() {
+            for (fused, row) in fused.chunks_exact_mut(tokens).zip(rows(head)) {
+                match self {
+                    _ if number == 0 => fused.copy_from_slice(row),
+                    Self::Mean => add(fused, 1.0, row),
+                    Self::Max => combine(fused, row, |max, x| if x > max { x } else { max }),
+                    Self::Min => combine(fused, row, |min, x| if x < min { x } else { min }),
+                }
             }
         }
-        if self == Self::Mean {
-            let share = 1.0 / attention.len_of(Axis(0)) as f32;
-            fused.mapv_inplace(|sum| sum * share);
+        if self == Self::Mean && heads > 1 {
+            scale_in_place(fused, 1.0 / heads as f32);
         }
     }
+}
+
+fn combine(fused: &mut [f32], row: &[f32], choose: impl Fn(f32, f32) -> f32) {
+    fused.iter_mut().zip(row).for_each(|(fused, x)| *fused = choose(*fused, *x));
 }
 
 /// The attention a query gives to each patch; what goes to other tokens is left out.
@@ -96,8 +103,7 @@ impl HeadMap {
         };
         let mut fused = Array2::zeros((queries.len(), shape.tokens()));
         fusion.fuse(attentions.read(layer, heads, queries), &mut fused);
-        let row = fused.mean_axis(Axis(0)).expect("a query has a row");
-        let mut map = row.to_vec().split_off(shape.prefix.len());
+        let mut map = mean(fused.view()).split_off(shape.prefix.len());
         if let Some(mass) = self.mass {
             keep_mass(&mut map, within("mass", mass, 1.0)?);
         }

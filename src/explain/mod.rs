@@ -12,6 +12,7 @@ mod lens;
 mod parameters;
 mod principal;
 mod rollout;
+mod rows;
 mod shape;
 mod statistics;
 mod tokens;

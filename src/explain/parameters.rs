@@ -1,6 +1,7 @@
 //! What a model has learned before it sees anything: positions and patch filters (ViT paper, figure 7 left and centre).
 
 use super::principal::Principal;
+use super::rows::rows;
 use super::shape::invalid;
 use crate::error::Result;
 use crate::kernels::dot::dot;
@@ -12,9 +13,9 @@ pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
     let Some(positions) = vit.weights.embeddings.positions.as_ref() else {
         return Err(invalid("this model has no position embeddings of patches.".into()));
     };
-    let row = |patch| positions.row(patch).to_slice().expect("rows are contiguous");
-    let lengths: Vec<f32> = (0..positions.nrows()).map(|patch| dot(row(patch), row(patch)).sqrt()).collect();
-    let cosine = |(a, b)| dot(row(a), row(b)) / (lengths[a] * lengths[b]).max(f32::MIN_POSITIVE);
+    let rows: Vec<&[f32]> = rows(positions.view()).collect();
+    let lengths: Vec<f32> = rows.iter().map(|row| dot(row, row).sqrt()).collect();
+    let cosine = |(a, b): (usize, usize)| dot(rows[a], rows[b]) / (lengths[a] * lengths[b]).max(f32::MIN_POSITIVE);
     Ok(Array2::from_shape_fn((lengths.len(), lengths.len()), cosine))
 }
 

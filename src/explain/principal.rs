@@ -1,6 +1,7 @@
 //! Principal components of the rows of a matrix.
 
 use super::eigen::leading_eigenvectors;
+use super::rows::{add, mean, rows};
 use crate::alloc::zeros;
 use crate::error::Result;
 use crate::kernels::dot::dot;
@@ -8,7 +9,7 @@ use crate::kernels::gemm_f32::gemm_f32;
 use crate::kernels::pack::PackedF32;
 use crate::kernels::{Epilogue, Target, store_lanes};
 use crate::simd::F32x4;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
 /// The first principal components of a set of rows.
 pub(super) struct Principal {
@@ -19,47 +20,43 @@ pub(super) struct Principal {
 }
 
 impl Principal {
-    /// Of `rows` `[n, D]`.
+    /// Of the rows of `x` `[n, D]`.
     ///
-    /// The directions are eigenvectors of XᵀX, X being the centred rows, and with an eigenvector u of XXᵀ so is Xᵀu: the smaller of the two
+    /// The directions are eigenvectors of XᵀX, X being `x` with its rows centred, and with an eigenvector u of XXᵀ so is Xᵀu: the smaller of the two
     /// products is made, and few of its eigenvectors are asked for.
-    pub fn new(mut rows: Array2<f32>, count: usize) -> Result<Self> {
-        rows -= &rows.mean_axis(Axis(0)).expect("there are rows");
-        let (n, width) = rows.dim();
-        let vectors = if n <= width {
-            leading_eigenvectors(&gram(rows.view())?, count)
+    pub fn new(mut x: Array2<f32>, count: usize) -> Result<Self> {
+        let (n, width) = x.dim();
+        let mean = mean(x.view());
+        x.as_slice_mut().expect("it is contiguous").chunks_exact_mut(width).for_each(|row| add(row, -1.0, &mean));
+        let wide = n <= width;
+        let vectors = if wide {
+            leading_eigenvectors(&gram(x.view())?, count)
         } else {
-            leading_eigenvectors(&gram(rows.t().as_standard_layout().view())?, count)
+            leading_eigenvectors(&gram(Array2::from_shape_fn((width, n), |(d, row)| x[[row, d]]).view())?, count)
         };
-        let mut loadings = Array2::zeros((count, width));
+
+        let mut loadings = zeros("principal components", &[count, width])?;
         for (index, vector) in vectors.iter().enumerate() {
-            let (before, mut own) = loadings.view_mut().split_at(Axis(0), index);
-            let own = own.as_slice_mut().expect("it is contiguous").split_at_mut(width).0;
-            if n <= width {
-                vector.iter().enumerate().for_each(|(row, u)| add(own, *u as f32, row_of(&rows, row)));
+            let (before, own) = loadings.split_at_mut(index * width);
+            let own = &mut own[..width];
+            if wide {
+                rows(x.view()).zip(vector).for_each(|(row, u)| add(own, *u as f32, row));
             } else {
                 own.iter_mut().zip(vector).for_each(|(own, value)| *own = *value as f32);
             }
             // Rounding left something of the stronger ones.
-            for other in before.as_slice().expect("it is contiguous").chunks_exact(width) {
-                add(own, -dot(own, other), other);
+            for other in before.chunks_exact(width) {
+                let along = dot(own, other);
+                add(own, -along, other);
             }
             normalise(own);
         }
+        let loadings = Array2::from_shape_vec((count, width), loadings).expect("the buffer has this size");
         let scores =
-            Array2::from_shape_fn((n, count), |(row, component)| dot(row_of(&rows, row), row_of(&loadings, component)));
+            rows(x.view()).flat_map(|row| rows(loadings.view()).map(move |loading| dot(row, loading))).collect();
+        let scores = Array2::from_shape_vec((n, count), scores).expect("a score for each");
         Ok(Self { loadings, scores })
     }
-}
-
-fn row_of(matrix: &Array2<f32>, row: usize) -> &[f32] {
-    let width = matrix.ncols();
-    &matrix.as_slice().expect("it is contiguous")[row * width..][..width]
-}
-
-/// `target += factor · x`
-fn add(target: &mut [f32], factor: f32, x: &[f32]) {
-    target.iter_mut().zip(x).for_each(|(target, x)| *target += factor * x);
 }
 
 /// Unit length, the largest element positive; nothing stays nothing.

@@ -3,10 +3,11 @@
 
 use super::attention::Attentions;
 use super::heads::Fusion;
+use super::rows::{add, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::error::Result;
 use crate::kernels::dot::sum;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2};
 
 /// R = Â_L ⋯ Â_1 with Â = rownorm(fuse(A) + I).
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ impl Rollout {
         let mut fused = Array2::zeros((tokens, tokens));
         for layer in (0..shape.layers).rev() {
             self.fusion.fuse(attentions.read(layer, 0..shape.heads, 0..tokens), &mut fused);
-            discard_smallest(fused.view_mut(), discard);
+            discard_smallest(fused.as_slice_mut().expect("it is contiguous"), discard);
             row.multiply_normalised(fused.view());
         }
         Ok(row.patches())
@@ -72,10 +73,9 @@ impl Row {
 
     fn multiply(&mut self, matrix: ArrayView2<f32>, scale: impl Fn(&[f32]) -> f32) {
         self.next.fill(0.0);
-        for (token, (value, row)) in self.values.iter().zip(matrix.rows()).enumerate() {
-            let row = row.to_slice().expect("rows are contiguous");
+        for (token, (value, row)) in self.values.iter().zip(rows(matrix)).enumerate() {
             let factor = value * scale(row);
-            self.next.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+            add(&mut self.next, factor, row);
             self.next[token] += factor;
         }
         std::mem::swap(&mut self.values, &mut self.next);
@@ -88,14 +88,14 @@ impl Row {
 }
 
 /// Makes the smallest ⌊share · elements⌋ elements 0.
-pub(super) fn discard_smallest(mut matrix: ArrayViewMut2<f32>, share: f64) {
+pub(super) fn discard_smallest(matrix: &mut [f32], share: f64) {
     let count = (share * matrix.len() as f64) as usize;
     let Some(last) = count.checked_sub(1) else { return };
-    let mut values: Vec<f32> = matrix.iter().copied().collect();
+    let mut values = matrix.to_vec();
     let limit = *values.select_nth_unstable_by(last, f32::total_cmp).1;
     // Of those that equal the limit only as many as the count asks for.
     let mut equal = count - matrix.iter().filter(|x| **x < limit).count();
-    for x in matrix.iter_mut() {
+    for x in matrix {
         if *x < limit || (*x == limit && equal > 0) {
             equal -= usize::from(*x == limit);
             *x = 0.0;
@@ -106,7 +106,6 @@ pub(super) fn discard_smallest(mut matrix: ArrayViewMut2<f32>, share: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -114,17 +113,17 @@ mod tests {
     #[test]
     fn discards_the_share() {
         for (share, left) in [(0.0, 4), (0.24, 4), (0.25, 3), (0.5, 2), (0.75, 1), (0.99, 1)] {
-            let mut matrix = array![[2.0, 1.0], [2.0, 2.0]];
-            discard_smallest(matrix.view_mut(), share);
-            assert_eq!(matrix.iter().filter(|x| **x > 0.0).count(), left, "{share}: {matrix}");
+            let mut matrix = [2.0, 1.0, 2.0, 2.0];
+            discard_smallest(&mut matrix, share);
+            assert_eq!(matrix.iter().filter(|x| **x > 0.0).count(), left, "{share}: {matrix:?}");
         }
     }
 
     /// 0.7 of 10 elements is 7, though 0.7 in 32 bits is a little less.
     #[test]
     fn shares_are_not_rounded_away() {
-        let mut matrix = Array2::from_shape_fn((1, 10), |(_, i)| 1.0 + i as f32);
-        discard_smallest(matrix.view_mut(), 0.7);
+        let mut matrix: [f32; 10] = std::array::from_fn(|i| 1.0 + i as f32);
+        discard_smallest(&mut matrix, 0.7);
         assert_eq!(matrix.iter().filter(|x| **x == 0.0).count(), 7);
     }
 }

@@ -1,6 +1,7 @@
 //! What a head does on average: how far it looks, and at how many tokens.
 
 use super::attention::Attentions;
+use super::rows::rows;
 use super::shape::Shape;
 use crate::kernels::dot::{dot, sum};
 use crate::kernels::entropy;
@@ -12,9 +13,9 @@ pub fn distance(shape: &Shape, attentions: &mut impl Attentions) -> Array2<f32> 
     let (first, patches) = (shape.prefix.len(), shape.patches());
     let apart = distances(shape);
     each_head(shape, attentions, |attention| {
-        let queries = attention.rows().into_iter().skip(first).zip(apart.chunks_exact(patches));
+        let queries = rows(attention).skip(first).zip(apart.chunks_exact(patches));
         let looks = queries.map(|(row, apart)| {
-            let given = &row.to_slice().expect("rows are contiguous")[first..];
+            let given = &row[first..];
             dot(given, apart) / sum(given).max(f32::MIN_POSITIVE)
         });
         looks.sum::<f32>() / patches as f32
@@ -23,11 +24,7 @@ pub fn distance(shape: &Shape, attentions: &mut impl Attentions) -> Array2<f32> 
 
 /// Entropy of attention in nats `[L, heads]`, as a mean over all queries: 0 where each attends to one token, ln T where to all alike.
 pub fn entropy(shape: &Shape, attentions: &mut impl Attentions) -> Array2<f32> {
-    each_head(shape, attentions, |attention| {
-        let rows =
-            attention.rows().into_iter().map(|row| entropy::entropy(row.to_slice().expect("rows are contiguous")));
-        rows.sum::<f32>() / shape.tokens() as f32
-    })
+    each_head(shape, attentions, |attention| rows(attention).map(entropy::entropy).sum::<f32>() / shape.tokens() as f32)
 }
 
 fn each_head(shape: &Shape, attentions: &mut impl Attentions, measure: impl Fn(ArrayView2<f32>) -> f32) -> Array2<f32> {

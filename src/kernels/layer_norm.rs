@@ -7,6 +7,7 @@ use crate::simd::F32x4;
 ///
 /// `x`, `weight`, `bias`, `out`: `[D]`. Mean and variance are summed in `f32` in two passes: the one-pass form E(x²) − E(x)² loses
 /// the variance of rows with a large mean, which trained ViTs have.
+#[inline(never)]
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
     assert!(x.len() == width && bias.len() == width && out.len() == width);
@@ -20,6 +21,7 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [
 ///
 /// With x̂ = (x − mean) / √(variance + eps) and g = gradient · weight it is (g − mean(g) − x̂ mean(g x̂)) / √(variance + eps).
 /// `x`, `weight`, `gradient`: `[D]`.
+#[inline(never)]
 pub fn layer_norm_backward(x: &[f32], weight: &[f32], eps: f32, gradient: &mut [f32]) {
     let width = weight.len();
     assert!(x.len() == width && gradient.len() == width);
@@ -32,6 +34,7 @@ pub fn layer_norm_backward(x: &[f32], weight: &[f32], eps: f32, gradient: &mut [
     gradient.iter_mut().zip(x).for_each(|(g, x)| *g = (*g - level - (x - mean) * slope) * inverse_std);
 }
 
+#[inline(never)]
 fn mean_and_inverse_std(x: &[f32], eps: f32) -> (f32, f32) {
     let inverse_width = 1.0 / x.len() as f32;
     let mean = fold(x, 0.0, |a, b| a + b).sum() * inverse_width;

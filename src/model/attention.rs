@@ -59,12 +59,6 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
-    /// What adds to the scores of head `index` in a block of queries, where a model has biases.
-    pub(super) fn add_bias<'a>(&'a self, index: usize, tokens: Tokens<'a>) -> Option<impl Fn(usize, &mut [f32]) + 'a> {
-        let bias = self.bias.as_ref()?;
-        Some(move |row: usize, scores: &mut [f32]| bias.add_to(index, tokens.first + row, tokens.seen, scores))
-    }
-
     /// `stream += projection(heads)` for a block of tokens; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
     pub(super) fn add_to(
         &self,
@@ -86,8 +80,10 @@ impl Attention {
                 Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
                 None => (attention.slice_mut(s![..rows, ..]), false),
             };
-            let bias = self.add_bias(index, tokens);
-            let bias = bias.as_ref().map(|bias| bias as &AddBias);
+            let add_bias = |row: usize, scores: &mut [f32]| {
+                self.bias.iter().for_each(|bias| bias.add_to(index, tokens.first + row, tokens.seen, scores));
+            };
+            let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");

@@ -112,18 +112,20 @@ impl Vit {
         }
         let Scratch { stream, pooled, workers, .. } = scratch;
         let token = &mut workers.own().context[..stream.ncols()];
-        self.average(stream.view(), pooled, token);
+        self.average(stream.as_slice().expect("it is contiguous"), pooled, token);
         if let Some(norm) = fc_norm {
             pooled.chunks_exact_mut(token.len()).for_each(|pooled| norm.in_place(pooled, token));
         }
     }
 
     /// The means of the tokens that are pooled, each normalised before; `token`: `[D]`, for one of them.
-    pub(super) fn average(&self, stream: ArrayView2<f32>, pooled: &mut [f32], token: &mut [f32]) {
-        for (pooled, rows) in pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.nrows())) {
+    pub(super) fn average(&self, stream: &[f32], pooled: &mut [f32], token: &mut [f32]) {
+        for (pooled, rows) in
+            pooled.chunks_exact_mut(token.len()).zip(self.config.pooled_tokens(stream.len() / token.len()))
+        {
             pooled.fill(0.0);
             for row in rows.clone() {
-                apply(&self.weights.norm, stream.row(row).to_slice().expect("rows are contiguous"), token);
+                apply(&self.weights.norm, &stream[row * token.len()..][..token.len()], token);
                 pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
             }
             pooled.iter_mut().for_each(|sum| *sum /= rows.len() as f32);

@@ -1,6 +1,6 @@
 //! Explanations that need the model.
 
-use super::views::{answer, check_length, parse_query};
+use super::views::{answer, check_length};
 use super::{Engine, EngineAttribution, js_error, set};
 use crate::alloc::zeros;
 use crate::error::{Error, Result};
@@ -53,12 +53,12 @@ impl Engine {
         discard: f64,
     ) -> std::result::Result<EngineAttribution, JsValue> {
         let attribute = |engine: &mut Self| {
-            let shape = engine.classifier.config().into();
-            let query = parse_query(&shape, query)?;
+            let layers = engine.classifier.config().layers;
+            let query = query.map_or(Ok(engine.classifier.default_query()), |query| query.parse())?;
             let method = match method {
                 "chefer" => GradientMethod::Chefer { query },
                 "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
-                "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(shape.layers - 1) },
+                "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(layers - 1) },
                 _ => {
                     let known = "Use `chefer`, `gradient-rollout` or `grad-cam`";
                     return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")));

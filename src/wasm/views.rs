@@ -145,7 +145,7 @@ impl Attentions for Recorded<'_> {
 }
 
 /// The query's own, or what stands for the image as a whole.
-pub(super) fn parse_query(shape: &Shape, query: Option<String>) -> Result<Query> {
+fn parse_query(shape: &Shape, query: Option<String>) -> Result<Query> {
     query.map_or_else(|| Ok(shape.default_query()), |query| query.parse())
 }
 

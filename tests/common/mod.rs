@@ -17,6 +17,8 @@ pub struct Fixture {
     pub shards: &'static [(&'static str, &'static [u8])],
     pub text_embeddings: Option<&'static [u8]>,
     pub expected: &'static [u8],
+    /// What PyTorch shows of its answer, for a model with classes.
+    pub explain: Option<&'static [u8]>,
 }
 
 macro_rules! bytes {
@@ -26,7 +28,7 @@ macro_rules! bytes {
 }
 
 macro_rules! fixture {
-    ($name:literal, $preprocessor:expr, $weights:expr) => {
+    ($name:literal, $preprocessor:expr, $weights:expr, $explain:expr) => {
         Fixture {
             name: $name,
             config: include_str!(concat!("../fixtures/", $name, "/config.json")),
@@ -35,10 +37,11 @@ macro_rules! fixture {
             shards: &[],
             text_embeddings: None,
             expected: bytes!($name, "expected.safetensors"),
+            explain: $explain,
         }
     };
     (hf $name:literal of $weights:expr) => {
-        fixture!($name, Some(include_str!(concat!("../fixtures/", $name, "/preprocessor_config.json"))), $weights)
+        fixture!($name, preprocessor!($name), $weights, explain!($name))
     };
     (hf $name:literal) => {
         fixture!(hf $name of bytes!($name, "model.safetensors"))
@@ -47,7 +50,25 @@ macro_rules! fixture {
         Fixture { text_embeddings: Some(bytes!($name, "text_embeddings.safetensors")), ..fixture!(hf $name) }
     };
     (timm $name:literal) => {
-        fixture!($name, None, bytes!($name, "model.safetensors"))
+        fixture!($name, None, bytes!($name, "model.safetensors"), explain!($name))
+    };
+    (hf encoder $name:literal) => {
+        fixture!($name, preprocessor!($name), bytes!($name, "model.safetensors"), None)
+    };
+    (timm encoder $name:literal) => {
+        fixture!($name, None, bytes!($name, "model.safetensors"), None)
+    };
+}
+
+macro_rules! preprocessor {
+    ($name:literal) => {
+        Some(include_str!(concat!("../fixtures/", $name, "/preprocessor_config.json")))
+    };
+}
+
+macro_rules! explain {
+    ($name:literal) => {
+        Some(bytes!($name, "explain.safetensors"))
     };
 }
 
@@ -68,8 +89,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_vit_quick_gelu"),
     fixture!(hf "hf_vit_relu"),
     fixture!(hf "hf_vit_sizes"),
-    fixture!(hf "hf_vit_model"),
-    fixture!(hf "hf_mae"),
+    fixture!(hf encoder "hf_vit_model"),
+    fixture!(hf encoder "hf_mae"),
     Fixture {
         weights: &[],
         shards: &[
@@ -82,7 +103,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_deit"),
     fixture!(hf "hf_deit_teacher"),
     fixture!(hf "hf_dinov2"),
-    fixture!(hf "hf_dinov2_model"),
+    fixture!(hf encoder "hf_dinov2_model"),
     fixture!(hf "hf_dinov2_crop"),
     fixture!(hf "hf_dinov2_reg"),
     fixture!(hf "hf_dinov2_swiglu"),
@@ -90,9 +111,9 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_beit_shared"),
     fixture!(hf "hf_data2vec"),
     fixture!(hf "hf_clip"),
-    fixture!(hf "hf_clip_vision"),
+    fixture!(hf encoder "hf_clip_vision"),
     fixture!(hf "hf_siglip"),
-    fixture!(hf "hf_siglip_vision"),
+    fixture!(hf encoder "hf_siglip_vision"),
     fixture!(zero_shot "hf_clip_zero_shot"),
     fixture!(zero_shot "hf_siglip_zero_shot"),
     fixture!(timm "timm_beit"),
@@ -101,8 +122,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_clip_quickgelu"),
     fixture!(timm "timm_deit3"),
     fixture!(timm "timm_deit_distilled"),
-    fixture!(timm "timm_dinov2"),
-    fixture!(timm "timm_dinov2_reg"),
+    fixture!(timm encoder "timm_dinov2"),
+    fixture!(timm encoder "timm_dinov2_reg"),
     fixture!(timm "timm_dinov2_swiglu"),
     fixture!(timm "timm_flexivit"),
     fixture!(timm "timm_gap"),
@@ -112,7 +133,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_siglip_gap"),
     fixture!(timm "timm_siglip_gap_tanh"),
     fixture!(timm "timm_vit"),
-    fixture!(timm "timm_vit_features"),
+    fixture!(timm encoder "timm_vit_features"),
     fixture!(timm "timm_vit_gap"),
     fixture!(timm "timm_vit_nobias"),
     fixture!(timm "timm_vit_sizes"),

@@ -61,7 +61,8 @@ pub struct View {
     /// Number of a head, or how all are fused: mean, max or min
     #[arg(long, default_value = "mean")]
     head: String,
-    /// Whose view it is: cls, ROW,COL, mean (of all patches), distillation or register:I; cls if not given, mean in a model without it
+    /// Whose view it is: cls, ROW,COL, mean (of all patches), distillation or register:I; if not given cls, or mean where a model doesn't have
+    /// it, or for a class doesn't read it
     #[arg(long)]
     query: Option<String>,
     /// Class to explain, by number or label; the likeliest if not given
@@ -148,7 +149,12 @@ impl View {
     fn show(&self, classifier: &mut Classifier, pixels: &[f32]) -> Result<Shown> {
         let shape = Shape::from(classifier.config());
         let layer = shape.check_layer(self.layer.unwrap_or(shape.layers - 1))?;
-        let query = self.query.as_ref().map_or(Ok(shape.default_query()), |query| query.parse())?;
+        // Relevance is read where the head reads.
+        let usual = match self.method {
+            Method::Chefer | Method::GradientRollout => classifier.default_query(),
+            _ => shape.default_query(),
+        };
+        let query = self.query.as_ref().map_or(Ok(usual), |query| query.parse())?;
         let fusion = || self.head.parse::<Fusion>();
         let patches = |values: Vec<f32>| reshaped(values, &shape.grid);
         Ok(match self.method {

@@ -9,8 +9,9 @@ use crate::kernels::pack::PackedF32;
 use crate::kernels::unpack::{Square, transposed};
 use crate::model::activations::Input;
 use crate::model::linear::{Linear, Matrix, Then};
+use crate::model::norm::LayerNorm;
 use crate::parallel;
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A linear layer whose weights are written anew for each use.
 pub(super) struct Product(Linear);
@@ -31,6 +32,7 @@ impl Product {
     }
 
     /// x ↦ x mᵀ
+    #[inline(never)]
     pub fn rows(&mut self, m: ArrayView2<f32>) -> &Linear {
         let weights = self.reset(m.nrows(), m.ncols());
         m.rows().into_iter().enumerate().for_each(|(output, row)| weights.write_output(output, row.iter().copied()));
@@ -38,6 +40,7 @@ impl Product {
     }
 
     /// x ↦ x m
+    #[inline(never)]
     pub fn columns(&mut self, m: ArrayView2<f32>) -> &Linear {
         let weights = self.reset(m.ncols(), m.nrows());
         for (input, row) in m.rows().into_iter().enumerate() {
@@ -55,19 +58,24 @@ pub(super) struct Products {
 
 impl Products {
     /// For these layers.
-    pub fn new<'a>(layers: impl Iterator<Item = &'a Linear> + Clone) -> Result<Self> {
-        let of_integers = layers.clone().filter(|layer| matches!(layer.matrix, Matrix::Int8(..)));
-        let most = |sizes: &mut dyn Iterator<Item = [usize; 2]>| {
-            let most = sizes.fold([0; 2], |most, [n, k]| [most[0].max(n), most[1].max(PackedF32::steps(n, k))]);
-            Product::new(most[0], most[1])
+    pub fn new<'a>(layers: impl Iterator<Item = &'a Linear>) -> Result<Self> {
+        let mut most = [[0; 2]; 2];
+        let mut include = |form: usize, outputs: usize, inputs: usize| {
+            let [n, steps] = most[form];
+            most[form] = [n.max(outputs), steps.max(PackedF32::steps(outputs, inputs))];
         };
-        Ok(Self {
-            restored: most(&mut of_integers.map(|layer| [layer.outputs(), layer.inputs()]))?,
-            transposed: most(&mut layers.map(|layer| [layer.inputs(), layer.outputs()]))?,
-        })
+        for layer in layers {
+            include(1, layer.inputs(), layer.outputs());
+            if let Matrix::Int8(..) = layer.matrix {
+                include(0, layer.outputs(), layer.inputs());
+            }
+        }
+        let [restored, transposed] = most.map(|[outputs, steps]| Product::new(outputs, steps));
+        Ok(Self { restored: restored?, transposed: transposed? })
     }
 
     /// x ↦ x Wᵀ + b, in f32.
+    #[inline(never)]
     pub fn forward<'a>(&'a mut self, layer: &'a Linear) -> &'a Linear {
         let Matrix::Int8(..) = layer.matrix else { return layer };
         let weights = self.restored.reset(layer.outputs(), layer.inputs());
@@ -78,6 +86,7 @@ impl Products {
     }
 
     /// x ↦ x W: from the gradient by what `layer` gives to that by what it reads.
+    #[inline(never)]
     pub fn backward(&mut self, layer: &Linear) -> &Linear {
         let weights = self.transposed.reset(layer.inputs(), layer.outputs());
         weights.write_squares(&|panel, block| transposed(layer.square(block, panel)));
@@ -103,26 +112,59 @@ impl Linear {
     }
 }
 
-/// `out = layer(x)`, or `out += …`, threads sharing the rows.
-pub(super) fn multiply(layer: &Linear, x: ArrayView2<f32>, then: Then, out: ArrayViewMut2<f32>) {
-    let rows = out.nrows();
-    parallel::for_each_block(out, rows, &|first, mut out: ArrayViewMut2<f32>| {
-        let x = Input::F32(x.slice(s![first..first + out.nrows(), ..]));
-        layer.forward(x, then, out.as_slice_mut().expect("a block of rows is contiguous"));
+/// `out = layer(x)`, or `out += …`, threads sharing the rows; `x`: `[rows, in]`, `out`: `[rows, out]`.
+#[inline(never)]
+pub(super) fn multiply(layer: &Linear, x: &[f32], then: Then, out: &mut [f32]) {
+    let (inputs, outputs) = (layer.inputs(), layer.outputs());
+    for_each_block(out, outputs, &|first, out| {
+        let x = view(&x[first * inputs..][..out.len() / outputs * inputs], inputs);
+        layer.forward(Input::F32(x), then, out);
     });
 }
 
-/// Calls `work(row, values)` for every row of `out`, threads sharing them.
-pub(super) fn for_each_row(out: ArrayViewMut2<f32>, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
-    let rows = out.nrows();
-    parallel::for_each_block(out, rows, &|first, mut out: ArrayViewMut2<f32>| {
-        for (row, mut values) in (first..).zip(out.rows_mut()) {
-            work(row, values.as_slice_mut().expect("rows are contiguous"));
-        }
+/// Calls `work(row, values)` for every row of `out`, each `width` long, threads sharing them.
+#[inline(never)]
+pub(super) fn for_each_row(out: &mut [f32], width: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    for_each_block(out, width, &|first, out| {
+        (first..).zip(out.chunks_exact_mut(width)).for_each(|(row, values)| work(row, values));
     });
 }
 
-/// A row of a matrix whose rows are contiguous.
-pub(super) fn row<'a>(matrix: &ArrayView2<'a, f32>, row: usize) -> &'a [f32] {
-    matrix.slice_move(s![row, ..]).to_slice().expect("rows are contiguous")
+/// Calls `work(first, rows)` for blocks of rows. Not generic, for there to be one of it.
+#[inline(never)]
+fn for_each_block(out: &mut [f32], width: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    let rows = out.len() / width;
+    let out = ArrayViewMut2::from_shape((rows, width), out).expect("whole rows");
+    parallel::for_each_block(out, rows, &|first, mut out: ArrayViewMut2<f32>| {
+        work(first, out.as_slice_mut().expect("a block of rows is contiguous"));
+    });
+}
+
+/// `out = norm(x)`, both `[rows, D]`.
+#[inline(never)]
+pub(super) fn normalise(norm: &LayerNorm, x: &[f32], out: &mut [f32]) {
+    for_each_row(out, norm.weight.len(), &|token, out| norm.forward(row(x, token, out), out));
+}
+
+/// Takes the gradient by `norm(x)` to that by `x`, both `[rows, D]`.
+#[inline(never)]
+pub(super) fn normalise_backward(norm: &LayerNorm, x: &[f32], gradient: &mut [f32]) {
+    for_each_row(gradient, norm.weight.len(), &|token, gradient| norm.backward(row(x, token, gradient), gradient));
+}
+
+/// Row number `row` of rows as long as `like`.
+pub(super) fn row<'a>(matrix: &'a [f32], row: usize, like: &[f32]) -> &'a [f32] {
+    &matrix[row * like.len()..][..like.len()]
+}
+
+/// Rows of `width` values as a matrix.
+#[inline(never)]
+pub(super) fn view(values: &[f32], width: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((values.len() / width, width), values).expect("whole rows")
+}
+
+/// `target += x`
+#[inline(never)]
+pub(super) fn add(target: &mut [f32], x: &[f32]) {
+    target.iter_mut().zip(x).for_each(|(target, x)| *target += x);
 }

@@ -1,60 +1,35 @@
 //! The gradient of an MLP.
 
-use super::linear::{Products, for_each_row, multiply, row};
-use crate::error::Result;
+use super::linear::{Products, add, for_each_row, multiply, normalise, normalise_backward, row};
+use super::tape::MlpTape;
 use crate::model::activation::Activation;
-use crate::model::config::Config;
 use crate::model::linear::Then;
 use crate::model::mlp::Mlp;
 use crate::model::norm::LayerNorm;
-use crate::model::scratch::matrix;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 /// Values at a time of what needs a copy.
 const CHUNK: usize = 64;
 
-/// Buffers for T tokens of MLP width M.
-pub(super) struct MlpTape {
-    /// `[T, M]`, or `[T, 2 M]` of a gated one: what fc1 gives, then the gradient by it.
-    hidden: Array2<f32>,
-    /// `[T, M]`: what fc2 reads, or the gradient by it.
-    active: Array2<f32>,
-}
-
-impl MlpTape {
-    pub fn new(config: &Config) -> Result<Self> {
-        let tokens = config.tokens();
-        Ok(Self {
-            hidden: matrix("the MLP's hidden layer", tokens, config.mlp_outputs())?,
-            active: matrix("the MLP's hidden layer", tokens, config.mlp_size)?,
-        })
-    }
-
+impl MlpTape<'_> {
     /// Computes fc1(norm(x)) again; `x`: `[rows, D]`, `branch`: `[rows, D]`, what fc1 reads afterwards.
-    pub fn recompute(
-        &mut self,
-        mlp: &Mlp,
-        norm: &LayerNorm,
-        x: ArrayView2<f32>,
-        mut branch: ArrayViewMut2<f32>,
-        products: &mut Products,
-    ) {
-        for_each_row(branch.view_mut(), &|token, out| norm.forward(row(&x, token), out));
-        let hidden = self.hidden.slice_mut(s![..x.nrows(), ..]);
-        multiply(products.forward(&mlp.fc1), branch.view(), Then::Store, hidden);
+    pub fn recompute(&mut self, mlp: &Mlp, norm: &LayerNorm, x: &[f32], branch: &mut [f32], products: &mut Products) {
+        let width = norm.weight.len();
+        normalise(norm, x, branch);
+        let hidden = &mut self.hidden[..x.len() / width * mlp.fc1.outputs()];
+        multiply(products.forward(&mlp.fc1), branch, Then::Store, hidden);
     }
 
     /// `out += mlp(norm(x))`, after [`Self::recompute`].
-    pub fn add_to(&mut self, mlp: &Mlp, out: ArrayViewMut2<f32>, products: &mut Products) {
-        let hidden = self.hidden.view();
-        let mut active = self.active.slice_mut(s![..out.nrows(), ..]);
-        for_each_row(active.view_mut(), &|token, active| {
-            let (first, gated) = row(&hidden, token).split_at(active.len());
+    pub fn add_to(&mut self, mlp: &Mlp, out: &mut [f32], products: &mut Products) {
+        let (hidden, outputs, inputs) = (&self.hidden, mlp.fc1.outputs(), mlp.fc2.inputs());
+        let active = &mut self.active[..out.len() / mlp.fc2.outputs() * inputs];
+        for_each_row(active, inputs, &|token, active| {
+            let (first, gated) = hidden[token * outputs..][..outputs].split_at(inputs);
             active.copy_from_slice(first);
             mlp.activation.apply(active);
             active.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
         });
-        multiply(products.forward(&mlp.fc2), active.view(), Then::Add, out);
+        multiply(products.forward(&mlp.fc2), active, Then::Add, out);
     }
 
     /// Takes the gradient by x + mlp(norm(x)) to that by x, after [`Self::recompute`]. `branch`: `[rows, D]`, overwritten.
@@ -62,19 +37,19 @@ impl MlpTape {
         &mut self,
         mlp: &Mlp,
         norm: &LayerNorm,
-        x: ArrayView2<f32>,
-        mut gradient: ArrayViewMut2<f32>,
-        mut branch: ArrayViewMut2<f32>,
+        x: &[f32],
+        gradient: &mut [f32],
+        branch: &mut [f32],
         products: &mut Products,
     ) {
-        let rows = x.nrows();
-        let mut active = self.active.slice_mut(s![..rows, ..]);
-        multiply(products.backward(&mlp.fc2), gradient.view(), Then::Store, active.view_mut());
-        let mut hidden = self.hidden.slice_mut(s![..rows, ..]);
-        let active = active.view();
-        for_each_row(hidden.view_mut(), &|token, hidden| {
-            let gradient = row(&active, token);
-            let (first, gated) = hidden.split_at_mut(gradient.len());
+        let (width, outputs, inputs) = (norm.weight.len(), mlp.fc1.outputs(), mlp.fc2.inputs());
+        let rows = x.len() / width;
+        let active = &mut self.active[..rows * inputs];
+        multiply(products.backward(&mlp.fc2), gradient, Then::Store, active);
+        let (active, hidden) = (&*active, &mut self.hidden[..rows * outputs]);
+        for_each_row(hidden, outputs, &|token, hidden| {
+            let (first, gated) = hidden.split_at_mut(inputs);
+            let gradient = row(active, token, first);
             if mlp.gated {
                 gate_backward(mlp.activation, first, gated, gradient);
             } else {
@@ -82,9 +57,9 @@ impl MlpTape {
                 first.iter_mut().zip(gradient).for_each(|(h, g)| *h *= g);
             }
         });
-        multiply(products.backward(&mlp.fc1), hidden.view(), Then::Store, branch.view_mut());
-        for_each_row(branch.view_mut(), &|token, branch| norm.backward(row(&x, token), branch));
-        gradient += &branch;
+        multiply(products.backward(&mlp.fc1), hidden, Then::Store, branch);
+        normalise_backward(norm, x, branch);
+        add(gradient, branch);
     }
 }
 

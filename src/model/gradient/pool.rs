@@ -1,89 +1,52 @@
 //! The gradient of pooling by attention.
 
-use super::Tape;
-use super::attention::{Gradients, heads_backward};
-use super::linear::{for_each_row, multiply, row};
-use crate::kernels::attention::{Wanted, attend};
+use super::heads::Qkv;
+use super::linear::{multiply, normalise, normalise_backward, view};
+use super::tape::Tape;
 use crate::model::attention_pool::AttentionPool;
 use crate::model::linear::Then;
-use crate::model::norm::{LayerNorm, apply};
-use crate::parallel;
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use crate::model::norm::LayerNorm;
 
 impl AttentionPool {
     /// Computes again how `stream` `[T, D]`, each token normalised by `norm`, is pooled into `pooled` `[D]`.
-    pub(super) fn recompute(
-        &self,
-        norm: &Option<LayerNorm>,
-        stream: ArrayView2<f32>,
-        pooled: &mut [f32],
-        tape: &mut Tape,
-    ) {
+    pub(super) fn recompute(&self, norm: &Option<LayerNorm>, stream: &[f32], pooled: &mut [f32], tape: &mut Tape) {
         let Tape { products, attention, mlp, normalised, between, branch, .. } = tape;
-        let (tokens, width) = stream.dim();
-        for_each_row(normalised.view_mut(), &|token, out| apply(norm, row(&stream, token), out));
-        let mut kv = keys_values(attention.qkv.as_slice_mut(), tokens, width);
-        multiply(products.forward(&self.key_value), normalised.view(), Then::Store, kv.view_mut());
-
-        let size = width / attention.heads.len();
-        let part = |first: usize| kv.slice(s![.., first..first + size]);
-        parallel::for_each(&mut attention.heads, &|index, head| {
-            head.pack(part(index * size), part(width + index * size));
-        });
-        let mut context = branch.slice_mut(s![..1, ..]);
-        let gathered = context.as_slice_mut().expect("a row is contiguous");
-        for (index, head) in attention.heads.iter().enumerate() {
-            let own = index * size;
-            let q = ArrayView2::from_shape((1, size), &self.query[own..own + size]).expect("one row");
-            let probabilities = attention.probabilities.slice_mut(s![index, ..1, ..]);
-            let wanted = Wanted { probabilities: true, bias: None };
-            attend(q, head, &mut attention.scratch.own(), probabilities, wanted, &mut gathered[own..], width);
+        let width = pooled.len();
+        match norm {
+            Some(norm) => normalise(norm, stream, normalised),
+            None => normalised.copy_from_slice(stream),
         }
-
-        let mut x = between.slice_mut(s![..1, ..]);
-        multiply(products.forward(&self.projection), context.view(), Then::Store, x.view_mut());
-        mlp.recompute(&self.mlp, &self.norm, x.view(), context, products);
-        pooled.copy_from_slice(row(&x.view(), 0));
-        let pooled = ArrayViewMut2::from_shape((1, width), pooled).expect("one row");
+        // (Room for queries, keys and values is room for keys and values.)
+        let kv = &mut attention.qkv[..2 * stream.len()];
+        multiply(products.forward(&self.key_value), normalised, Then::Store, kv);
+        let (context, x) = (&mut branch[..width], &mut between[..width]);
+        attention.heads.recompute(self.read(kv), None, context);
+        multiply(products.forward(&self.projection), context, Then::Store, x);
+        mlp.recompute(&self.mlp, &self.norm, x, context, products);
+        pooled.copy_from_slice(x);
         mlp.add_to(&self.mlp, pooled, products);
     }
 
     /// Takes the gradient by what is pooled, `pooled` `[D]`, to that by the stream in `tape.gradient`, after [`Self::recompute`].
-    pub(super) fn backward(
-        &self,
-        norm: &Option<LayerNorm>,
-        stream: ArrayView2<f32>,
-        pooled: &mut [f32],
-        tape: &mut Tape,
-    ) {
+    pub(super) fn backward(&self, norm: &Option<LayerNorm>, stream: &[f32], pooled: &mut [f32], tape: &mut Tape) {
         let Tape { products, attention, mlp, between, branch, gradient, .. } = tape;
-        let (tokens, width) = stream.dim();
-        let mut pooled = ArrayViewMut2::from_shape((1, width), pooled).expect("one row");
-        let mut context = branch.slice_mut(s![..1, ..]);
-        let x = between.slice(s![..1, ..]);
-        mlp.backward(&self.mlp, &self.norm, x, pooled.view_mut(), context.view_mut(), products);
-        multiply(products.backward(&self.projection), pooled.view(), Then::Store, context.view_mut());
+        let width = pooled.len();
+        let (context, x) = (&mut branch[..width], &between[..width]);
+        mlp.backward(&self.mlp, &self.norm, x, pooled, context, products);
+        multiply(products.backward(&self.projection), pooled, Then::Store, context);
 
-        let q = ArrayView2::from_shape((1, width), &self.query).expect("one row");
-        let kv = keys_values(attention.qkv.as_slice_mut(), tokens, width);
-        let mut kv_gradient = keys_values(attention.qkv_gradient.as_slice_mut(), tokens, width);
-        let gradients = Gradients {
-            probabilities: attention.gradient.slice_mut(s![.., ..1, ..]),
-            // (The query is a parameter: nobody asks for its gradient.)
-            q: pooled,
-            kv: kv_gradient.view_mut(),
-        };
-        let probabilities = attention.probabilities.slice(s![.., ..1, ..]);
-        heads_backward([q, kv.view()], probabilities, context.view(), gradients, &attention.workers);
-        multiply(products.backward(&self.key_value), kv_gradient.view(), Then::Store, gradient.view_mut());
+        let kv = &attention.qkv[..2 * stream.len()];
+        let kv_gradient = &mut attention.qkv_gradient[..2 * stream.len()];
+        attention.heads.backward(self.read(kv), context, kv_gradient);
+        multiply(products.backward(&self.key_value), kv_gradient, Then::Store, gradient);
         if let Some(norm) = norm {
-            for_each_row(gradient.view_mut(), &|token, gradient| norm.backward(row(&stream, token), gradient));
+            normalise_backward(norm, stream, gradient);
         }
     }
-}
 
-/// `[T, 2 D]` in memory for queries, keys and values.
-fn keys_values(memory: Option<&mut [f32]>, tokens: usize, width: usize) -> ArrayViewMut2<'_, f32> {
-    let memory = &mut memory.expect("it is contiguous")[..2 * tokens * width];
-    ArrayViewMut2::from_shape((tokens, 2 * width), memory).expect("the slice has this size")
+    /// What the heads read: the one query, and keys and values of all tokens.
+    fn read<'a>(&'a self, kv: &'a [f32]) -> Qkv<'a> {
+        let width = self.query.len();
+        Qkv { q: view(&self.query, width), kv: view(kv, 2 * width) }
+    }
 }

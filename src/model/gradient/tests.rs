@@ -44,7 +44,7 @@ fn linear(x: &Array2<f64>, (weight, bias): &Layer) -> Array2<f64> {
 fn norm(x: &Array2<f64>, (weight, bias): &Layer) -> Array2<f64> {
     let centred = x - &x.mean_axis(Axis(1)).unwrap().insert_axis(Axis(1));
     let variance = centred.mapv(|x| x * x).mean_axis(Axis(1)).unwrap().insert_axis(Axis(1));
-    centred / (variance + EPS).mapv(f64::sqrt) * &weight.row(0) + bias
+    centred / (variance + EPS).mapv(f64::sqrt) * weight.row(0) + bias
 }
 
 impl Naive {

@@ -1,0 +1,123 @@
+//! Every buffer of a backward pass. The plain ones are cut from one piece of memory, which is there as a whole or not at all.
+
+use super::heads::HeadWorker;
+use super::linear::Products;
+use crate::alloc::zeros;
+use crate::error::Result;
+use crate::model::attention_pool::AttentionPool;
+use crate::model::block::Block;
+use crate::model::config::Config;
+use crate::model::scratch::PerThread;
+use crate::model::vit::Vit;
+
+/// What is computed again of one block, and the gradients on their way through it: T tokens of width D.
+pub(super) struct Tape<'m> {
+    pub products: Products,
+    pub attention: AttentionTape<'m>,
+    pub mlp: MlpTape<'m>,
+    /// `[T, D]` what the first norm gives.
+    pub normalised: &'m mut [f32],
+    /// `[T, D]` the stream between attention and MLP.
+    pub between: &'m mut [f32],
+    /// `[T, D]` what goes into a linear layer of a branch, and the gradient by it.
+    pub branch: &'m mut [f32],
+    /// `[T, D]` the gradient by the stream.
+    pub gradient: &'m mut [f32],
+}
+
+/// Of attention.
+pub(super) struct AttentionTape<'m> {
+    /// `[T, 3 D]` queries, keys and values.
+    pub qkv: &'m mut [f32],
+    /// `[T, 3 D]` the gradient by them.
+    pub qkv_gradient: &'m mut [f32],
+    /// `[T, 3 D]` the first of these before queries and keys are normalised, in a model that does so.
+    pub unnormalised: &'m mut [f32],
+    pub heads: Heads<'m>,
+}
+
+/// Of all heads of a layer.
+pub(super) struct Heads<'m> {
+    /// `[heads, Q, T]`, with as many queries as there are: T, or the one that pools.
+    pub probabilities: &'m mut [f32],
+    /// `[heads, Q, T]` the gradient by them.
+    pub gradient: &'m mut [f32],
+    /// `[heads, 3, T, d_k]`, where each head writes on its own: `[Q, d_k]` what it gathers, then the gradient by its queries; `[d_k, T]` the
+    /// gradient by its keys, and by its values.
+    pub own: &'m mut [f32],
+    /// One a thread.
+    pub workers: PerThread<HeadWorker>,
+    /// T.
+    pub tokens: usize,
+    /// d_k.
+    pub size: usize,
+}
+
+/// Of an MLP of width M.
+pub(super) struct MlpTape<'m> {
+    /// `[T, M]`, or `[T, 2 M]` of a gated one: what fc1 gives, then the gradient by it.
+    pub hidden: &'m mut [f32],
+    /// `[T, M]`: what fc2 reads, or the gradient by it.
+    pub active: &'m mut [f32],
+}
+
+/// Of what is pooled and of features.
+pub(super) struct HeadTape<'m> {
+    /// What is pooled, before `fc_norm`.
+    pub average: &'m mut [f32],
+    /// What is pooled, then the gradient by it.
+    pub pooled: &'m mut [f32],
+    /// What the head reads.
+    pub features: &'m mut [f32],
+    /// The gradient by that.
+    pub gradient: &'m mut [f32],
+    /// `[D]`.
+    pub token: &'m mut [f32],
+}
+
+/// The memory behind the plain buffers.
+pub(super) struct Memory {
+    values: Vec<f32>,
+    sizes: [usize; 17],
+}
+
+impl Memory {
+    pub fn new(vit: &Vit) -> Result<Self> {
+        let config: &Config = &vit.config;
+        let (tokens, width) = (config.tokens(), config.hidden_size);
+        let normalises = vit.weights.blocks.iter().any(|block| block.attention.qk_norm.is_some());
+        let (stream, qkv) = (tokens * width, tokens * 3 * width);
+        // The one size that is not bounded when a model is loaded; too much is too much.
+        let attention = config.heads.saturating_mul(tokens * tokens);
+        let (pooled, features) = (config.pooled_size(), config.feature_size());
+        let unnormalised = if normalises { qkv } else { 0 };
+        let (hidden, active) = (tokens * config.mlp_outputs(), tokens * config.mlp_size);
+        // In the order in which they are cut off.
+        #[rustfmt::skip]
+        let sizes = [
+            stream, stream, stream, stream, qkv, qkv, unnormalised, attention, attention, qkv, hidden, active,
+            pooled, pooled, features, features, width,
+        ];
+        let all = sizes.iter().fold(0usize, |sum, size| sum.saturating_add(*size));
+        Ok(Self { values: zeros("the backward pass", &[all])?, sizes })
+    }
+}
+
+impl<'m> Tape<'m> {
+    pub fn new(vit: &Vit, memory: &'m mut Memory) -> Result<(Self, HeadTape<'m>)> {
+        let (tokens, size) = (vit.config.tokens(), vit.config.head_size());
+        let mut rest = memory.values.as_mut_slice();
+        let cut = memory.sizes.map(|size| rest.split_off_mut(..size).expect("the memory has room for all"));
+        let [normalised, between, branch, gradient, qkv, qkv_gradient, unnormalised, rest @ ..] = cut;
+        let [probabilities, p_gradient, own, hidden, active, average, pooled, features, f_gradient, token] = rest;
+        let workers = PerThread::new(|| HeadWorker::new(tokens, size))?;
+        let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size };
+        let attention = AttentionTape { qkv, qkv_gradient, unnormalised, heads };
+        let weights = &vit.weights;
+        let pool = weights.pool.iter().flat_map(AttentionPool::layers);
+        let layers = weights.blocks.iter().flat_map(Block::layers).chain(pool).chain(&weights.projection);
+        let (products, mlp) = (Products::new(layers)?, MlpTape { hidden, active });
+        let head = HeadTape { average, pooled, features, gradient: f_gradient, token };
+        Ok((Self { products, attention, mlp, normalised, between, branch, gradient }, head))
+    }
+}
