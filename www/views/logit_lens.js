@@ -21,10 +21,11 @@ export function createLogitLens(onChange) {
     make('thead', {}, [make('tr', {}, ['After layer', 'Likeliest there', 'Probability'].map((text) => make('th', { scope: 'col' }, [text])))]),
     body,
   ]);
+  const shown = make('div', {}, [figure, key, table]);
   const element = make('div', {}, [
     make('p', { class: 'hint' }, ["How the answer forms: the model's head, asked after each layer."]),
     make('div', { class: 'controls' }, [scale.element]),
-    figure, key, table,
+    shown,
   ]);
 
   return {
@@ -34,24 +35,25 @@ export function createLogitLens(onChange) {
     uses: () => ({ target: true }),
 
     async show({ trace, target, vit, paint, signal }) {
+      shown.hidden = !target;
       if (!target) return paint(undefined, { detail: NO_CLASSES });
       const map = await remember(trace, 'logit lens', () => trace.logitLens());
       if (signal.aborted) return;
       const { labels } = vit.config;
       const probabilities = softmaxRows(map);
       const column = (/** @type {Float32Array} */ values, /** @type {number} */ index) => Array.from({ length: map.rows }, (_, row) => values[row * map.cols + index]);
-      const shown = [target, ...trace.top.filter(({ index }) => index !== target.index).slice(0, 4)];
+      const classes = [target, ...trace.top.filter(({ index }) => index !== target.index).slice(0, 4)];
       const values = scale.value === 'logit' ? map.data : probabilities;
-      const lines = shown.map(({ index }, i) => ({ values: column(values, index), kind: i ? `other-${i}` : 'chosen' }));
+      const lines = classes.map(({ index }, i) => ({ values: column(values, index), kind: i ? `other-${i}` : 'chosen' }));
       const all = lines.flatMap((line) => line.values);
       const steps = Array.from({ length: map.rows }, (_, row) => (row ? String(row - 1) : '–'));
       chart.show({
         x: 'after layer', y: scale.value, steps, lines: lines.reverse(),
         min: scale.value === 'logit' ? Math.min(0, ...all) : 0, max: scale.value === 'logit' ? Math.max(...all) : 1,
         format: scale.value === 'logit' ? number : (value) => `${Math.round(100 * value)} %`,
-        label: `The ${scale.value} of ${shown.map(({ label }) => label).join(', ')} after each layer; the table below has the likeliest of each.`,
+        label: `The ${scale.value} of ${classes.map(({ label }) => label).join(', ')} after each layer; the table below has the likeliest of each.`,
       });
-      key.replaceChildren(...shown.map(({ label }, i) => make('li', { class: i ? `other-${i}` : 'chosen' }, [label])));
+      key.replaceChildren(...classes.map(({ label }, i) => make('li', { class: i ? `other-${i}` : 'chosen' }, [label])));
       body.replaceChildren(...steps.map((step, row) => {
         const best = argmax(probabilities, row * map.cols, map.cols);
         const cells = [step === '–' ? 'embeddings' : step, labels[best], percent(probabilities[row * map.cols + best])];

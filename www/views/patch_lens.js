@@ -24,6 +24,7 @@ export function createPatchLens(onChange) {
     async show(context) {
       const { trace, target, paint, look } = context;
       layer.offer(layerNames(trace), trace.layers - 1);
+      layer.element.hidden = !target;
       if (!target) return paint(undefined, { detail: NO_CLASSES });
       const of = (/** @type {number} */ i) => remember(trace, `lens ${i} ${target.index}`, () => trace.patchLens({ layer: i, target: target.index }));
       paint(await of(layer.value), { detail: 'Above 0 a patch speaks for the class, below 0 against it.' });
