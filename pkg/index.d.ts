@@ -377,13 +377,13 @@ export interface Curve {
   area: number;
 }
 
-export type Colormap = 'viridis' | 'magma' | 'turbo' | 'grey' | 'coolwarm';
+export type Colormap = 'viridis' | 'magma' | 'turbo' | 'grey' | 'diverging';
 
 /** The names of all colour maps. */
 export const COLORMAPS: readonly Colormap[];
 
 export interface ColourOptions {
-  /** For maps of one channel: `viridis` unless told, `coolwarm` for signed ones. */
+  /** For maps of one channel: `viridis` unless told, `diverging` for signed ones. */
   colormap?: Colormap;
   /** Values of the first and the last colour. Left out: from 0 to the largest; for signed maps as far below 0 as above. */
   range?: [low: number, high: number];

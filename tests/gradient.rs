@@ -184,6 +184,6 @@ fn impossible_arguments_are_errors_that_say_what_is_possible() {
     };
     assert!(problem("hf_vit", 11, 0, 0).contains("0..=10"));
     assert!(problem("hf_vit", 0, 3, 0).contains("0..=2"));
-    assert!(problem("hf_vit", 0, 0, 1).contains("(4, 17, 36)"));
+    assert!(problem("hf_vit", 0, 0, 1).contains("4 × 17 × 36"));
     assert!(problem("hf_vit_model", 0, 0, 0).contains("has no head"));
 }

@@ -17,7 +17,7 @@ const SMOOTH_SIDE = 256; // px at the longer edge of an enlarged map; the canvas
  * @returns {Colormap}
  */
 export function colormapOf({ signed }, { colormap }) {
-  return signed ? 'coolwarm' : colormap;
+  return signed ? 'diverging' : colormap;
 }
 
 /**

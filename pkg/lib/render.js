@@ -48,7 +48,7 @@ export function colourise(map, options = {}) {
  * @param {ColourOptions} options
  * @param {[number, number][]} ranges of its channels, unless the options have one
  */
-function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'coolwarm' : 'viridis', range, faintest = 1 }, ranges) {
+function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'diverging' : 'viridis', range, faintest = 1 }, ranges) {
   if (!COLORMAPS.includes(colormap)) throw new VitscopeError('invalid-argument', `colormap must be one of ${COLORMAPS.join(', ')}; not ${describe(colormap)}.`);
   const table = colourTable(colormap);
   const out = new Uint8ClampedArray(4 * rows * cols);

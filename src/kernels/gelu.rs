@@ -5,7 +5,7 @@ use super::map_in_place;
 use crate::simd::F32x4;
 use std::hint::black_box;
 
-/// GELU and the error function, with their constants in memory; see [`Exp`](super::exp::Exp) for why.
+/// GELU and the error function, with their constants in memory; see [`Exp`] for why.
 #[derive(Clone, Copy)]
 pub struct Gelu(&'static Constants);
 

@@ -30,7 +30,7 @@ test('each colour map starts and ends where the original does', () => {
     return [colormap, [pixel(rgba, 0), pixel(rgba, 2)].map((colour) => colour.slice(0, 3).map((x) => x.toString(16).padStart(2, '0')).join(''))];
   }));
   assert.deepEqual(ends, {
-    viridis: ['440154', 'fde725'], magma: ['000004', 'fcfdbf'], turbo: ['30123b', '7a0403'], grey: ['000000', 'ffffff'], coolwarm: ['3b4cc0', 'b40426'],
+    viridis: ['440154', 'fde725'], magma: ['000004', 'fcfdbf'], turbo: ['30123b', '7a0403'], grey: ['000000', 'ffffff'], diverging: ['3b4cc0', 'b40426'],
   });
 });
 

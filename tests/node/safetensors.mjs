@@ -3,24 +3,39 @@ import { readFileSync } from 'node:fs';
 /**
  * Reads the F32 tensors of a fixture.
  * @param {URL} url
- * @returns {Record<string, {shape: number[], data: Float32Array}>}
  */
 export function readTensors(url) {
   return parseTensors(readFileSync(url));
 }
 
-/**
- * @param {Uint8Array} file
- * @returns {Record<string, {shape: number[], data: Float32Array}>}
- */
+/** @param {Uint8Array} file */
 export function parseTensors(file) {
+  return only('F32', file, Float32Array);
+}
+
+/**
+ * Reads the U8 tensors of a fixture.
+ * @param {URL} url
+ */
+export function readBytes(url) {
+  return only('U8', readFileSync(url), Uint8Array);
+}
+
+/**
+ * @template {ArrayLike<number>} T
+ * @param {string} dtype
+ * @param {Uint8Array} file
+ * @param {new (buffer: ArrayBuffer) => T} Data
+ * @returns {Record<string, {shape: number[], data: T}>}
+ */
+function only(dtype, file, Data) {
   const bytes = /** @type {ArrayBuffer} */ (file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
   const headerLength = Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, headerLength)));
   return Object.fromEntries(
     Object.entries(header)
-      .filter(([, entry]) => entry.dtype === 'F32')
-      .map(([name, { shape, data_offsets: [start, end] }]) => [name, { shape, data: new Float32Array(bytes.slice(8 + headerLength + start, 8 + headerLength + end)) }]),
+      .filter(([, entry]) => entry.dtype === dtype)
+      .map(([name, { shape, data_offsets: [start, end] }]) => [name, { shape, data: new Data(bytes.slice(8 + headerLength + start, 8 + headerLength + end)) }]),
   );
 }
 

@@ -20,7 +20,7 @@ import { cosine, summarise } from './stats.mjs';
  * @typedef {import('./report.mjs').Dtype} Dtype
  * @typedef {import('./worker.js').Setup} Setup
  * @typedef {'ours' | 'theirs'} Side
- * @typedef {'forward' | 'cold' | 'wire' | 'memory' | 'kernels'} Part
+ * @typedef {'forward' | 'explain' | 'cold' | 'wire' | 'memory' | 'kernels'} Part
  * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
  */
 
@@ -30,6 +30,7 @@ const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/di
 /** Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised. */
 const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 } };
 const COLD_ROUNDS = 5;
+const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
 /** Between two runs, so that threads that wait for more work by spinning have given up before the other side's turn. */
 const PAUSE_MS = 50;
 /** More than this of the cores in use by others is worth a warning. */
@@ -58,6 +59,7 @@ async function measure() {
   const browser = await launch();
   try {
     const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
+    const explain = parts.includes('explain') ? await explanations(browser) : [];
     const visits = parts.includes('cold') ? await coldStarts(browser, models[0]) : [];
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
     const memory = parts.includes('memory') ? [await memoryOf(/** @type {Model} */ (models.at(-1)), 'int8')] : [];
@@ -71,6 +73,7 @@ async function measure() {
       chromium: browser.version(),
       onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
       ...forward,
+      explain,
       cold: visits,
       wire: parts.includes('wire') ? [await wire(browser, models[0], 1), await wire(browser, models[0], 2)] : [],
       memory,
@@ -191,6 +194,52 @@ async function raceOf(browser, model, dtype) {
   }
   await page.context().close();
   return { series: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, summarise(values)])), logits, simd };
+}
+
+/**
+ * What explanations take: a class's relevance in turns with the forward pass, and every view of a trace.
+ * @param {import('playwright-core').Browser} browser
+ */
+async function explanations(browser) {
+  const result = [];
+  for (const model of choices.models) {
+    for (const dtype of choices.dtypes) {
+      for (const threads of [1, 2]) result.push(...(await explanationsOf(browser, model, dtype, threads)));
+    }
+  }
+  return result;
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ * @param {Dtype} dtype
+ * @param {number} threads
+ * @returns {Promise<import('./report.mjs').Explain[]>} none where so many threads can't be had
+ */
+async function explanationsOf(browser, model, dtype, threads) {
+  const rounds = choices.rounds ?? EXPLAIN_ROUNDS;
+  const page = await openBench(browser);
+  await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
+  const setup = { side: /** @type {const} */ ('ours'), model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined };
+  const { id, threads: ran } = await page.evaluate((setup) => bench.load(setup), setup);
+  if (ran !== threads) return [];
+  say(`${model} ${dtype}: explanations, ${threads} threads, ${EXPLAIN_WARM_UP} rounds to warm up, ${rounds} timed`);
+  const [forward, attribute] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+  /** @type {{[view: string]: number[]}} */
+  const views = {};
+  for (let round = -EXPLAIN_WARM_UP; round < rounds; round++) {
+    const times = [];
+    for (const type of /** @type {const} */ (['classify', 'attribute'])) times.push((await page.evaluate(({ id, type }) => bench.run(id, type), { id, type })).ms);
+    const seen = await page.evaluate((id) => bench.views(id), id);
+    if (round < 0) continue;
+    forward.push(times[0]);
+    attribute.push(times[1]);
+    for (const [view, ms] of Object.entries(seen)) (views[view] ??= []).push(ms);
+  }
+  await page.context().close();
+  const each = Object.fromEntries(Object.entries(views).map(([view, values]) => [view, summarise(values)]));
+  return [{ model, dtype, threads, forward: summarise(forward), attribute: summarise(attribute), views: each }];
 }
 
 /**

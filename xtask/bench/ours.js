@@ -12,5 +12,36 @@ export async function load({ model, dtype, threads, simd }) {
     describe: () => ({ ...engine.backend, memory: engine.memory }),
     classify: async (pixels) => engine.classify(pixels).logits,
     trace: async (pixels) => engine.trace(pixels).logits,
+    attribute: async (pixels) => engine.attribute(pixels, { target: 0 }).data,
+    views: async (pixels) => timed(engine, engine.trace(pixels)),
   };
+}
+
+/**
+ * Milliseconds that each view of a trace takes, and each of what the model has learned.
+ * @param {Engine} engine
+ * @param {ReturnType<Engine['trace']>} trace
+ */
+function timed(engine, trace) {
+  const layers = trace.layers - 1;
+  const views = {
+    'head map': () => trace.headMap({ layer: layers, head: 'mean' }),
+    rollout: () => trace.rollout(),
+    'rollout, half discarded': () => trace.rollout({ discard: 0.5 }),
+    'logit lens': () => trace.logitLens(),
+    'patch lens': () => trace.patchLens({ target: 0 }),
+    features: () => trace.featureMap(),
+    similarity: () => trace.similarity({ query: [1, 1] }),
+    'attention distance': () => trace.attentionDistance(),
+    'attention entropy': () => trace.attentionEntropy(),
+    'position similarity': () => engine.positionSimilarity(),
+    'patch filters': () => engine.patchFilters(),
+  };
+  return Object.fromEntries(
+    Object.entries(views).map(([name, view]) => {
+      const start = performance.now();
+      view();
+      return [name, performance.now() - start];
+    }),
+  );
 }

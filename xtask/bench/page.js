@@ -22,13 +22,19 @@ export const bench = {
 
   /**
    * @param {number} id
-   * @param {'classify' | 'trace'} type
+   * @param {'classify' | 'trace' | 'attribute'} type
    * @returns {Promise<{ms: number, logits: number[]}>}
    */
   async run(id, type) {
     const { ms, logits } = await ask(workers[id], { type, pixels });
     return { ms, logits: [...logits] };
   },
+
+  /**
+   * @param {number} id
+   * @returns {Promise<{[view: string]: number}>} milliseconds
+   */
+  views: (id) => ask(workers[id], { type: 'views', pixels }),
 
   /**
    * After a garbage collection, where the browser exposes it.

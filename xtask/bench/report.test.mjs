@@ -13,7 +13,7 @@ const of = (ms) => summarise([ms]);
 function record(parts) {
   return {
     date: '2026-11-23T14:02:00.000Z', commit: 'abc', cpu: 'A processor', cores: 2, busy: 0, system: 'Linux x64', chromium: '156.0', onnxruntimeWeb: '1.30.0',
-    simd: 'relaxed', forward: [], agreement: [], cold: [], wire: [], memory: [], kernels: [], ...parts,
+    simd: 'relaxed', forward: [], explain: [], agreement: [], cold: [], wire: [], memory: [], kernels: [], ...parts,
   };
 }
 
@@ -102,4 +102,17 @@ test('the README is changed between the markers alone', () => {
   for (const text of ['none', '<!-- bench --> only one', '<!-- /bench --> <!-- bench -->']) {
     assert.throws(() => replaceBetweenMarkers(text, 'new'), /README\.md has no/);
   }
+});
+
+test('relevance costs so many forward passes, and the slowest view stands for all of a trace', () => {
+  /** @param {number} attribute @param {number} rollout */
+  const explain = (attribute, rollout) => {
+    const views = { 'head map': of(1), rollout: of(rollout), 'patch filters': of(99) };
+    return verdicts({ explain: [{ model: 'b', dtype: 'f32', threads: 1, forward: of(100), attribute: of(attribute), views }] });
+  };
+  assert.deepEqual(explain(400, 10), [
+    ['ViT-B/16 f32, relevance of a class, 1 thread', '4.00 × a forward pass', true],
+    ['ViT-B/16 f32, slowest view of a trace (rollout)', '', true],
+  ]);
+  assert.deepEqual(explain(401, 11).map(([, , met]) => met), [false, false]);
 });

@@ -9,8 +9,10 @@
  *   describe(): Description,
  *   classify(pixels: Float32Array): Promise<Float32Array>,
  *   trace?(pixels: Float32Array): Promise<Float32Array>,
+ *   attribute?(pixels: Float32Array): Promise<Float32Array>,
+ *   views?(pixels: Float32Array): Promise<{[view: string]: number}>,
  * }} Adapter
- * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace', pixels: Float32Array} | {type: 'describe'} |
+ * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace' | 'attribute' | 'views', pixels: Float32Array} | {type: 'describe'} |
  *   {type: 'kernels'}} Request
  */
 
@@ -41,6 +43,8 @@ async function answer(request) {
       const { measure } = await import('./kernels.js');
       return measure();
     }
+    case 'views':
+      return adapter.views?.(request.pixels);
     default: {
       const start = performance.now();
       const logits = await adapter[request.type]?.(request.pixels);

@@ -16,7 +16,7 @@ pub const USAGE: &str = "\
 cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by side in Chromium
                   --model ti|b    one model only
                   --dtype f32|int8
-                  --only PART,…   forward, cold, wire, memory, kernels
+                  --only PART,…   forward, explain, cold, wire, memory, kernels
                   --rounds N      timed rounds
                   --simd relaxed|simd128
                   --record        keep all of it: a record in benches/record, the table in README.md
@@ -24,7 +24,7 @@ cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Nod
 
 const MODELS: &[&str] = &["ti", "b"];
 const DTYPES: &[&str] = &["f32", "int8"];
-const PARTS: &[&str] = &["forward", "cold", "wire", "memory", "kernels"];
+const PARTS: &[&str] = &["forward", "explain", "cold", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {

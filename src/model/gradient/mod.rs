@@ -30,7 +30,7 @@ impl Vit {
     /// The gradient of logit `target`, from the head down to block `down_to`, which `sink` watches.
     ///
     /// `hidden_states`: `[L + 1, T, D]` of a forward pass, as [`Sink::hidden_state`](super::Sink::hidden_state) gets them one by one.
-    /// The embeddings are not read if `down_to` is not 0, and so on: only what blocks from `down_to` on read and give.
+    /// Only what blocks from `down_to` on read and give is looked at.
     pub fn backward(
         &self,
         hidden_states: ArrayView3<f32>,
@@ -70,12 +70,15 @@ impl Vit {
         if down_to >= layers {
             return invalid(format!("there is no layer {down_to}. Use one of 0..={}.", layers - 1));
         }
-        let (shape, found) = ((layers + 1, self.config.tokens(), self.config.hidden_size), hidden_states.dim());
+        let shape = [layers + 1, self.config.tokens(), self.config.hidden_size];
         match hidden_states.to_slice() {
-            Some(states) if found == shape => Ok(states),
-            _ => invalid(format!(
-                "hidden states of shape {found:?} were given where the model has {shape:?}, row after row."
-            )),
+            Some(states) if hidden_states.shape() == shape => Ok(states),
+            _ => {
+                let [depths, tokens, width] = shape;
+                invalid(format!(
+                    "hidden states are {depths} × {tokens} × {width} values, row after row. Give all of a forward pass."
+                ))
+            }
         }
     }
 }

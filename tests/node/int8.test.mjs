@@ -1,0 +1,83 @@
+/** 8 bits must not change which patches an explanation calls important. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Engine } from '../../pkg/dist/engine.js';
+import { readBytes } from './safetensors.mjs';
+
+/** @typedef {{data: Uint8Array, width: number, height: number}} Picture */
+
+const MODEL = new URL('../../models/vitscope-tiny/', import.meta.url);
+const LEAST = 0.99;
+
+test('int8 maps of the default model rank the patches as f32 maps do, over a hundred pictures', { timeout: 600_000 }, async () => {
+  const [f32, int8] = await Promise.all(['f32', 'int8'].map((dtype) => Engine.load(MODEL, { dtype: /** @type {'f32' | 'int8'} */ (dtype) })));
+  const pictures = [...samples()].flatMap((picture) => [picture, ...corners(picture)]);
+  assert.ok(pictures.length >= 100);
+  /** @type {{[view: string]: number[]}} */
+  const correlations = {};
+  for (const picture of pictures) {
+    const target = f32.classify(picture, { topK: 1 }).top[0].index;
+    const [exact, ours] = [f32, int8].map((engine) => maps(engine, picture, target));
+    for (const view of Object.keys(exact)) (correlations[view] ??= []).push(spearman(exact[view], ours[view]));
+  }
+  const means = Object.fromEntries(Object.entries(correlations).map(([view, values]) => [view, values.reduce((a, b) => a + b) / values.length]));
+  assert.ok(Object.values(means).every((mean) => mean >= LEAST), JSON.stringify(means));
+});
+
+/** The 24 pictures that the model's logits are compared on. */
+function* samples() {
+  const { shape, data } = readBytes(new URL('../fixtures/default_model/expected.safetensors', import.meta.url)).images;
+  const [count, height, width] = shape;
+  for (let i = 0; i < count; i++) {
+    const rgba = Uint8Array.from({ length: 4 * width * height }, (_, j) => (j % 4 === 3 ? 255 : data[3 * (i * width * height + Math.floor(j / 4)) + (j % 4)]));
+    yield { data: rgba, width, height };
+  }
+}
+
+/**
+ * Four fifths of a picture, at each of its corners.
+ * @param {Picture} picture
+ * @returns {Picture[]}
+ */
+function corners({ data, width, height }) {
+  const [w, h] = [Math.floor(0.8 * width), Math.floor(0.8 * height)];
+  return [[0, 0], [width - w, 0], [0, height - h], [width - w, height - h]].map(([x, y]) => {
+    const part = Uint8Array.from({ length: 4 * w * h }, (_, i) => data[4 * ((y + Math.floor(i / (4 * w))) * width + x) + (i % (4 * w))]);
+    return { data: part, width: w, height: h };
+  });
+}
+
+/**
+ * @param {Engine} engine
+ * @param {Picture} picture
+ * @param {number} target
+ * @returns {{[view: string]: Float32Array}}
+ */
+function maps(engine, picture, target) {
+  const trace = engine.trace(picture);
+  const methods = /** @type {const} */ (['chefer', 'gradient-rollout', 'grad-cam']);
+  return {
+    head: trace.headMap().data,
+    rollout: trace.rollout().data,
+    similarity: trace.similarity().data,
+    'patch lens': trace.patchLens({ target }).data,
+    ...Object.fromEntries(methods.map((method) => [method, engine.attribute(picture, { method, target }).data])),
+  };
+}
+
+/**
+ * Correlation of ranks, equal values sharing the mean of theirs; 1 for two maps that show nothing.
+ * @param {Float32Array} a
+ * @param {Float32Array} b
+ */
+function spearman(a, b) {
+  const [x, y] = [a, b].map((values) => {
+    const ranks = Array.from(values, (value) => values.filter((other) => other < value).length + (values.filter((other) => other === value).length - 1) / 2);
+    const mean = (values.length - 1) / 2;
+    return ranks.map((rank) => rank - mean);
+  });
+  /** @param {number[]} p @param {number[]} q */
+  const dot = (p, q) => p.reduce((sum, value, i) => sum + value * q[i], 0);
+  const lengths = dot(x, x) * dot(y, y);
+  return lengths ? dot(x, y) / Math.sqrt(lengths) : Number(dot(x, x) === dot(y, y));
+}
