@@ -32,7 +32,7 @@ const FILTERS = 28;
  * @returns {Request<ViewMap>}
  */
 export function logitLens({ layers, numClasses }, { hiddenStates }) {
-  const text = 'Logits (columns) of the embeddings and after each layer (rows)';
+  const text = 'Logits of all classes (columns) after each layer (rows)';
   return { method: 'logitLens', args: [hiddenStates], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
 }
 
