@@ -92,3 +92,22 @@ def widen_head(model: VisionTransformer, more: int) -> None:
             wide.weight[:old.out_features] = old.weight
             wide.bias[:old.out_features] = old.bias
         model.head = wide
+
+
+def narrow_head(model: VisionTransformer, classes: int) -> None:
+    """Leaves the outputs of further classes away."""
+    narrow = torch.nn.Linear(model.head.in_features, classes)
+    narrow.load_state_dict({name: tensor[:classes] for name, tensor in model.head.state_dict().items()})
+    model.head = narrow
+
+
+def from_state(state: dict[str, torch.Tensor], heads: int) -> VisionTransformer:
+    """The model that these tensors belong to; only the number of heads doesn't show in them."""
+    classes, width = state["head.weight"].shape
+    patch = state["patch_embed.proj.weight"].shape[-1]
+    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
+    model = VisionTransformer(img_size=EDGE, patch_size=patch, num_classes=classes, embed_dim=width, depth=depth,
+                              num_heads=heads, mlp_ratio=mlp / width)
+    model.load_state_dict(state)
+    return model

@@ -43,7 +43,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images a class, to try things out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="on a CPU")
-    parser.add_argument("--every", type=float, default=4, help="minutes between checkpoints; every second one is evaluated")
+    parser.add_argument("--every", type=float, default=4, help="minutes between checkpoints")
+    parser.add_argument("--evaluate-every", type=float, default=15, help="minutes; at the end too")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,7 @@ class Run:
 
         self.step = self.seen = self.seen_others = 0
         self.steps = (arguments.epochs or recipe.epochs) * max(self.own // recipe.batch, 1)
-        self.minutes, self.every = arguments.minutes, arguments.every
+        self.minutes, self.every, self.evaluate_every = arguments.minutes, arguments.every, arguments.evaluate_every
         self.started = time.time()
         if (self.out / "checkpoint.pt").exists():
             self.restore()
@@ -99,7 +100,8 @@ class Run:
         parameters = sum(p.numel() for p in self.model.parameters())
         self.log(event="start", parameters=parameters, images=len(self.train_set.targets), own=self.own,
                  labels=len(self.labels), device=str(self.device), recipe=asdict(self.recipe))
-        saved, saves, since, images = time.time(), 0, time.time(), 0
+        saved = evaluated = since = time.time()
+        images = 0
         while (progress := self.progress()) < 1:
             loss = self.train_step(progress)
             images += self.recipe.batch
@@ -110,10 +112,10 @@ class Run:
                 since, images = time.time(), 0
             if time.time() - saved > self.every * 60:
                 self.save()
-                saves += 1
-                if saves % 2 == 0:
-                    self.evaluate()
-                saved = since = time.time()
+                saved = time.time()
+            if time.time() - evaluated > self.evaluate_every * 60:
+                self.evaluate()
+                evaluated = since = time.time()
                 images = 0
         self.save()
         self.evaluate()
@@ -159,6 +161,7 @@ class Run:
     def save(self) -> None:
         state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
         state |= {name: getattr(self, name) for name in ("step", "seen", "seen_others", "started", "labels", "recipe")}
+        state["heads"] = self.model.blocks[0].attn.num_heads
         state["random"] = random.getstate(), np.random.get_state(), torch.get_rng_state()
         state["cuda"] = torch.cuda.get_rng_state_all() if self.device.type == "cuda" else None
         torch.save(state, self.out / "checkpoint.new")

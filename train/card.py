@@ -1,0 +1,94 @@
+"""Every figure of the model card, measured through the engine.
+
+    python card.py --vitscope BINARY --f32 F32_MODEL --int8 INT8_MODEL --images DIR --others DIR2 [--photos www/samples]
+
+DIR and DIR2 as unpack.py makes them: images of the model's classes, and of others.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+import engine
+
+BINS = 15
+TEMPERATURES = torch.arange(0.5, 2.01, 0.01)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--vitscope", "--f32", "--int8", "--images", "--others"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--photos", type=Path)
+    arguments = parser.parse_args()
+    labels = list(json.loads((arguments.int8 / "config.json").read_text())["id2label"].values())
+
+    for dtype, folder in (("f32", arguments.f32), ("int8", arguments.int8)):
+        report = engine.evaluate(arguments.vitscope, folder, arguments.images, dtype)
+        print(f"{dtype}: top-1 {report['top1']:.2%}, top-5 {report['top5']:.2%} on {report['images']} images")
+
+    def answers(paths: list[Path]) -> Tensor:
+        return engine.log_probabilities(arguments.vitscope, arguments.int8, paths, len(labels), "int8")
+
+    paths, targets = engine.images_below(arguments.images, labels)
+    logits = answers(paths)
+    classes(logits, targets, labels)
+    calibration(logits, targets)
+    outside(logits, answers(engine.images_below(arguments.others, labels)[0]))
+    for photo in sorted(arguments.photos.glob("*.jpg")) if arguments.photos else ():
+        scores, best = answers([photo])[0].exp().topk(2)
+        print(f"{photo.name}: " + ", ".join(f"{labels[i]} {score:.0%}" for score, i in zip(scores, best)))
+
+
+def classes(logits: Tensor, targets: Tensor, labels: list[str]) -> None:
+    """The best and the worst classes, and what is most often taken for what."""
+    confusion = torch.zeros(len(labels), len(labels), dtype=torch.long)
+    confusion.index_put_((targets, logits.argmax(1)), torch.tensor(1), accumulate=True)
+    recall = confusion.diag() / confusion.sum(1)
+    order = recall.argsort(descending=True)
+    for name, chosen in (("best", order[:5]), ("worst", order.flip(0)[:5])):
+        print(f"{name} classes: " + ", ".join(f"{labels[i]} {recall[i]:.0%}" for i in chosen))
+    mistakes = confusion - torch.diag(confusion.diag())
+    for index in mistakes.flatten().argsort(descending=True)[:6]:
+        true, answered = divmod(index.item(), len(labels))
+        print(f"  {labels[true]} taken for {labels[answered]}: {mistakes[true, answered]} of {confusion[true].sum()}")
+
+
+def calibration(logits: Tensor, targets: Tensor) -> None:
+    """Whether scores mean what they say, as they are and with a temperature found on the other half of the images."""
+    halves = torch.arange(len(targets)) % 2
+    scaled, found = logits.clone(), []
+    for half in (0, 1):
+        fit = halves != half
+        losses = torch.stack([nll_loss((logits[fit] / t).log_softmax(1), targets[fit]) for t in TEMPERATURES])
+        found.append(TEMPERATURES[losses.argmin()].item())
+        scaled[~fit] = logits[~fit] / found[-1]
+    for name, x in (("as it is", logits), (f"temperature {found[0]:.2f} and {found[1]:.2f}, each from the other half", scaled)):
+        loss, (error, gap) = nll_loss(x.log_softmax(1), targets).item(), calibration_error(x.softmax(1), targets)
+        print(f"calibration, {name}: expected error {error:.2%}, score minus accuracy {gap:+.2%}, cross entropy {loss:.3f}")
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Σ bins n / N · |accuracy − mean score| (Guo et al., 2017), and mean score − accuracy of all."""
+    score, answer = probabilities.max(1)
+    right = (answer == targets).double()
+    bins = (score * BINS).long().clamp(max=BINS - 1)
+    gaps = torch.zeros(BINS, dtype=torch.double).index_add(0, bins, score.double() - right)
+    return (gaps.abs().sum() / len(targets)).item(), (score.double() - right).mean().item()
+
+
+def outside(inside: Tensor, others: Tensor) -> None:
+    """How sure the model is of images that none of its classes fit."""
+    scores = [x.softmax(1).max(1).values for x in (inside, others)]
+    for name, score in zip(("its classes", "other classes"), scores):
+        print(f"{len(score)} images of {name}: mean score {score.mean():.2f}, at least 0.5 for {(score >= 0.5).double().mean():.0%}")
+    # The area under the ROC curve: how often an image of its classes gets a higher score than another.
+    print(f"a score tells its classes from others with an area under the curve of {(scores[0][:, None] > scores[1]).double().mean():.2f}")
+
+
+if __name__ == "__main__":
+    main()
