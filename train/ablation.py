@@ -1,8 +1,8 @@
 """What each choice of the int8 format costs, simulated in PyTorch beside what the engine gives.
 
-    python ablation.py --model F32_MODEL --images DIR [--vitscope BINARY --int8 INT8_MODEL]
+    python ablation.py --model F32_MODEL --images DIR [--answers ANSWERS.safetensors]
 
-DIR as unpack.py makes it. Prints a table in Markdown: top-1 agreement with f32, cosine of the logits (their mean taken away: the
+DIR as unpack.py makes it, ANSWERS as engine.py does. Prints a table in Markdown: top-1 agreement with f32, cosine of the logits (their mean taken away: the
 engine's command line gives softmax, which doesn't know it), top-1 accuracy.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from timm.models.vision_transformer import Attention, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -151,11 +152,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--vitscope", type=Path)
-    parser.add_argument("--int8", type=Path)
+    parser.add_argument("--answers", type=Path)
     arguments = parser.parse_args()
     model, labels = models.open_folder(arguments.model)
-    paths, targets = engine.images_below(arguments.images, labels)
+    paths = engine.images_below(arguments.images)
+    targets = torch.tensor([labels.index(path.parent.name) for path in paths])
     images = torch.stack([torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1) for path in paths])
     reference = logits_of(model.eval(), images)
 
@@ -165,10 +166,8 @@ def main() -> None:
     for scheme in SCHEMES:
         model, count = rounded(arguments.model, scheme)
         print(row(scheme.name, str(count), logits_of(model, images), reference, targets), flush=True)
-    if arguments.vitscope:
-        for dtype, folder in (("f32", arguments.model), ("int8", arguments.int8)):
-            logits = engine.log_probabilities(arguments.vitscope, folder, paths, len(labels), dtype)
-            print(row(f"**the engine, {dtype}**", "", logits, reference, targets), flush=True)
+    for dtype in ("f32", "int8") if arguments.answers else ():
+        print(row(f"**the engine, {dtype}**", "", load_file(arguments.answers)[dtype], reference, targets))
     print("\nsignal to noise of the matrices, in dB: least, median")
     for bits in (8, 7, 4):
         values = sorted(signal_to_noise(layer.weight, bits) for _, layer in matrices(models.open_folder(arguments.model)[0]))

@@ -1,15 +1,15 @@
-"""Every figure of the model card, measured through the engine.
+"""Every figure of the model card, from what the engine answers (engine.py).
 
-    python card.py --vitscope BINARY --f32 F32_MODEL --int8 INT8_MODEL --images DIR --others DIR2 [--photos www/samples]
+    python card.py --answers ANSWERS.safetensors --model INT8_MODEL [--vitscope BINARY --photos www/samples]
 
-DIR and DIR2 as unpack.py makes them: images of the model's classes, and of others.
+Top-1 and top-5 count as `vitscope eval` does: by the classes that are scored higher.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
@@ -21,26 +21,23 @@ TEMPERATURES = torch.arange(0.5, 2.01, 0.01)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--vitscope", "--f32", "--int8", "--images", "--others"):
-        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--answers", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--vitscope", type=Path)
     parser.add_argument("--photos", type=Path)
     arguments = parser.parse_args()
-    labels = list(json.loads((arguments.int8 / "config.json").read_text())["id2label"].values())
+    labels, answers = engine.labels_of(arguments.model), load_file(arguments.answers)
+    targets = answers["targets"]
 
-    for dtype, folder in (("f32", arguments.f32), ("int8", arguments.int8)):
-        report = engine.evaluate(arguments.vitscope, folder, arguments.images, dtype)
-        print(f"{dtype}: top-1 {report['top1']:.2%}, top-5 {report['top5']:.2%} on {report['images']} images")
-
-    def answers(paths: list[Path]) -> Tensor:
-        return engine.log_probabilities(arguments.vitscope, arguments.int8, paths, len(labels), "int8")
-
-    paths, targets = engine.images_below(arguments.images, labels)
-    logits = answers(paths)
-    classes(logits, targets, labels)
-    calibration(logits, targets)
-    outside(logits, answers(engine.images_below(arguments.others, labels)[0]))
+    for dtype in ("f32", "int8"):
+        ranks = (answers[dtype] > answers[dtype].gather(1, targets[:, None])).sum(1)
+        top1, top5 = ((ranks < count).double().mean() for count in (1, 5))
+        print(f"{dtype}: top-1 {top1:.2%}, top-5 {top5:.2%} on {len(targets)} images")
+    classes(answers["int8"], targets, labels)
+    calibration(answers["int8"], targets)
+    outside(answers["int8"], answers["others"])
     for photo in sorted(arguments.photos.glob("*.jpg")) if arguments.photos else ():
-        scores, best = answers([photo])[0].exp().topk(2)
+        scores, best = engine.log_probabilities(arguments.vitscope, arguments.model, [photo], "int8")[0].exp().topk(2)
         print(f"{photo.name}: " + ", ".join(f"{labels[i]} {score:.0%}" for score, i in zip(scores, best)))
 
 

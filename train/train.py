@@ -10,7 +10,7 @@ import argparse
 import json
 import random
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", help="labels; without it and --init, all")
     parser.add_argument("--minutes", type=float, help="ends then, whatever the speed was; without it, after the preset's epochs")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--limit", type=int, help="images a class, to try things out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="on a CPU")
@@ -48,7 +49,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    Run(arguments, PRESETS[arguments.preset]).train()
+    recipe = PRESETS[arguments.preset]
+    Run(arguments, replace(recipe, batch=arguments.batch) if arguments.batch else recipe).train()
 
 
 class Run:
