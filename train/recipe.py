@@ -35,8 +35,8 @@ class Recipe:
     smoothing: float = 0.1
     drop_path: float = 0.1
     drop_patches: float = 0.0
-    others: float = 0.0
-    """Share of a batch taken from the classes that the model is not for, which only train its features."""
+    others: float = 0.5
+    """Share of a batch taken from the classes that the model is not for, where there are such: they only train its features."""
     settle: float = 0.95
     """From this share of the run on it trains as it will be used: every patch, its own classes, nothing mixed."""
     group: int = 32
@@ -45,8 +45,9 @@ class Recipe:
 
 PRESETS = {
     "accelerator": Recipe(),
-    # A few epochs from a model that is there: a low rate, mild mixing. Muon goes furthest in few steps.
+    # A few epochs from a model that is there: a low rate, mild mixing, and no outputs that have to be learnt first. Muon goes
+    # furthest in few steps.
     "cpu": Recipe(optimizer="muon", schedule="linear", rate=3e-4, warmup=0.03, batch=128, average=0.99, crop=(0.4, 1.0),
                   rand_augment=0, colour=0.2, erasing=0.0, mixup=0.2, cutmix=1.0, mix=0.4, drop_path=0.05,
-                  drop_patches=0.25, settle=0.6, group=2),
+                  drop_patches=0.25, others=0.0, settle=0.6, group=2),
 }

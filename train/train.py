@@ -68,6 +68,7 @@ class Run:
             self.labels = arguments.classes or everything
             self.model = models.create(recipe, len(self.labels), **drops)
         others = [label for label in everything if label not in self.labels] if recipe.others else []
+        self.others = recipe.others if others else 0.0
         models.widen_head(self.model, len(others))
         self.model.to(self.device)
 
@@ -86,7 +87,7 @@ class Run:
         self.loss = SoftTargetCrossEntropy()
 
         self.step = self.seen = self.seen_others = 0
-        self.steps = (arguments.epochs or recipe.epochs) * max(self.own // recipe.batch, 1)
+        self.steps = (arguments.epochs or recipe.epochs) * max(round(self.own / recipe.batch / (1 - self.others)), 1)
         self.minutes, self.every, self.evaluate_every = arguments.minutes, arguments.every, arguments.evaluate_every
         self.started = time.time()
         if (self.out / "checkpoint.pt").exists():
@@ -127,7 +128,7 @@ class Run:
         self.model.train()
         if self.recipe.drop_patches:
             self.model.patch_drop.prob = 0.0 if settled else self.recipe.drop_patches
-        indices = self.draw(0.0 if settled else self.recipe.others)
+        indices = self.draw(0.0 if settled else self.others)
         pixels, targets = self.augment(self.train_set.images[indices], self.train_set.targets[indices], mix=not settled)
         self.scheduler.step_update(min(int(progress * TICKS), TICKS - 1))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
