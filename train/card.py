@@ -1,6 +1,7 @@
 """Every figure of the model card, from what the engine answers (engine.py).
 
     python card.py --answers ANSWERS.safetensors --model INT8_MODEL [--vitscope BINARY --photos www/samples]
+    python card.py … --against OTHER.safetensors      # of another model on the same images: is this one better?
 
 Top-1 and top-5 count as `vitscope eval` does: by the classes that are scored higher.
 """
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--vitscope", type=Path)
     parser.add_argument("--photos", type=Path)
+    parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
     labels, answers = engine.labels_of(arguments.model), load_file(arguments.answers)
     targets = answers["targets"]
@@ -33,12 +35,25 @@ def main() -> None:
         ranks = (answers[dtype] > answers[dtype].gather(1, targets[:, None])).sum(1)
         top1, top5 = ((ranks < count).double().mean() for count in (1, 5))
         print(f"{dtype}: top-1 {top1:.2%}, top-5 {top5:.2%} on {len(targets)} images")
+    if arguments.against:
+        compare(answers, load_file(arguments.against))
     classes(answers["int8"], targets, labels)
     calibration(answers["int8"], targets)
     outside(answers["int8"], answers["others"])
     for photo in sorted(arguments.photos.glob("*.jpg")) if arguments.photos else ():
         scores, best = engine.log_probabilities(arguments.vitscope, arguments.model, [photo], "int8")[0].exp().topk(2)
         print(f"{photo.name}: " + ", ".join(f"{labels[i]} {score:.0%}" for score, i in zip(scores, best)))
+
+
+def compare(answers: dict[str, Tensor], others: dict[str, Tensor]) -> None:
+    """Images that only one of two models gets right; what both get right or wrong says nothing of which is better."""
+    targets = answers["targets"]
+    assert torch.equal(targets, others["targets"]), "the two models answered other images"
+    for dtype in ("f32", "int8"):
+        ours, theirs = (x[dtype].argmax(1) == targets for x in (answers, others))
+        won, lost = (ours & ~theirs).sum().item(), (theirs & ~ours).sum().item()
+        error = (won + lost) ** 0.5 / len(targets)
+        print(f"{dtype}: {won} won, {lost} lost: {(won - lost) / len(targets):+.2%}, standard error {error:.2%}")
 
 
 def classes(logits: Tensor, targets: Tensor, labels: list[str]) -> None:
