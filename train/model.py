@@ -1,0 +1,113 @@
+"""The plain ViT of timm, to and from the names of Hugging Face's `ViTForImageClassification`."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from timm.models.vision_transformer import VisionTransformer
+
+from data import EDGE
+from recipe import Recipe
+
+RENAMES = [
+    ("cls_token", "vit.embeddings.cls_token"),
+    ("pos_embed", "vit.embeddings.position_embeddings"),
+    ("patch_embed.proj.", "vit.embeddings.patch_embeddings.projection."),
+    ("norm.", "vit.layernorm."),
+    ("head.", "classifier."),
+]
+BLOCK_RENAMES = [
+    ("norm1.", "layernorm_before."),
+    ("norm2.", "layernorm_after."),
+    ("attn.proj.", "attention.output.dense."),
+    ("mlp.fc1.", "intermediate.dense."),
+    ("mlp.fc2.", "output.dense."),
+]
+QUERY_KEY_VALUE = [f"attention.attention.{part}" for part in ("query", "key", "value")]
+
+
+def renamed(name: str, renames: list[tuple[str, str]]) -> str:
+    old, new = next(pair for pair in renames if name.startswith(pair[0]))
+    return new + name.removeprefix(old)
+
+
+def to_hf(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """timm's tensors under Hugging Face's names; qkv becomes three."""
+    result = {}
+    for name, tensor in state.items():
+        if not name.startswith("blocks."):
+            result[renamed(name, RENAMES)] = tensor
+            continue
+        _, layer, rest = name.split(".", 2)
+        block = f"vit.encoder.layer.{layer}."
+        if rest.startswith("attn.qkv."):
+            kind = rest.removeprefix("attn.qkv.")
+            result |= {f"{block}{part}.{kind}": third for part, third in zip(QUERY_KEY_VALUE, tensor.chunk(3))}
+        else:
+            result[block + renamed(rest, BLOCK_RENAMES)] = tensor
+    return {name: tensor.contiguous() for name, tensor in result.items()}
+
+
+def from_hf(state: dict[str, torch.Tensor], model: VisionTransformer) -> dict[str, torch.Tensor]:
+    """The inverse of `to_hf`, for the names that `model` has."""
+    result = {}
+    for name in model.state_dict():
+        if ".attn.qkv." in name:
+            _, layer, rest = name.split(".", 2)
+            kind = rest.removeprefix("attn.qkv.")
+            result[name] = torch.cat([state[f"vit.encoder.layer.{layer}.{part}.{kind}"] for part in QUERY_KEY_VALUE])
+        else:
+            (new,) = to_hf({name: torch.empty(0)})
+            result[name] = state[new]
+    return result
+
+
+def open_folder(folder: Path, **options: object) -> tuple[VisionTransformer, list[str]]:
+    """The f32 model of a folder, and its labels. `options` are timm's, for instance rates of dropping."""
+    config = json.loads((folder / "config.json").read_text())
+    labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    model = VisionTransformer(
+        img_size=config["image_size"], patch_size=config["patch_size"], num_classes=len(labels),
+        embed_dim=config["hidden_size"], depth=config["num_hidden_layers"], num_heads=config["num_attention_heads"],
+        mlp_ratio=config["intermediate_size"] / config["hidden_size"], **options)
+    model.load_state_dict(from_hf(load_file(folder / "model.safetensors"), model))
+    return model, labels
+
+
+def create(recipe: Recipe, classes: int, **options: object) -> VisionTransformer:
+    return VisionTransformer(
+        img_size=EDGE, patch_size=recipe.patch, num_classes=classes, embed_dim=recipe.width, depth=recipe.layers,
+        num_heads=recipe.heads, **options)
+
+
+def widen_head(model: VisionTransformer, more: int) -> None:
+    """Outputs for further classes, behind those that are there."""
+    if more:
+        old, wide = model.head, torch.nn.Linear(model.head.in_features, model.head.out_features + more)
+        with torch.no_grad():
+            torch.nn.init.normal_(wide.weight, std=0.02)
+            # Unknown classes start out unlikely, or their noise would drown what the model knows.
+            wide.bias.fill_(old.bias.min().item() - 2.0)
+            wide.weight[:old.out_features] = old.weight
+            wide.bias[:old.out_features] = old.bias
+        model.head = wide
+
+
+def narrow_head(model: VisionTransformer, classes: int) -> None:
+    """Leaves the outputs of further classes away."""
+    narrow = torch.nn.Linear(model.head.in_features, classes)
+    narrow.load_state_dict({name: tensor[:classes] for name, tensor in model.head.state_dict().items()})
+    model.head = narrow
+
+
+def from_state(state: dict[str, torch.Tensor], heads: int) -> VisionTransformer:
+    """The model that these tensors belong to; only the number of heads doesn't show in them."""
+    classes, width = state["head.weight"].shape
+    patch = state["patch_embed.proj.weight"].shape[-1]
+    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
+    model = VisionTransformer(img_size=EDGE, patch_size=patch, num_classes=classes, embed_dim=width, depth=depth,
+                              num_heads=heads, mlp_ratio=mlp / width)
+    model.load_state_dict(state)
+    return model

@@ -1,0 +1,213 @@
+"""Trains the default model: seeded, resumable, within a deadline or a number of epochs.
+
+    python train.py --data TARS --preset accelerator --out RUN [--classes tabby "school bus" …]
+    python train.py --data TARS --preset cpu --init F32_MODEL --out RUN --minutes 60
+
+RUN gets log.jsonl and checkpoint.pt; the same command goes on from there. `export.py` makes a model folder of it.
+"""
+
+import argparse
+import json
+import random
+import time
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from timm.loss import SoftTargetCrossEntropy
+from timm.models.vision_transformer import VisionTransformer
+from timm.optim import create_optimizer_v2, muon
+from timm.scheduler import CosineLRScheduler, PolyLRScheduler
+from timm.utils import ModelEmaV3
+
+import data
+import model as models
+from augment import Augment
+from recipe import PRESETS, Recipe
+
+TICKS = 10_000
+"""The scheduler counts these, so that a run may be measured in steps or in minutes."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the packed archives")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument("--init", type=Path, help="model folder to go on from; its labels are the classes")
+    parser.add_argument("--classes", nargs="+", help="labels; without it and --init, all")
+    parser.add_argument("--minutes", type=float, help="ends then, whatever the speed was; without it, after the preset's epochs")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--limit", type=int, help="images a class, to try things out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="on a CPU")
+    parser.add_argument("--every", type=float, default=4, help="minutes between checkpoints")
+    parser.add_argument("--evaluate-every", type=float, default=15, help="minutes; at the end too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    recipe = PRESETS[arguments.preset]
+    Run(arguments, replace(recipe, batch=arguments.batch) if arguments.batch else recipe).train()
+
+
+class Run:
+    """A model in training and everything that a checkpoint has to bring back."""
+
+    def __init__(self, arguments: argparse.Namespace, recipe: Recipe) -> None:
+        self.recipe, self.out, self.seed = recipe, arguments.out, arguments.seed
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        seed_all(self.seed)
+        everything = list(data.class_ids(arguments.data))
+        drops = {"drop_path_rate": recipe.drop_path, "patch_drop_rate": recipe.drop_patches}
+        if arguments.init:
+            self.model, self.labels = models.open_folder(arguments.init, **drops)
+        else:
+            self.labels = arguments.classes or everything
+            self.model = models.create(recipe, len(self.labels), **drops)
+        others = [label for label in everything if label not in self.labels] if recipe.others else []
+        self.others = recipe.others if others else 0.0
+        models.widen_head(self.model, len(others))
+        self.model.to(self.device)
+
+        self.train_set = data.load(arguments.data, "train", self.labels + others, arguments.limit).to(self.device)
+        self.val_set = data.load(arguments.data, "val", self.labels, arguments.limit).to(self.device)
+        self.own = int((self.train_set.targets < len(self.labels)).sum())  # these come first
+        self.augment = Augment(recipe, len(self.labels) + len(others), self.device)
+        self.optimizer = create_optimizer_v2(self.model, opt=recipe.optimizer, lr=recipe.rate, weight_decay=recipe.weight_decay)
+        if self.device.type == "cpu":
+            # timm orthogonalises in bf16, which a CPU without such instructions does ten times slower than f32.
+            muon.zeropower_via_newtonschulz = partial(muon.zeropower_via_newtonschulz, dtype=torch.float32)
+        scheduler = {"cosine": CosineLRScheduler, "linear": PolyLRScheduler}[recipe.schedule]
+        shape = {"power": 1.0} if recipe.schedule == "linear" else {}
+        self.scheduler = scheduler(self.optimizer, TICKS, warmup_t=round(recipe.warmup * TICKS), t_in_epochs=False, **shape)
+        self.average = ModelEmaV3(self.model, decay=recipe.average, use_warmup=True, warmup_power=0.9)
+        self.loss = SoftTargetCrossEntropy()
+
+        self.step = self.seen = self.seen_others = 0
+        self.steps = (arguments.epochs or recipe.epochs) * max(round(self.own / recipe.batch / (1 - self.others)), 1)
+        self.minutes, self.every, self.evaluate_every = arguments.minutes, arguments.every, arguments.evaluate_every
+        self.started = time.time()
+        if (self.out / "checkpoint.pt").exists():
+            self.restore()
+
+    def progress(self) -> float:
+        """0 to 1; by the clock where there is a deadline, so that a run which others slow down still ends well."""
+        if self.minutes:
+            return (time.time() - self.started) / (self.minutes * 60)
+        return self.step / self.steps
+
+    def train(self) -> None:
+        parameters = sum(p.numel() for p in self.model.parameters())
+        self.log(event="start", parameters=parameters, images=len(self.train_set.targets), own=self.own,
+                 labels=len(self.labels), device=str(self.device), recipe=asdict(self.recipe))
+        saved = evaluated = since = time.time()
+        images = 0
+        while (progress := self.progress()) < 1:
+            loss = self.train_step(progress)
+            images += self.recipe.batch
+            if self.step % 25 == 0:
+                self.log(event="step", step=self.step, epoch=round(self.seen / self.own, 2), progress=round(progress, 4),
+                         rate=self.optimizer.param_groups[0]["lr"], loss=round(float(loss), 4),
+                         images_per_second=round(images / (time.time() - since), 1))
+                since, images = time.time(), 0
+            if time.time() - saved > self.every * 60:
+                self.save()
+                saved = time.time()
+            if time.time() - evaluated > self.evaluate_every * 60:
+                self.evaluate()
+                evaluated = since = time.time()
+                images = 0
+        self.save()
+        self.evaluate()
+
+    def train_step(self, progress: float) -> torch.Tensor:
+        settled = progress >= self.recipe.settle
+        self.model.train()
+        if self.recipe.drop_patches:
+            self.model.patch_drop.prob = 0.0 if settled else self.recipe.drop_patches
+        indices = self.draw(0.0 if settled else self.others)
+        pixels, targets = self.augment(self.train_set.images[indices], self.train_set.targets[indices], mix=not settled)
+        self.scheduler.step_update(min(int(progress * TICKS), TICKS - 1))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = self.loss(self.model(pixels), targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self.average.update(self.model, self.step)
+        return loss.detach()
+
+    def draw(self, others: float) -> torch.Tensor:
+        """Which images are next: every own one once an epoch, and so the others."""
+        count = round(self.recipe.batch * others)
+        own = shuffled(self.seen, self.recipe.batch - count, self.own, self.seed)
+        other = shuffled(self.seen_others, count, len(self.train_set.targets) - self.own, self.seed) + self.own
+        self.seen += len(own)
+        self.seen_others += len(other)
+        return torch.cat([own, other])[torch.randperm(len(own) + len(other))].to(self.device)
+
+    @torch.inference_mode()
+    def evaluate(self) -> None:
+        self.average.module.eval()
+        batches = zip(self.val_set.images.split(100), self.val_set.targets.split(100))
+        logits, targets = zip(*((self.average.module(data.normalise(images)), targets) for images, targets in batches))
+        logits, targets = torch.cat(logits)[:, :len(self.labels)].float(), torch.cat(targets)
+        ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
+        self.log(event="eval", step=self.step, minutes=round((time.time() - self.started) / 60, 1),
+                 top1=(ranks < 1).double().mean().item(), top5=(ranks < 5).double().mean().item(),
+                 loss=torch.nn.functional.cross_entropy(logits, targets).item())
+
+    def save(self) -> None:
+        state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
+        state |= {name: getattr(self, name) for name in ("step", "seen", "seen_others", "started", "labels", "recipe")}
+        state["heads"] = self.model.blocks[0].attn.num_heads
+        state["random"] = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        state["cuda"] = torch.cuda.get_rng_state_all() if self.device.type == "cuda" else None
+        torch.save(state, self.out / "checkpoint.new")
+        (self.out / "checkpoint.new").replace(self.out / "checkpoint.pt")  # a run stopped here loses nothing
+
+    def restore(self) -> None:
+        state = torch.load(self.out / "checkpoint.pt", map_location="cpu", weights_only=False)
+        for name in ("model", "average", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        for name in ("step", "seen", "seen_others", "started"):
+            setattr(self, name, state[name])
+        python, numpy, torch_state = state["random"]
+        random.setstate(python), np.random.set_state(numpy), torch.set_rng_state(torch_state)
+        if state["cuda"]:
+            torch.cuda.set_rng_state_all(state["cuda"])
+
+    def log(self, **entry: object) -> None:
+        line = json.dumps(entry)
+        print(line, flush=True)
+        with open(self.out / "log.jsonl", "a") as file:
+            file.write(line + "\n")
+
+
+def seed_all(seed: int) -> None:
+    """timm's Mixup draws from NumPy, its erasing from Python, everything else from torch."""
+    random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+
+
+@lru_cache(maxsize=4)
+def permutation(epoch: int, size: int, seed: int) -> torch.Tensor:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
+
+
+def shuffled(start: int, count: int, size: int, seed: int) -> torch.Tensor:
+    """Places `start..start + count` of an endless row of permutations of `size`: nothing to keep for a resumed run."""
+    parts = [torch.empty(0, dtype=torch.long)]
+    while count:
+        epoch, offset = divmod(start, size)
+        part = permutation(epoch, size, seed)[offset:offset + count]
+        parts.append(part)
+        start, count = start + len(part), count - len(part)
+    return torch.cat(parts)
+
+
+if __name__ == "__main__":
+    main()
