@@ -143,6 +143,33 @@ export function classifyByCli(args) {
 }
 
 /**
+ * Fingerprint of what is laid over the photo, or of other canvases.
+ * @param {import('playwright-core').Page} page
+ */
+export function drawn(page, selector = '#stage .overlay') {
+  return page.evaluate(async (selector) => {
+    const pixels = [...document.querySelectorAll(selector)].map((element) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (element);
+      return canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? new Uint8ClampedArray();
+    });
+    const digest = await crypto.subtle.digest('SHA-256', await new Blob(pixels).arrayBuffer());
+    return new Uint8Array(digest).join();
+  }, selector);
+}
+
+/**
+ * Clicks the middle of a patch of a model with an 8 × 8 grid, on a photo wider than high.
+ * @param {import('playwright-core').Page} page
+ * @param {number} row
+ * @param {number} col
+ */
+export async function clickPatch(page, row, col) {
+  const box = await page.locator('#stage .frame').boundingBox();
+  assert.ok(box);
+  await page.mouse.click(box.x + ((col + 0.5) * box.width) / 8, box.y + ((row + 0.5) * box.height) / 8);
+}
+
+/**
  * A PNG file of RGBA pixels.
  * @param {number} width
  * @param {number} height

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { ROOT, openTab, startBrowser, startServer, trapInTrace } from './harness.mjs';
+import { ROOT, clickPatch, drawn, openTab, startBrowser, startServer, trapInTrace } from './harness.mjs';
 
 const SAMPLE = (/** @type {string} */ name) => join(ROOT, `www/samples/${name}.jpg`);
 const FIXTURE = (/** @type {string} */ name) => ['config.json', 'model.safetensors', 'preprocessor_config.json'].map((file) => join(ROOT, `tests/fixtures/${name}/${file}`));
@@ -49,31 +49,9 @@ async function answered(page, label, before = '') {
 }
 
 const answers = (/** @type {Page} */ page) => page.locator('#answers ol').evaluate((list) => list.textContent ?? '');
-/** Fingerprint of what is laid over the photo. @param {Page} page @param {string} [selector] */
-const drawn = (page, selector = '#stage .overlay') =>
-  page.evaluate(async (selector) => {
-    const pixels = [...document.querySelectorAll(selector)].map((element) => {
-      const canvas = /** @type {HTMLCanvasElement} */ (element);
-      return canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? new Uint8ClampedArray();
-    });
-    const digest = await crypto.subtle.digest('SHA-256', await new Blob(pixels).arrayBuffer());
-    return new Uint8Array(digest).join();
-  }, selector);
 const tile = (/** @type {Page} */ page, /** @type {number} */ layer, /** @type {number | 'mean'} */ head) => page.locator(`.tile[data-layer="${layer}"][data-head="${head}"]`);
 const notice = (/** @type {Page} */ page) => page.locator('#notice p');
 const choose = (/** @type {Page} */ page, /** @type {string | string[] | {name: string, mimeType: string, buffer: Buffer}} */ file) => page.locator('[data-source=file]').setInputFiles(file);
-
-/**
- * Clicks the middle of a patch of a model with an 8 × 8 grid, on a photo wider than high.
- * @param {Page} page
- * @param {number} row
- * @param {number} col
- */
-async function clickPatch(page, row, col) {
-  const box = await page.locator('#stage .frame').boundingBox();
-  assert.ok(box);
-  await page.mouse.click(box.x + ((col + 0.5) * box.width) / 8, box.y + ((row + 0.5) * box.height) / 8);
-}
 
 test('the first sample is classified as soon as the model is there', onPage(async ({ page }) => {
   assert.equal(await page.locator('#answers li').count(), 5);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { parseNpy } from '../node/npy.mjs';
 import { distance, parseTensors } from '../node/safetensors.mjs';
-import { openTab, startBrowser, startServer } from './harness.mjs';
+import { clickPatch, drawn, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -32,16 +32,6 @@ const inView = (id, body, { flags, options } = {}) => async () => {
   await tab.close();
 };
 
-/** Fingerprint of canvases, and whether they show anything. @param {Page} page */
-const drawn = (page, selector = '#stage .overlay') =>
-  page.evaluate(async (selector) => {
-    const pixels = [...document.querySelectorAll(selector)].map((element) => {
-      const canvas = /** @type {HTMLCanvasElement} */ (element);
-      return canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? new Uint8ClampedArray();
-    });
-    const digest = await crypto.subtle.digest('SHA-256', await new Blob(pixels).arrayBuffer());
-    return new Uint8Array(digest).join();
-  }, selector);
 /** What lies over the middle of the photo. @param {Page} page */
 const covered = (page) => page.evaluate(() => {
   const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
@@ -54,13 +44,6 @@ const says = (page, text) => page.waitForFunction((source) => new RegExp(source)
 const pick = (/** @type {Page} */ page, /** @type {string} */ text) => page.locator('.panel:not([hidden]) .segments label').filter({ hasText: text }).click();
 const choose = (/** @type {Page} */ page, /** @type {string} */ name) => page.locator('.panel:not([hidden])').getByLabel(name, { exact: true }).check();
 const slide = (/** @type {Page} */ page, /** @type {string} */ name, /** @type {number} */ value) => page.locator('.panel:not([hidden])').getByLabel(name).fill(String(value));
-
-/** @param {Page} page @param {number} row @param {number} col of 8 × 8 */
-async function clickPatch(page, row, col) {
-  const box = await page.locator('#stage .frame').boundingBox();
-  assert.ok(box);
-  await page.mouse.click(box.x + ((col + 0.5) * box.width) / 8, box.y + ((row + 0.5) * box.height) / 8);
-}
 
 /** Says whether the overlay has changed since it was last asked, and never twice shows the same. @param {Page} page */
 async function watch(page) {

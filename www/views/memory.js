@@ -37,9 +37,4 @@ export function kept(of, key) {
   return memory.get(of)?.get(key);
 }
 
-/** @param {{layers: number}} trace */
-export function layerNames({ layers }) {
-  return Array.from({ length: layers }, (_, layer) => String(layer));
-}
-
 export const NO_CLASSES = 'This model has no classes: it gives features and attention only.';
