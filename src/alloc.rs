@@ -1,6 +1,7 @@
 //! Large buffers, with a typed error in place of an abort.
 
 use crate::error::{Error, Result};
+use ndarray::Array2;
 
 /// As many copies of `value` as the product of `dims`, or an error that names the buffer.
 pub fn filled<T: Clone>(what: &'static str, dims: &[usize], value: T) -> Result<Vec<T>> {
@@ -12,6 +13,12 @@ pub fn filled<T: Clone>(what: &'static str, dims: &[usize], value: T) -> Result<
 /// As many zeros as the product of `dims`.
 pub fn zeros<T: Clone + Default>(what: &'static str, dims: &[usize]) -> Result<Vec<T>> {
     filled(what, dims, T::default())
+}
+
+/// `[rows, columns]` of zeros.
+pub fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
+    let buffer = zeros(what, &[rows, columns])?;
+    Ok(Array2::from_shape_vec((rows, columns), buffer).expect("the buffer has this many elements"))
 }
 
 /// An empty vector with room for the product of `dims`.

@@ -3,7 +3,7 @@
 use super::rollout::{Row, check_discard, discard_smallest};
 use super::rows::{mean, rows};
 use super::shape::{Query, Shape};
-use crate::alloc::zeros;
+use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::dot::dot;
 use crate::model::{GradientSink, Vit};
@@ -68,9 +68,7 @@ struct Relevance {
 impl Relevance {
     fn new(shape: &Shape, query: Query, rollout: Option<f64>) -> Result<Self> {
         let tokens = shape.tokens();
-        let fused = zeros("relevance", &[tokens, tokens])?;
-        let fused = Array2::from_shape_vec((tokens, tokens), fused).expect("the buffer has this size");
-        Ok(Self { row: Row::new(shape, query)?, fused, rollout })
+        Ok(Self { row: Row::new(shape, query)?, fused: matrix("relevance", tokens, tokens)?, rollout })
     }
 }
 

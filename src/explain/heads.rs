@@ -3,6 +3,7 @@
 use super::attention::Attentions;
 use super::rows::{add, mean, rows};
 use super::shape::{Query, Shape, invalid};
+use crate::alloc::matrix;
 use crate::error::{Error, Result};
 use crate::kernels::softmax::scale_in_place;
 use ndarray::{Array2, ArrayView3};
@@ -101,7 +102,7 @@ impl HeadMap {
             Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
             Heads::All(fusion) => (0..shape.heads, fusion),
         };
-        let mut fused = Array2::zeros((queries.len(), shape.tokens()));
+        let mut fused = matrix("attention", queries.len(), shape.tokens())?;
         fusion.fuse(attentions.read(layer, heads, queries), &mut fused);
         let mut map = mean(fused.view()).split_off(shape.prefix.len());
         if let Some(mass) = self.mass {

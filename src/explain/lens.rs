@@ -1,6 +1,7 @@
 //! The logit lens: what the model would answer if it stopped after a layer (nostalgebraist, 2020).
 
 use super::shape::invalid;
+use crate::alloc::matrix;
 use crate::error::Result;
 use crate::model::{Scratch, Vit};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
@@ -8,7 +9,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
 /// Logits `[n, C]` of each of `hidden_states` `[n, T, D]`, read as the last layer's are: by the final norm, pooling and head.
 pub fn logit_lens(vit: &Vit, scratch: &mut Scratch, hidden_states: ArrayView3<f32>) -> Result<Array2<f32>> {
     let classes = check_classes(vit)?;
-    let mut logits = Array2::zeros((hidden_states.dim().0, classes));
+    let mut logits = matrix("logits", hidden_states.dim().0, classes)?;
     for (stream, mut logits) in hidden_states.outer_iter().zip(logits.rows_mut()) {
         logits.assign(&ArrayView1::from(vit.read(stream, scratch)));
     }

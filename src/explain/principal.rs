@@ -2,13 +2,12 @@
 
 use super::eigen::leading_eigenvectors;
 use super::rows::{add, mean, rows};
-use crate::alloc::zeros;
+use crate::alloc::matrix;
 use crate::error::Result;
+use crate::kernels::Target;
 use crate::kernels::dot::dot;
 use crate::kernels::gemm_f32::gemm_f32;
 use crate::kernels::pack::PackedF32;
-use crate::kernels::{Epilogue, Target, store_lanes};
-use crate::simd::F32x4;
 use ndarray::{Array2, ArrayView2};
 
 /// The first principal components of a set of rows.
@@ -35,9 +34,9 @@ impl Principal {
             leading_eigenvectors(&gram(Array2::from_shape_fn((width, n), |(d, row)| x[[row, d]]).view())?, count)
         };
 
-        let mut loadings = zeros("principal components", &[count, width])?;
+        let mut loadings = matrix("principal components", count, width)?;
         for (index, vector) in vectors.iter().enumerate() {
-            let (before, own) = loadings.split_at_mut(index * width);
+            let (before, own) = loadings.as_slice_mut().expect("it is contiguous").split_at_mut(index * width);
             let own = &mut own[..width];
             if wide {
                 rows(x.view()).zip(vector).for_each(|(row, u)| add(own, *u as f32, row));
@@ -51,7 +50,6 @@ impl Principal {
             }
             normalise(own);
         }
-        let loadings = Array2::from_shape_vec((count, width), loadings).expect("the buffer has this size");
         let scores =
             rows(x.view()).flat_map(|row| rows(loadings.view()).map(move |loading| dot(row, loading))).collect();
         let scores = Array2::from_shape_vec((n, count), scores).expect("a score for each");
@@ -70,17 +68,8 @@ fn normalise(direction: &mut [f32]) {
 /// X Xᵀ `[n, n]`.
 fn gram(x: ArrayView2<f32>) -> Result<Array2<f32>> {
     let n = x.nrows();
-    let mut values = zeros("inner products", &[n, n])?;
-    let out = Target { values: &mut values, stride: n, columns: n };
-    gemm_f32::<true>(x, &PackedF32::new(x)?, &mut Store(out));
-    Ok(Array2::from_shape_vec((n, n), values).expect("the buffer has this size"))
-}
-
-struct Store<'a>(Target<'a>);
-
-impl Epilogue<F32x4> for Store<'_> {
-    #[inline(always)]
-    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
-        self.0.rows(first, column, sums, store_lanes);
-    }
+    let mut products = matrix("inner products", n, n)?;
+    let values = products.as_slice_mut().expect("it is contiguous");
+    gemm_f32::<true>(x, &PackedF32::new(x)?, &mut Target { values, stride: n, columns: n });
+    Ok(products)
 }

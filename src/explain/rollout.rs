@@ -5,9 +5,10 @@ use super::attention::Attentions;
 use super::heads::Fusion;
 use super::rows::{add, rows};
 use super::shape::{Query, Shape, invalid};
+use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::dot::sum;
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
 /// R = Â_L ⋯ Â_1 with Â = rownorm(fuse(A) + I).
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ impl Rollout {
         let discard = check_discard(self.discard)?;
         let mut row = Row::new(shape, self.query)?;
         let tokens = shape.tokens();
-        let mut fused = Array2::zeros((tokens, tokens));
+        let mut fused = matrix("a layer's attention", tokens, tokens)?;
         for layer in (0..shape.layers).rev() {
             self.fusion.fuse(attentions.read(layer, 0..shape.heads, 0..tokens), &mut fused);
             discard_smallest(fused.as_slice_mut().expect("it is contiguous"), discard);

@@ -260,7 +260,7 @@ impl<F: Fn(usize) -> f32> Epilogue<F32x4> for StoreScaled<'_, F> {
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
         let Self { out, factor } = self;
         let scaled = sums.enumerate().map(|(r, sums)| sums.map(|sum| sum * F32x4::splat(factor(first + r))));
-        out.rows(first, column, scaled, store_lanes);
+        out.put(first, column, scaled, store_lanes);
     }
 }
 
@@ -280,7 +280,7 @@ impl Epilogue<I32x4> for JoinFractions<'_> {
             let unit = self.inverse_sums[query] * (1.0 / FRACTION_LEVELS);
             let factor = F32x4::splat(if low { unit } else { 128.0 * unit });
             let y = [0, 1].map(|i| sums[i].to_f32() * (factor * scales[i]));
-            self.out.rows(query, column, std::iter::once(y), |target, y| {
+            self.out.put(query, column, std::iter::once(y), |target, y| {
                 let before = load_lanes(target);
                 store_lanes(target, if low { [before[0] + y[0], before[1] + y[1]] } else { y });
             });

@@ -69,25 +69,17 @@ fn tile<const R: usize, const FUSED: bool>(a: ArrayView2<f32>, first: usize, pan
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{TILE_COLUMNS, Target, store_lanes};
+    use crate::kernels::{TILE_COLUMNS, Target};
     use ndarray::{Array2, s};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    struct Keep<'a>(Target<'a>);
-
-    impl Epilogue<F32x4> for Keep<'_> {
-        fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
-            self.0.rows(first, column, sums, store_lanes);
-        }
-    }
 
     fn product<const FUSED: bool>(a: ArrayView2<f32>, w: &Array2<f32>) -> Array2<f32> {
         let (rows, columns) = (a.nrows(), w.nrows());
         let mut c = Array2::zeros((rows, columns));
         let values = c.as_slice_mut().unwrap();
         let packed = PackedF32::new(w.view()).unwrap();
-        gemm_f32::<FUSED>(a, &packed, &mut Keep(Target { values, stride: columns, columns }));
+        gemm_f32::<FUSED>(a, &packed, &mut Target { values, stride: columns, columns });
         c
     }
 

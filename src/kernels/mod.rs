@@ -53,7 +53,7 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// Lets `write` put each of `lanes` into columns `column..column + 8` of a row, from row `first` on; what is past the end is dropped.
     #[inline(always)]
-    pub fn rows(
+    pub fn put(
         &mut self,
         first: usize,
         column: usize,
@@ -75,6 +75,14 @@ impl Target<'_> {
                 row.copy_from_slice(&padded[..inside]);
             }
         }
+    }
+}
+
+/// Sums as they are.
+impl Epilogue<F32x4> for Target<'_> {
+    #[inline(always)]
+    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
+        self.put(first, column, sums, store_lanes);
     }
 }
 

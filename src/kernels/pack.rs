@@ -64,12 +64,6 @@ impl PackedF32 {
         self.panels[first..][..self.k].iter_mut().zip(values).for_each(|(step, value)| step.0[lane] = value);
     }
 
-    /// Row `output` of w.
-    pub fn output(&self, output: usize) -> impl Iterator<Item = f32> {
-        let (first, lane) = (output / TILE_COLUMNS * self.k, output % TILE_COLUMNS);
-        self.panels[first..][..self.k].iter().map(move |step| step.0[lane])
-    }
-
     /// Writes column `input` of w.
     pub fn write_input(&mut self, input: usize, values: &[f32]) {
         assert!(input < self.k && values.len() == self.n);

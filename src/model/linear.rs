@@ -2,6 +2,7 @@
 
 use super::activations::Input;
 use super::config::Precision;
+use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::gelu::Gelu;
 use crate::kernels::gemm_f32::gemm_f32;
@@ -86,19 +87,13 @@ impl Linear {
         self.outputs
     }
 
-    /// Weights `[out, in]` of a layer that has them in 32 bits, as that of the patches has in either precision.
-    pub fn weights(&self) -> Option<Array2<f32>> {
-        match &self.matrix {
-            Matrix::F32(packed) | Matrix::Unfused(packed) => {
-                let mut weights = Array2::zeros((self.outputs, packed.k()));
-                let rows = weights.rows_mut().into_iter().enumerate();
-                rows.for_each(|(output, mut row)| {
-                    row.iter_mut().zip(packed.output(output)).for_each(|(to, w)| *to = w)
-                });
-                Some(weights)
-            }
-            Matrix::Int8(..) => None,
+    /// Weights `[out, in]`; integers as what they stand for.
+    pub fn weights(&self) -> Result<Array2<f32>> {
+        let mut weights = matrix("weights", self.outputs, self.inputs())?;
+        for (output, mut row) in weights.rows_mut().into_iter().enumerate() {
+            self.read_output(output, row.as_slice_mut().expect("rows are contiguous"));
         }
+        Ok(weights)
     }
 
     /// Inputs.
@@ -161,6 +156,6 @@ impl<P: Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])> Epilogue<F32x4> for Biased<'_,
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
         let Self { out, bias, put } = self;
         let bias = load_lanes(&bias[column / TILE_COLUMNS]);
-        out.rows(first, column, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
+        out.put(first, column, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
     }
 }

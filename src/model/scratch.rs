@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::config::{Config, Precision};
-use crate::alloc::zeros;
+use crate::alloc::{matrix, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
 use crate::parallel;
@@ -131,10 +131,4 @@ impl<T> PerThread<T> {
         let own = &self.0[parallel::thread_index() % self.0.len()];
         own.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-/// `[rows, columns]` of zeros.
-pub(super) fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<f32>> {
-    let buffer = zeros(what, &[rows, columns])?;
-    Ok(Array2::from_shape_vec((rows, columns), buffer).expect("the buffer has this many elements"))
 }

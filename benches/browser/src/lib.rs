@@ -100,8 +100,7 @@ impl Epilogue<F32x4> for &mut Keep {
     #[inline(always)]
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
         let Keep { values, columns } = self;
-        let mut out = Target { values, stride: *columns, columns: *columns };
-        out.rows(first, column, sums, store_lanes);
+        Target { values, stride: *columns, columns: *columns }.rows(first, column, sums);
     }
 }
 

@@ -104,7 +104,7 @@ impl Linear {
     }
 
     /// The weights of one output.
-    pub(super) fn read_output(&self, output: usize, target: &mut [f32]) {
+    pub(in crate::model) fn read_output(&self, output: usize, target: &mut [f32]) {
         for (block, target) in target.chunks_mut(TILE_COLUMNS).enumerate() {
             let square = self.square(output / TILE_COLUMNS, block);
             target.iter_mut().zip(square).for_each(|(target, input)| *target = input[output % TILE_COLUMNS]);
