@@ -116,12 +116,19 @@ impl Classifier {
         Ok(true)
     }
 
-    /// The map `[N]` of class `target` by its gradients, which are of the forward pass in this model's precision, in f32.
-    pub fn attribute(&mut self, pixel_values: &[f32], target: usize, method: GradientMethod) -> Result<Vec<f32>> {
-        let target = self.class(target)?;
+    /// A class, the likeliest if none is given, and its map `[N]` by its gradients, which are of the forward pass in this model's precision, in
+    /// f32.
+    pub fn attribute(
+        &mut self,
+        pixel_values: &[f32],
+        target: Option<usize>,
+        method: GradientMethod,
+    ) -> Result<(usize, Vec<f32>)> {
+        self.class(target.unwrap_or(0))?;
         let mut hidden_states = HiddenStates::new(self.config())?;
-        self.watch(pixel_values, &mut hidden_states)?;
-        method.compute(&self.loaded.vit, hidden_states.0.view(), target)
+        let likeliest = likeliest(self.watch(pixel_values, &mut hidden_states)?);
+        let target = target.unwrap_or(likeliest);
+        Ok((target, method.compute(&self.loaded.vit, hidden_states.0.view(), target)?))
     }
 
     /// Logits `[n, C]` of `hidden_states` `[n, T, D]`; see [`explain::logit_lens`].
@@ -154,14 +161,13 @@ impl Classifier {
 
     /// `target`, if the model has it; else the likeliest class for `pixel_values`.
     pub fn target(&mut self, pixel_values: &[f32], target: Option<usize>) -> Result<usize> {
-        let target = match target {
-            Some(target) => target,
+        match target {
+            Some(target) => self.class(target),
             None => {
-                let logits = self.logits(pixel_values)?;
-                (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
+                let likeliest = likeliest(self.logits(pixel_values)?);
+                self.class(likeliest)
             }
-        };
-        self.class(target)
+        }
     }
 
     /// `class`, if the model has it.
@@ -188,4 +194,9 @@ impl Classifier {
         let prediction = |index: usize| Prediction { index, label: labels[index].clone(), score: scores[index] };
         Ok(order.into_iter().take(k).map(prediction).collect())
     }
+}
+
+/// The class of the largest logit, the first of equal ones; 0 where there is none.
+fn likeliest(logits: &[f32]) -> usize {
+    (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
 }

@@ -75,15 +75,15 @@ impl Seen {
             }
             "gradient-rollout" => {
                 let method = GradientMethod::GradientRollout { query: query(), discard: view.get("discard") };
-                self.model.attribute(&self.pixels, view.get("target"), method).unwrap()
+                self.model.attribute(&self.pixels, Some(view.get("target")), method).unwrap().1
             }
             "chefer" => {
                 let method = GradientMethod::Chefer { query: query() };
-                self.model.attribute(&self.pixels, view.get("target"), method).unwrap()
+                self.model.attribute(&self.pixels, Some(view.get("target")), method).unwrap().1
             }
             "grad-cam" => {
                 let method = GradientMethod::GradCam { layer: view.get("layer") };
-                self.model.attribute(&self.pixels, view.get("target"), method).unwrap()
+                self.model.attribute(&self.pixels, Some(view.get("target")), method).unwrap().1
             }
             "logit-lens" => flat(self.model.logit_lens(self.trace.hidden_states.view()).unwrap()),
             "patch-lens" => {
@@ -240,8 +240,8 @@ fn impossible_wishes_are_typed_errors() {
         (rollout.compute(&shape, &mut &trace).unwrap_err().to_string(), &["discard", "below 1"]),
         ("left".parse::<Query>().unwrap_err().to_string(), &["`left`", "ROW,COL"]),
         ("sum".parse::<Heads>().unwrap_err().to_string(), &["`sum`", "mean"]),
-        (model.attribute(&pixels, 5, cam).unwrap_err().to_string(), &["class 5", "has 5"]),
-        (model.attribute(&pixels, 0, cam).unwrap_err().to_string(), &["layer 2"]),
+        (model.attribute(&pixels, Some(5), cam).unwrap_err().to_string(), &["class 5", "has 5"]),
+        (model.attribute(&pixels, Some(0), cam).unwrap_err().to_string(), &["layer 2"]),
         (model.step(&pixels, 0, &mut dropping).unwrap_err().to_string(), &["patch 99"]),
         (model.step(&pixels, 0, &mut nothing).unwrap_err().to_string(), &["at least one"]),
         (model.filters(0).unwrap_err().to_string(), &["0 filters"]),
@@ -255,9 +255,10 @@ fn impossible_wishes_are_typed_errors() {
     let pixels = encoder.expected("pixel_values");
     let (_, trace) = model.trace(&pixels).unwrap();
     let chefer = GradientMethod::Chefer { query: Query::Class };
-    for error in
-        [model.attribute(&pixels, 0, chefer).unwrap_err(), model.logit_lens(trace.hidden_states.view()).unwrap_err()]
-    {
+    for error in [
+        model.attribute(&pixels, Some(0), chefer).unwrap_err(),
+        model.logit_lens(trace.hidden_states.view()).unwrap_err(),
+    ] {
         assert!(error.to_string().contains("no classes"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Explanations that need the model.
 
-use super::views::{answer, check_length};
+use super::views::{Answer, answer, check_length, parse_query};
 use super::{Engine, EngineAttribution, js_error, set};
 use crate::alloc::zeros;
 use crate::error::{Error, Result};
@@ -8,8 +8,6 @@ use crate::explain::{self, Curve, GradientMethod, Occlusion};
 use js_sys::{Float32Array, Object};
 use ndarray::{Array2, Array3};
 use wasm_bindgen::prelude::*;
-
-type Answer = std::result::Result<Float32Array, JsValue>;
 
 #[wasm_bindgen]
 impl Engine {
@@ -54,7 +52,7 @@ impl Engine {
     ) -> std::result::Result<EngineAttribution, JsValue> {
         let attribute = |engine: &mut Self| {
             let layers = engine.classifier.config().layers;
-            let query = query.map_or(Ok(engine.classifier.default_query()), |query| query.parse())?;
+            let query = parse_query(query, engine.classifier.default_query())?;
             let method = match method {
                 "chefer" => GradientMethod::Chefer { query },
                 "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
@@ -64,9 +62,7 @@ impl Engine {
                     return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")));
                 }
             };
-            let pixel_values = copied(pixel_values)?;
-            let target = engine.classifier.target(&pixel_values, target)?;
-            let map = engine.classifier.attribute(&pixel_values, target, method)?;
+            let (target, map) = engine.classifier.attribute(&copied(pixel_values)?, target, method)?;
             let result = Object::new();
             set(&result, "target", &(target as u32).into());
             set(&result, "data", &Float32Array::from(map.as_slice()));

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView3};
 use std::ops::Range;
 use wasm_bindgen::prelude::*;
 
-type Answer = std::result::Result<Float32Array, JsValue>;
+pub(super) type Answer = std::result::Result<Float32Array, JsValue>;
 
 /// What the traces of a model of this shape show.
 #[wasm_bindgen]
@@ -56,7 +56,8 @@ impl Views {
         clip: Option<f32>,
     ) -> Answer {
         self.view(attentions, |shape, attentions| {
-            let map = HeadMap { layer, heads: head.parse()?, query: parse_query(shape, query)?, mass, clip };
+            let map =
+                HeadMap { layer, heads: head.parse()?, query: parse_query(query, shape.default_query())?, mass, clip };
             map.compute(shape, attentions)
         })
     }
@@ -64,7 +65,8 @@ impl Views {
     /// `[rows · cols]`; `fusion`: `mean`, `max` or `min`.
     pub fn rollout(&mut self, attentions: &Float32Array, fusion: &str, discard: f64, query: Option<String>) -> Answer {
         self.view(attentions, |shape, attentions| {
-            let rollout = Rollout { fusion: fusion.parse()?, discard, query: parse_query(shape, query)? };
+            let rollout =
+                Rollout { fusion: fusion.parse()?, discard, query: parse_query(query, shape.default_query())? };
             rollout.compute(shape, attentions)
         })
     }
@@ -92,7 +94,7 @@ impl Views {
     pub fn similarity(&self, hidden_states: &Float32Array, layer: usize, query: Option<String>) -> Answer {
         let similarity = || {
             let tokens = self.tokens(hidden_states, layer)?;
-            explain::similarity(&self.shape, tokens.view(), parse_query(&self.shape, query)?)
+            explain::similarity(&self.shape, tokens.view(), parse_query(query, self.shape.default_query())?)
         };
         answer(similarity())
     }
@@ -144,9 +146,9 @@ impl Attentions for Recorded<'_> {
     }
 }
 
-/// The query's own, or what stands for the image as a whole.
-fn parse_query(shape: &Shape, query: Option<String>) -> Result<Query> {
-    query.map_or_else(|| Ok(shape.default_query()), |query| query.parse())
+/// The query that was asked for, or the usual one.
+pub(super) fn parse_query(query: Option<String>, usual: Query) -> Result<Query> {
+    query.map_or(Ok(usual), |query| query.parse())
 }
 
 pub(super) fn check_length(what: &str, array: &Float32Array, shape: &[usize]) -> Result<()> {

@@ -102,6 +102,8 @@ struct Shown {
     over_patches: bool,
     /// Values of both signs, 0 in the middle.
     signed: bool,
+    /// The class it is of, where it is of one.
+    target: Option<usize>,
 }
 
 /// A class's probability as patches go and come.
@@ -180,19 +182,15 @@ impl View {
             Method::LogitLens => {
                 let (_, trace) = classifier.trace(pixels)?;
                 let map = classifier.logit_lens(trace.hidden_states.view())?.into_dyn();
-                Shown {
-                    map,
-                    text: "logits after each layer, the embeddings first".into(),
-                    over_patches: false,
-                    signed: true,
-                }
+                Shown { signed: true, ..Shown::of_model(map, "logits after each layer, the embeddings first") }
             }
             Method::PatchLens => {
                 let target = self.target(classifier, pixels)?;
                 let (_, trace) = classifier.trace(pixels)?;
                 let logits = classifier.patch_lens(trace.hidden_states.index_axis(Axis(0), layer + 1))?;
                 let text = format!("logit of {} at each patch after layer {layer}", class(classifier, target));
-                Shown { signed: true, ..Shown::of_patches(patches(logits.column(target).to_vec()), text) }
+                let map = patches(logits.column(target).to_vec());
+                Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text) }
             }
             Method::Features => {
                 let (_, trace) = classifier.trace(pixels)?;
@@ -213,7 +211,8 @@ impl View {
                 let mut dropping = Dropping::new(occlusion.seen());
                 make_all(classifier, pixels, target, &mut dropping)?;
                 let text = format!("what the probability of {} falls without each patch", class(classifier, target));
-                Shown { signed: true, ..Shown::of_patches(patches(occlusion.map(dropping.probabilities())), text) }
+                let map = patches(occlusion.map(dropping.probabilities()));
+                Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text) }
             }
             Method::Distance => {
                 let (_, trace) = classifier.trace(pixels)?;
@@ -249,32 +248,41 @@ impl View {
         method: GradientMethod,
         what: &str,
     ) -> Result<Shown> {
-        let target = self.target(classifier, pixels)?;
         let grid = classifier.config().grid();
-        let map = classifier.attribute(pixels, target, method)?;
-        Ok(Shown::of_patches(reshaped(map, &grid), format!("{what} for {}", class(classifier, target))))
+        let (target, map) = classifier.attribute(pixels, self.named_target(classifier)?, method)?;
+        let text = format!("{what} for {}", class(classifier, target));
+        Ok(Shown { target: Some(target), ..Shown::of_patches(reshaped(map, &grid), text) })
     }
 
-    /// The class to explain.
+    /// The class to explain: the named one, or the likeliest.
     fn target(&self, classifier: &mut Classifier, pixels: &[f32]) -> Result<usize> {
-        let Some(target) = &self.target else { return Ok(classifier.target(pixels, None)?) };
+        let named = self.named_target(classifier)?;
+        Ok(classifier.target(pixels, named)?)
+    }
+
+    fn named_target(&self, classifier: &Classifier) -> Result<Option<usize>> {
+        let Some(target) = &self.target else { return Ok(None) };
         if let Ok(index) = target.parse() {
-            return Ok(classifier.class(index)?);
+            return Ok(Some(classifier.class(index)?));
         }
         let labels = &classifier.config().labels;
-        labels.iter().position(|label| label.eq_ignore_ascii_case(target)).with_context(|| {
+        let found = labels.iter().position(|label| label.eq_ignore_ascii_case(target)).with_context(|| {
             format!(
-                "no class is called `{target}`. `vitscope classify` shows labels; a number from 0 to {} will do too",
+                "no class is called `{target}`. `vitscope classify` shows labels; a number below {} will do too",
                 labels.len()
             )
-        })
+        })?;
+        Ok(Some(found))
     }
 
     fn judge(&self, classifier: &mut Classifier, pixels: &[f32], shown: &Shown, steps: usize) -> Result<Judged> {
         if !shown.over_patches || shown.map.ndim() != 2 {
             bail!("only a map with a value a patch can be judged by curves.");
         }
-        let target = self.target(classifier, pixels)?;
+        let target = match shown.target {
+            Some(target) => target,
+            None => self.target(classifier, pixels)?,
+        };
         let map: Vec<f32> = shown.map.iter().copied().collect();
         let mut curve = |curve: Curve| {
             let seen = curve.seen(&map, steps, classifier.config().fewest_patches())?;
@@ -288,11 +296,11 @@ impl View {
 
 impl Shown {
     fn of_patches(map: ArrayD<f32>, text: String) -> Self {
-        Self { map, text, over_patches: true, signed: false }
+        Self { map, text, over_patches: true, signed: false, target: None }
     }
 
     fn of_model(map: ArrayD<f32>, text: &str) -> Self {
-        Self { map, text: text.into(), over_patches: false, signed: false }
+        Self { map, text: text.into(), over_patches: false, signed: false, target: None }
     }
 }
 
