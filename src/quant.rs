@@ -1,4 +1,4 @@
-//! int8 weights: how they are made, what they mean on disk, how far they are from what they replace.
+//! int8 weights, and what they may be made of in 4 bits: how they come about, what they mean on disk, how far they are from what they replace.
 //!
 //! # Scheme
 //!
@@ -12,23 +12,45 @@
 //! scale a token, values in 8 bits with a scale a channel, softmax's numerators in 14 bits. The patch projection, class token, positions, biases,
 //! LayerNorm, softmax, GELU and the residual stream are f32.
 //!
+//! 4-bit weights ([`four_bits`]) are for the file alone: they become int8 weights when a model is loaded, exactly.
+//!
 //! # File
 //!
 //! An ordinary `.safetensors` file with the names of the checkpoint it was made from, so `config.json` stays as it is and any safetensors
 //! reader opens it. A quantised matrix `NAME` is stored as `NAME`: I8 `[out, in]` and `NAME_scale`: F32 `[out]`; every other
 //! tensor is F32. Its `__metadata__` holds `format` = `vitscope-int8/1`: name and version in one entry, since safetensors writes several in
-//! random order and equal models should make equal files.
+//! random order and equal models should make equal files. In 4 bits `NAME` is U8 `[out, in / 2]`, the earlier weight in the lower half of a byte,
+//! beside `NAME_steps`: U8 `[out, ⌈in / 32⌉]` and `NAME_scale`, and `format` is `vitscope-int4/1`.
+
+pub mod four_bits;
 
 use ndarray::{Array1, Array2};
 
 /// Metadata key that names the format of a file.
 pub const FORMAT_KEY: &str = "format";
 
-/// Name and version of the format written and read here.
-pub const FORMAT: &str = "vitscope-int8/1";
+/// Bits of a stored weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bits {
+    /// [`four_bits`]
+    Four,
+    /// [`QuantizedMatrix`]
+    Eight,
+    /// Not quantised.
+    ThirtyTwo,
+}
 
-/// What is appended to the name of an I8 matrix to name its scales.
+/// Name and version of a file whose matrices have at least 8 bits.
+pub const FORMAT_INT8: &str = "vitscope-int8/1";
+
+/// Name and version of a file that has matrices in 4 bits.
+pub const FORMAT_INT4: &str = "vitscope-int4/1";
+
+/// What is appended to the name of a quantised matrix to name its scales.
 pub const SCALE_SUFFIX: &str = "_scale";
+
+/// What is appended to the name of a matrix in 4 bits to name the steps of its groups.
+pub const STEPS_SUFFIX: &str = "_steps";
 
 /// Least signal to quantisation noise of a matrix in 8 bits, in dB. Below it noise is more than 3 % of the weights, which happens where
 /// a few weights dwarf the rest of their row; such a matrix stays in f32.

@@ -286,6 +286,23 @@ fn quantize_makes_a_complete_model_folder() {
     assert!(cosine(&floats(&fs::read(trace).unwrap(), "logits"), &fixture.expected("logits")) > 0.99);
 }
 
+#[test]
+fn four_bits_halve_the_file_and_never_replace_eight() {
+    let (eight, four) = (folder("eight-bits"), folder("four-bits"));
+    succeeds(&["quantize", TINY, "-o", text(&eight)]);
+    // From 8 bits, since that is how the model of the page is stored.
+    let output = succeeds(&["quantize", text(&eight), "--bits", "4", "-o", text(&four)]);
+    assert!(output.contains("dB  classifier.weight [42, 192]") && !output.contains("gets 8 bits"), "{output}");
+    let size = |folder: &Path| fs::metadata(folder.join("model.safetensors")).unwrap().len();
+    assert!(size(&four) < 2_000_000 && size(&eight) > size(&four) * 3 / 2);
+    assert!(succeeds(&["inspect", text(&four)]).contains("U8"));
+    let classified = succeeds(&["classify", text(&four), "www/samples/coffee.jpg", "--top", "1"]);
+    assert!(classified.contains("espresso"), "{classified}");
+
+    fails(&["quantize", TINY, "--bits", "4", "-o", text(&eight)], &["model.safetensors", "Choose another folder"]);
+    succeeds(&["quantize", text(&four), "-o", text(&four)]);
+}
+
 /// The one way the command line could destroy something of value.
 #[test]
 fn quantize_never_overwrites_a_model_it_did_not_make() {

@@ -3,8 +3,11 @@
 mod common;
 
 use common::{FIXTURES, named};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source, Values, quantize, write};
+use vitscope::quant::Bits;
 use vitscope::{Classifier, Error};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -314,7 +317,7 @@ fn preprocessors_that_make_no_sense() {
 #[test]
 fn quantised_files_of_another_version_or_without_scales() {
     let fixture = named(HF);
-    let whole = quantize(fixture.files(), &fixture.weights.to_vec(), &mut |_| ()).unwrap();
+    let whole = quantize(fixture.files(), &fixture.weights.to_vec(), Bits::Eight, &mut |_| ()).unwrap();
     assert!(Classifier::load(fixture.files(), &whole, None).is_ok());
     // The header is text: same-length edits keep it valid.
     let edit = |from: &str, to: &str| {
@@ -327,6 +330,41 @@ fn quantised_files_of_another_version_or_without_scales() {
     refused(Classifier::load(fixture.files(), &newer, None), "invalid-weights", &["vitscope-int8/9"]);
     let scaleless = edit("classifier.weight_scale", "classifier.weight_scala");
     refused(Classifier::load(fixture.files(), &scaleless, None), "missing-tensor", &["classifier.weight_scale"]);
+}
+
+/// What only a file of 4 bits can get wrong. Bytes without steps are somebody else's.
+#[test]
+fn damaged_files_of_four_bits() {
+    const MATRIX: &str = "blocks.1.attn.proj.weight";
+    const STEPS: &str = "blocks.1.attn.proj.weight_steps";
+    const SCALE: &str = "blocks.1.attn.proj.weight_scale";
+    type Stored = (Dtype, Vec<usize>, Vec<u8>);
+
+    let fixture = named(TIMM);
+    let whole = quantize(fixture.files(), &fixture.weights.to_vec(), Bits::Four, &mut |_| ()).unwrap();
+    let load = |change: fn(&mut BTreeMap<String, Stored>)| {
+        let mut tensors: BTreeMap<String, Stored> = SafeTensors::deserialize(&whole)
+            .unwrap()
+            .iter()
+            .map(|(name, view)| (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
+            .collect();
+        change(&mut tensors);
+        let views = tensors
+            .iter()
+            .map(|(name, (dtype, shape, bytes))| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+        Classifier::load(fixture.files(), &safetensors::serialize(views, None).unwrap(), None)
+    };
+    assert!(load(|_| ()).is_ok());
+    let large_step = load(|tensors| tensors.get_mut(STEPS).unwrap().2[1] = 16);
+    refused(large_step, "invalid-weights", &[STEPS, "16"]);
+    let narrow = load(|tensors| {
+        let (_, shape, bytes) = tensors.get_mut(MATRIX).unwrap();
+        shape[1] -= 1;
+        bytes.truncate(shape[0] * shape[1]);
+    });
+    refused(narrow, "tensor-shape", &[MATRIX]);
+    refused(load(|tensors| drop(tensors.remove(STEPS))), "tensor-shape", &[MATRIX]);
+    refused(load(|tensors| drop(tensors.remove(SCALE))), "missing-tensor", &[SCALE]);
 }
 
 /// Dimensions that multiply past what fits, with no data to back them.

@@ -5,6 +5,7 @@ mod common;
 use common::{FIXTURES, Fixture, argmax, cosine, relative_error};
 use vitscope::checkpoint::quantize;
 use vitscope::model::Precision;
+use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -76,11 +77,32 @@ fn int8_files_of_every_family_give_the_same_bits() {
     for fixture in FIXTURES {
         let pixels = fixture.expected("pixel_values");
         let directly = fixture.run(&mut fixture.load(Some("int8")).unwrap(), &pixels);
-        let file = quantize(fixture.files(), &*fixture.source(), &mut |_| ()).unwrap();
+        let file = quantize(fixture.files(), &*fixture.source(), Bits::Eight, &mut |_| ()).unwrap();
         let small = Fixture { weights: file.leak(), shards: &[], ..*fixture };
         let mut model = small.load(None).unwrap();
         assert_eq!(model.precision(), Precision::Int8);
         assert_eq!(small.run(&mut model, &pixels), directly, "{}", fixture.name);
+    }
+}
+
+/// 4 bits are a form of the file: it runs as a file of the same weights in 8 bits does, and near f32 even on random weights.
+#[test]
+fn four_bit_files_of_every_family_run_as_what_they_expand_to() {
+    for fixture in FIXTURES {
+        let pixels = fixture.expected("pixel_values");
+        let mut least = Bits::ThirtyTwo;
+        let file =
+            quantize(fixture.files(), &*fixture.source(), Bits::Four, &mut |tensor| least = least.min(tensor.bits))
+                .unwrap();
+        assert_eq!(least, Bits::Four, "{}", fixture.name);
+        let small = Fixture { weights: file.leak(), shards: &[], ..*fixture };
+        let mut model = small.load(None).unwrap();
+        assert_eq!(model.precision(), Precision::Int8);
+        let cosine = cosine(&small.run(&mut model, &pixels), &fixture.expected(fixture.result()));
+        assert!(cosine > 0.9, "{}: cosine {cosine}", fixture.name);
+        // As stored or in floats, the weights are the same.
+        let unchanged = quantize(fixture.files(), &small.weights.to_vec(), Bits::Eight, &mut |_| ()).unwrap();
+        assert!(unchanged == small.weights, "{}", fixture.name);
     }
 }
 

@@ -35,6 +35,15 @@ def symmetric(x: Tensor, bits: int, axis: int = -1) -> Tensor:
     return (x / scale).round() * scale
 
 
+def in_groups(x: Tensor) -> Tensor:
+    """4 bits as src/quant/four_bits.rs has them: 32 weights share a whole number of steps, of all the one with the least squared error."""
+    scale = (x.abs().amax(-1, keepdim=True) / (7 * 15)).clamp(min=1e-30).unsqueeze(-1)
+    groups = nn.functional.pad(x, (0, -x.shape[-1] % 32)).unflatten(-1, (-1, 32))
+    candidates = torch.stack([(groups / (scale * step)).round().clamp(-8, 7) * scale * step for step in range(1, 16)])
+    best = (candidates - groups).square().sum(-1, keepdim=True).argmin(0, keepdim=True)
+    return candidates.take_along_dim(best, 0)[0].flatten(-2)[..., : x.shape[-1]]
+
+
 def with_offset(x: Tensor, bits: int) -> Tensor:
     """One scale and one offset a row: integers in 0 … 2^bits − 1."""
     low, high = x.aminmax(dim=-1, keepdim=True)
@@ -47,10 +56,10 @@ Rounding = Callable[[Tensor], Tensor]
 
 @dataclass
 class Scheme:
-    """How weights (a row each) and activations (a token each) are rounded."""
+    """How weights (a row an output) and activations (a row a token) are rounded."""
 
     name: str
-    weight_bits: int
+    weights: Rounding
     activations: Rounding
     patches: bool = False
     """Whether the patch projection is rounded too."""
@@ -63,15 +72,15 @@ class Scheme:
 SIGNED_8 = partial(symmetric, bits=8)
 OFFSET_7 = partial(with_offset, bits=7)
 SCHEMES = [
-    Scheme("W8A8 (signed)", 8, SIGNED_8, patches=True),
-    Scheme("W8A7 (unsigned, an offset a token)", 8, OFFSET_7, patches=True),
-    Scheme("W7A8 (signed)", 7, SIGNED_8, patches=True),
-    Scheme("W4A8 (signed)", 4, SIGNED_8, patches=True),
-    Scheme("W8A7, patch projection f32", 8, OFFSET_7),
-    Scheme("W4A8, patch projection f32", 4, SIGNED_8),
-    Scheme("W8A7, patch projection f32, below 30 dB f32", 8, OFFSET_7, exception=True),
-    Scheme("W4A8, patch projection f32, below 30 dB f32", 4, SIGNED_8, exception=True),
-    Scheme("W8A7 with the exceptions, attention in integers: the format", 8, OFFSET_7, exception=True, attention=True),
+    Scheme("W8A8 (signed)", SIGNED_8, SIGNED_8, patches=True),
+    Scheme("W8A7 (unsigned, an offset a token)", SIGNED_8, OFFSET_7, patches=True),
+    Scheme("W7A8 (signed)", partial(symmetric, bits=7), SIGNED_8, patches=True),
+    Scheme("W4A8 (signed)", partial(symmetric, bits=4), SIGNED_8, patches=True),
+    Scheme("W8A7, patch projection f32", SIGNED_8, OFFSET_7),
+    Scheme("W8A7, patch projection f32, below 30 dB f32", SIGNED_8, OFFSET_7, exception=True),
+    Scheme("W8A7 with the exceptions, attention in integers: the format", SIGNED_8, OFFSET_7, exception=True, attention=True),
+    Scheme("W4A7, patch projection f32, attention in integers", partial(symmetric, bits=4), OFFSET_7, attention=True),
+    Scheme("the same, 32 weights a step: the format of `--bits 4`", in_groups, OFFSET_7, attention=True),
 ]
 
 
@@ -81,7 +90,7 @@ class Rounded(nn.Module):
     def __init__(self, layer: nn.Linear | nn.Conv2d, scheme: Scheme) -> None:
         super().__init__()
         self.patch = layer.kernel_size[0] if isinstance(layer, nn.Conv2d) else 0
-        self.weight, self.bias = symmetric(layer.weight.flatten(1), scheme.weight_bits), layer.bias
+        self.weight, self.bias = scheme.weights(layer.weight.flatten(1)), layer.bias
         self.activations = scheme.activations
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,10 +119,10 @@ class RoundedAttention(nn.Module):
         return self.proj(heads.transpose(1, 2).flatten(2))
 
 
-def signal_to_noise(weight: Tensor, bits: int) -> float:
+def signal_to_noise(weight: Tensor, rounding: Rounding) -> float:
     """10 log₁₀(Σ w² / Σ (w − ŵ)²), in dB."""
     weight = weight.flatten(1).double()
-    return 10 * torch.log10(weight.square().sum() / (weight - symmetric(weight, bits)).square().sum()).item()
+    return 10 * torch.log10(weight.square().sum() / (weight - rounding(weight)).square().sum()).item()
 
 
 def matrices(model: VisionTransformer) -> list[tuple[str, nn.Module]]:
@@ -126,7 +135,7 @@ def rounded(folder: Path, scheme: Scheme) -> tuple[VisionTransformer, int]:
     count = 0
     for name, layer in matrices(model):
         exempt = isinstance(layer, nn.Conv2d) and not scheme.patches
-        if exempt or scheme.exception and signal_to_noise(layer.weight, scheme.weight_bits) < MIN_SQNR:
+        if exempt or scheme.exception and signal_to_noise(layer.weight, scheme.weights) < MIN_SQNR:
             continue
         model.set_submodule(name, Rounded(layer, scheme))
         count += 1
@@ -169,9 +178,10 @@ def main() -> None:
     for dtype in ("f32", "int8") if arguments.answers else ():
         print(row(f"**the engine, {dtype}**", "", load_file(arguments.answers)[dtype], reference, targets))
     print("\nsignal to noise of the matrices, in dB: least, median")
-    for bits in (8, 7, 4):
-        values = sorted(signal_to_noise(layer.weight, bits) for _, layer in matrices(models.open_folder(arguments.model)[0]))
-        print(f"{bits} bits: {values[0]:.1f}, {values[len(values) // 2]:.1f}")
+    roundings = [(f"{bits} bits", partial(symmetric, bits=bits)) for bits in (8, 7, 4)]
+    for name, rounding in [*roundings, ("4 bits, 32 weights a step", in_groups)]:
+        values = sorted(signal_to_noise(layer.weight, rounding) for _, layer in matrices(models.open_folder(arguments.model)[0]))
+        print(f"{name}: {values[0]:.1f}, {values[len(values) // 2]:.1f}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
 from data import EDGE
 from recipe import Recipe
@@ -63,15 +63,18 @@ def from_hf(state: dict[str, torch.Tensor], model: VisionTransformer) -> dict[st
     return result
 
 
-def open_folder(folder: Path, **options: object) -> tuple[VisionTransformer, list[str]]:
-    """The f32 model of a folder, and its labels. `options` are timm's, for instance rates of dropping."""
+def open_folder(folder: Path, patch: int | None = None, **options: object) -> tuple[VisionTransformer, list[str]]:
+    """The f32 model of a folder, and its labels; with patches of another size, projection and positions are resampled.
+
+    `options` are timm's, for instance rates of dropping.
+    """
     config = json.loads((folder / "config.json").read_text())
     labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
     model = VisionTransformer(
-        img_size=config["image_size"], patch_size=config["patch_size"], num_classes=len(labels),
+        img_size=config["image_size"], patch_size=patch or config["patch_size"], num_classes=len(labels),
         embed_dim=config["hidden_size"], depth=config["num_hidden_layers"], num_heads=config["num_attention_heads"],
         mlp_ratio=config["intermediate_size"] / config["hidden_size"], **options)
-    model.load_state_dict(from_hf(load_file(folder / "model.safetensors"), model))
+    model.load_state_dict(checkpoint_filter_fn(from_hf(load_file(folder / "model.safetensors"), model), model))
     return model, labels
 
 

@@ -19,6 +19,8 @@ class Recipe:
     """Share of the run."""
     weight_decay: float = 0.05
     batch: int = 1024
+    micro_batch: int = 1024
+    """Images that go through the model at once: on a CPU, as many as its cache likes."""
     epochs: int = 300
     """Where no deadline ends the run."""
     average: float = 0.9998
@@ -35,10 +37,11 @@ class Recipe:
     smoothing: float = 0.1
     drop_path: float = 0.1
     drop_patches: float = 0.0
+    """Until `settle`; then it falls linearly to 0."""
     others: float = 0.5
     """Share of a batch taken from the classes that the model is not for, where there are such: they only train its features."""
     settle: float = 0.95
-    """From this share of the run on it trains as it will be used: every patch, its own classes, nothing mixed."""
+    """From this share of the run on it trains towards how it will be used: its own classes, nothing mixed, ever more patches."""
     group: int = 32
     """Images that share one draw of crop, flip and RandAugment."""
 
@@ -47,7 +50,7 @@ PRESETS = {
     "accelerator": Recipe(),
     # A few epochs from a model that is there: a low rate, mild mixing, and no outputs that have to be learnt first. Muon goes
     # furthest in few steps.
-    "cpu": Recipe(optimizer="muon", schedule="linear", rate=3e-4, warmup=0.03, batch=128, average=0.99, crop=(0.4, 1.0),
-                  rand_augment=0, colour=0.2, erasing=0.0, mixup=0.2, cutmix=1.0, mix=0.4, drop_path=0.05,
-                  drop_patches=0.25, others=0.0, settle=0.6, group=2),
+    "cpu": Recipe(optimizer="muon", schedule="linear", rate=1e-3, warmup=0.03, batch=256, micro_batch=32, average=0.99, crop=(0.4, 1.0),
+                  rand_augment=0, colour=0.3, erasing=0.0, mixup=0.2, cutmix=1.0, mix=0.5, drop_path=0.05,
+                  drop_patches=0.75, others=0.5, settle=0.75, group=2),
 }

@@ -4,23 +4,30 @@
     python train.py --data TARS --preset cpu --init F32_MODEL --out RUN --minutes 60
 
 RUN gets log.jsonl and checkpoint.pt; the same command goes on from there. `export.py` makes a model folder of it.
+On a CPU every core is a process of its own, with its share of each batch: a matrix product of this size gains little from a second thread.
 """
 
 import argparse
 import json
+import os
 import random
+import socket
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from timm.loss import SoftTargetCrossEntropy
 from timm.models.vision_transformer import VisionTransformer
 from timm.optim import create_optimizer_v2, muon
 from timm.scheduler import CosineLRScheduler, PolyLRScheduler
 from timm.utils import ModelEmaV3
+from torch.nn.parallel import DistributedDataParallel
 
 import data
 import model as models
@@ -43,14 +50,31 @@ def main() -> None:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--limit", type=int, help="images a class, to try things out")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="on a CPU")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="on a CPU")
     parser.add_argument("--every", type=float, default=4, help="minutes between checkpoints")
     parser.add_argument("--evaluate-every", type=float, default=15, help="minutes; at the end too")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if torch.cuda.is_available():
+        arguments.processes = 1
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    mp.spawn(work, (arguments,), arguments.processes)
+
+
+def work(rank: int, arguments: argparse.Namespace) -> None:
+    """One process of the run."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=arguments.processes)
     recipe = PRESETS[arguments.preset]
     Run(arguments, replace(recipe, batch=arguments.batch) if arguments.batch else recipe).train()
+    dist.destroy_process_group()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Run:
@@ -58,12 +82,13 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace, recipe: Recipe) -> None:
         self.recipe, self.out, self.seed = recipe, arguments.out, arguments.seed
+        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        seed_all(self.seed)
+        self.seed_all(step=-1)
         everything = list(data.class_ids(arguments.data))
         drops = {"drop_path_rate": recipe.drop_path, "patch_drop_rate": recipe.drop_patches}
         if arguments.init:
-            self.model, self.labels = models.open_folder(arguments.init, **drops)
+            self.model, self.labels = models.open_folder(arguments.init, recipe.patch, **drops)
         else:
             self.labels = arguments.classes or everything
             self.model = models.create(recipe, len(self.labels), **drops)
@@ -85,6 +110,7 @@ class Run:
         self.scheduler = scheduler(self.optimizer, TICKS, warmup_t=round(recipe.warmup * TICKS), t_in_epochs=False, **shape)
         self.average = ModelEmaV3(self.model, decay=recipe.average, use_warmup=True, warmup_power=0.9)
         self.loss = SoftTargetCrossEntropy()
+        self.parallel = DistributedDataParallel(self.model, forward_sync_buffers=False)
 
         self.step = self.seen = self.seen_others = 0
         self.steps = (arguments.epochs or recipe.epochs) * max(round(self.own / recipe.batch / (1 - self.others)), 1)
@@ -95,9 +121,10 @@ class Run:
 
     def progress(self) -> float:
         """0 to 1; by the clock where there is a deadline, so that a run which others slow down still ends well."""
-        if self.minutes:
-            return (time.time() - self.started) / (self.minutes * 60)
-        return self.step / self.steps
+        share = (time.time() - self.started) / (self.minutes * 60) if self.minutes else self.step / self.steps
+        agreed = torch.tensor(share, dtype=torch.float64)
+        dist.broadcast(agreed, src=0)  # clocks differ, and every process has to end with the same step
+        return agreed.item()
 
     def train(self) -> None:
         parameters = sum(p.numel() for p in self.model.parameters())
@@ -126,20 +153,29 @@ class Run:
     def train_step(self, progress: float) -> torch.Tensor:
         settled = progress >= self.recipe.settle
         self.model.train()
+        self.seed_all(self.step)
         if self.recipe.drop_patches:
-            self.model.patch_drop.prob = 0.0 if settled else self.recipe.drop_patches
-        indices = self.draw(0.0 if settled else self.others)
-        pixels, targets = self.augment(self.train_set.images[indices], self.train_set.targets[indices], mix=not settled)
+            self.model.patch_drop.prob = self.recipe.drop_patches * min(1.0, (1 - progress) / (1 - self.recipe.settle))
         self.scheduler.step_update(min(int(progress * TICKS), TICKS - 1))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = self.loss(self.model(pixels), targets)
         self.optimizer.zero_grad()
-        loss.backward()
+        parts = self.draw(0.0 if settled else self.others).tensor_split(self.processes)[self.rank].split(self.recipe.micro_batch)
+        for i, indices in enumerate(parts):
+            pixels, targets = self.augment(self.train_set.images[indices], self.train_set.targets[indices], mix=not settled)
+            last = i + 1 == len(parts)
+            with nullcontext() if last else self.parallel.no_sync():
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                    loss = self.loss(self.parallel(pixels), targets)
+                (loss / len(parts)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         self.average.update(self.model, self.step)
         return loss.detach()
+
+    def seed_all(self, step: int) -> None:
+        """For this step and process, so that nothing random is to be kept; timm's Mixup draws from NumPy, its erasing from Python."""
+        seed = hash((self.seed, step, self.rank)) % 2**32
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
 
     def draw(self, others: float) -> torch.Tensor:
         """Which images are next: every own one once an epoch, and so the others."""
@@ -148,10 +184,13 @@ class Run:
         other = shuffled(self.seen_others, count, len(self.train_set.targets) - self.own, self.seed) + self.own
         self.seen += len(own)
         self.seen_others += len(other)
-        return torch.cat([own, other])[torch.randperm(len(own) + len(other))].to(self.device)
+        mixed = torch.randperm(self.recipe.batch, generator=torch.Generator().manual_seed(self.step))  # alike in every process
+        return torch.cat([own, other])[mixed].to(self.device)
 
     @torch.inference_mode()
     def evaluate(self) -> None:
+        if self.rank:
+            return
         self.average.module.eval()
         batches = zip(self.val_set.images.split(100), self.val_set.targets.split(100))
         logits, targets = zip(*((self.average.module(data.normalise(images)), targets) for images, targets in batches))
@@ -162,11 +201,11 @@ class Run:
                  loss=torch.nn.functional.cross_entropy(logits, targets).item())
 
     def save(self) -> None:
+        if self.rank:
+            return
         state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
         state |= {name: getattr(self, name) for name in ("step", "seen", "seen_others", "started", "labels", "recipe")}
         state["heads"] = self.model.blocks[0].attn.num_heads
-        state["random"] = random.getstate(), np.random.get_state(), torch.get_rng_state()
-        state["cuda"] = torch.cuda.get_rng_state_all() if self.device.type == "cuda" else None
         torch.save(state, self.out / "checkpoint.new")
         (self.out / "checkpoint.new").replace(self.out / "checkpoint.pt")  # a run stopped here loses nothing
 
@@ -176,21 +215,14 @@ class Run:
             getattr(self, name).load_state_dict(state[name])
         for name in ("step", "seen", "seen_others", "started"):
             setattr(self, name, state[name])
-        python, numpy, torch_state = state["random"]
-        random.setstate(python), np.random.set_state(numpy), torch.set_rng_state(torch_state)
-        if state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
 
     def log(self, **entry: object) -> None:
+        if self.rank:
+            return
         line = json.dumps(entry)
         print(line, flush=True)
         with open(self.out / "log.jsonl", "a") as file:
             file.write(line + "\n")
-
-
-def seed_all(seed: int) -> None:
-    """timm's Mixup draws from NumPy, its erasing from Python, everything else from torch."""
-    random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
 
 
 @lru_cache(maxsize=4)

@@ -1,79 +1,139 @@
-//! A checkpoint of any supported family rewritten with 8-bit matrices. See [`crate::quant`] for the format.
+//! A checkpoint of any supported family rewritten with matrices of 8 or 4 bits. See [`crate::quant`] for the format.
 
 use super::json::Json;
-use super::reader::{Role, read_quantized};
-use super::tensors::{Source, Values, write};
+use super::reader::{Role, read_four_bits, read_quantized};
+use super::tensors::{Source, Tensors, Values, write};
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
 use crate::error::Result;
 use crate::model::Precision;
-use crate::quant::{FORMAT, QuantizedMatrix, SCALE_SUFFIX};
+use crate::quant::four_bits::FourBitMatrix;
+use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
 
 /// What became of one tensor.
 pub struct QuantizedTensor<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its shape.
+    /// Its shape in the file it comes from.
     pub shape: &'a [usize],
-    /// Signal to quantisation noise in dB; `None` for tensors that are no matrices, or were in 8 bits before.
+    /// Signal to quantisation noise in dB; `None` where nothing was rounded.
     pub sqnr: Option<f64>,
-    /// Whether it is in 8 bits now. A matrix that would lose accuracy stays in f32 ([`crate::quant::MIN_SQNR`]).
-    pub quantized: bool,
+    /// Bits it has now. A matrix that would lose accuracy has more than were asked for
+    /// ([`crate::quant::MIN_SQNR`], [`crate::quant::four_bits::MIN_SQNR`]).
+    pub bits: Bits,
     /// Tensors done, this one included, and tensors in all.
     pub done: (usize, usize),
 }
 
-/// The bytes of the quantised `model.safetensors`. The model is checked as if it were to be run; tensors it does not use are
-/// left out; matrices that are I8 already stay as they are.
+/// The bytes of the quantised `model.safetensors`, with matrices of `bits` where that costs little. The model is checked as if it were to be run;
+/// tensors it does not use are left out; matrices that have `bits` or fewer already stay as they are.
 pub fn quantize(
     files: ConfigFiles<'_>,
     source: &dyn Source,
+    bits: Bits,
     progress: &mut dyn FnMut(&QuantizedTensor<'_>),
 ) -> Result<Vec<u8>> {
     let config = Json::parse(CONFIG_FILE, files.config)?;
     let (family, tensors) = open(&config, source)?;
     let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, &LoadOptions::default())?;
 
-    let summaries = tensors.summaries();
-    // Scales travel with their matrices.
-    let kept: Vec<_> = summaries
-        .iter()
+    // Scales and steps travel with their matrices.
+    let travels = |name: &str| {
+        let matrix = name.strip_suffix(SCALE_SUFFIX).or(name.strip_suffix(STEPS_SUFFIX));
+        matrix.is_some_and(|matrix| tensors.bits(matrix) < Bits::ThirtyTwo)
+    };
+    let kept: Vec<_> = tensors
+        .summaries()
+        .into_iter()
+        .filter(|tensor| !travels(&tensor.name))
         .filter_map(|tensor| {
-            let name = &tensor.name;
             // What compares images with texts is not used before there are texts.
-            let compares = (*name == LOGIT_SCALE || *name == LOGIT_BIAS).then_some(Role::Other);
-            Some((tensor, reader.role(name).or(compares)?))
+            let compares = (tensor.name == LOGIT_SCALE || tensor.name == LOGIT_BIAS).then_some(Role::Other);
+            let role = reader.role(&tensor.name).or(compares)?;
+            Some((tensor.name, tensor.shape, role))
         })
-        .filter(|(tensor, _)| !tensor.name.strip_suffix(SCALE_SUFFIX).is_some_and(|name| tensors.is_int8(name)))
         .collect();
 
-    let mut written = Vec::new();
-    for (i, (tensor, role)) in kept.iter().enumerate() {
-        let (name, shape) = (&tensor.name, &tensor.shape);
-        let (mut sqnr, mut stored) = (None, false);
-        match role {
-            Role::Other => written.push((name.clone(), shape.clone(), Values::F32(tensors.floats(name, shape)?))),
-            Role::Matrix => {
-                let dims = [shape[0], shape[1]];
-                let quantized = if tensors.is_int8(name) {
-                    Some(read_quantized(&tensors, name, dims)?)
-                } else {
-                    let weights = tensors.floats(name, shape)?;
-                    let (quantized, signal) = QuantizedMatrix::accurate(&weights, dims[1]);
-                    sqnr = Some(signal);
-                    if quantized.is_none() {
-                        written.push((name.clone(), shape.clone(), Values::F32(weights)));
-                    }
-                    quantized
-                };
-                stored = quantized.is_some();
-                if let Some(QuantizedMatrix { values, scales }) = quantized {
-                    written.push((name.clone(), shape.clone(), Values::Int8(values.into_raw_vec_and_offset().0)));
-                    written.push((format!("{name}{SCALE_SUFFIX}"), vec![dims[0]], Values::F32(scales.to_vec())));
-                }
+    let mut written = Written::default();
+    for (i, (name, shape, role)) in kept.iter().enumerate() {
+        let (bits, sqnr) = match role {
+            Role::Other => {
+                written.push(name, shape, Values::F32(tensors.floats(name, shape)?));
+                (Bits::ThirtyTwo, None)
+            }
+            Role::Matrix => written.push_matrix(&tensors, name, [shape[0], shape[1]], bits)?,
+        };
+        progress(&QuantizedTensor { name, shape, sqnr, bits, done: (i + 1, kept.len()) });
+    }
+    write(written.tensors, Some(if written.has_four_bits { FORMAT_INT4 } else { FORMAT_INT8 }))
+}
+
+/// The file so far.
+#[derive(Default)]
+struct Written {
+    tensors: Vec<(String, Vec<usize>, Values)>,
+    has_four_bits: bool,
+}
+
+impl Written {
+    fn push(&mut self, name: &str, shape: &[usize], values: Values) {
+        self.tensors.push((name.into(), shape.into(), values));
+    }
+
+    /// Adds a matrix, in `bits` where that costs little. Gives the bits it has got, and its signal to noise where it was rounded.
+    fn push_matrix(
+        &mut self,
+        tensors: &Tensors,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        bits: Bits,
+    ) -> Result<(Bits, Option<f64>)> {
+        let stored = tensors.bits(name);
+        if stored == Bits::Four {
+            self.push_four_bits(name, read_four_bits(tensors, name, [rows, 2 * columns])?);
+            return Ok((stored, None));
+        }
+        let shape = [rows, columns];
+        let (weights, mut int8) = match stored {
+            Bits::Eight => {
+                let int8 = read_quantized(tensors, name, shape)?;
+                (int8.to_f32(), Some(int8))
+            }
+            _ => (tensors.floats(name, &shape)?, None),
+        };
+        if bits == Bits::Four
+            && let Some((four_bits, sqnr)) = FourBitMatrix::accurate(&weights, columns)
+        {
+            self.push_four_bits(name, four_bits);
+            return Ok((Bits::Four, Some(sqnr)));
+        }
+        let mut sqnr = None;
+        if int8.is_none() {
+            let (rounded, signal) = QuantizedMatrix::accurate(&weights, columns);
+            (int8, sqnr) = (rounded, Some(signal));
+        }
+        match int8 {
+            Some(int8) => {
+                self.push_int8(name, int8);
+                Ok((Bits::Eight, sqnr))
+            }
+            None => {
+                self.push(name, &shape, Values::F32(weights));
+                Ok((Bits::ThirtyTwo, sqnr))
             }
         }
-        progress(&QuantizedTensor { name, shape, sqnr, quantized: stored, done: (i + 1, kept.len()) });
     }
-    write(written, Some(FORMAT))
+
+    fn push_int8(&mut self, name: &str, QuantizedMatrix { values, scales }: QuantizedMatrix) {
+        self.push(name, &[values.nrows(), values.ncols()], Values::Int8(values.into_raw_vec_and_offset().0));
+        self.push(&[name, SCALE_SUFFIX].concat(), &[scales.len()], Values::F32(scales.to_vec()));
+    }
+
+    fn push_four_bits(&mut self, name: &str, FourBitMatrix { nibbles, steps, scales }: FourBitMatrix) {
+        self.has_four_bits = true;
+        let rows = scales.len();
+        self.push(name, &[rows, nibbles.len() / rows], Values::Uint8(nibbles));
+        self.push(&[name, STEPS_SUFFIX].concat(), &[rows, steps.len() / rows], Values::Uint8(steps));
+        self.push(&[name, SCALE_SUFFIX].concat(), &[rows], Values::F32(scales));
+    }
 }

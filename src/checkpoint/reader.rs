@@ -7,7 +7,8 @@ use super::interpolate::{Interpolation, resize};
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
-use crate::quant::{QuantizedMatrix, SCALE_SUFFIX};
+use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
+use crate::quant::{Bits, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array1, Array2, ArrayView2};
 use std::collections::BTreeSet;
 
@@ -270,12 +271,12 @@ impl<'a> Reader<'a> {
     fn stored(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
         let full = self.full(name);
         self.matrices.insert(full.clone());
-        if !self.tensors.is_int8(&full) {
+        if self.tensors.bits(&full) == Bits::ThirtyTwo {
             return Ok(Stored::F32(self.floats(name, &shape)?));
         }
         let quantized = read_quantized(self.tensors, &full, shape)?;
         self.parameters += shape[0] * shape[1];
-        self.used.insert([&full, SCALE_SUFFIX].concat());
+        self.used.extend([SCALE_SUFFIX, STEPS_SUFFIX].map(|suffix| [&full, suffix].concat()));
         self.used.insert(full);
         Ok(Stored::Int8(quantized))
     }
@@ -288,14 +289,34 @@ pub(super) enum Role {
     Other,
 }
 
-/// An I8 matrix with its scales.
+/// A quantised matrix with its scales, in 8 bits however it is stored.
 pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -> Result<QuantizedMatrix> {
+    if tensors.bits(name) == Bits::Four {
+        return Ok(read_four_bits(tensors, name, shape)?.expand(shape[1]));
+    }
     let values = tensors.int8s(name, &shape)?;
     let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
     Ok(QuantizedMatrix {
         values: Array2::from_shape_vec(shape, values).expect("shape was checked"),
         scales: Array1::from_vec(scales),
     })
+}
+
+/// A matrix in 4 bits, as it is stored.
+pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usize; 2]) -> Result<FourBitMatrix> {
+    let nibbles = tensors.uint8s(name, &[rows, inputs / 2])?;
+    if inputs % 2 == 1 {
+        return Err(tensors.invalid(format!("tensor `{name}` has 4 bits a weight, which rows of {inputs} can't have.")));
+    }
+    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &[rows])?;
+    let name = [name, STEPS_SUFFIX].concat();
+    let steps = tensors.uint8s(&name, &[rows, inputs.div_ceil(GROUP)])?;
+    match steps.iter().find(|step| **step > MAX_STEP) {
+        None => Ok(FourBitMatrix { nibbles, steps, scales }),
+        Some(step) => Err(tensors.invalid(format!(
+            "tensor `{name}` contains {step}, more than {MAX_STEP}. Quantise the model again with `vitscope quantize`."
+        ))),
+    }
 }
 
 impl Stored {

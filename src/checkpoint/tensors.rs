@@ -3,7 +3,7 @@
 use crate::alloc;
 use crate::error::{Error, Result};
 use crate::model::Precision;
-use crate::quant;
+use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo, TensorView};
@@ -107,7 +107,10 @@ impl<'a> Tensors<'a> {
 
     /// How the matrices of this file are stored.
     pub fn precision(&self) -> Precision {
-        if self.format() == Some(quant::FORMAT) { Precision::Int8 } else { Precision::F32 }
+        match self.format() {
+            Some(FORMAT_INT8 | FORMAT_INT4) => Precision::Int8,
+            _ => Precision::F32,
+        }
     }
 
     /// Every tensor, in the order of the file.
@@ -143,8 +146,19 @@ impl<'a> Tensors<'a> {
         Ok(&self.metadata.info(name).ok_or_else(missing)?.shape)
     }
 
-    pub(super) fn is_int8(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some_and(|info| info.dtype == Dtype::I8)
+    /// Inputs of a matrix, however it is stored; 0 if it has no second dimension, which reading it finds out.
+    pub(super) fn inputs(&self, name: &str) -> Result<usize> {
+        let columns = self.shape(name)?.get(1).copied().unwrap_or(0);
+        Ok(if self.bits(name) == Bits::Four { columns.saturating_mul(2) } else { columns })
+    }
+
+    /// Bits of a matrix's weights. 4 bits are told by their steps, since others store bytes too.
+    pub(super) fn bits(&self, name: &str) -> Bits {
+        match self.metadata.info(name).map(|info| info.dtype) {
+            Some(Dtype::I8) => Bits::Eight,
+            Some(Dtype::U8) if self.has(&[name, STEPS_SUFFIX].concat()) => Bits::Four,
+            _ => Bits::ThirtyTwo,
+        }
     }
 
     /// A tensor of floats of any width, as `f32`, refused if one is not finite.
@@ -163,7 +177,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// A tensor of 8-bit integers.
+    /// A tensor of signed 8-bit integers.
     pub(super) fn int8s(&self, name: &str, shape: &[usize]) -> Result<Vec<i8>> {
         let info = self.checked(name, shape)?;
         if info.dtype != Dtype::I8 {
@@ -173,6 +187,15 @@ impl<'a> Tensors<'a> {
         let mut values = alloc::zeros("a tensor", &[end - first])?;
         self.source.read(self.start + first, values.as_mut_slice().as_mut_bytes());
         Ok(values)
+    }
+
+    /// A tensor of unsigned 8-bit integers.
+    pub(super) fn uint8s(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>> {
+        let info = self.checked(name, shape)?;
+        if info.dtype != Dtype::U8 {
+            return Err(self.wrong_dtype(name, info, "U8"));
+        }
+        self.bytes(info)
     }
 
     fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
@@ -220,17 +243,18 @@ impl<'a> Tensors<'a> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    fn format(&self) -> Option<&str> {
-        self.note(quant::FORMAT_KEY)
+    /// Name and version of its format, if it says so.
+    pub fn format(&self) -> Option<&str> {
+        self.note(FORMAT_KEY)
     }
 
     /// Refuses a file of ours in another version: its numbers could mean something else. Other programs' formats say nothing here.
     fn check_version(&self) -> Result<()> {
         match self.format().filter(|format| format.starts_with("vitscope")) {
-            None | Some(quant::FORMAT) => Ok(()),
+            None | Some(FORMAT_INT8 | FORMAT_INT4) => Ok(()),
             Some(other) => Err(self.invalid(format!(
-                "its format is `{other}`, where this program reads `{}`. Quantise it again with `vitscope quantize`, or update.",
-                quant::FORMAT
+                "its format is `{other}`, where this program reads `{FORMAT_INT8}` and `{FORMAT_INT4}`. \
+                 Quantise it again with `vitscope quantize`, or update."
             ))),
         }
     }
@@ -252,6 +276,8 @@ pub enum Values {
     F32(Vec<f32>),
     /// Written as I8.
     Int8(Vec<i8>),
+    /// Written as U8.
+    Uint8(Vec<u8>),
 }
 
 /// A safetensors file of `tensors` (name, shape, values), `format` being noted in its metadata.
@@ -261,13 +287,14 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -
         .map(|(name, shape, values)| match values {
             Values::F32(values) => (name, shape, Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()),
             Values::Int8(values) => (name, shape, Dtype::I8, values.into_iter().map(i8::cast_unsigned).collect()),
+            Values::Uint8(values) => (name, shape, Dtype::U8, values),
         })
         .collect();
     let views = stored.iter().map(|(name, shape, dtype, bytes)| {
         TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
-    let metadata = format.map(|format| HashMap::from([(quant::FORMAT_KEY.to_owned(), format.to_owned())]));
+    let metadata = format.map(|format| HashMap::from([(FORMAT_KEY.to_owned(), format.to_owned())]));
     safetensors::serialize(views, metadata).map_err(unwritable)
 }
 

@@ -147,9 +147,10 @@ impl<'a> Architecture<'a> {
         if channels != 3 {
             return Err(self.refuse(&format!("it takes {channels} channels, and only RGB is run")));
         }
-        // (A file may hold fewer dimensions than two: then the sizes found here don't fit, and reading says so.)
-        let dim = |name: &str, i: usize| Ok::<_, crate::Error>(tensors.shape(name)?.get(i).copied().unwrap_or(0));
-        let classes = if tensors.has("head.weight") { dim("head.weight", 0)? } else { 0 };
+        let classes = match tensors.has("head.weight") {
+            true => tensors.shape("head.weight")?.first().copied().unwrap_or(0),
+            false => 0,
+        };
         Ok(Config {
             family,
             image_size: self.image_size()?,
@@ -157,7 +158,7 @@ impl<'a> Architecture<'a> {
             hidden_size,
             layers: (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count(),
             heads: self.arg("num_heads").and_then(as_usize).unwrap_or_else(|| heads(hidden_size)),
-            mlp_size: dim("blocks.0.mlp.fc2.weight", 1)?,
+            mlp_size: tensors.inputs("blocks.0.mlp.fc2.weight")?,
             activation: Activation::Gelu,
             gated: false,
             layer_norm_eps: LAYER_NORM_EPS,

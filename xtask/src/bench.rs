@@ -96,8 +96,8 @@ fn make_model(sh: &Shell, name: &str) -> Result<()> {
         println!("Making the {name} model");
         Ok(cmd!(sh, "{python} {script} {name} {folder}").quiet().run()?)
     })?;
-    let inputs =
-        ["src/quant.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"].map(|path| root().join(path));
+    let inputs = ["src/quant.rs", "src/quant/four_bits.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"]
+        .map(|path| root().join(path));
     once(sh, &folder.join("quantised"), &inputs.each_ref().map(PathBuf::as_path), || {
         let cargo = toolchain::current_cargo();
         let (from, to) = (folder.join("f32"), folder.join("int8"));

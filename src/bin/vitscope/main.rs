@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vitscope::Classifier;
 use vitscope::model::Precision;
+use vitscope::quant::Bits;
 
 /// Vision Transformers: what they answer, and what their heads attend to.
 ///
@@ -39,10 +40,13 @@ enum Command {
         /// Model folder
         model: PathBuf,
     },
-    /// Rewrite a model with 8-bit weights
+    /// Rewrite a model with 8-bit or 4-bit weights
     Quantize {
         /// Model folder
         model: PathBuf,
+        /// Bits of a weight; 4 halve the file and change more answers
+        #[arg(long, value_parser = bits, default_value = "8")]
+        bits: Bits,
         /// Folder of the quantised model, made if missing
         #[arg(short, long)]
         output: PathBuf,
@@ -123,6 +127,15 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     }
 }
 
+/// `8` or `4`.
+fn bits(text: &str) -> Result<Bits, String> {
+    match text {
+        "8" => Ok(Bits::Eight),
+        "4" => Ok(Bits::Four),
+        _ => Err("weights can have 8 or 4 bits".into()),
+    }
+}
+
 #[derive(clap::Args)]
 struct Format {
     #[command(flatten)]
@@ -150,7 +163,7 @@ impl From<Dtype> for Precision {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Inspect { model } => inspect::run(&model),
-        Command::Quantize { model, output } => quantize::run(&model, &output),
+        Command::Quantize { model, bits, output } => quantize::run(&model, bits, &output),
         Command::Classify { model, images, top, format } => {
             format.choice.load(&model).and_then(|model| classify::run(model, &images, top, format.json))
         }

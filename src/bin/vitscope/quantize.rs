@@ -7,24 +7,27 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::fs;
 use std::path::Path;
 use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, TEXT_FILE, Tensors, WEIGHTS_FILE};
-use vitscope::model::Precision;
-use vitscope::quant::MIN_SQNR;
+use vitscope::quant::{Bits, FORMAT_INT4, FORMAT_INT8, MIN_SQNR, four_bits};
 
-pub fn run(model: &Path, output: &Path) -> Result<()> {
+pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
     let folder = ModelFolder::read(model)?;
     let target = output.join(WEIGHTS_FILE);
-    if target.exists() && !is_quantized(&target) {
-        bail!("{} is not a quantised model and would be overwritten. Choose another folder.", target.display());
+    if target.exists() && !replaceable(&target, bits) {
+        bail!("{} could not be made again and would be overwritten. Choose another folder.", target.display());
     }
 
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
     let mut lines = Vec::new();
-    let weights = checkpoint::quantize(folder.files(), &*folder.weights, &mut |tensor| {
+    let weights = checkpoint::quantize(folder.files(), &*folder.weights, bits, &mut |tensor| {
         bar.set_length(tensor.done.1 as u64);
         bar.set_position(tensor.done.0 as u64);
         bar.set_message(tensor.name.to_owned());
         if let Some(sqnr) = tensor.sqnr {
-            let kept = if tensor.quantized { "" } else { "  stays F32" };
+            let kept = match tensor.bits {
+                stored if stored == bits => "",
+                Bits::ThirtyTwo => "  stays F32",
+                _ => "  gets 8 bits",
+            };
             lines.push(format!("{sqnr:6.1} dB  {} {:?}{kept}", tensor.name, tensor.shape));
         }
     })
@@ -42,7 +45,10 @@ pub fn run(model: &Path, output: &Path) -> Result<()> {
     write_whole(&target, &weights)?;
 
     if !lines.is_empty() {
-        print(format_args!("signal to quantisation noise (below {MIN_SQNR} dB a matrix stays in F32):"))?;
+        print(format_args!(
+            "signal to quantisation noise (below {} dB a matrix in 4 bits gets 8, below {MIN_SQNR} dB one in 8 stays in F32):",
+            four_bits::MIN_SQNR
+        ))?;
     }
     for line in lines {
         print(format_args!("{line}"))?;
@@ -51,8 +57,12 @@ pub fn run(model: &Path, output: &Path) -> Result<()> {
     print(format_args!("{}: {} → {}", target.display(), size(folder.weights.len()), size(weights.len())))
 }
 
-/// Whether overwriting this file loses nothing that `quantize` can't make again.
-fn is_quantized(path: &Path) -> bool {
+/// Whether overwriting this file with matrices of `bits` loses nothing that `quantize` can't make again.
+fn replaceable(path: &Path, bits: Bits) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
-    Tensors::open(WEIGHTS_FILE, &bytes).is_ok_and(|tensors| tensors.precision() == Precision::Int8)
+    Tensors::open(WEIGHTS_FILE, &bytes).is_ok_and(|tensors| match tensors.format() {
+        Some(FORMAT_INT8) => bits == Bits::Eight,
+        Some(FORMAT_INT4) => true,
+        _ => false,
+    })
 }
