@@ -57,7 +57,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn inspect_tells_what_a_model_is() {
     let output = succeeds(&["inspect", TINY]);
-    for part in ["ViT (Hugging Face)", "64 × 64", "layers      6", "heads       6 of 32", "2,727,402", "I8", "F32"] {
+    for part in ["ViT (Hugging Face)", "64 × 64", "layers      6", "heads       6 of 32", "2,736,618", "I8", "F32"] {
         assert!(output.contains(part), "{output}");
     }
 }
@@ -149,11 +149,11 @@ fn explain_writes_every_form() {
     assert_eq!(floats(&explain("named.safetensors", &named), "map"), map);
 
     let npy = explain("map.npy", &["--method", "chefer"]);
-    assert!(npy.starts_with(b"\x93NUMPY") && String::from_utf8_lossy(&npy[..128]).contains("(8, 8)"));
+    assert!(npy.starts_with(b"\x93NUMPY") && String::from_utf8_lossy(&npy[..128]).contains("(16, 16)"));
     let values: Vec<u8> = map.iter().flat_map(|value| value.to_le_bytes()).collect();
     assert!(npy.ends_with(&values));
     let json: Value = serde_json::from_slice(&explain("map.json", &["--method", "chefer"])).unwrap();
-    assert_eq!(json["shape"], serde_json::json!([8, 8]));
+    assert_eq!(json["shape"], serde_json::json!([16, 16]));
     assert_eq!(json["data"][9].as_f64().unwrap() as f32, map[9]);
     assert!(json["text"].as_str().unwrap().contains("espresso"));
 
@@ -183,7 +183,7 @@ fn explain_refuses_with_a_remedy() {
     explain(&["--method", "head", "--layer", "6"], &["layer 6", "has 6"]);
     explain(&["--method", "head", "--head", "sum"], &["`sum`", "mean"]);
     explain(&["--method", "rollout", "--head", "3"], &["`3`", "mean"]);
-    explain(&["--method", "similarity", "--query", "8,0"], &["patch 8,0", "7,7"]);
+    explain(&["--method", "similarity", "--query", "16,0"], &["patch 16,0", "15,15"]);
     explain(&["--method", "logit-lens"], &["no picture", ".npy"]);
     explain(&["--method", "features", "--curves", "4"], &["a value a patch"]);
     explain(&["--method", "head", "--opacity", "2"], &["opacity", "0 and 1"]);
@@ -205,7 +205,7 @@ fn images_of_another_size() {
     assert_eq!(succeeds(&["classify", TINY, CHELSEA, "--size", "96"]).lines().count(), 6);
     let refused = vitscope(&["classify", TINY, CHELSEA, "--size", "big"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("224x448"));
-    fails(&["classify", TINY, CHELSEA, "--size", "4"], &["smaller than a patch"]);
+    fails(&["classify", TINY, CHELSEA, "--size", "3"], &["smaller than a patch"]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_thousand_classes_without_names_are_imagenets() {
 fn trace_of_an_image_states_its_shapes() {
     let path = folder("trace-image").join("trace.safetensors");
     let output = succeeds(&["trace", TINY, CHELSEA, "-o", text(&path), "--dtype", "f32"]);
-    for part in ["pixel_values [3, 64, 64]", "logits [42]", "attentions [6, 6, 65, 65]", "hidden_states [7, 65, 192]"] {
+    for part in ["pixel_values [3, 64, 64]", "logits [42]", "attentions [6, 6, 257, 257]", "hidden_states [7, 257, 192]"] {
         assert!(output.contains(part), "{output}");
     }
 }

@@ -47,7 +47,9 @@ fn int8_agrees_with_the_f32_model_it_was_made_from() {
     for (i, (ours, expected)) in answers.iter().enumerate() {
         let cosine = cosine(ours, expected);
         assert!(cosine >= 0.999, "image {i}: cosine {cosine}");
-        assert_eq!(argmax(ours), argmax(expected), "image {i}");
+        // What is as good as even in f32 may fall either way.
+        let lost = expected[argmax(expected)] - expected[argmax(ours)];
+        assert!(lost <= 0.02, "image {i}: another answer, {lost} below in f32");
     }
 }
 
@@ -69,9 +71,9 @@ fn every_backend_gives_the_same_bits() {
             bits.to_le_bytes().iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
         })
     };
-    assert_eq!(digest(&mut load(None)), 9_351_752_289_487_977_059, "int8");
+    assert_eq!(digest(&mut load(None)), 10_207_644_125_270_226_771, "int8");
     // There, engines may fuse the multiply-adds of products in f32.
     if vitscope::simd::BACKEND != "relaxed" {
-        assert_eq!(digest(&mut load(Some(Precision::F32))), 15_826_701_014_473_643_639, "f32");
+        assert_eq!(digest(&mut load(Some(Precision::F32))), 6_746_583_225_150_327_014, "f32");
     }
 }

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import socket
 import time
 from contextlib import nullcontext
@@ -63,6 +64,8 @@ def main() -> None:
 
 def work(rank: int, arguments: argparse.Namespace) -> None:
     """One process of the run."""
+    # torch has SIGINT sent to a process whose parent dies, which a shell in the background makes it ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=arguments.processes)

@@ -14,13 +14,17 @@ test('int8 maps of the default model rank the patches as f32 maps do, over a hun
   const pictures = [...samples()].flatMap((picture) => [picture, ...corners(picture)]);
   assert.ok(pictures.length >= 100);
   /** @type {{[view: string]: number[]}} */
-  const correlations = {};
+  const likeness = {};
   for (const picture of pictures) {
     const target = f32.classify(picture, { topK: 1 }).top[0].index;
     const [exact, ours] = [f32, int8].map((engine) => maps(engine, picture, target));
-    for (const view of Object.keys(exact)) (correlations[view] ??= []).push(spearman(exact[view], ours[view]));
+    for (const view of Object.keys(exact)) {
+      // Grad-CAM is exactly zero on most patches, on all but one or two of some pictures: there is little to rank.
+      const alike = view === 'grad-cam' ? cosine : spearman;
+      (likeness[view] ??= []).push(alike(exact[view], ours[view]));
+    }
   }
-  const means = Object.fromEntries(Object.entries(correlations).map(([view, values]) => [view, values.reduce((a, b) => a + b) / values.length]));
+  const means = Object.fromEntries(Object.entries(likeness).map(([view, values]) => [view, values.reduce((a, b) => a + b) / values.length]));
   assert.ok(Object.values(means).every((mean) => mean >= LEAST), JSON.stringify(means));
 });
 
@@ -66,18 +70,25 @@ function maps(engine, picture, target) {
 }
 
 /**
- * Correlation of ranks, equal values sharing the mean of theirs; 1 for two maps that show nothing.
+ * Correlation of ranks, equal values sharing the mean of theirs.
  * @param {Float32Array} a
  * @param {Float32Array} b
  */
 function spearman(a, b) {
-  const [x, y] = [a, b].map((values) => {
-    const ranks = Array.from(values, (value) => values.filter((other) => other < value).length + (values.filter((other) => other === value).length - 1) / 2);
-    const mean = (values.length - 1) / 2;
-    return ranks.map((rank) => rank - mean);
+  const ranks = (/** @type {Float32Array} */ values) => Array.from(values, (value) => {
+    const rank = values.filter((other) => other < value).length + (values.filter((other) => other === value).length - 1) / 2;
+    return rank - (values.length - 1) / 2;
   });
-  /** @param {number[]} p @param {number[]} q */
-  const dot = (p, q) => p.reduce((sum, value, i) => sum + value * q[i], 0);
-  const lengths = dot(x, x) * dot(y, y);
-  return lengths ? dot(x, y) / Math.sqrt(lengths) : Number(dot(x, x) === dot(y, y));
+  return cosine(ranks(a), ranks(b));
+}
+
+/**
+ * Cosine similarity; 1 for two maps that show nothing.
+ * @param {ArrayLike<number>} a
+ * @param {ArrayLike<number>} b
+ */
+function cosine(a, b) {
+  const dot = (/** @type {ArrayLike<number>} */ x, /** @type {ArrayLike<number>} */ y) => Array.from(x).reduce((sum, value, i) => sum + value * y[i], 0);
+  const lengths = dot(a, a) * dot(b, b);
+  return lengths ? dot(a, b) / Math.sqrt(lengths) : Number(dot(a, a) === dot(b, b));
 }

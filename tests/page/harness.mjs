@@ -157,8 +157,11 @@ export function drawn(page, selector = '#stage .overlay') {
   }, selector);
 }
 
+/** Rows and columns of the default model's patches. */
+export const GRID = 16;
+
 /**
- * Clicks the middle of a patch of a model with an 8 × 8 grid, on a photo wider than high.
+ * Clicks the middle of a patch of the default model, on a photo wider than high.
  * @param {import('playwright-core').Page} page
  * @param {number} row
  * @param {number} col
@@ -166,7 +169,7 @@ export function drawn(page, selector = '#stage .overlay') {
 export async function clickPatch(page, row, col) {
   const box = await page.locator('#stage .frame').boundingBox();
   assert.ok(box);
-  await page.mouse.click(box.x + ((col + 0.5) * box.width) / 8, box.y + ((row + 0.5) * box.height) / 8);
+  await page.mouse.click(box.x + ((col + 0.5) * box.width) / GRID, box.y + ((row + 0.5) * box.height) / GRID);
 }
 
 /**

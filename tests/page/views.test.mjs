@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { parseNpy } from '../node/npy.mjs';
 import { distance, parseTensors } from '../node/safetensors.mjs';
-import { clickPatch, drawn, openTab, startBrowser, startServer } from './harness.mjs';
+import { GRID, clickPatch, drawn, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -137,8 +137,9 @@ test('the whole trace is exported', inView('heads', async (page) => {
   const { name, bytes } = await download(page, 'Whole trace');
   assert.match(name, /\.safetensors$/);
   const { attentions, hidden_states, logits } = parseTensors(bytes);
-  assert.deepEqual([attentions.shape, hidden_states.shape, logits.shape.length], [[6, 6, 65, 65], [7, 65, 192], 1]);
-  const sum = attentions.data.subarray(0, 65).reduce((a, b) => a + b);
+  const tokens = 1 + GRID * GRID;
+  assert.deepEqual([attentions.shape, hidden_states.shape, logits.shape.length], [[6, 6, tokens, tokens], [7, tokens, 192], 1]);
+  const sum = attentions.data.subarray(0, tokens).reduce((a, b) => a + b);
   assert.ok(Math.abs(sum - 1) < 1e-4);
 }));
 
