@@ -258,7 +258,9 @@ fn a_thousand_classes_without_names_are_imagenets() {
 fn trace_of_an_image_states_its_shapes() {
     let path = folder("trace-image").join("trace.safetensors");
     let output = succeeds(&["trace", TINY, CHELSEA, "-o", text(&path), "--dtype", "f32"]);
-    for part in ["pixel_values [3, 64, 64]", "logits [42]", "attentions [6, 6, 257, 257]", "hidden_states [7, 257, 192]"] {
+    for part in
+        ["pixel_values [3, 64, 64]", "logits [42]", "attentions [6, 6, 257, 257]", "hidden_states [7, 257, 192]"]
+    {
         assert!(output.contains(part), "{output}");
     }
 }
