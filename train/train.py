@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import socket
 import time
 from contextlib import nullcontext
@@ -64,8 +63,6 @@ def main() -> None:
 
 def work(rank: int, arguments: argparse.Namespace) -> None:
     """One process of the run."""
-    # torch has SIGINT sent to a process whose parent dies, which a shell in the background makes it ignore.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=arguments.processes)
@@ -85,7 +82,7 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace, recipe: Recipe) -> None:
         self.recipe, self.out, self.seed = recipe, arguments.out, arguments.seed
-        self.rank, self.processes = dist.get_rank(), dist.get_world_size()
+        self.rank, self.processes, self.parent = dist.get_rank(), dist.get_world_size(), os.getppid()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.seed_all(step=-1)
         everything = list(data.class_ids(arguments.data))
@@ -124,6 +121,8 @@ class Run:
 
     def progress(self) -> float:
         """0 to 1; by the clock where there is a deadline, so that a run which others slow down still ends well."""
+        if os.getppid() != self.parent:
+            raise SystemExit("the program that started this process is gone")  # or it would write into the next one's checkpoint
         share = (time.time() - self.started) / (self.minutes * 60) if self.minutes else self.step / self.steps
         agreed = torch.tensor(share, dtype=torch.float64)
         dist.broadcast(agreed, src=0)  # clocks differ, and every process has to end with the same step
