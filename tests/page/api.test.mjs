@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
-import { ROOT, classifyByCli, fromDisk, openApi, otherSite, png, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
+import { GRID, ROOT, classifyByCli, fromDisk, openApi, otherSite, png, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 /** @type {import('playwright-core').Browser} */
@@ -377,7 +377,7 @@ test("a trace's views are the synchronous engine's, whatever the page's instance
       const numbers = (/** @type {any} */ value) => JSON.stringify(value, (_, part) => (ArrayBuffer.isView(part) ? [.../** @type {any} */ (part)] : part));
       return [...pairs.filter(([, x, y]) => numbers(x) !== numbers(y)).map(([name]) => name), closed, a.rollout().rows, vit.backend.threads];
     }, { model: MODEL, threads });
-    assert.deepEqual(differences, ['closed', 8, threads]);
+    assert.deepEqual(differences, ['closed', GRID, threads]);
   }
   assert.deepEqual(warnings, []);
   // The page's instance is of the module that was there already.
@@ -412,7 +412,8 @@ test('what takes many passes reports them, and can be stopped', onApiPage(async 
     vit.close();
     return { seen, target: whole.target, label: top[0].label, stopped, before, passes, text: whole.text, crop: whole.crop };
   }, MODEL);
-  assert.deepEqual(result.seen, Array.from({ length: 65 }, (_, i) => ({ done: i + 1, total: 65 })));
+  const total = 1 + GRID * GRID;
+  assert.deepEqual(result.seen, Array.from({ length: total }, (_, i) => ({ done: i + 1, total })));
   assert.ok(result.passes < 20, `${result.passes} of 122 passes ran`);
   assert.equal(result.target.label, 'espresso');
   assert.match(result.text, /espresso/);
