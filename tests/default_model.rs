@@ -4,6 +4,7 @@ mod common;
 
 use common::{argmax, cosine, floats};
 use safetensors::SafeTensors;
+use std::sync::LazyLock;
 use vitscope::Classifier;
 use vitscope::checkpoint::ConfigFiles;
 use vitscope::model::Precision;
@@ -22,7 +23,12 @@ fn load(precision: Option<Precision>) -> Classifier {
 }
 
 /// Our logits and the f32 model's (by transformers) for every image of the fixture.
-fn answers(model: &mut Classifier) -> Vec<(Vec<f32>, Vec<f32>)> {
+type Answers = Vec<(Vec<f32>, Vec<f32>)>;
+
+static INT8: LazyLock<Answers> = LazyLock::new(|| answers(&mut load(None)));
+static F32: LazyLock<Answers> = LazyLock::new(|| answers(&mut load(Some(Precision::F32))));
+
+fn answers(model: &mut Classifier) -> Answers {
     let file = SafeTensors::deserialize(EXPECTED).unwrap();
     let images = file.tensor("images").unwrap();
     let logits = floats(EXPECTED, "logits");
@@ -40,11 +46,9 @@ fn answers(model: &mut Classifier) -> Vec<(Vec<f32>, Vec<f32>)> {
 
 #[test]
 fn int8_agrees_with_the_f32_model_it_was_made_from() {
-    let mut model = load(None);
-    assert_eq!(model.precision(), Precision::Int8);
-    let answers = answers(&mut model);
-    assert!(answers.len() >= 24);
-    for (i, (ours, expected)) in answers.iter().enumerate() {
+    assert_eq!(load(None).precision(), Precision::Int8);
+    assert!(INT8.len() >= 24);
+    for (i, (ours, expected)) in INT8.iter().enumerate() {
         let cosine = cosine(ours, expected);
         assert!(cosine >= 0.999, "image {i}: cosine {cosine}");
         // What is as good as even in f32 may fall either way.
@@ -56,7 +60,7 @@ fn int8_agrees_with_the_f32_model_it_was_made_from() {
 /// The int8 file run in f32 isolates the weights' rounding from that of the activations.
 #[test]
 fn its_weights_restored_to_f32_agree_too() {
-    for (i, (ours, expected)) in answers(&mut load(Some(Precision::F32))).iter().enumerate() {
+    for (i, (ours, expected)) in F32.iter().enumerate() {
         assert!(cosine(ours, expected) >= 0.999, "image {i}");
     }
 }
@@ -64,16 +68,16 @@ fn its_weights_restored_to_f32_agree_too() {
 /// Every backend computes the same bits, from pixels to logits: the numbers below were written by the native build.
 #[test]
 fn every_backend_gives_the_same_bits() {
-    let digest = |model: &mut Classifier| {
-        let bits = answers(model).into_iter().flat_map(|(ours, _)| ours).map(f32::to_bits);
+    let digest = |answers: &Answers| {
+        let bits = answers.iter().flat_map(|(ours, _)| ours).map(|logit| logit.to_bits());
         // FNV-1a.
         bits.fold(0xcbf2_9ce4_8422_2325u64, |hash, bits| {
             bits.to_le_bytes().iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
         })
     };
-    assert_eq!(digest(&mut load(None)), 10_207_644_125_270_226_771, "int8");
+    assert_eq!(digest(&INT8), 10_207_644_125_270_226_771, "int8");
     // There, engines may fuse the multiply-adds of products in f32.
     if vitscope::simd::BACKEND != "relaxed" {
-        assert_eq!(digest(&mut load(Some(Precision::F32))), 6_746_583_225_150_327_014, "f32");
+        assert_eq!(digest(&F32), 6_746_583_225_150_327_014, "f32");
     }
 }
