@@ -88,40 +88,45 @@ impl Written {
         [rows, columns]: [usize; 2],
         bits: Bits,
     ) -> Result<(Bits, Option<f64>)> {
-        let stored = tensors.bits(name);
-        if stored == Bits::Four {
-            self.push_four_bits(name, read_four_bits(tensors, name, [rows, 2 * columns])?);
-            return Ok((stored, None));
-        }
         let shape = [rows, columns];
-        let (weights, mut int8) = match stored {
+        match tensors.bits(name) {
+            Bits::Four => {
+                self.push_four_bits(name, read_four_bits(tensors, name, [rows, 2 * columns])?);
+                Ok((Bits::Four, None))
+            }
             Bits::Eight => {
                 let int8 = read_quantized(tensors, name, shape)?;
-                (int8.to_f32(), Some(int8))
-            }
-            _ => (tensors.floats(name, &shape)?, None),
-        };
-        if bits == Bits::Four
-            && let Some((four_bits, sqnr)) = FourBitMatrix::accurate(&weights, columns)
-        {
-            self.push_four_bits(name, four_bits);
-            return Ok((Bits::Four, Some(sqnr)));
-        }
-        let mut sqnr = None;
-        if int8.is_none() {
-            let (rounded, signal) = QuantizedMatrix::accurate(&weights, columns);
-            (int8, sqnr) = (rounded, Some(signal));
-        }
-        match int8 {
-            Some(int8) => {
+                if bits == Bits::Four
+                    && let Some(sqnr) = self.try_four_bits(name, &int8.to_f32(), columns)
+                {
+                    return Ok((Bits::Four, Some(sqnr)));
+                }
                 self.push_int8(name, int8);
-                Ok((Bits::Eight, sqnr))
+                Ok((Bits::Eight, None))
             }
-            None => {
-                self.push(name, &shape, Values::F32(weights));
-                Ok((Bits::ThirtyTwo, sqnr))
+            Bits::ThirtyTwo => {
+                let weights = tensors.floats(name, &shape)?;
+                if bits == Bits::Four
+                    && let Some(sqnr) = self.try_four_bits(name, &weights, columns)
+                {
+                    return Ok((Bits::Four, Some(sqnr)));
+                }
+                let (int8, sqnr) = QuantizedMatrix::accurate(&weights, columns);
+                let Some(int8) = int8 else {
+                    self.push(name, &shape, Values::F32(weights));
+                    return Ok((Bits::ThirtyTwo, Some(sqnr)));
+                };
+                self.push_int8(name, int8);
+                Ok((Bits::Eight, Some(sqnr)))
             }
         }
+    }
+
+    /// Adds a matrix in 4 bits if that costs little, and gives its signal to noise.
+    fn try_four_bits(&mut self, name: &str, weights: &[f32], inputs: usize) -> Option<f64> {
+        let (matrix, sqnr) = FourBitMatrix::accurate(weights, inputs)?;
+        self.push_four_bits(name, matrix);
+        Some(sqnr)
     }
 
     fn push_int8(&mut self, name: &str, QuantizedMatrix { values, scales }: QuantizedMatrix) {
