@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    # model, where it is new
+    # model
     patch: int = 4
+    """A model that is there is resampled to it; the other sizes are of a new one."""
     width: int = 256
     layers: int = 9
     heads: int = 4
@@ -48,8 +49,8 @@ class Recipe:
 
 PRESETS = {
     "accelerator": Recipe(),
-    # A few epochs from a model that is there: a low rate, mild mixing, and no outputs that have to be learnt first. Muon goes
-    # furthest in few steps.
+    # A few epochs from a model that is there: mild mixing, and few of its patches for most of the time, since they are what a step
+    # costs. Muon goes furthest in few steps.
     "cpu": Recipe(optimizer="muon", schedule="linear", rate=1e-3, warmup=0.03, batch=256, micro_batch=32, average=0.99, crop=(0.4, 1.0),
                   rand_augment=0, colour=0.3, erasing=0.0, mixup=0.2, cutmix=1.0, mix=0.5, drop_path=0.05,
                   drop_patches=0.75, others=0.5, settle=0.75, group=2),

@@ -179,10 +179,7 @@ impl<'a> Tensors<'a> {
 
     /// A tensor of signed 8-bit integers.
     pub(super) fn int8s(&self, name: &str, shape: &[usize]) -> Result<Vec<i8>> {
-        let info = self.checked(name, shape)?;
-        if info.dtype != Dtype::I8 {
-            return Err(self.wrong_dtype(name, info, "I8"));
-        }
+        let info = self.stored_as(Dtype::I8, "I8", name, shape)?;
         let (first, end) = info.data_offsets;
         let mut values = alloc::zeros("a tensor", &[end - first])?;
         self.source.read(self.start + first, values.as_mut_slice().as_mut_bytes());
@@ -191,11 +188,12 @@ impl<'a> Tensors<'a> {
 
     /// A tensor of unsigned 8-bit integers.
     pub(super) fn uint8s(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>> {
+        self.bytes(self.stored_as(Dtype::U8, "U8", name, shape)?)
+    }
+
+    fn stored_as(&self, dtype: Dtype, expected: &'static str, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
         let info = self.checked(name, shape)?;
-        if info.dtype != Dtype::U8 {
-            return Err(self.wrong_dtype(name, info, "U8"));
-        }
-        self.bytes(info)
+        if info.dtype == dtype { Ok(info) } else { Err(self.wrong_dtype(name, info, expected)) }
     }
 
     fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
