@@ -30,11 +30,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=False)
-    average = {name.removeprefix("module."): tensor for name, tensor in state["average"].items()}
-    model = models.from_state(average, state["heads"])
-    models.narrow_head(model, len(state["labels"]))
-    write(model.eval(), state["labels"], arguments.out)
+    model, labels = models.open_checkpoint(arguments.checkpoint)
+    models.resize_head(model, len(labels))
+    write(model.eval(), labels, arguments.out)
 
 
 def write(model: VisionTransformer, labels: list[str], folder: Path) -> None:

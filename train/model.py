@@ -84,33 +84,28 @@ def create(recipe: Recipe, classes: int, **options: object) -> VisionTransformer
         num_heads=recipe.heads, **options)
 
 
-def widen_head(model: VisionTransformer, more: int) -> None:
-    """Outputs for further classes, behind those that are there."""
-    if more:
-        old, wide = model.head, torch.nn.Linear(model.head.in_features, model.head.out_features + more)
-        with torch.no_grad():
-            torch.nn.init.normal_(wide.weight, std=0.02)
-            # Unknown classes start out unlikely, or their noise would drown what the model knows.
-            wide.bias.fill_(old.bias.min().item() - 2.0)
-            wide.weight[:old.out_features] = old.weight
-            wide.bias[:old.out_features] = old.bias
-        model.head = wide
+def resize_head(model: VisionTransformer, classes: int) -> None:
+    """Leaves the last outputs away, or adds some behind those that are there."""
+    old, new = model.head, torch.nn.Linear(model.head.in_features, classes)
+    kept = min(classes, old.out_features)
+    with torch.no_grad():
+        torch.nn.init.normal_(new.weight, std=0.02)
+        # Unknown classes start out unlikely, or their noise would drown what the model knows.
+        new.bias.fill_(old.bias.min().item() - 2.0)
+        new.weight[:kept] = old.weight[:kept]
+        new.bias[:kept] = old.bias[:kept]
+    model.head = new
 
 
-def narrow_head(model: VisionTransformer, classes: int) -> None:
-    """Leaves the outputs of further classes away."""
-    narrow = torch.nn.Linear(model.head.in_features, classes)
-    narrow.load_state_dict({name: tensor[:classes] for name, tensor in model.head.state_dict().items()})
-    model.head = narrow
-
-
-def from_state(state: dict[str, torch.Tensor], heads: int) -> VisionTransformer:
-    """The model that these tensors belong to; only the number of heads doesn't show in them."""
+def open_checkpoint(file: Path, **options: object) -> tuple[VisionTransformer, list[str]]:
+    """The average of a run of `train.py`, and its labels; outputs for further classes come behind those of the labels."""
+    run = torch.load(file, map_location="cpu", weights_only=False)
+    state = {name.removeprefix("module."): tensor for name, tensor in run["average"].items()}
     classes, width = state["head.weight"].shape
-    patch = state["patch_embed.proj.weight"].shape[-1]
-    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
-    mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
-    model = VisionTransformer(img_size=EDGE, patch_size=patch, num_classes=classes, embed_dim=width, depth=depth,
-                              num_heads=heads, mlp_ratio=mlp / width)
+    model = VisionTransformer(
+        img_size=EDGE, patch_size=state["patch_embed.proj.weight"].shape[-1], num_classes=classes, embed_dim=width,
+        depth=1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks.")),
+        num_heads=run["heads"],  # the only size that the tensors don't show
+        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width, **options)
     model.load_state_dict(state)
-    return model
+    return model, run["labels"]

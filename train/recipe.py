@@ -38,11 +38,13 @@ class Recipe:
     smoothing: float = 0.1
     drop_path: float = 0.1
     drop_patches: float = 0.0
-    """Until `settle`; then it falls linearly to 0."""
+    """Share of the patches that a step leaves out."""
+    drop_until: float = 0.0
+    """From this share of the run on it falls linearly to 0."""
     others: float = 0.5
     """Share of a batch taken from the classes that the model is not for, where there are such: they only train its features."""
     settle: float = 0.95
-    """From this share of the run on it trains towards how it will be used: its own classes, nothing mixed, ever more patches."""
+    """From this share of the run on it trains towards how it will be used: its own classes, nothing mixed."""
     group: int = 32
     """Images that share one draw of crop, flip and RandAugment."""
 
@@ -53,5 +55,5 @@ PRESETS = {
     # costs. Muon goes furthest in few steps.
     "cpu": Recipe(optimizer="muon", schedule="linear", rate=1e-3, warmup=0.03, batch=256, micro_batch=32, average=0.99, crop=(0.4, 1.0),
                   rand_augment=0, colour=0.3, erasing=0.0, mixup=0.2, cutmix=1.0, mix=0.5, drop_path=0.05,
-                  drop_patches=0.75, others=0.5, settle=0.75, group=2),
+                  drop_patches=0.75, drop_until=0.65, others=0.4, settle=0.9, group=2),
 }

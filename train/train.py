@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the packed archives")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--init", type=Path, help="model folder to go on from; its labels are the classes")
+    parser.add_argument("--init", type=Path, help="model folder, or checkpoint.pt of another run, to go on from; its labels are the classes")
     parser.add_argument("--classes", nargs="+", help="labels; without it and --init, all")
     parser.add_argument("--minutes", type=float, help="ends then, whatever the speed was; without it, after the preset's epochs")
     parser.add_argument("--epochs", type=int)
@@ -87,14 +87,16 @@ class Run:
         self.seed_all(step=-1)
         everything = list(data.class_ids(arguments.data))
         drops = {"drop_path_rate": recipe.drop_path, "patch_drop_rate": recipe.drop_patches}
-        if arguments.init:
+        if arguments.init and arguments.init.is_file():
+            self.model, self.labels = models.open_checkpoint(arguments.init, **drops)
+        elif arguments.init:
             self.model, self.labels = models.open_folder(arguments.init, recipe.patch, **drops)
         else:
             self.labels = arguments.classes or everything
             self.model = models.create(recipe, len(self.labels), **drops)
         others = [label for label in everything if label not in self.labels] if recipe.others else []
         self.others = recipe.others if others else 0.0
-        models.widen_head(self.model, len(others))
+        models.resize_head(self.model, len(self.labels) + len(others))
         self.model.to(self.device)
 
         self.train_set = data.load(arguments.data, "train", self.labels + others, arguments.limit).to(self.device)
@@ -157,7 +159,7 @@ class Run:
         self.model.train()
         self.seed_all(self.step)
         if self.recipe.drop_patches:
-            self.model.patch_drop.prob = self.recipe.drop_patches * min(1.0, (1 - progress) / (1 - self.recipe.settle))
+            self.model.patch_drop.prob = self.recipe.drop_patches * min(1.0, (1 - progress) / (1 - self.recipe.drop_until))
         self.scheduler.step_update(min(int(progress * TICKS), TICKS - 1))
         self.optimizer.zero_grad()
         parts = self.draw(0.0 if settled else self.others).tensor_split(self.processes)[self.rank].split(self.recipe.micro_batch)
@@ -194,7 +196,7 @@ class Run:
         if self.rank:
             return
         self.average.module.eval()
-        batches = zip(self.val_set.images.split(100), self.val_set.targets.split(100))
+        batches = zip(self.val_set.images.split(25), self.val_set.targets.split(25))
         logits, targets = zip(*((self.average.module(data.normalise(images)), targets) for images, targets in batches))
         logits, targets = torch.cat(logits)[:, :len(self.labels)].float(), torch.cat(targets)
         ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
