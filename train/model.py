@@ -63,8 +63,14 @@ def from_hf(state: dict[str, torch.Tensor], model: VisionTransformer) -> dict[st
     return result
 
 
+def open_weights(file: Path) -> dict[str, torch.Tensor]:
+    """The floats of a file; those of `vitscope quantize`, 8 bits, are its integers times the scales of their rows."""
+    state = load_file(file)
+    return {name: tensor * state[f"{name}_scale"][:, None] if tensor.dtype == torch.int8 else tensor for name, tensor in state.items()}
+
+
 def open_folder(folder: Path, patch: int | None = None, **options: object) -> tuple[VisionTransformer, list[str]]:
-    """The f32 model of a folder, and its labels; with patches of another size, projection and positions are resampled.
+    """The model of a folder, and its labels; with patches of another size, projection and positions are resampled.
 
     `options` are timm's, for instance rates of dropping.
     """
@@ -74,7 +80,7 @@ def open_folder(folder: Path, patch: int | None = None, **options: object) -> tu
         img_size=config["image_size"], patch_size=patch or config["patch_size"], num_classes=len(labels),
         embed_dim=config["hidden_size"], depth=config["num_hidden_layers"], num_heads=config["num_attention_heads"],
         mlp_ratio=config["intermediate_size"] / config["hidden_size"], **options)
-    model.load_state_dict(checkpoint_filter_fn(from_hf(load_file(folder / "model.safetensors"), model), model))
+    model.load_state_dict(checkpoint_filter_fn(from_hf(open_weights(folder / "model.safetensors"), model), model))
     return model, labels
 
 
