@@ -1,7 +1,7 @@
 """Trains the default model: seeded, resumable, within a deadline or a number of epochs.
 
     python train.py --data TARS --preset accelerator --out RUN [--classes tabby "school bus" …]
-    python train.py --data TARS --preset cpu --init F32_MODEL --out RUN --minutes 60
+    python train.py --data TARS --preset cpu --init MODEL --minutes 80 --out RUN
 
 RUN gets log.jsonl and checkpoint.pt; the same command goes on from there. `export.py` makes a model folder of it.
 On a CPU every core is a process of its own, with its share of each batch: a matrix product of this size gains little from a second thread.
