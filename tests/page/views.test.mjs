@@ -331,7 +331,7 @@ test('with the webcam running, views follow live', inView('rollout', async (page
 }, { flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] }));
 
 for (const id of ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'features', 'similarity', 'model']) {
-  test(`a phone: nothing of ${id} sticks out`, inView(id, async (page) => {
+  test(`a phone: nothing of ${id} sticks out, and the map's title is whole`, inView(id, async (page) => {
     await page.waitForTimeout(200);
     const { content, sticking } = await page.evaluate(() => ({
       content: document.documentElement.scrollWidth,
@@ -339,5 +339,7 @@ for (const id of ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'feat
     }));
     assert.equal(content, 375);
     assert.deepEqual(sticking, []);
+    const title = await page.locator('figcaption .title').evaluate((element) => ({ hidden: element.scrollHeight - element.clientHeight, beside: element.scrollWidth - element.clientWidth }));
+    assert.deepEqual(title, { hidden: 0, beside: 0 });
   }, { options: { viewport: { width: 375, height: 812 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 } }));
 }
