@@ -1,5 +1,6 @@
 //! Encoder blocks, whatever their tensors are called: every family names the same parts.
 
+use super::equalise::equalise;
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add};
 use crate::error::Result;
@@ -44,6 +45,9 @@ pub(super) fn read_blocks(config: &Config, reader: &mut Reader, scope: &str, nam
 
 fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {
     let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
+    if reader.equalises {
+        equalise(config, reader, names)?;
+    }
     // y · γ is a layer with γ in its rows.
     let mut scales = [None, None];
     for (scale, name) in scales.iter_mut().zip(names.scales.iter().flatten()) {

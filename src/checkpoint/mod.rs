@@ -3,6 +3,7 @@
 //! A family is one file with a `Family` in it and one line in `FAMILIES`. This folder is the only importer of `safetensors`.
 
 mod blocks;
+mod equalise;
 mod heads;
 mod hf;
 mod hf_beit;
@@ -133,7 +134,9 @@ pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<
     let config = Json::parse(CONFIG_FILE, files.config)?;
     let (family, tensors) = open(&config, source)?;
     let precision = options.precision.unwrap_or_else(|| tensors.precision());
-    let (vit, preprocess, reader) = read(family, &config, files.preprocessor, &tensors, precision, &options)?;
+    let equalises = precision == Precision::Int8;
+    let (vit, preprocess, reader) =
+        read(family, &config, files.preprocessor, &tensors, precision, equalises, &options)?;
     Ok(Loaded { vit, preprocess, precision, parameters: reader.parameters() })
 }
 
@@ -144,6 +147,7 @@ fn read<'t>(
     preprocessor: Option<&str>,
     tensors: &'t Tensors<'t>,
     precision: Precision,
+    equalises: bool,
     options: &LoadOptions<'_>,
 ) -> Result<(Vit, Preprocess, Reader<'t>)> {
     let mut config = (family.config)(config_json, tensors)?;
@@ -157,7 +161,7 @@ fn read<'t>(
     config.validate()?;
     let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
 
-    let mut reader = Reader::new(tensors, precision, native_grid);
+    let mut reader = Reader::new(tensors, precision, equalises, native_grid);
     let mut weights = (family.weights)(&config, &mut reader)?;
     if let Some(text) = &text {
         weights.heads.push(text.head(&reader)?);

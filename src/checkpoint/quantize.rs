@@ -1,7 +1,7 @@
 //! A checkpoint of any supported family rewritten with matrices of 8 or 4 bits. See [`crate::quant`] for the format.
 
 use super::json::Json;
-use super::reader::{Role, read_four_bits, read_quantized};
+use super::reader::{Reader, Role, read_four_bits, read_quantized};
 use super::tensors::{Source, Tensors, Values, write};
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
@@ -35,7 +35,8 @@ pub fn quantize(
 ) -> Result<Vec<u8>> {
     let config = Json::parse(CONFIG_FILE, files.config)?;
     let (family, tensors) = open(&config, source)?;
-    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, &LoadOptions::default())?;
+    let options = LoadOptions::default();
+    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, true, &options)?;
 
     // Scales and steps travel with their matrices.
     let travels = |name: &str| {
@@ -58,10 +59,10 @@ pub fn quantize(
     for (i, (name, shape, role)) in kept.iter().enumerate() {
         let (bits, sqnr) = match role {
             Role::Other => {
-                written.push(name, shape, Values::F32(tensors.floats(name, shape)?));
+                written.push(name, shape, Values::F32(reader.values(name, shape)?));
                 (Bits::ThirtyTwo, None)
             }
-            Role::Matrix => written.push_matrix(&tensors, name, [shape[0], shape[1]], bits)?,
+            Role::Matrix => written.push_matrix(&tensors, &reader, name, [shape[0], shape[1]], bits)?,
         };
         progress(&QuantizedTensor { name, shape, sqnr, bits, done: (i + 1, kept.len()) });
     }
@@ -84,6 +85,7 @@ impl Written {
     fn push_matrix(
         &mut self,
         tensors: &Tensors,
+        reader: &Reader,
         name: &str,
         [rows, columns]: [usize; 2],
         bits: Bits,
@@ -105,7 +107,7 @@ impl Written {
                 Ok((Bits::Eight, None))
             }
             Bits::ThirtyTwo => {
-                let weights = tensors.floats(name, &shape)?;
+                let weights = reader.values(name, &shape)?;
                 if bits == Bits::Four
                     && let Some(sqnr) = self.try_four_bits(name, &weights, columns)
                 {

@@ -10,7 +10,7 @@ use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
 use crate::quant::{Bits, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array1, Array2, ArrayView2};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
 pub(super) struct Reader<'a> {
@@ -23,7 +23,18 @@ pub(super) struct Reader<'a> {
     used: BTreeSet<String>,
     /// Matrices that may be held in 8 bits.
     matrices: BTreeSet<String>,
+    /// Whether blocks are equalised, see [`super::equalise`].
+    pub equalises: bool,
+    /// What tensors are read with.
+    factors: BTreeMap<String, Factors>,
     parameters: usize,
+}
+
+/// Factors of a matrix's rows, or of a vector's entries, and of a matrix's columns; none where empty.
+#[derive(Default)]
+struct Factors {
+    rows: Vec<f32>,
+    columns: Vec<f32>,
 }
 
 /// Whether a linear layer has a bias.
@@ -51,9 +62,19 @@ pub(super) struct Positions {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(tensors: &'a Tensors<'a>, precision: Precision, native_grid: [usize; 2]) -> Self {
-        let (used, matrices) = (BTreeSet::new(), BTreeSet::new());
-        Self { tensors, precision, native_grid, scope: String::new(), used, matrices, parameters: 0 }
+    pub fn new(tensors: &'a Tensors<'a>, precision: Precision, equalises: bool, native_grid: [usize; 2]) -> Self {
+        let (used, matrices, factors) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self {
+            tensors,
+            precision,
+            native_grid,
+            scope: String::new(),
+            used,
+            matrices,
+            equalises,
+            factors,
+            parameters: 0,
+        }
     }
 
     /// What `read` reads where all names begin with `scope`.
@@ -80,11 +101,45 @@ impl<'a> Reader<'a> {
 
     /// A tensor of floats of exactly this shape, flattened.
     pub fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let name = self.full(name);
-        let values = self.tensors.floats(&name, shape)?;
-        self.used.insert(name);
+        let values = self.values(name, shape)?;
+        self.used.insert(self.full(name));
         self.parameters += values.len();
         Ok(values)
+    }
+
+    /// The same without counting it as used.
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let name = self.full(name);
+        let mut values = self.tensors.floats(&name, shape)?;
+        let Some(Factors { rows, columns }) = self.factors.get(&name) else { return Ok(values) };
+        if !rows.is_empty() {
+            let length = values.len() / rows.len();
+            values
+                .chunks_exact_mut(length)
+                .zip(rows)
+                .for_each(|(row, factor)| row.iter_mut().for_each(|w| *w *= factor));
+        }
+        if !columns.is_empty() {
+            values.chunks_exact_mut(columns.len()).for_each(|row| scale_by(row, columns));
+        }
+        Ok(values)
+    }
+
+    /// Whether a matrix is stored in floats.
+    pub fn is_f32(&self, name: &str) -> bool {
+        self.tensors.bits(&self.full(name)) == Bits::ThirtyTwo
+    }
+
+    /// From now on the last of the `count` rows of a matrix, or entries of a vector, are read divided by `factors`.
+    pub fn divide_last_rows(&mut self, name: &str, count: usize, factors: &[f32]) {
+        let rows = &mut self.factors.entry(self.full(name)).or_default().rows;
+        *rows = vec![1.0; count];
+        rows[count - factors.len()..].iter_mut().zip(factors).for_each(|(row, factor)| *row = 1.0 / factor);
+    }
+
+    /// From now on the columns of a matrix are read multiplied by `factors`.
+    pub fn multiply_columns(&mut self, name: &str, factors: &[f32]) {
+        self.factors.entry(self.full(name)).or_default().columns = factors.to_vec();
     }
 
     /// Learned positions, `batch` being the dimensions before tokens and width: of `prefix` tokens and of the patches, resampled where
