@@ -12,6 +12,8 @@
 //! scale a token, values in 8 bits with a scale a channel, softmax's numerators in 14 bits. The patch projection, class token, positions, biases,
 //! LayerNorm, softmax, GELU and the residual stream are f32.
 //!
+//! Before that the channels of each block are made equally loud, which changes LayerNorms, biases and matrices, but not their function.
+//!
 //! 4-bit weights ([`four_bits`]) are for the file alone: they become int8 weights when a model is loaded, exactly.
 //!
 //! # File
