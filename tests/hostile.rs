@@ -17,7 +17,7 @@ const HF: &str = "hf_vit";
 const TIMM: &str = "timm_vit";
 
 fn load(config: &str, weights: &[u8]) -> Result<Classifier, Error> {
-    Classifier::load(ConfigFiles { config, preprocessor: None }, &weights.to_vec(), None)
+    Classifier::load(ConfigFiles { config, preprocessor: None, processor: None }, &weights.to_vec(), None)
 }
 
 /// The error of loading, which must have this code and mention all of `parts`.
@@ -308,7 +308,7 @@ fn preprocessors_that_make_no_sense() {
         (r#"{"size": 24, "resample": 5}"#, "resample"),
         (r#"{"size": 18446744073709551615}"#, "resize"),
     ] {
-        let files = ConfigFiles { config: fixture.config, preprocessor: Some(text) };
+        let files = ConfigFiles { config: fixture.config, preprocessor: Some(text), processor: None };
         let result = Classifier::load(files, &fixture.weights.to_vec(), None);
         refused(result, "invalid-preprocessor", &["preprocessor_config.json", part]);
     }
@@ -426,7 +426,7 @@ fn fuzzed_files_never_panic() {
             damage(&mut config, end, &mut rng);
         }
         let config = String::from_utf8_lossy(&config);
-        let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor };
+        let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor, processor: None };
         let text_embeddings = text.as_ref().map(|text| text as &dyn Source);
         let image_size = if rng.bool() { Some([rng.usize(..40), rng.usize(..40)]) } else { None };
         let options = LoadOptions { image_size, text_embeddings, ..LoadOptions::default() };

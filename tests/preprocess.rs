@@ -137,7 +137,7 @@ fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classif
     });
     let weights = write(tensors.collect(), None).unwrap();
     let preprocessor = (!pipeline.starts_with("timm")).then_some(json);
-    Classifier::load(ConfigFiles { config: &config, preprocessor }, &weights, None).unwrap()
+    Classifier::load(ConfigFiles { config: &config, preprocessor, processor: None }, &weights, None).unwrap()
 }
 
 #[test]

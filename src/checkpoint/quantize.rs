@@ -35,7 +35,7 @@ pub fn quantize(
 ) -> Result<Vec<u8>> {
     let config = Json::parse(CONFIG_FILE, files.config)?;
     let (family, tensors) = open(&config, source)?;
-    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, &LoadOptions::default())?;
+    let (.., reader) = read(family, &config, &files, &tensors, Precision::F32, &LoadOptions::default())?;
 
     // Scales and steps travel with their matrices.
     let travels = |name: &str| {
