@@ -218,7 +218,13 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
         false => json.optional_bool(key).map(|stated| stated.unwrap_or(usual)),
     };
 
-    let mut resize = if on("do_resize", true)? { size(json, processor, &on)? } else { Resize::None };
+    let mut resize = Resize::None;
+    let mut filter = Filter::ALL[processor.resample];
+    if on("do_resize", true)? {
+        resize = size(json, processor, &on)?;
+        let numbered = |value: &Value| Filter::ALL.get(as_usize(value)?).copied();
+        filter = value(json, "resample", "0 to 5, the number of one of Pillow's filters", numbered)?.unwrap_or(filter);
+    }
     let mut crop = None;
     if on("do_center_crop", processor.crop)? && !matches!(own, Own::Segformer | Own::Dpt) {
         let usual = Some([processor.crop_size; 2]).filter(|size| *size != [0; 2]);
@@ -234,7 +240,10 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
     }
 
     let rescales = on("do_rescale", true)?;
-    let factor = value(json, "rescale_factor", "a number", as_finite)?.unwrap_or(1.0 / 255.0);
+    let mut rescale_factor = 1.0;
+    if rescales {
+        rescale_factor = value(json, "rescale_factor", "a number", as_finite)?.unwrap_or(1.0 / 255.0);
+    }
     let normalises = on("do_normalize", own != Own::MobileVit)? && own != Own::MobileVit;
     let triple = |key: &str, usual| Ok::<_, Error>(value(json, key, "a number or three", as_triple)?.unwrap_or(usual));
     let (mut mean, mut std) = match normalises {
@@ -250,16 +259,13 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
             std = [0, 1, 2].map(|i| std[i] * again[i]);
         }
     }
-    let filter = value(json, "resample", "0 to 5, the number of one of Pillow's filters", |value| {
-        Filter::ALL.get(as_usize(value)?).copied()
-    })?;
     let steps = Preprocess {
         resize,
-        filter: filter.unwrap_or(Filter::ALL[processor.resample]),
+        filter,
         crop,
         fill: [0; 3],
         crop_rounding: CropRounding::Down,
-        rescale_factor: if rescales { factor } else { 1.0 },
+        rescale_factor,
         mean,
         std,
         bgr: own == Own::MobileVit && on("do_flip_channel_order", true)?,
