@@ -14,6 +14,7 @@ mod hf_vit;
 mod interpolate;
 mod json;
 mod pixels;
+mod processor_file;
 mod processors;
 mod quantize;
 mod reader;

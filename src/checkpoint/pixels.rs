@@ -2,7 +2,8 @@
 //! family.
 
 use super::json::Json;
-use super::processors::{self, IMAGENET_MEAN, IMAGENET_STD, Processor, as_triple};
+use super::processor_file::{self, as_triple, crop_pct};
+use super::processors::{self, IMAGENET_MEAN, IMAGENET_STD, Processor};
 use super::{CONFIG_FILE, ConfigFiles, PREPROCESSOR_FILE, PROCESSOR_FILE};
 use crate::error::{Error, Result};
 use crate::preprocess::{CropRounding, Preprocess, Resize};
@@ -48,7 +49,7 @@ impl<'a> Pixels<'a> {
     /// Height and width that a processor's file leaves any image with, if it says so.
     pub fn stated_size(&self) -> Result<Option<[usize; 2]>> {
         match self {
-            Self::Hf(json, processor) => Ok(processors::steps(json, processor)?.output_size()),
+            Self::Hf(json, processor) => Ok(processor_file::steps(json, processor)?.output_size()),
             Self::Timm(_) | Self::Usual(_) => Ok(None),
         }
     }
@@ -56,7 +57,7 @@ impl<'a> Pixels<'a> {
     /// The steps for a model that takes `size`, where the files were made for `native`. `resized`: whether somebody asked for that size.
     pub fn steps(&self, size: [usize; 2], native: [usize; 2], resized: bool) -> Result<Preprocess> {
         let steps = match self {
-            Self::Hf(json, processor) => processors::steps(json, processor)?,
+            Self::Hf(json, processor) => processor_file::steps(json, processor)?,
             Self::Usual(processor) => processors::usual_steps(processor, native),
             Self::Timm(json) => from_timm(json, size)?,
         };
@@ -102,8 +103,8 @@ const INTERPOLATIONS: [&str; Filter::ALL.len()] = ["nearest", "lanczos", "biline
 fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
     // (timm takes its defaults for whatever is false: null, 0 and "".)
     let stated = |key: &str| json.get(key).filter(|value| value.as_f64() != Some(0.0) && value.as_str() != Some(""));
-    let crop_pct = if stated("crop_pct").is_some() { processors::crop_pct(json, 0.875)? } else { 0.875 };
-    let scaled = size.map(|edge| (edge as f64 / crop_pct).floor() as usize);
+    let fraction = if stated("crop_pct").is_some() { crop_pct(json, 0.875)? } else { 0.875 };
+    let scaled = size.map(|edge| (edge as f64 / fraction).floor() as usize);
     let resize = match stated("crop_mode").and_then(Value::as_str).unwrap_or("center") {
         "squash" => Resize::Squash(scaled),
         "center" if scaled[0] == scaled[1] => Resize::ShortestEdge(scaled[0]),
@@ -154,8 +155,8 @@ fn check(file: &'static str, steps: &Preprocess, model: [usize; 2]) -> Result<()
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {
         return problem(format!("a resize to {edges:?} makes no sense; edges must lie in 1..={MAX_EDGE}."));
     }
-    if steps.std.contains(&0.0) {
-        return problem("a standard deviation of 0 can't be divided by.".into());
+    if !steps.std.iter().all(|std| std.is_normal()) {
+        return problem("a standard deviation must be a number that can be divided by, and not 0.".into());
     }
     match steps.output_size() {
         Some(size) if size != model => problem(format!(
