@@ -14,6 +14,7 @@ fn default_model(precision: Precision) -> Classifier {
     let files = ConfigFiles {
         config: include_str!("../models/vitscope-tiny/config.json"),
         preprocessor: Some(include_str!("../models/vitscope-tiny/preprocessor_config.json")),
+        processor: None,
     };
     let weights = include_bytes!("../models/vitscope-tiny/model.safetensors").to_vec();
     Classifier::load(files, &weights, Some(precision)).unwrap()
@@ -58,7 +59,8 @@ fn seeded(architecture: &str, width: usize) -> (String, Vec<u8>) {
 
 fn vit_tiny(precision: Precision) -> Classifier {
     let (config, weights) = seeded("vit_tiny_patch16_224", 192);
-    Classifier::load(ConfigFiles { config: &config, preprocessor: None }, &weights, Some(precision)).unwrap()
+    Classifier::load(ConfigFiles { config: &config, preprocessor: None, processor: None }, &weights, Some(precision))
+        .unwrap()
 }
 
 /// A model by name.
@@ -88,7 +90,7 @@ fn attribute(c: &mut Criterion) {
     {
         let (config, weights) = seeded(architecture, width);
         for precision in [Precision::F32, Precision::Int8] {
-            let files = ConfigFiles { config: &config, preprocessor: None };
+            let files = ConfigFiles { config: &config, preprocessor: None, processor: None };
             let vit = load(files, &weights, Some(precision)).unwrap().vit;
             let mut scratch = Scratch::new(&vit.config, precision).unwrap();
             let mut trace = Trace::new(&vit.config).unwrap();

@@ -15,7 +15,7 @@ export class Vitscope {
    * @throws `network` a file could not be fetched, or the server sent something else in its place; the message names the URL
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
    * @throws `invalid-argument` an option is not what it should be
-   * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or preprocessor_config.json
+   * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
    * @throws `out-of-memory` the model does not fit
    */
@@ -103,7 +103,7 @@ export type ErrorCode =
 
 /**
  * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` (or
- * `model.safetensors.index.json` and the files it names) and optionally `preprocessor_config.json` and, for CLIP and SigLIP,
+ * `model.safetensors.index.json` and the files it names) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP,
  * `text_embeddings.safetensors`; or the files themselves.
  */
 export type ModelSource = string | URL | ModelFiles;
@@ -113,6 +113,8 @@ export interface ModelFiles {
   config: object | string | Blob;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
   preprocessor?: object | string | Blob | null;
+  /** processor_config.json likewise. An image processor nested in it, as transformers 5 writes it, wins over `preprocessor`. */
+  processor?: object | string | Blob | null;
   /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: Bytes | Bytes[];
   /**
@@ -478,4 +480,6 @@ export interface ModelConfig {
   readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
   readonly dtype: 'f32' | 'int8';
   readonly parameters: number;
+  /** The file that says how pixels are prepared; null where none does, and it is as is usual for the family. */
+  readonly processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }

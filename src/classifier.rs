@@ -44,6 +44,11 @@ impl Classifier {
         self.loaded.precision
     }
 
+    /// The file that says how its pixels are made; without one it is as the family usually does.
+    pub fn processor(&self) -> Option<&'static str> {
+        self.loaded.processor
+    }
+
     /// Learned values.
     pub fn parameters(&self) -> usize {
         self.loaded.parameters

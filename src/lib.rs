@@ -7,7 +7,7 @@
 //! let config = std::fs::read_to_string("models/vitscope-tiny/config.json")?;
 //! let preprocessor = std::fs::read_to_string("models/vitscope-tiny/preprocessor_config.json")?;
 //! let weights = std::fs::read("models/vitscope-tiny/model.safetensors")?;
-//! let files = ConfigFiles { config: &config, preprocessor: Some(&preprocessor) };
+//! let files = ConfigFiles { config: &config, preprocessor: Some(&preprocessor), processor: None };
 //! let mut classifier = Classifier::load(files, &weights, None)?;
 //!
 //! let photo = Rgba { data: &[128; 4 * 300 * 200], width: 300, height: 200 };

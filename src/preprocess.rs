@@ -23,6 +23,8 @@ pub struct Preprocess {
     pub mean: [f32; 3],
     /// Standard deviation of R, G, B, divided by last.
     pub std: [f32; 3],
+    /// Whether the model takes B, G, R.
+    pub bgr: bool,
 }
 
 /// The resize step.
@@ -78,8 +80,8 @@ impl Preprocess {
         let [height, width] = self.crop.unwrap_or([resized.0, resized.1]);
         if [height, width] != size {
             return Err(Error::InvalidImage(format!(
-                "preprocessing leaves it at {height} × {width} where the model takes {} × {}; resize it before, or add a crop \
-                 to preprocessor_config.json.",
+                "preprocessing leaves it at {height} × {width} where the model takes {} × {}; resize it before, or add a \
+                 centre crop to the model's processor file.",
                 size[0], size[1]
             )));
         }
@@ -96,7 +98,8 @@ impl Preprocess {
             }
             _ => self.fill,
         };
-        for (channel, (mean, std)) in self.mean.into_iter().zip(self.std).enumerate() {
+        for channel in if self.bgr { [2, 1, 0] } else { [0, 1, 2] } {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
             let normalised: [f32; 256] = std::array::from_fn(|value| (value as f32 * self.rescale_factor - mean) / std);
             for row in (0..height).map(|y| y as isize + top) {
                 let row = (0..width).map(|x| pixel(row, x as isize + left)[channel]);

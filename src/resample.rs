@@ -7,39 +7,61 @@
 
 use crate::alloc;
 use crate::error::Result;
+use std::f64::consts::{FRAC_PI_2, PI};
 use std::ops::Range;
 
 /// Fractional bits of a weight: 8 bits for the pixel and 2 for sums past the ends remain of 32.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
+/// One in fixed point.
+const ONE: i32 = 1 << PRECISION_BITS;
+
 /// One half in fixed point: where a sum starts, so that dropping its fraction rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// A resampling filter, by Pillow's names.
+/// A resampling filter, by Pillow's names, in the order of its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
+    /// The one pixel below an output's centre.
+    Nearest,
+    /// Sinc under a window of sinc, three zeros wide.
+    Lanczos,
     /// Triangle.
     Bilinear,
     /// Cubic convolution with a = −0.5 (Keys, 1981).
     Bicubic,
+    /// The mean of the pixels under an output.
+    Box,
+    /// Sinc under Hamming's window, one zero wide.
+    Hamming,
 }
 
 impl Filter {
+    /// All of them: Pillow's number of a filter is its place.
+    pub const ALL: [Self; 6] = [Self::Nearest, Self::Lanczos, Self::Bilinear, Self::Bicubic, Self::Box, Self::Hamming];
+
     /// Half the width of the filter at scale 1.
     fn support(self) -> f64 {
         match self {
-            Self::Bilinear => 1.0,
+            Self::Nearest => 0.0,
+            Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
             Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
         }
     }
 
-    fn weight(self, x: f64) -> f64 {
+    fn weight(self, signed: f64) -> f64 {
         const A: f64 = -0.5;
-        let x = x.abs();
+        let x = signed.abs();
         match self {
             Self::Bilinear if x < 1.0 => 1.0 - x,
             Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
             Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+            Self::Box if -0.5 < signed && signed <= 0.5 => 1.0,
+            // Pillow writes the window's constants in single precision.
+            Self::Hamming if x < 1.0 => sinc(x) * (f64::from(0.54f32) + f64::from(0.46f32) * cos(x * PI)),
+            Self::Lanczos if (-3.0..3.0).contains(&signed) => sinc(x) * sinc(x / 3.0),
             _ => 0.0,
         }
     }
@@ -58,6 +80,26 @@ impl Filter {
         let inverse: f64 = 1.0 / (first..end).map(weight).sum::<f64>();
         (first, (first..end).map(|j| weight(j) * inverse).collect())
     }
+}
+
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { sin(x * PI) / (x * PI) }
+}
+
+fn cos(y: f64) -> f64 {
+    sin(FRAC_PI_2 - y)
+}
+
+/// sin y for |y| ≤ 10, to the last bit or two: a library's own differs from platform to platform, and brings a table of π to reduce any
+/// other argument by.
+fn sin(y: f64) -> f64 {
+    /// What f64 leaves of π.
+    const REST: f64 = 1.224_646_799_147_353_2e-16;
+    let turns = (y / PI).round_ties_even();
+    let x = (y - turns * PI) - turns * REST;
+    // Taylor's series: for |x| ≤ π / 2 the term after the last is below 2⁻⁵³ of the first.
+    let series = (1..=11).rev().fold(1.0, |sum, i| 1.0 - sum * x * x / f64::from(2 * i * (2 * i + 1)));
+    if turns % 2.0 == 0.0 { x * series } else { -x * series }
 }
 
 /// Eight-bit RGBA pixels, row by row, alpha not premultiplied: what a canvas gives.
@@ -182,12 +224,19 @@ fn to_byte(sum: i32) -> u8 {
 /// The taps of the outputs in `range` when `size` inputs become `target` outputs.
 fn taps(size: usize, target: usize, filter: Filter, range: Range<usize>) -> Vec<Taps> {
     if size == target {
-        return range.map(|i| Taps { first: i, weights: vec![1 << PRECISION_BITS] }).collect();
+        return range.map(|i| Taps { first: i, weights: vec![ONE] }).collect();
+    }
+    if filter == Filter::Nearest {
+        // Pillow walks from centre to centre, adding up the steps' roundings. Past the end nothing is read, which leaves black.
+        let step = size as f64 / target as f64;
+        let centres = (0..range.end).scan(0.5 * step, |next, _| Some(std::mem::replace(next, *next + step)));
+        let tap = |at: usize| Taps { first: at.min(size), weights: if at < size { vec![ONE] } else { Vec::new() } };
+        return centres.skip(range.start).map(|centre| tap(centre as usize)).collect();
     }
     range
         .map(|i| {
             let (first, weights) = filter.weights(size, target, i);
-            let fixed = |w: f64| (w * f64::from(1 << PRECISION_BITS)).round() as i32;
+            let fixed = |w: f64| (w * f64::from(ONE)).round() as i32;
             Taps { first, weights: weights.into_iter().map(fixed).collect() }
         })
         .collect()

@@ -288,6 +288,36 @@ fn quantize_makes_a_complete_model_folder() {
     assert!(cosine(&floats(&fs::read(trace).unwrap(), "logits"), &fixture.expected("logits")) > 0.99);
 }
 
+/// An image processor nested in `processor_config.json`, as transformers 5 saves it, wins over `preprocessor_config.json`, and travels with the
+/// quantised model.
+#[test]
+fn processor_config_is_read_and_kept() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (model, made) = (folder("processor-config"), folder("processor-config-made"));
+    for file in ["config.json", "model.safetensors", "preprocessor_config.json"] {
+        fs::copy(fixtures.join("hf_vit").join(file), model.join(file)).unwrap();
+    }
+    assert!(succeeds(&["inspect", text(&model)]).contains("processor   preprocessor_config.json"));
+    let processor = fs::read_to_string(fixtures.join("preprocess/hf_shortest_edge_crop.json")).unwrap();
+    let nested = format!(r#"{{"image_processor": {processor}, "processor_class": "CLIPProcessor"}}"#);
+    fs::write(model.join("processor_config.json"), &nested).unwrap();
+
+    succeeds(&["quantize", text(&model), "-o", text(&made)]);
+    assert_eq!(fs::read_to_string(made.join("processor_config.json")).unwrap(), nested);
+    let photo = fixtures.join("preprocess/photo.png");
+    let expected = fs::read(fixtures.join("preprocess/expected.safetensors")).unwrap();
+    for model in [&model, &made] {
+        assert!(succeeds(&["inspect", text(model)]).contains("processor   processor_config.json"));
+        let trace = model.join("trace.safetensors");
+        succeeds(&["trace", text(model), text(&photo), "-o", text(&trace)]);
+        let values = floats(&fs::read(trace).unwrap(), "pixel_values");
+        assert!(relative_error(&values, &floats(&expected, "photo/hf_shortest_edge_crop")) < 1e-6);
+    }
+    fs::write(made.join("processor_config.json"), nested.replace("ViTImageProcessor", "PerceiverImageProcessor"))
+        .unwrap();
+    fails(&["classify", text(&made), CHELSEA], &["processor_config.json: ", "PerceiverImageProcessor"]);
+}
+
 #[test]
 fn four_bits_halve_the_file_and_never_replace_eight() {
     let (eight, four) = (folder("eight-bits"), folder("four-bits"));

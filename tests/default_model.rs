@@ -18,6 +18,7 @@ fn load(precision: Option<Precision>) -> Classifier {
     let files = ConfigFiles {
         config: include_str!("../models/vitscope-tiny/config.json"),
         preprocessor: Some(include_str!("../models/vitscope-tiny/preprocessor_config.json")),
+        processor: None,
     };
     Classifier::load(files, &include_bytes!("../models/vitscope-tiny/model.safetensors").to_vec(), precision).unwrap()
 }

@@ -123,7 +123,7 @@ impl Model {
     }
 
     fn files(&self) -> ConfigFiles<'_> {
-        ConfigFiles { config: &self.config, preprocessor: None }
+        ConfigFiles { config: &self.config, preprocessor: None, processor: None }
     }
 
     fn file(&self) -> Vec<u8> {

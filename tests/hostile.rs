@@ -17,7 +17,7 @@ const HF: &str = "hf_vit";
 const TIMM: &str = "timm_vit";
 
 fn load(config: &str, weights: &[u8]) -> Result<Classifier, Error> {
-    Classifier::load(ConfigFiles { config, preprocessor: None }, &weights.to_vec(), None)
+    Classifier::load(ConfigFiles { config, preprocessor: None, processor: None }, &weights.to_vec(), None)
 }
 
 /// The error of loading, which must have this code and mention all of `parts`.
@@ -295,23 +295,157 @@ fn split_weights_that_do_not_belong_together() {
     assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["x", "y"]);
 }
 
+/// The refusal of a file that says how pixels are made: it names that file.
+#[track_caller]
+fn processor_refused(json: &str, parts: &[&str]) {
+    let fixture = named(HF);
+    let nested = format!(r#"{{"image_processor": {json}, "processor_class": "ViTProcessor"}}"#);
+    for (preprocessor, processor, file) in
+        [(Some(json), None, "preprocessor_config.json"), (Some("no"), Some(nested.as_str()), "processor_config.json")]
+    {
+        let files = ConfigFiles { config: fixture.config, preprocessor, processor };
+        let result = Classifier::load(files, &fixture.weights.to_vec(), None);
+        refused(result, "invalid-preprocessor", &[&[format!("{file}: ").as_str()], parts].concat());
+    }
+}
+
 #[test]
 fn preprocessors_that_make_no_sense() {
-    let fixture = named(HF);
     for (text, part) in [
         ("{", "JSON"),
         (r#"{"size": {"height": 0, "width": 24}, "do_center_crop": true, "crop_size": 24}"#, "resize"),
         (r#"{"size": {"height": 32, "width": 32}}"#, "32 × 32"),
         (r#"{"size": {"longest_edge": 24}}"#, "size"),
+        (r#"{"size": {"shortest_edge": 24, "longest_edge": 32}}"#, "size"),
+        (r#"{"size": {"max_height": 24, "max_width": 24}}"#, "size"),
+        (r#"{"size": 24.0}"#, "size"),
+        (r#"{"size": null}"#, "`size` is null"),
+        (r#"{"size": 24, "do_center_crop": true}"#, "`crop_size` is missing"),
+        (r#"{"size": 24, "do_center_crop": true, "crop_size": {"shortest_edge": 24}}"#, "crop_size"),
+        (r#"{"size": 24, "do_resize": "yes"}"#, "do_resize"),
         (r#"{"size": 24, "image_std": [1, 0, 1]}"#, "deviation"),
+        (r#"{"size": 24, "image_std": 0}"#, "deviation"),
+        (r#"{"size": 24, "image_std": 1e-60}"#, "deviation"),
+        (r#"{"size": 24, "image_std": null}"#, "`image_std` is null"),
         (r#"{"size": 24, "image_mean": [1, 0]}"#, "image_mean"),
-        (r#"{"size": 24, "resample": 5}"#, "resample"),
+        (r#"{"size": 24, "image_mean": [1, 0, 1e39]}"#, "image_mean"),
+        (r#"{"size": 24, "image_mean": "ImageNet"}"#, "image_mean"),
+        (r#"{"size": 24, "rescale_factor": 1e39}"#, "rescale_factor"),
+        (r#"{"size": 24, "rescale_factor": null}"#, "`rescale_factor` is null"),
+        (r#"{"size": 24, "resample": 6}"#, "resample"),
+        (r#"{"size": 24, "resample": "bicubic"}"#, "resample"),
+        (r#"{"size": 24, "resample": null}"#, "`resample` is null"),
+        (r#"{"size": 24, "do_pad": true, "pad_size": 32}"#, "pad_size"),
+        (r#"{"size": 24, "do_thumbnail": true}"#, "do_thumbnail"),
+        (r#"{"size": 24, "do_flip_channel_order": true}"#, "do_flip_channel_order"),
         (r#"{"size": 18446744073709551615}"#, "resize"),
     ] {
-        let files = ConfigFiles { config: fixture.config, preprocessor: Some(text) };
-        let result = Classifier::load(files, &fixture.weights.to_vec(), None);
-        refused(result, "invalid-preprocessor", &["preprocessor_config.json", part]);
+        if text == "{" {
+            let files = ConfigFiles { config: named(HF).config, preprocessor: Some(text), processor: None };
+            let result = Classifier::load(files, &named(HF).weights.to_vec(), None);
+            refused(result, "invalid-preprocessor", &["preprocessor_config.json", part]);
+        } else {
+            processor_refused(text, &[part]);
+        }
     }
+}
+
+/// Classes whose steps are not followed, and what single ones can ask for that a ViT can't take.
+#[test]
+fn processors_that_are_not_followed_are_refused_by_name() {
+    for kind in [
+        "ViTHybridImageProcessor",
+        "PerceiverFeatureExtractor",
+        "DINOv3ViTImageProcessorFast",
+        "Siglip2ImageProcessor",
+        "LayoutLMv3ImageProcessor",
+        "VivitImageProcessor",
+        "ViT",
+        "clipimageprocessor",
+    ] {
+        processor_refused(&format!(r#"{{"image_processor_type": "{kind}", "size": 24}}"#), &[kind, "ConvNext"]);
+        processor_refused(&format!(r#"{{"feature_extractor_type": "{kind}", "size": 24}}"#), &[kind, "ConvNext"]);
+    }
+    processor_refused(r#"{"image_processor_type": 3}"#, &["image_processor_type"]);
+    processor_refused(r#"{"image_processor_type": "TimmWrapperImageProcessor"}"#, &["pretrained_cfg"]);
+    processor_refused(r#"{"auto_map": {"AutoImageProcessor": "mine.Mine"}, "size": 24}"#, &["auto_map"]);
+    for (kind, keys, part) in [
+        ("ConvNext", r#""size": 24, "crop_pct": null"#, "`crop_pct` is null"),
+        ("ConvNext", r#""size": 24, "crop_pct": 0"#, "crop_pct"),
+        ("ConvNext", r#""size": 24, "crop_pct": -1"#, "crop_pct"),
+        ("ConvNext", r#""size": {"height": 24, "width": 24}"#, "size"),
+        ("ConvNext", r#""size": 26, "do_center_crop": true, "crop_size": 24"#, "do_center_crop"),
+        ("PoolFormer", r#""size": 24, "crop_pct": "all""#, "crop_pct"),
+        ("PoolFormer", r#""size": 24, "crop_pct": 1e-300, "crop_size": 24"#, "resize"),
+        ("DPT", r#""size": 24, "keep_aspect_ratio": true"#, "keep_aspect_ratio"),
+        ("DPT", r#""size": 24, "ensure_multiple_of": 14"#, "ensure_multiple_of"),
+        ("DPT", r#""size": 24, "ensure_multiple_of": 0"#, "ensure_multiple_of"),
+        ("DPT", r#""size": 24, "do_pad": true, "size_divisor": 32"#, "size_divisor"),
+        ("DPT", r#""size": {"shortest_edge": 24}"#, "size"),
+        ("EfficientNet", r#""size": 24, "image_std": [1e-30, 1, 1]"#, "deviation"),
+        ("Levit", r#""size": 24, "do_flip_channel_order": true"#, "do_flip_channel_order"),
+    ] {
+        processor_refused(&format!(r#"{{"image_processor_type": "{kind}ImageProcessor", {keys}}}"#), &[part]);
+    }
+    // Without a size it is the class's own, whatever the model's.
+    for (kind, size) in [("DeiT", 224), ("Blip", 384), ("OwlViT", 768), ("MobileViT", 256)] {
+        let edges = format!("{size} × {size}");
+        processor_refused(&format!(r#"{{"image_processor_type": "{kind}ImageProcessor"}}"#), &[&edges, "24 × 24"]);
+    }
+}
+
+/// Which of the files says how pixels are made, and that a `processor_config.json` from before transformers 5 says nothing of it.
+#[test]
+fn the_file_that_wins_is_told() {
+    let fixture = named(HF);
+    let ours = r#"{"size": 24, "do_normalize": false}"#;
+    let nested = format!(r#"{{"image_processor": {ours}}}"#);
+    let load = |preprocessor, processor| {
+        let files = ConfigFiles { config: fixture.config, preprocessor, processor };
+        Classifier::load(files, &fixture.weights.to_vec(), None)
+    };
+    let legacy = r#"{"processor_class": "CLIPProcessor", "size": 7, "image_processor": null}"#;
+    for (preprocessor, processor, file) in [
+        (None, None, None),
+        (Some(ours), None, Some("preprocessor_config.json")),
+        (Some(ours), Some(legacy), Some("preprocessor_config.json")),
+        (None, Some(legacy), None),
+        (None, Some(nested.as_str()), Some("processor_config.json")),
+        (Some(r#"{"size": 7}"#), Some(nested.as_str()), Some("processor_config.json")),
+    ] {
+        assert_eq!(load(preprocessor, processor).unwrap().processor(), file, "{preprocessor:?} {processor:?}");
+    }
+    refused(load(Some(ours), Some("{")), "invalid-preprocessor", &["processor_config.json: ", "JSON"]);
+    refused(
+        load(Some(ours), Some(r#"{"image_processor": "CLIP"}"#)),
+        "invalid-preprocessor",
+        &["processor_config.json: ", "image_processor"],
+    );
+    assert_eq!(named(TIMM).load(None).unwrap().processor(), Some("config.json"));
+}
+
+/// timm's names of filters and modes; what it takes for nothing said is its default.
+#[test]
+fn pixels_by_timm_that_make_no_sense() {
+    let timm = named(TIMM);
+    let with = |changes: Value| {
+        let mut config: Value = serde_json::from_str(timm.config).unwrap();
+        for (key, value) in changes.as_object().unwrap() {
+            config["pretrained_cfg"][key] = value.clone();
+        }
+        load(&config.to_string(), timm.weights)
+    };
+    for (changes, part) in [
+        (json!({"interpolation": "random"}), "random"),
+        (json!({"crop_mode": "fill"}), "fill"),
+        (json!({"crop_pct": -0.5}), "crop_pct"),
+        (json!({"mean": [0.5, 0.5]}), "mean"),
+        (json!({"std": [0.5, 0.5, "1"]}), "std"),
+    ] {
+        refused(with(changes), "invalid-config", &["config.json", part]);
+    }
+    refused(with(json!({"std": [0.5, 0, 0.5]})), "invalid-preprocessor", &["config.json", "deviation"]);
+    assert!(with(json!({"interpolation": "", "crop_mode": null, "crop_pct": 0, "mean": null, "std": 0.5})).is_ok());
 }
 
 #[test]
@@ -426,7 +560,7 @@ fn fuzzed_files_never_panic() {
             damage(&mut config, end, &mut rng);
         }
         let config = String::from_utf8_lossy(&config);
-        let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor };
+        let files = ConfigFiles { config: &config, preprocessor: fixture.preprocessor, processor: None };
         let text_embeddings = text.as_ref().map(|text| text as &dyn Source);
         let image_size = if rng.bool() { Some([rng.usize(..40), rng.usize(..40)]) } else { None };
         let options = LoadOptions { image_size, text_embeddings, ..LoadOptions::default() };

@@ -4,6 +4,8 @@ mod common;
 
 use common::{floats, relative_error};
 use safetensors::SafeTensors;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, Values, write};
 use vitscope::resample::{Filter, Rgba, resize};
@@ -68,14 +70,12 @@ impl Decoded {
 #[test]
 fn resizing_equals_pillow() {
     let expected = SafeTensors::deserialize(EXPECTED).unwrap();
-    let mut compared = 0;
+    let (mut compared, mut filters) = (0, BTreeSet::new());
     for (name, tensor) in expected.iter() {
         let [image, filter, _size] = name.split('/').collect::<Vec<_>>()[..] else { continue };
-        let filter = match filter {
-            "bilinear" => Filter::Bilinear,
-            "bicubic" => Filter::Bicubic,
-            other => panic!("{other}"),
-        };
+        let known = |known: &Filter| format!("{known:?}").to_lowercase() == filter;
+        let filter = Filter::ALL.into_iter().find(known).unwrap_or_else(|| panic!("{filter}"));
+        filters.insert(format!("{filter:?}"));
         let (height, width) = (tensor.shape()[0], tensor.shape()[1]);
         let image = Decoded::named(image).without_alpha();
         let ours = resize(image.view(), (height, width), filter, 0..height, 0..width).unwrap();
@@ -89,15 +89,17 @@ fn resizing_equals_pillow() {
             ours.chunks(width).skip(rows.start).take(rows.len()).flat_map(|row| &row[columns.clone()]).collect();
         assert_eq!(part.iter().collect::<Vec<_>>(), whole, "a part of {name}");
     }
-    assert!(compared > 20, "only {compared} resizes were compared");
+    assert!(compared > 60, "only {compared} resizes were compared");
+    assert_eq!(filters.len(), Filter::ALL.len(), "{filters:?}");
 }
 
 /// A model of one block whose only purpose is to take images of the pipeline's size.
 fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classifier {
     let width_d = 4;
-    let patches = 1;
+    let patch = [height.min(128), width.min(128)];
+    let patches = (height / patch[0]) * (width / patch[1]);
     let config = format!(
-        r#"{{"model_type": "vit", "image_size": [{height}, {width}], "patch_size": [{height}, {width}], "hidden_size": {width_d},
+        r#"{{"model_type": "vit", "image_size": [{height}, {width}], "patch_size": {patch:?}, "hidden_size": {width_d},
         "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4, "id2label": {{"0": "a"}}{}}}"#,
         // timm keeps its data config inside config.json.
         match pipeline.starts_with("timm") {
@@ -111,7 +113,7 @@ fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classif
     let mut shapes: Vec<(String, Vec<usize>)> = vec![
         ("vit.embeddings.cls_token".into(), vec![1, 1, width_d]),
         ("vit.embeddings.position_embeddings".into(), vec![1, patches + 1, width_d]),
-        ("vit.embeddings.patch_embeddings.projection.weight".into(), vec![width_d, 3, height, width]),
+        ("vit.embeddings.patch_embeddings.projection.weight".into(), vec![width_d, 3, patch[0], patch[1]]),
         ("vit.embeddings.patch_embeddings.projection.bias".into(), vec![width_d]),
         ("classifier.weight".into(), vec![1, width_d]),
         ("classifier.bias".into(), vec![1]),
@@ -137,7 +139,7 @@ fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classif
     });
     let weights = write(tensors.collect(), None).unwrap();
     let preprocessor = (!pipeline.starts_with("timm")).then_some(json);
-    Classifier::load(ConfigFiles { config: &config, preprocessor }, &weights, None).unwrap()
+    Classifier::load(ConfigFiles { config: &config, preprocessor, processor: None }, &weights, None).unwrap()
 }
 
 #[test]
@@ -176,21 +178,66 @@ const PROCESSORS: &[(&str, &str)] = processors!(
     "siglip" "siglip_sparse"
 );
 
+/// Processors of other families, filters, and what any file may say.
+const OTHERS: &str = include_str!("fixtures/processors/others.json");
+
+/// Every class with nothing left out.
+const DEFAULTS: &str = include_str!("fixtures/processors/defaults.json");
+
+fn objects(text: &str) -> BTreeMap<String, String> {
+    let objects: BTreeMap<String, Value> = serde_json::from_str(text).unwrap();
+    objects.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+}
+
 #[test]
 fn processors_equal_transformers() {
     let expected = SafeTensors::deserialize(PROCESSORS_EXPECTED).unwrap();
-    let mut compared = Vec::new();
+    let mut processors = objects(OTHERS);
+    processors.extend(PROCESSORS.iter().map(|(name, json)| (name.to_string(), json.to_string())));
+    let mut compared = BTreeSet::new();
     for (name, tensor) in expected.iter() {
         let (image, processor) = name.split_once('/').unwrap();
-        let (_, json) =
-            PROCESSORS.iter().find(|(known, _)| *known == processor).unwrap_or_else(|| panic!("{processor}"));
-        let model = model_for(processor, json, [tensor.shape()[1], tensor.shape()[2]]);
+        let model = model_for(processor, &processors[processor], [tensor.shape()[1], tensor.shape()[2]]);
         let values = model.preprocess(Decoded::named(image).view()).unwrap();
         let error = relative_error(&values, &floats(PROCESSORS_EXPECTED, name));
         assert!(error < 1e-6, "{name}: {error:e}");
-        compared.push(processor.to_owned());
+        compared.insert(processor.to_owned());
     }
-    assert!(PROCESSORS.iter().all(|(name, _)| compared.iter().any(|compared| compared == name)));
+    assert!(compared.iter().eq(processors.keys()), "{compared:?}");
+}
+
+/// A file that names its class and no more is the class's defaults, by whichever of its names.
+#[test]
+fn silent_processors_equal_their_defaults() {
+    let photo = Decoded::named("photo").without_alpha();
+    let mut suffixes = ["ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor"].iter().cycle();
+    for (kind, whole) in objects(DEFAULTS) {
+        let stated: Value = serde_json::from_str(&whole).unwrap();
+        let edges = |key: &str| {
+            let edge = |edge: &str| stated[key][edge].as_u64().map(|edge| edge as usize);
+            edge("height").zip(edge("width")).or(edge("shortest_edge").map(|edge| (edge, edge)))
+        };
+        let cropped = edges("crop_size").filter(|_| stated["do_center_crop"] == true);
+        let (height, width) = cropped.or(edges("size")).unwrap();
+        let suffix = suffixes.next().unwrap();
+        let key = if *suffix == "FeatureExtractor" { "feature_extractor_type" } else { "image_processor_type" };
+        let silent = format!(r#"{{"{key}": "{}{suffix}"}}"#, kind.strip_suffix("ImageProcessor").unwrap());
+        let values = |json: &str| model_for(&kind, json, [height, width]).preprocess(photo.view()).unwrap();
+        assert!(values(&silent) == values(&whole), "{silent}");
+    }
+}
+
+/// From 384 pixels on ConvNeXT's squashes.
+#[test]
+fn large_convnext_processors_squash() {
+    let photo = Decoded::named("photo").without_alpha();
+    let values = |kind: &str, size: &str| {
+        let json = format!(
+            r#"{{"image_processor_type": "{kind}ImageProcessor", "size": {size}, "resample": 3, "crop_pct": 0.9}}"#
+        );
+        model_for(kind, &json, [400; 2]).preprocess(photo.view()).unwrap()
+    };
+    assert!(values("ConvNext", r#"{"shortest_edge": 400}"#) == values("ViT", r#"{"height": 400, "width": 400}"#));
 }
 
 /// The region an overlay is drawn on, for a crop inside the image and one that pads.

@@ -2,7 +2,7 @@
  * Files that people give: a photo, or the parts of a model.
  *
  * @typedef {{kind: 'photo', file: File}
- *   | {kind: 'model', name: string, parts: {config: File, preprocessor?: File, weights: File[], textEmbeddings?: File}}
+ *   | {kind: 'model', name: string, parts: {config: File, preprocessor?: File, processor?: File, weights: File[], textEmbeddings?: File}}
  *   | {kind: 'nothing', message: string}} Given
  */
 
@@ -49,7 +49,7 @@ export function understand(files) {
   const config = named('config.json');
   const text = named('text_embeddings.safetensors');
   const tensors = files.filter((file) => /\.safetensors$/i.test(file.name) && file !== text);
-  if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), text });
+  if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), processor: named('processor_config.json'), text });
   const file = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
   return file ? { kind: 'photo', file } : { kind: 'nothing', message: 'There are no files in this folder.' };
 }
@@ -58,10 +58,10 @@ export function understand(files) {
 const SHARD = /-(\d{5})-of-(\d{5})\.safetensors$/i;
 
 /**
- * @param {{config?: File, tensors: File[], preprocessor?: File, text?: File}} found
+ * @param {{config?: File, tensors: File[], preprocessor?: File, processor?: File, text?: File}} found
  * @returns {Given}
  */
-function model({ config, tensors, preprocessor, text }) {
+function model({ config, tensors, preprocessor, processor, text }) {
   const [first] = tensors;
   if (!config) return { kind: 'nothing', message: `${first.name} came without its config.json. Give both together, or their folder.` };
   if (!first) return { kind: 'nothing', message: 'config.json came without its model.safetensors. Give both together, or their folder.' };
@@ -77,5 +77,5 @@ function model({ config, tensors, preprocessor, text }) {
   const folder = (first.webkitRelativePath ?? '').split('/').at(-2);
   const weights = whole ? [whole] : shards;
   const name = folder || weights[0].name.replace(SHARD, '').replace(/\.safetensors$/i, '');
-  return { kind: 'model', name, parts: { config, preprocessor, weights, textEmbeddings: text } };
+  return { kind: 'model', name, parts: { config, preprocessor, processor, weights, textEmbeddings: text } };
 }

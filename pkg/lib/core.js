@@ -44,10 +44,10 @@ export class Core {
    * @param {import('./bridge.js').EngineOptions} options
    * @param {NonNullable<LoadOptions['onProgress']>} onProgress
    */
-  static async prepare(instance, { config, preprocessor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
+  static async prepare(instance, { config, preprocessor, processor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     try {
-      const wasm = guard(() => instance.Engine.load(config, preprocessor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
+      const wasm = guard(() => instance.Engine.load(config, preprocessor, processor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
       await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Core(wasm, instance);

@@ -5,10 +5,10 @@ import { VitscopeError } from './errors.js';
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').Progress} Progress
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
- * @typedef {{config: string | Blob, preprocessor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
+ * @typedef {{config: string | Blob, preprocessor?: string | Blob, processor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
  * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
+ * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
  *   owned: the weights' buffers are nobody else's
  */
 
@@ -27,9 +27,9 @@ const COMPARES = /"model_type"\s*:\s*"(clip|siglip)/;
 export function normaliseSource(source) {
   if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source) };
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
-    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, weights, textEmbeddings?}.');
+    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
-  const { config, preprocessor, textEmbeddings } = source;
+  const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
   if (!weights.length || !weights.every(areBytes)) {
     throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
@@ -37,7 +37,8 @@ export function normaliseSource(source) {
   if (textEmbeddings != null && !areBytes(textEmbeddings)) {
     throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
   }
-  return { config: asText(config, 'config'), preprocessor: preprocessor == null ? undefined : asText(preprocessor, 'preprocessor'), weights, textEmbeddings: textEmbeddings ?? undefined };
+  const asOptional = (/** @type {object | string | Blob | null | undefined} */ value, /** @type {string} */ name) => (value == null ? undefined : asText(value, name));
+  return { config: asText(config, 'config'), preprocessor: asOptional(preprocessor, 'preprocessor'), processor: asOptional(processor, 'processor'), weights, textEmbeddings: textEmbeddings ?? undefined };
 }
 
 /**
@@ -63,15 +64,17 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
   signal?.addEventListener('abort', abort);
   try {
     const config = required(folder, 'config.json', stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
-    const [configText, preprocessor, weights, textEmbeddings] = await Promise.all([
+    const [configText, preprocessor, processor, weights, textEmbeddings] = await Promise.all([
       config,
       optional(folder, 'preprocessor_config.json', stop.signal),
+      optional(folder, 'processor_config.json', stop.signal),
       readWeights(folder, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
       config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal) : undefined)),
     ]);
     return {
       config: configText,
       preprocessor: preprocessor && decode(preprocessor),
+      processor: processor && decode(processor),
       names: weights.map(({ name }) => name),
       weights: weights.map(({ bytes }) => bytes),
       textEmbeddings,
@@ -158,19 +161,20 @@ async function optional(folder, name, signal) {
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
-async function readParts({ config, preprocessor, weights, textEmbeddings }, onProgress) {
+async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, onProgress) {
   const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
-    const [configText, preprocessorText, text, ...files] = await Promise.all([
+    const [configText, preprocessorText, processorText, text, ...files] = await Promise.all([
       config instanceof Blob ? config.text() : config,
       preprocessor instanceof Blob ? preprocessor.text() : preprocessor,
+      processor instanceof Blob ? processor.text() : processor,
       textEmbeddings && toArray(textEmbeddings),
       ...weights.map(toArray),
     ]);
     onProgress({ phase: 'weights', loaded: total, total });
     const names = weights.map((part, i) => (part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS));
-    return { config: configText, preprocessor: preprocessorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
+    return { config: configText, preprocessor: preprocessorText, processor: processorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
   } catch (cause) {
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });

@@ -124,7 +124,7 @@ fn factors(squares: &[f64], peaks: &[f32]) -> Vec<f32> {
 mod tests {
     use super::super::json::Json;
     use super::super::tensors::Tensors;
-    use super::super::{CONFIG_FILE, LoadOptions, WEIGHTS_FILE, open, read};
+    use super::super::{CONFIG_FILE, ConfigFiles, LoadOptions, WEIGHTS_FILE, open, read};
     use super::*;
     use crate::model::{Precision, Scratch};
     #[cfg(target_arch = "wasm32")]
@@ -169,8 +169,8 @@ mod tests {
             let (family, tensors) = open(&json, &weights).unwrap();
             let results = [false, true].map(|equalises| {
                 let options = LoadOptions::default();
-                let read = read(family, &json, None, &tensors, Precision::F32, equalises, &options).unwrap();
-                let (vit, ..) = read;
+                let files = ConfigFiles { config, preprocessor: None, processor: None };
+                let (vit, ..) = read(family, &json, &files, &tensors, Precision::F32, equalises, &options).unwrap();
                 let mut scratch = Scratch::new(&vit.config, Precision::F32).unwrap();
                 let pixels: Vec<f32> =
                     (0..3 * vit.config.image_size[0] * vit.config.image_size[1]).map(|i| (i as f32).sin()).collect();

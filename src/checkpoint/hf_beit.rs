@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Weights};
 
@@ -22,7 +22,7 @@ pub(super) const FAMILY: Family = Family {
             || name.ends_with("relative_position_index")
             || name.starts_with("lm_head.")
     },
-    processor: &pixels::BEIT,
+    processor: &processors::BEIT,
     any_size: true,
 };
 

@@ -7,7 +7,7 @@ use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Weights};
 
@@ -18,7 +18,7 @@ pub(super) const FAMILY: Family = Family {
     config: read_config,
     weights: read_weights,
     ignores: is_of_another_tower,
-    processor: &pixels::CLIP,
+    processor: &processors::CLIP,
     any_size: false,
 };
 

@@ -4,7 +4,7 @@ use super::hf;
 use super::hf_vit::{USUAL, is_of_pretraining, read_encoder};
 use super::json::Json;
 use super::tensors::Tensors;
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Pooling, Prefix};
 
@@ -18,7 +18,7 @@ pub(super) const FAMILY: Family = Family {
         read_encoder(config, reader, scope)
     },
     ignores: |name| is_of_pretraining(name, "deit."),
-    processor: &pixels::DEIT,
+    processor: &processors::DEIT,
     any_size: false,
 };
 

@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
 
@@ -17,7 +17,7 @@ pub(super) const FAMILY: Family = Family {
     config: read_config,
     weights: read_weights,
     ignores: |name| name.ends_with("embeddings.mask_token"),
-    processor: &pixels::BIT,
+    processor: &processors::BIT,
     any_size: true,
 };
 

@@ -7,7 +7,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{AttentionPool, Config, Embeddings, Mlp, Pooling, Weights};
 
@@ -19,7 +19,7 @@ pub(super) const FAMILY: Family = Family {
     weights: read_weights,
     // A classifier reads the mean of its tokens: the head of the tower goes unused.
     ignores: |name| is_of_another_tower(name) || name.starts_with("vision_model.head."),
-    processor: &pixels::SIGLIP,
+    processor: &processors::SIGLIP,
     any_size: false,
 };
 

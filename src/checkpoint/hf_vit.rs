@@ -4,7 +4,7 @@ use super::blocks::read_blocks;
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Weights};
 
@@ -19,7 +19,7 @@ pub(super) const FAMILY: Family = Family {
     },
     weights: read_weights,
     ignores: |name| is_of_pretraining(name, "vit."),
-    processor: &pixels::VIT,
+    processor: &processors::VIT,
     any_size: false,
 };
 

@@ -1,6 +1,6 @@
 //! Typed access to a JSON object, with errors that name the file and the key.
 
-use super::PREPROCESSOR_FILE;
+use super::CONFIG_FILE;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -58,14 +58,6 @@ impl Json {
         self.typed(key, "one whole number or two", as_pair)
     }
 
-    /// Three numbers.
-    pub fn optional_triple(&self, key: &str) -> Result<Option<[f32; 3]>> {
-        self.typed(key, "three numbers", |value| {
-            let numbers: Option<Vec<f32>> = value.as_array()?.iter().map(|x| x.as_f64().map(|x| x as f32)).collect();
-            numbers?.try_into().ok()
-        })
-    }
-
     /// The value under `key` as `read` takes it; absent is fine, another type is not.
     pub fn typed<'a, T>(
         &'a self,
@@ -106,7 +98,7 @@ pub(super) fn as_pair(value: &Value) -> Option<[usize; 2]> {
 }
 
 fn problem_with(file: &'static str, problem: String) -> Error {
-    if file == PREPROCESSOR_FILE { Error::InvalidPreprocessor { file, problem } } else { Error::InvalidConfig(problem) }
+    if file == CONFIG_FILE { Error::InvalidConfig(problem) } else { Error::InvalidPreprocessor { file, problem } }
 }
 
 /// A value as a message can carry it.

@@ -15,6 +15,8 @@ mod hf_vit;
 mod interpolate;
 mod json;
 mod pixels;
+mod processor_file;
+mod processors;
 mod quantize;
 mod reader;
 mod shards;
@@ -32,7 +34,8 @@ use crate::error::{Error, Result};
 use crate::model::{Config, Precision, Vit, Weights};
 use crate::preprocess::Preprocess;
 use json::Json;
-use pixels::{Pixels, Processor};
+use pixels::Pixels;
+use processors::Processor;
 use reader::Reader;
 use text::TextEmbeddings;
 
@@ -47,6 +50,9 @@ pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
 /// The name of the optional file that says how to prepare pixels.
 pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
+
+/// The name of the file that says so since transformers 5, and before it held other things.
+pub const PROCESSOR_FILE: &str = "processor_config.json";
 
 /// The name of the optional file with the classes of a zero-shot model.
 pub const TEXT_FILE: &str = "text_embeddings.safetensors";
@@ -96,6 +102,8 @@ pub struct ConfigFiles<'a> {
     pub config: &'a str,
     /// `preprocessor_config.json`, where there is one.
     pub preprocessor: Option<&'a str>,
+    /// `processor_config.json`, where there is one. An image processor nested in it wins.
+    pub processor: Option<&'a str>,
 }
 
 /// What a caller may choose.
@@ -122,6 +130,8 @@ pub struct Loaded {
     pub vit: Vit,
     /// How its pixels are made.
     pub preprocess: Preprocess,
+    /// The file that says so: `processor_config.json`, `preprocessor_config.json`, `config.json`, or none.
+    pub processor: Option<&'static str>,
     /// How its matrices are held.
     pub precision: Precision,
     /// Learned values, biases and scales apart: as `sum(p.numel() for p in model.parameters())` counts them.
@@ -135,28 +145,27 @@ pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<
     let (family, tensors) = open(&config, source)?;
     let precision = options.precision.unwrap_or_else(|| tensors.precision());
     let equalises = precision == Precision::Int8;
-    let (vit, preprocess, reader) =
-        read(family, &config, files.preprocessor, &tensors, precision, equalises, &options)?;
-    Ok(Loaded { vit, preprocess, precision, parameters: reader.parameters() })
+    let (vit, preprocess, processor, reader) = read(family, &config, &files, &tensors, precision, equalises, &options)?;
+    Ok(Loaded { vit, preprocess, processor, precision, parameters: reader.parameters() })
 }
 
-/// The whole model, checked, and the reader that knows which tensors it used.
+/// The whole model, checked, the file that says how its pixels are made, and the reader that knows which tensors it used.
 fn read<'t>(
     family: &Family,
     config_json: &Json,
-    preprocessor: Option<&str>,
+    files: &ConfigFiles<'_>,
     tensors: &'t Tensors<'t>,
     precision: Precision,
     equalises: bool,
     options: &LoadOptions<'_>,
-) -> Result<(Vit, Preprocess, Reader<'t>)> {
+) -> Result<(Vit, Preprocess, Option<&'static str>, Reader<'t>)> {
     let mut config = (family.config)(config_json, tensors)?;
     let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
     config.validate()?;
     let (native, native_grid) = (config.image_size, config.grid());
 
-    let pixels = Pixels::new(preprocessor, config_json, family.processor)?;
-    let usual = if family.any_size { pixels.stated_size(native)? } else { None };
+    let pixels = Pixels::new(files, config_json, family.processor)?;
+    let usual = if family.any_size { pixels.stated_size()? } else { None };
     config.image_size = options.image_size.or(usual).unwrap_or(native);
     config.validate()?;
     let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
@@ -167,7 +176,7 @@ fn read<'t>(
         weights.heads.push(text.head(&reader)?);
     }
     reader.refuse_unused(family)?;
-    Ok((Vit { config, weights }, preprocess, reader))
+    Ok((Vit { config, weights }, preprocess, pixels.file(), reader))
 }
 
 /// The family of a model, and its tensors.

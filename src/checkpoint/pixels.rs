@@ -1,85 +1,83 @@
-//! How pixels are prepared: Hugging Face's `preprocessor_config.json`, or timm's `pretrained_cfg` inside `config.json`.
+//! How pixels are prepared: by a processor's file of Hugging Face, by timm's `pretrained_cfg` inside `config.json`, or as is usual for the
+//! family.
 
-use super::json::{Json, as_pair, as_usize};
-use super::{CONFIG_FILE, PREPROCESSOR_FILE};
+use super::json::Json;
+use super::processor_file::{self, as_triple, crop_pct};
+use super::processors::{self, IMAGENET_MEAN, IMAGENET_STD, Processor};
+use super::{CONFIG_FILE, ConfigFiles, PREPROCESSOR_FILE, PROCESSOR_FILE};
 use crate::error::{Error, Result};
 use crate::preprocess::{CropRounding, Preprocess, Resize};
 use crate::resample::Filter;
 use serde_json::Value;
 
-const HALF: [f32; 3] = [0.5; 3];
-const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
-
-/// What a Hugging Face image processor does where its file is silent (transformers 5.23).
-pub(super) struct Processor {
-    /// What its type starts with: `CLIPImageProcessor`, and `CLIPFeatureExtractor` of older files.
-    name: &'static str,
-    /// Whether a plain number as `size` is the shorter edge, and not both.
-    shortest: bool,
-    resample: usize,
-    crop: bool,
-    mean: [f32; 3],
-    std: [f32; 3],
-}
-
-pub(super) const VIT: Processor =
-    Processor { name: "ViT", shortest: false, resample: 2, crop: false, mean: HALF, std: HALF };
-pub(super) const DEIT: Processor = Processor { name: "DeiT", resample: 3, crop: true, ..VIT };
-pub(super) const BEIT: Processor = Processor { name: "Beit", resample: 3, ..VIT };
-pub(super) const BIT: Processor = Processor { name: "Bit", ..CLIP };
-pub(super) const CLIP: Processor =
-    Processor { name: "CLIP", shortest: true, resample: 3, crop: true, mean: CLIP_MEAN, std: CLIP_STD };
-pub(super) const SIGLIP: Processor = Processor { name: "Siglip", shortest: true, resample: 3, ..VIT };
-
-/// What is asked of the pixels: by a preprocessor file, which wins, by timm's config, or without either by the family's usual
-/// processor at the model's own size.
+/// What is asked of the pixels: by a processor's file, which wins, by timm's config, or without either by the family's usual processor at
+/// the model's own size.
 pub(super) enum Pixels<'a> {
     Hf(Json, &'a Processor),
     Timm(Json),
+    Usual(&'a Processor),
 }
 
 impl<'a> Pixels<'a> {
-    pub fn new(preprocessor: Option<&str>, config_json: &Json, usual: &'a Processor) -> Result<Self> {
-        let json = Json::parse(PREPROCESSOR_FILE, preprocessor.unwrap_or("{}"))?;
-        if preprocessor.is_none() {
-            if let Some(cfg) = config_json.object("pretrained_cfg") {
-                return Ok(Self::Timm(cfg));
-            }
-            // Old files have its entries at their top.
-            if config_json.get("architecture").is_some() {
-                return Ok(Self::Timm(config_json.clone()));
+    pub fn new(files: &ConfigFiles<'_>, config_json: &Json, usual: &'a Processor) -> Result<Self> {
+        let json = match processor_json(files)? {
+            Some(json) => match processors::stated(&json, usual)? {
+                Some(processor) => return Ok(Self::Hf(json, processor)),
+                None => Some(json),
+            },
+            None => None,
+        };
+        // Old files of timm have the entries of `pretrained_cfg` at their top.
+        let whole = || config_json.get("architecture").map(|_| config_json.clone());
+        match (config_json.object("pretrained_cfg").or_else(whole), json) {
+            (Some(cfg), _) => Ok(Self::Timm(cfg)),
+            (None, None) => Ok(Self::Usual(usual)),
+            (None, Some(json)) => {
+                Err(json.problem("its type reads `pretrained_cfg` of config.json, which has none.".into()))
             }
         }
-        let kind = json.optional_str("image_processor_type").or(json.optional_str("feature_extractor_type"));
-        let stated = [&VIT, &DEIT, &BEIT, &BIT, &CLIP, &SIGLIP]
-            .into_iter()
-            .find(|processor| kind.is_some_and(|kind| kind.starts_with(processor.name)));
-        Ok(Self::Hf(json, stated.unwrap_or(usual)))
     }
 
-    /// Height and width that a preprocessor file leaves any image with, if it says so.
-    pub fn stated_size(&self, native: [usize; 2]) -> Result<Option<[usize; 2]>> {
+    /// The file that says so, if one does.
+    pub fn file(&self) -> Option<&'static str> {
         match self {
-            Self::Hf(json, processor) => Ok(from_hf(json, processor, native)?.output_size()),
-            Self::Timm(_) => Ok(None),
+            Self::Hf(json, _) | Self::Timm(json) => Some(json.file),
+            Self::Usual(_) => None,
+        }
+    }
+
+    /// Height and width that a processor's file leaves any image with, if it says so.
+    pub fn stated_size(&self) -> Result<Option<[usize; 2]>> {
+        match self {
+            Self::Hf(json, processor) => Ok(processor_file::steps(json, processor)?.output_size()),
+            Self::Timm(_) | Self::Usual(_) => Ok(None),
         }
     }
 
     /// The steps for a model that takes `size`, where the files were made for `native`. `resized`: whether somebody asked for that size.
     pub fn steps(&self, size: [usize; 2], native: [usize; 2], resized: bool) -> Result<Preprocess> {
-        let (file, steps) = match self {
-            Self::Hf(json, processor) if resized => {
-                (PREPROCESSOR_FILE, for_size(from_hf(json, processor, native)?, size))
-            }
-            Self::Hf(json, processor) => (PREPROCESSOR_FILE, from_hf(json, processor, native)?),
-            Self::Timm(json) => (CONFIG_FILE, from_timm(json, size)?),
+        let steps = match self {
+            Self::Hf(json, processor) => processor_file::steps(json, processor)?,
+            Self::Usual(processor) => processors::usual_steps(processor, native),
+            Self::Timm(json) => from_timm(json, size)?,
         };
-        check(file, &steps, size)?;
+        let follows = resized && !matches!(self, Self::Timm(_));
+        let steps = if follows { for_size(steps, size) } else { steps };
+        check(self.file().unwrap_or(CONFIG_FILE), &steps, size)?;
         Ok(steps)
     }
+}
+
+/// What is nested in `processor_config.json` (transformers 5), or else `preprocessor_config.json`.
+fn processor_json(files: &ConfigFiles<'_>) -> Result<Option<Json>> {
+    if let Some(text) = files.processor {
+        let whole = Json::parse(PROCESSOR_FILE, text)?;
+        whole.typed("image_processor", "an object", Value::as_object)?;
+        if let Some(nested) = whole.object("image_processor") {
+            return Ok(Some(nested));
+        }
+    }
+    files.preprocessor.map(|text| Json::parse(PREPROCESSOR_FILE, text)).transpose()
 }
 
 /// The same steps for another size: a crop takes as much of the image as it did.
@@ -99,60 +97,15 @@ fn for_size(steps: Preprocess, size: [usize; 2]) -> Preprocess {
     Preprocess { resize, crop: steps.crop.map(|_| size), ..steps }
 }
 
-fn from_hf(json: &Json, usual: &Processor, native: [usize; 2]) -> Result<Preprocess> {
-    let enabled = |key: &str, default: bool| Ok::<_, Error>(json.optional_bool(key)?.unwrap_or(default));
-    let resize = if enabled("do_resize", true)? { hf_resize(json, usual, native)? } else { Resize::None };
-    let crop = if enabled("do_center_crop", usual.crop)? {
-        Some(json.typed("crop_size", "a size", as_size)?.unwrap_or(native))
-    } else {
-        None
-    };
-    let rescale_factor =
-        if enabled("do_rescale", true)? { json.optional_f32("rescale_factor")?.unwrap_or(1.0 / 255.0) } else { 1.0 };
-    let (mean, std) = if enabled("do_normalize", true)? {
-        let triple = |key: &str, default| Ok::<_, Error>(json.optional_triple(key)?.unwrap_or(default));
-        (triple("image_mean", usual.mean)?, triple("image_std", usual.std)?)
-    } else {
-        ([0.0; 3], [1.0; 3])
-    };
-    let filter = match json.optional_usize("resample")?.unwrap_or(usual.resample) {
-        2 => Filter::Bilinear,
-        3 => Filter::Bicubic,
-        other => return Err(json.problem(format!("`resample` {other} is not read; use 2 (bilinear) or 3 (bicubic)."))),
-    };
-    Ok(Preprocess { resize, filter, crop, fill: [0; 3], crop_rounding: CropRounding::Down, rescale_factor, mean, std })
-}
-
-/// `size` is a number (legacy), `{height, width}` or `{shortest_edge}`.
-fn hf_resize(json: &Json, usual: &Processor, native: [usize; 2]) -> Result<Resize> {
-    let shortest = json.object("size").and_then(|size| size.get("shortest_edge").and_then(as_usize));
-    let number = json.get("size").filter(|_| usual.shortest).and_then(as_usize);
-    if let Some(edge) = shortest.or(number) {
-        return Ok(Resize::ShortestEdge(edge));
-    }
-    match json.typed("size", "a number, {height, width} or {shortest_edge}", as_size)? {
-        Some(size) => Ok(Resize::Squash(size)),
-        // Where nothing is said a model gets all of an image that it can.
-        None if usual.shortest && usual.crop && native[0] == native[1] => Ok(Resize::ShortestEdge(native[0])),
-        None => Ok(Resize::Squash(native)),
-    }
-}
-
-/// A number, a pair, or `{height, width}`.
-fn as_size(value: &Value) -> Option<[usize; 2]> {
-    match value.as_object() {
-        Some(size) => Some([as_usize(size.get("height")?)?, as_usize(size.get("width")?)?]),
-        None => as_pair(value),
-    }
-}
+/// What timm calls Pillow's filters, in the order of their numbers.
+const INTERPOLATIONS: [&str; Filter::ALL.len()] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 
 fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
-    let crop_pct = json.typed("crop_pct", "a number", Value::as_f64)?.unwrap_or(0.875);
-    if !(crop_pct > 0.0 && crop_pct.is_finite()) {
-        return Err(json.problem(format!("`pretrained_cfg.crop_pct` is {crop_pct}; it must be positive.")));
-    }
-    let scaled = size.map(|edge| (edge as f64 / crop_pct).floor() as usize);
-    let resize = match json.optional_str("crop_mode").unwrap_or("center") {
+    // (timm takes its defaults for whatever is false: null, 0 and "".)
+    let stated = |key: &str| json.get(key).filter(|value| value.as_f64() != Some(0.0) && value.as_str() != Some(""));
+    let fraction = if stated("crop_pct").is_some() { crop_pct(json, 0.875)? } else { 0.875 };
+    let scaled = size.map(|edge| (edge as f64 / fraction).floor() as usize);
+    let resize = match stated("crop_mode").and_then(Value::as_str).unwrap_or("center") {
         "squash" => Resize::Squash(scaled),
         "center" if scaled[0] == scaled[1] => Resize::ShortestEdge(scaled[0]),
         "center" => Resize::Cover(scaled),
@@ -163,19 +116,18 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
             )));
         }
     };
-    let filter = match json.optional_str("interpolation").unwrap_or("bicubic") {
-        "bilinear" => Filter::Bilinear,
-        "bicubic" => Filter::Bicubic,
-        other => {
-            return Err(json.problem(format!(
-                "`pretrained_cfg.interpolation` `{other}` is not read; use `bilinear` or `bicubic`."
-            )));
-        }
+    let name = stated("interpolation").and_then(Value::as_str).unwrap_or("bicubic");
+    let Some(filter) = INTERPOLATIONS.iter().position(|known| *known == name) else {
+        return Err(json.problem(format!(
+            "`pretrained_cfg.interpolation` `{name}` is not followed; there are {}.",
+            INTERPOLATIONS.join(", ")
+        )));
     };
-    let mean = json.optional_triple("mean")?.unwrap_or(IMAGENET_MEAN);
+    let triple = |key: &str, usual| Ok::<_, Error>(json.typed(key, "a number or three", as_triple)?.unwrap_or(usual));
+    let mean = triple("mean", IMAGENET_MEAN)?;
     Ok(Preprocess {
         resize,
-        filter,
+        filter: Filter::ALL[filter],
         crop: Some(size),
         // Only `border` pads by design, with the mean; a crop larger than the image pads with black.
         fill: if matches!(resize, Resize::Contain(_)) {
@@ -186,7 +138,8 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
         crop_rounding: CropRounding::HalfEven,
         rescale_factor: 1.0 / 255.0,
         mean,
-        std: json.optional_triple("std")?.unwrap_or(IMAGENET_STD),
+        bgr: false,
+        std: triple("std", IMAGENET_STD)?,
     })
 }
 
@@ -202,8 +155,8 @@ fn check(file: &'static str, steps: &Preprocess, model: [usize; 2]) -> Result<()
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {
         return problem(format!("a resize to {edges:?} makes no sense; edges must lie in 1..={MAX_EDGE}."));
     }
-    if steps.std.contains(&0.0) {
-        return problem("a standard deviation of 0 can't be divided by.".into());
+    if !steps.std.iter().all(|std| std.is_normal()) {
+        return problem("a standard deviation must be a number that can be divided by, and not 0.".into());
     }
     match steps.output_size() {
         Some(size) if size != model => problem(format!(

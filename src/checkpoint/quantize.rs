@@ -36,7 +36,7 @@ pub fn quantize(
     let config = Json::parse(CONFIG_FILE, files.config)?;
     let (family, tensors) = open(&config, source)?;
     let options = LoadOptions::default();
-    let (_, _, reader) = read(family, &config, files.preprocessor, &tensors, Precision::F32, true, &options)?;
+    let (.., reader) = read(family, &config, &files, &tensors, Precision::F32, true, &options)?;
 
     // Scales and steps travel with their matrices.
     let travels = |name: &str| {

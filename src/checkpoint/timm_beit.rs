@@ -7,7 +7,7 @@ use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::timm::{Architecture, read_last_norm};
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
 
@@ -20,7 +20,7 @@ pub(super) const FAMILY: Family = Family {
     config: read_config,
     weights: read_weights,
     ignores: |name| name.ends_with("relative_position_index"),
-    processor: &pixels::VIT,
+    processor: &processors::VIT,
     any_size: false,
 };
 

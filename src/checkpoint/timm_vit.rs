@@ -7,7 +7,7 @@ use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::timm::{ATTENTION_POOL, Architecture, read_last_norm};
-use super::{Family, pixels};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
 
@@ -22,7 +22,7 @@ pub(super) const FAMILY: Family = Family {
     config: |json, tensors| read_config(FAMILY.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
     ignores: |name| name.starts_with(ATTENTION_POOL),
-    processor: &pixels::VIT,
+    processor: &processors::VIT,
     any_size: false,
 };
 

@@ -27,6 +27,7 @@ export interface EngineConfig {
   tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
   numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean;
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention'; dtype: 'f32' | 'int8'; parameters: number;
+  processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; }
@@ -74,13 +75,14 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Loads a model. `config` and `preprocessor` are the texts of the two JSON files; `weights` the bytes of `model.safetensors`, or of
+    /// Loads a model. `config`, `preprocessor` and `processor` are the texts of the JSON files; `weights` the bytes of `model.safetensors`, or of
     /// all files of a split checkpoint, and `names` what these are called; `text` the bytes of `text_embeddings.safetensors`. `dtype` is
     /// `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the model's own.
     /// Tensors are read one at a time, straight from the given arrays.
     pub fn load(
         config: &str,
         preprocessor: Option<String>,
+        processor: Option<String>,
         names: Vec<String>,
         weights: Vec<Uint8Array>,
         text: Option<Uint8Array>,
@@ -98,7 +100,7 @@ impl Engine {
                 image_size,
                 text_embeddings: text.as_ref().map(|text| text as &dyn Source),
             };
-            let files = ConfigFiles { config, preprocessor: preprocessor.as_deref() };
+            let files = ConfigFiles { config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
             let mut weights: Vec<_> = weights.into_iter().map(JsBytes).collect();
             match weights.pop() {
                 Some(whole) if weights.is_empty() => Classifier::load(files, &whole, options),
@@ -250,6 +252,7 @@ struct ConfigView<'a> {
     pooling: Pooling,
     dtype: Precision,
     parameters: usize,
+    processor: Option<&'a str>,
     #[serde(flatten)]
     shape: ShapeView<'a>,
 }
@@ -268,6 +271,7 @@ impl<'a> ConfigView<'a> {
             pooling: config.pooling,
             dtype: classifier.precision(),
             parameters: classifier.parameters(),
+            processor: classifier.processor(),
             shape: ShapeView::new(config),
         }
     }

@@ -146,7 +146,7 @@ pub fn named(name: &str) -> &'static Fixture {
 
 impl Fixture {
     pub fn files(&self) -> ConfigFiles<'static> {
-        ConfigFiles { config: self.config, preprocessor: self.preprocessor }
+        ConfigFiles { config: self.config, preprocessor: self.preprocessor, processor: None }
     }
 
     pub fn load(&self, dtype: Option<&str>) -> vitscope::Result<Classifier> {

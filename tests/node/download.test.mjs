@@ -33,6 +33,9 @@ const ANSWERS = {
   '/app/config.json': (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"a": 1}'),
   '/app/model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/app/preprocessor_config.json': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
+  '/five/config.json': (response) => response.writeHead(200).end('{}'),
+  '/five/model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/five/processor_config.json': (response) => response.writeHead(200).end('{"image_processor": {}}'),
   '/nothing/model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/nothing/config.json': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
@@ -99,6 +102,11 @@ test('an index page in place of a file', async () => {
   assert.equal(config, '{"a": 1}');
   assert.equal(weights[0].length, BODY.length);
   await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/nothing\/config\.json answered with an HTML page/));
+});
+
+test('what transformers 5 saves beside a model is read too', async () => {
+  const { processor, preprocessor } = await readSource({ folder: `${origin}/five/` });
+  assert.deepEqual([processor, preprocessor], ['{"image_processor": {}}', undefined]);
 });
 
 test("a folder's query goes to each of its files", async () => {

@@ -1,7 +1,10 @@
 /** The synchronous engine in Node, against what PyTorch computed (tests/fixtures), and its failures by code. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { distance, readTensors } from './safetensors.mjs';
 
@@ -163,6 +166,34 @@ test('a model can be given in every form', async () => {
   assert.equal(weights.length, bytes('hf_vit/model.safetensors').length, "the caller's bytes stay usable");
 });
 
+test('an image processor nested in processor_config.json wins, in every form of a model, and the file is told', async (t) => {
+  const { config, preprocessor, weights } = parts();
+  const nested = { image_processor: JSON.parse(text('preprocess/hf_shortest_edge_crop.json')), processor_class: 'CLIPProcessor' };
+  const scratch = mkdtempSync(join(tmpdir(), 'vitscope-'));
+  t.after(() => rmSync(scratch, { recursive: true }));
+  cpSync(folder('hf_vit'), scratch, { recursive: true });
+  writeFileSync(join(scratch, 'processor_config.json'), JSON.stringify(nested));
+
+  const image = gradient(54, 81);
+  const alone = await Engine.load({ config, preprocessor: nested.image_processor, weights });
+  const other = await Engine.load({ config, preprocessor, processor: { processor_class: 'ViTProcessor' }, weights });
+  assert.equal(alone.config.processor, 'preprocessor_config.json');
+  assert.equal(other.config.processor, 'preprocessor_config.json', 'nothing is nested in it');
+  assert.notDeepEqual(other.preprocess(image), alone.preprocess(image));
+  for (const form of [
+    pathToFileURL(`${scratch}/`),
+    { config, preprocessor, processor: nested, weights },
+    { config, processor: JSON.stringify(nested), weights },
+    { config, preprocessor: null, processor: new Blob([JSON.stringify(nested)]), weights },
+  ]) {
+    const engine = await Engine.load(form);
+    assert.equal(engine.config.processor, 'processor_config.json');
+    assert.deepEqual(engine.preprocess(image), alone.preprocess(image));
+  }
+  assert.equal((await Engine.load({ config, weights })).config.processor, null);
+  assert.equal((await Engine.load(folder('timm_vit'))).config.processor, 'config.json');
+});
+
 test('progress comes in every phase and ends whole', async () => {
   /** @type {import('../../pkg/index.js').Progress[]} */
   const seen = [];
@@ -192,6 +223,9 @@ test('models that are not right are refused by code', async (t) => {
     'no JSON': [{ config: '{"model_type": "vit"' }, 'invalid-config', /config\.json/],
     'an architecture nobody knows': [{ config: { ...parts().config, model_type: 'swin', architectures: ['SwinForImageClassification'] } }, 'unsupported-architecture', /swin/i],
     'a preprocessor that is no JSON': [{ preprocessor: 'no' }, 'invalid-preprocessor', /preprocessor/],
+    'a processor that is no JSON': [{ processor: '{' }, 'invalid-preprocessor', /^processor_config\.json.*JSON/],
+    'a processor nobody follows': [{ processor: { image_processor: { image_processor_type: 'PerceiverImageProcessor' } } }, 'invalid-preprocessor', /^processor_config\.json.*PerceiverImageProcessor/],
+    'a processor that is a number': [{ processor: 3 }, 'invalid-argument', /processor/],
     'truncated weights': [{ weights: parts().weights.subarray(0, 5000) }, 'invalid-weights', /./],
     'empty weights': [{ weights: new ArrayBuffer(0) }, 'invalid-weights', /./],
     'a header of 2^63 bytes': [{ weights: new Uint8Array([255, 255, 255, 255, 255, 255, 255, 127, 123]) }, 'invalid-weights', /./],

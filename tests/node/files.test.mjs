@@ -19,7 +19,7 @@ test('what given files are', () => {
   const split = say(file('config.json'), ...shards, file('text_embeddings.safetensors'));
   assert.deepEqual(split.parts.weights, shards);
   assert.equal(split.parts.textEmbeddings.name, 'text_embeddings.safetensors');
-  const given = say(file('README.md'), file('preprocessor_config.json'), file('config.json'), file('model.safetensors'));
+  const given = say(file('README.md'), file('preprocessor_config.json'), file('config.json'), file('processor_config.json'), file('model.safetensors'));
   assert.equal(given.kind, 'model');
-  assert.deepEqual(Object.values(given.parts).flat().filter(Boolean).map((/** @type {any} */ part) => part.name), ['config.json', 'preprocessor_config.json', 'model.safetensors']);
+  assert.deepEqual(Object.values(given.parts).flat().filter(Boolean).map((/** @type {any} */ part) => part.name), ['config.json', 'preprocessor_config.json', 'processor_config.json', 'model.safetensors']);
 });

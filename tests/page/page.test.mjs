@@ -239,6 +239,7 @@ test('another model from files, another arithmetic, and back', onPage(async ({ p
     [[config, weights], /model\.safetensors|tensor/],
     [[{ ...config, buffer: Buffer.from('{}') }, weights], /config\.json|architecture/],
     [[config, { ...weights, buffer: weights.buffer.subarray(0, 900) }], /model\.safetensors/],
+    [[config, { ...weights, buffer: readFileSync(FIXTURE('hf_vit')[1]) }, { name: 'processor_config.json', mimeType: '', buffer: Buffer.from('{') }], /processor_config\.json.*JSON/],
   ])) {
     await page.locator('[data-model=files-input]').setInputFiles([...files]);
     await page.waitForFunction((source) => new RegExp(source).test(document.querySelector('#notice p')?.textContent ?? ''), sentence.source);

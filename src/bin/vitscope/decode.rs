@@ -122,6 +122,7 @@ mod tests {
             rescale_factor: 1.0 / 255.0,
             mean,
             std,
+            bgr: false,
         };
         let crop = Some([24; 2]);
         let pipelines = [

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use vitscope::Classifier;
 use vitscope::checkpoint::{
-    CONFIG_FILE, ConfigFiles, INDEX_FILE, LoadOptions, PREPROCESSOR_FILE, Shards, Source, TEXT_FILE, WEIGHTS_FILE,
+    CONFIG_FILE, ConfigFiles, INDEX_FILE, LoadOptions, PREPROCESSOR_FILE, PROCESSOR_FILE, Shards, Source, TEXT_FILE,
+    WEIGHTS_FILE,
 };
 use vitscope::model::Precision;
 
@@ -18,6 +19,7 @@ pub struct ModelFolder {
     pub path: PathBuf,
     pub config: String,
     pub preprocessor: Option<String>,
+    pub processor: Option<String>,
     /// One file, or all of a split checkpoint as one.
     pub weights: Box<dyn Source>,
     pub text_embeddings: Option<Vec<u8>>,
@@ -31,17 +33,23 @@ impl ModelFolder {
                 path.display()
             );
         }
+        let optional = |name| exists(path, name).then(|| text(path, name)).transpose();
         Ok(Self {
             path: path.into(),
             config: text(path, CONFIG_FILE)?,
-            preprocessor: if exists(path, PREPROCESSOR_FILE) { Some(text(path, PREPROCESSOR_FILE)?) } else { None },
+            preprocessor: optional(PREPROCESSOR_FILE)?,
+            processor: optional(PROCESSOR_FILE)?,
             weights: weights(path)?,
             text_embeddings: if exists(path, TEXT_FILE) { Some(file(path, TEXT_FILE)?) } else { None },
         })
     }
 
     pub fn files(&self) -> ConfigFiles<'_> {
-        ConfigFiles { config: &self.config, preprocessor: self.preprocessor.as_deref() }
+        ConfigFiles {
+            config: &self.config,
+            preprocessor: self.preprocessor.as_deref(),
+            processor: self.processor.as_deref(),
+        }
     }
 
     /// The model, for images of `image_size` (height and width), or those it was made for.

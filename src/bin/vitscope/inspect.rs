@@ -19,6 +19,10 @@ pub fn run(model: &Path) -> Result<()> {
 
     print(format_args!("family      {}", config.family))?;
     print(format_args!("image       {height} × {width}"))?;
+    print(format_args!(
+        "processor   {}",
+        classifier.processor().unwrap_or("the family's usual one: no file states any")
+    ))?;
     print(format_args!("patches     {patch_height} × {patch_width} pixels, grid {rows} × {columns}"))?;
     print(format_args!("tokens      {} ({} before the patches)", config.tokens(), config.prefix_tokens()))?;
     print(format_args!("layers      {}", config.layers))?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::fs;
 use std::path::Path;
-use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, TEXT_FILE, Tensors, WEIGHTS_FILE};
+use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE, TEXT_FILE, Tensors, WEIGHTS_FILE};
 use vitscope::quant::{Bits, FORMAT_INT4, FORMAT_INT8, MIN_SQNR, four_bits};
 
 pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
@@ -36,8 +36,10 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
 
     fs::create_dir_all(output).with_context(|| format!("{} can't be made", output.display()))?;
     write_whole(&output.join(CONFIG_FILE), folder.config.as_bytes())?;
-    if let Some(preprocessor) = &folder.preprocessor {
-        write_whole(&output.join(PREPROCESSOR_FILE), preprocessor.as_bytes())?;
+    for (name, text) in [(PREPROCESSOR_FILE, &folder.preprocessor), (PROCESSOR_FILE, &folder.processor)] {
+        if let Some(text) = text {
+            write_whole(&output.join(name), text.as_bytes())?;
+        }
     }
     if let Some(text) = &folder.text_embeddings {
         write_whole(&output.join(TEXT_FILE), text)?;
