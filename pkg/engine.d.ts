@@ -7,8 +7,8 @@ import type { AttributeOptions, Attribution, Backend, Classification, Curves, Cu
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AttributeOptions, Attribution, Backend, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
-  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Target, Timing, ViewMap,
+  AttributeOptions, Attribution, Backend, ClassName, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
+  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
 /** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */

@@ -53,7 +53,7 @@ export class Vitscope {
   attribute(image: ImageSource, options?: AttributeOptions & PassesOptions): Promise<Attribution>;
 
   /**
-   * How far a map is right about a class: its probability as patches are dropped in the map's order (a good map has it fall early:
+   * How far a map is right about a class: its score as patches are dropped in the map's order (a good map has it fall early:
    * a small area) and as they come back in that order (a good map has it rise early: a large area). Throws what `attribute` throws.
    */
   curves(image: ImageSource, map: ViewMap, options?: CurvesOptions & PassesOptions): Promise<Curves>;
@@ -196,9 +196,11 @@ export interface RunOptions {
 }
 
 export interface Classification {
-  /** The likeliest classes, best first; none for a model without a head. */
+  /** The classes with the highest scores, best first; none for a model without a head. */
   top: Prediction[];
-  /** [numClasses], before softmax. */
+  /** What the scores are, as in the model's config. */
+  scores: Scores;
+  /** [numClasses], of which the scores are made. */
   logits: Float32Array<ArrayBuffer>;
   /** [numFeatures]: what the head reads; all there is of a model without one. */
   features: Float32Array<ArrayBuffer>;
@@ -293,21 +295,27 @@ export interface RolloutOptions {
   query?: Query;
 }
 
+/**
+ * A class by its index, or by its name: the label as it is written; else whatever the case; else a part of it between commas ("tabby" of
+ * "tabby, tabby cat") as it is written, else whatever the case; else its index in digits. What fits several is refused with their indices.
+ */
+export type ClassName = number | string;
+
 export interface LensOptions {
   layer?: number;
-  /** A class by its index, or its label. */
-  target?: number | string;
+  /** Left out: the likeliest. */
+  target?: ClassName;
 }
 
 export interface AttributeOptions {
   /**
    * `chefer`: relevance through attention and its gradients (Chefer, Gur and Wolf), unless told. `gradient-rollout`: rollout of
-   * attention times its gradient. `grad-cam`: a layer's input to attention, weighted by its gradient. `occlusion`: how much less likely the
-   * class is without each patch.
+   * attention times its gradient. `grad-cam`: a layer's input to attention, weighted by its gradient. `occlusion`: how much lower the
+   * class's score is without each patch.
    */
   method?: 'chefer' | 'gradient-rollout' | 'grad-cam' | 'occlusion';
-  /** A class by its index, or its label. Left out: the likeliest. */
-  target?: number | string;
+  /** Left out: the likeliest. */
+  target?: ClassName;
   /** For `grad-cam`: the last unless told. */
   layer?: number;
   /** For `chefer` and `gradient-rollout`. */
@@ -321,8 +329,8 @@ export interface AttributeOptions {
 }
 
 export interface CurvesOptions {
-  /** A class by its index, or its label. Left out: the likeliest. */
-  target?: number | string;
+  /** Left out: the likeliest. */
+  target?: ClassName;
   /** Points of each curve after the first: 20 unless told. Each is a forward pass. */
   steps?: number;
 }
@@ -373,10 +381,10 @@ export interface Curves {
 export interface Curve {
   /** Of the patches that were dropped, or are back: 0 to 1. */
   fractions: Float32Array<ArrayBuffer>;
-  /** Of the target. */
+  /** Of the target: its scores; for a regression values. */
   probabilities: Float32Array<ArrayBuffer>;
-  /** Under the curve, 0 to 1. */
-  area: number;
+  /** Under the curve, 0 to 1; missing for a regression, whose values have no such scale. */
+  area?: number;
 }
 
 export type Colormap = 'viridis' | 'magma' | 'turbo' | 'grey' | 'diverging';
@@ -431,10 +439,17 @@ export function toJSON(map: ViewMap): string;
 /** A token that is no patch. */
 export type PrefixToken = 'class' | 'distillation' | 'register';
 
+/**
+ * What is made of the logits, as transformers' pipeline for image classification decides it by `problem_type` and the number of classes.
+ * `softmax`: probabilities of classes that exclude each other, which sum to 1. `sigmoid`: a probability for each class by itself, where several
+ * may hold or there is one only. `none`: the logits as they are, the values of a regression.
+ */
+export type Scores = 'softmax' | 'sigmoid' | 'none';
+
 export interface Prediction {
   index: number;
   label: string;
-  /** Softmax probability, 0 to 1. */
+  /** A probability, 0 to 1; for a regression a value. */
   score: number;
 }
 
@@ -476,6 +491,8 @@ export interface ModelConfig {
   readonly numFeatures: number;
   /** Whether the classes are texts that the image's features are compared with. */
   readonly zeroShot: boolean;
+  /** What is made of the logits. */
+  readonly scores: Scores;
   /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */
   readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
   readonly dtype: 'f32' | 'int8';

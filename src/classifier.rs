@@ -3,7 +3,6 @@
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{Error, Result};
 use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Query, Trace};
-use crate::kernels::softmax::softmax_in_place;
 use crate::model::{Config, Pooling, Precision, Scratch, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
@@ -22,7 +21,7 @@ pub struct Prediction {
     pub index: usize,
     /// Its name.
     pub label: String,
-    /// Its softmax probability.
+    /// Its probability, or for a regression its value; see [`crate::model::Scores`].
     pub score: f32,
 }
 
@@ -116,7 +115,7 @@ impl Classifier {
         let target = self.class(target)?;
         let Some(patches) = dropping.next() else { return Ok(false) };
         let mut scores = self.logits_seeing(pixel_values, patches)?;
-        softmax_in_place(&mut scores);
+        self.config().scores.apply(&mut scores);
         dropping.push(scores[target]);
         Ok(true)
     }
@@ -186,14 +185,14 @@ impl Classifier {
         }
     }
 
-    /// The `k` most probable classes of `logits`, best first; equal scores in the order of their index.
+    /// The `k` classes of `logits` with the highest scores, best first; equal scores in the order of their index.
     pub fn top(&self, logits: &[f32], k: usize) -> Result<Vec<Prediction>> {
         let labels = &self.config().labels;
         if k == 0 {
             return Err(Error::InvalidArgument("topK must be at least 1.".into()));
         }
         let mut scores = logits.to_vec();
-        softmax_in_place(&mut scores);
+        self.config().scores.apply(&mut scores);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         let prediction = |index: usize| Prediction { index, label: labels[index].clone(), score: scores[index] };

@@ -179,7 +179,7 @@ fn explain_refuses_with_a_remedy() {
         assert!(!out.exists());
     };
     explain(&["--method", "chefer", "--target", "unicorn"], &["unicorn", "vitscope classify"]);
-    explain(&["--method", "chefer", "--target", "42"], &["class 42", "has 42"]);
+    explain(&["--method", "chefer", "--target", "42"], &["`42`", "below 42"]);
     explain(&["--method", "head", "--layer", "6"], &["layer 6", "has 6"]);
     explain(&["--method", "head", "--head", "sum"], &["`sum`", "mean"]);
     explain(&["--method", "rollout", "--head", "3"], &["`3`", "mean"]);
@@ -220,6 +220,117 @@ fn models_without_classes_say_so_and_zero_shot_ones_name_their_texts() {
     assert_eq!(succeeds(&["classify", text(&out), CHELSEA, "--top", "9"]).lines().count(), answer.lines().count());
 }
 
+/// A copy of a tiny model whose config says something else.
+fn reconfigured(name: &str, fixture: &str, changes: Value) -> PathBuf {
+    let model = folder(name);
+    let mut config: Value = serde_json::from_str(named(fixture).config).unwrap();
+    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    fs::write(model.join("config.json"), config.to_string()).unwrap();
+    fs::write(model.join("model.safetensors"), named(fixture).weights).unwrap();
+    model
+}
+
+/// What the numbers are is said, and is what the model was trained to give.
+#[test]
+fn scores_are_what_the_model_was_trained_for() {
+    for (name, scores) in
+        [("hf_vit_multi_label", "sigmoid"), ("timm_vit_single", "sigmoid"), ("hf_vit_regression", "none")]
+    {
+        let model = format!("tests/fixtures/{name}");
+        let logits = named(name).load(None).unwrap().config().classes();
+        let json: Value = serde_json::from_str(&succeeds(&["classify", &model, CHELSEA, "--json"])).unwrap();
+        assert_eq!(json[0]["scores"], scores);
+        assert_eq!(json[0]["top"].as_array().unwrap().len(), logits);
+        let said = succeeds(&["classify", &model, CHELSEA]);
+        assert_eq!(said.contains('%'), scores == "sigmoid", "{said}");
+        let best = json[0]["top"][0]["score"].as_f64().unwrap();
+        let best = if scores == "none" { format!("{best:.4}") } else { format!("{:.1} %", 100.0 * best) };
+        assert!(said.lines().nth(1).unwrap().contains(&best), "{said}: {best}");
+        assert!(succeeds(&["inspect", &model]).contains("scores"));
+    }
+    let json: Value = serde_json::from_str(&succeeds(&["classify", TINY, CHELSEA, "--json"])).unwrap();
+    assert_eq!(json[0]["scores"], "softmax");
+    // A quantised folder is the same model.
+    let out = folder("regression-int8");
+    succeeds(&["quantize", "tests/fixtures/hf_vit_regression", "-o", text(&out)]);
+    assert!(succeeds(&["classify", text(&out), CHELSEA, "--json"]).contains("\"none\""));
+}
+
+/// A regression's curves have no area, and its occlusion is of the value.
+#[test]
+fn explaining_a_number() {
+    let out = folder("explain-number").join("map.json");
+    let explain = |model: &str, more: &[&str]| {
+        let said = succeeds(&[&["explain", model, CHELSEA, "-o", text(&out)], more].concat());
+        (said, serde_json::from_slice::<Value>(&fs::read(&out).unwrap()).unwrap())
+    };
+    let judged = ["--method", "occlusion", "--curves", "4"];
+    let (said, json) = explain("tests/fixtures/hf_vit_regression", &judged);
+    assert!(said.contains("what the value of class 0") && !said.contains("area"), "{said}");
+    let answer = succeeds(&["classify", "tests/fixtures/hf_vit_regression", CHELSEA, "--json"]);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let [whole, score] = [&json["curves"]["deletion"][0], &answer[0]["top"][0]["score"]].map(|x| x.as_f64().unwrap());
+    assert!((whole - score).abs() < 1e-6, "with all patches it is the answer: {whole}, not {score}");
+    let (said, json) = explain("tests/fixtures/hf_vit_multi_label", &judged);
+    assert!(said.contains("what the probability of class") && said.contains("area under deletion"), "{said}");
+    assert!(json["curves"]["insertion"].as_array().unwrap().iter().all(|p| (0.0..1.0).contains(&p.as_f64().unwrap())));
+}
+
+#[test]
+fn accuracy_of_what_has_none_is_refused() {
+    let images = text(&folder("eval-other")).to_owned();
+    for (model, part) in [
+        ("hf_vit_multi_label", "multi_label_classification"),
+        ("hf_vit_regression", "regression"),
+        ("timm_vit_single", "single class"),
+        ("hf_vit_model", "no classes"),
+    ] {
+        fails(&["eval", &format!("tests/fixtures/{model}"), &images], &[part]);
+    }
+}
+
+/// `tests/class_names.json` has the rule; here it is that both commands have it.
+#[test]
+fn names_of_classes_mean_the_same_everywhere() {
+    let labels = |names: [&str; 4]| serde_json::json!({"id2label": {"0": names[0], "1": names[1], "2": names[2], "3": names[3]}});
+    let out = folder("names").join("map.json");
+    let target = |model: &Path, name: &str| {
+        succeeds(&["explain", text(model), CHELSEA, "-o", text(&out), "--method", "chefer", "--target", name])
+    };
+    let images = folder("names-images");
+    let eval = |name: &str| {
+        drop(fs::remove_dir_all(&images));
+        fs::create_dir_all(images.join(name)).unwrap();
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(CHELSEA), images.join(name).join("photo.jpg")).unwrap();
+        text(&images)
+    };
+    // Of the four classes, which is the answer? The folder of that name scores, those of the others don't.
+    let hit = |model: &Path, name: &str| {
+        let json: Value = serde_json::from_str(&succeeds(&["eval", text(model), eval(name), "--json"])).unwrap();
+        json["top1"] == 1.0
+    };
+    let answer = |model: &Path| {
+        let json: Value = serde_json::from_str(&succeeds(&["classify", text(model), CHELSEA, "--json"])).unwrap();
+        json[0]["top"][0]["index"].as_u64().unwrap()
+    };
+    for (labels, name, index) in [
+        (labels(["polish", "Polish", "tabby, tabby cat", "d"]), "Polish", 1),
+        (labels(["polish", "Polish", "tabby, tabby cat", "d"]), "Tabby Cat", 2),
+        (labels(["0", "3", "10", "2"]), "2", 3),
+        (labels(["0", "3", "10", "2"]), "3", 1),
+        (labels(["a", "b", "c", "d"]), "2", 2),
+    ] {
+        let model = reconfigured("names-model", "hf_vit_sizes", labels);
+        let said = target(&model, name);
+        assert!(said.contains(&format!("class {index} (")), "{said}");
+        assert_eq!(hit(&model, name), answer(&model) == index, "{name}");
+    }
+    let cranes = reconfigured("names-cranes", "hf_vit_sizes", labels(["a", "crane", "b", "crane"]));
+    let explain = ["explain", text(&cranes), CHELSEA, "-o", text(&out), "--method", "chefer", "--target", "crane"];
+    fails(&explain, &["`crane`", "several classes: 1, 3."]);
+    fails(&["eval", text(&cranes), eval("crane")], &["names-images/crane", "several classes: 1, 3."]);
+}
+
 /// timm's ImageNet models name no classes.
 #[test]
 fn a_thousand_classes_without_names_are_imagenets() {
@@ -252,6 +363,11 @@ fn a_thousand_classes_without_names_are_imagenets() {
     fs::write(model.join("config.json"), config).unwrap();
     let answer = succeeds(&["classify", text(&model), CHELSEA, "--top", "1"]);
     assert!(answer.contains("goldfish, Carassius auratus"), "{answer}");
+    // Their names are found as any others: the bird and the machine are both called crane.
+    let out = model.join("map.json");
+    let explain = ["explain", text(&model), CHELSEA, "-o", text(&out), "--method", "patch-lens", "--target"];
+    assert!(succeeds(&[&explain[..], &["carassius auratus"]].concat()).contains("class 1 (goldfish"));
+    fails(&[&explain[..], &["crane"]].concat(), &["several classes: 134, 517."]);
 }
 
 #[test]
@@ -355,7 +471,9 @@ fn eval_counts_hits() {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/samples/{sample}.jpg"));
         fs::copy(sample, class.join("photo.jpg")).unwrap();
         fs::write(class.join("notes.txt"), "not an image").unwrap();
+        fs::write(class.join("._photo.jpg"), "what macOS keeps beside it").unwrap();
     }
+    fs::create_dir_all(images.join(".ipynb_checkpoints")).unwrap();
     let json: Value = serde_json::from_str(&succeeds(&["eval", TINY, text(&images), "--json"])).unwrap();
     assert_eq!(json["images"], 3);
     assert_eq!(json["dtype"], "int8");

@@ -98,8 +98,8 @@ impl Seen {
             "filters" => flat(self.model.filters(view.get("count")).unwrap()),
             "occlusion" => {
                 let occlusion = Occlusion::new(&self.shape, view.optional("window"), view.optional("stride")).unwrap();
-                let probabilities = self.make_all(occlusion.seen(), view.get("target"));
-                occlusion.map(&probabilities)
+                let scores = self.make_all(occlusion.seen(), view.get("target"));
+                occlusion.map(&scores)
             }
             "deletion" | "insertion" => {
                 let target: usize = view.get("target");
@@ -117,7 +117,7 @@ impl Seen {
     fn make_all(&mut self, seen: Vec<Vec<usize>>, target: usize) -> Vec<f32> {
         let mut dropping = Dropping::new(seen);
         while self.model.step(&self.pixels, target, &mut dropping).unwrap() {}
-        dropping.probabilities().to_vec()
+        dropping.scores().to_vec()
     }
 }
 
@@ -189,14 +189,14 @@ fn dropping_nothing_changes_nothing() {
             let few: Vec<_> = (0..patches).step_by(2).collect();
             let mut dropping = Dropping::new(vec![(0..patches).collect(), few.clone()]);
             while model.step(&pixels, score.index, &mut dropping).unwrap() {}
-            let [all, some] = *dropping.probabilities() else { panic!() };
+            let [all, some] = *dropping.scores() else { panic!() };
             assert_eq!(all, score.score, "{} {dtype}", fixture.name);
 
             let mut other = pixels.clone();
             blank_others(&model, &few, &mut other);
             let mut again = Dropping::new(vec![few]);
             while model.step(&other, score.index, &mut again).unwrap() {}
-            assert_eq!(again.probabilities(), [some], "{} {dtype}", fixture.name);
+            assert_eq!(again.scores(), [some], "{} {dtype}", fixture.name);
         }
     }
 }

@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source, Values, quantize, write};
+use vitscope::model::Scores;
 use vitscope::quant::Bits;
 use vitscope::{Classifier, Error};
 #[cfg(target_arch = "wasm32")]
@@ -131,6 +132,29 @@ fn tensors_missing_misshapen_unexpected_or_of_another_type() {
         header["vit.pooler.dense.weight"] = json!({"dtype": "F32", "shape": [0], "data_offsets": [end, end]});
     });
     assert!(load(config, &pooler).is_ok());
+}
+
+/// What logits become hangs on it, so it is read as the library reads it or not at all.
+#[test]
+fn problem_types() {
+    let scores = |change: Value| load(&edited(HF, change), named(HF).weights).map(|model| model.config().scores);
+    for (kind, expected) in [
+        (json!("single_label_classification"), Scores::Softmax),
+        (json!("multi_label_classification"), Scores::Sigmoid),
+        (json!("regression"), Scores::Raw),
+    ] {
+        assert_eq!(scores(json!({"problem_type": kind})).unwrap(), expected, "{kind}");
+    }
+    assert_eq!(scores(json!({})).unwrap(), Scores::Softmax);
+    for kind in [json!("multi_label"), json!("Regression"), json!(""), json!(2), json!(false), json!(["regression"])] {
+        let loaded = load(&edited(HF, json!({"problem_type": kind})), named(HF).weights);
+        refused(loaded, "invalid-config", &["problem_type", &kind.to_string(), "multi_label_classification"]);
+    }
+    let null = named(HF).config.replacen('{', r#"{"problem_type": null, "#, 1);
+    assert_eq!(load(&null, named(HF).weights).unwrap().config().scores, Scores::Softmax);
+    // Where classes are texts, they compete.
+    let fixture = named("hf_clip_zero_shot");
+    assert_eq!(fixture.load(None).unwrap().config().scores, Scores::Softmax);
 }
 
 #[test]

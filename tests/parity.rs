@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{FIXTURES, Fixture, argmax, cosine, relative_error};
+use common::{FIXTURES, Fixture, argmax, cosine, named, relative_error};
 use vitscope::checkpoint::quantize;
-use vitscope::model::Precision;
+use vitscope::model::{Precision, Scores};
 use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -24,6 +24,29 @@ fn f32_results_attentions_and_hidden_states_equal_pytorch() {
         close("hidden_states", trace.hidden_states.as_slice().unwrap());
         close("attentions", trace.attentions.as_slice().unwrap());
         close(fixture.result(), &fixture.run(&mut model, &fixture.expected("pixel_values")));
+    }
+}
+
+/// What transformers' pipeline answers where that is not the softmax of the logits: labels that may hold together, a number, a single class.
+#[test]
+fn scores_equal_the_pipelines() {
+    for (name, scores) in [
+        ("hf_vit_multi_label", Scores::Sigmoid),
+        ("hf_vit_regression", Scores::Raw),
+        ("timm_vit_single", Scores::Sigmoid),
+    ] {
+        let fixture = named(name);
+        let mut model = fixture.load(None).unwrap();
+        assert_eq!(model.config().scores, scores, "{name}");
+        let logits = model.logits(&fixture.expected("pixel_values")).unwrap().to_vec();
+        let top = model.top(&logits, 9).unwrap();
+        assert!(top.is_sorted_by(|a, b| a.score >= b.score), "{top:?}");
+        let expected = fixture.expected("scores");
+        assert_eq!(top.len(), expected.len());
+        for prediction in top {
+            let error = (prediction.score - expected[prediction.index]).abs();
+            assert!(error < TOLERANCE, "{name}: {prediction:?}, not {}", expected[prediction.index]);
+        }
     }
 }
 

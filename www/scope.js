@@ -249,7 +249,7 @@ export class Scope {
     const { answers } = this.#panels;
     const { vit } = this.#session;
     answers.mark({ live });
-    answers.show(trace.top);
+    answers.show(trace);
     this.#readTiming(trace.timing.forward, live);
     if (vit) await this.#viewer.take({ trace, vit, image, title, live });
   }

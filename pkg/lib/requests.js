@@ -3,7 +3,8 @@
  * Options that are wrong are refused here, before any image is read.
  */
 import { checkMap, checkNumber, checkWhole, describe } from './checks.js';
-import { queryName, queryToken, targetIndex } from './choices.js';
+import { queryName, queryToken } from './choices.js';
+import { targetIndex } from './classes.js';
 import { VitscopeError } from './errors.js';
 import { viewMap } from './map.js';
 
@@ -59,7 +60,7 @@ export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates
  * @param {import('../index.js').AttributeOptions} options
  * @returns {Request<import('../index.js').Attribution>}
  */
-export function attribute({ labels, layers, prefix, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
+export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
   if (!METHODS.includes(method)) throw new VitscopeError('invalid-argument', `method must be one of ${METHODS.join(', ')}; not ${describe(method)}.`);
   const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
   /** @type {AttributionRequest} */
@@ -78,7 +79,7 @@ export function attribute({ labels, layers, prefix, grid: [rows, cols] }, { meth
     chefer: `Relevance for ${label} (Chefer et al.)${of}`,
     'gradient-rollout': `Gradient rollout for ${label}${left}${of}`,
     'grad-cam': `Grad-CAM for ${label}, layer ${layer ?? layers - 1}`,
-    occlusion: `Occlusion: how much less likely ${label} is without each patch`,
+    occlusion: `Occlusion: how much ${scores === 'none' ? 'lower' : 'less likely'} ${label} is without each patch`,
   }[method]);
   return {
     method: 'attribute',
@@ -96,21 +97,27 @@ export function attribute({ labels, layers, prefix, grid: [rows, cols] }, { meth
  * @param {import('../index.js').CurvesOptions} options
  * @returns {Request<import('../index.js').Curves>}
  */
-export function curves({ labels }, map, { target, steps = STEPS }) {
+export function curves({ labels, scores }, map, { target, steps = STEPS }) {
   checkMap(map);
   /** @type {CurvesRequest} */
   const request = { map: map.data, target: targetIndex(target, labels), steps: checkWhole('steps', steps) };
   return {
     method: 'curves',
     args: [request],
-    read: ({ target: index, deletion, insertion }) => ({ deletion: curve(deletion), insertion: curve(insertion), target: { index, label: labels[index] } }),
+    read: ({ target: index, deletion, insertion }) => ({ deletion: curve(deletion, scores), insertion: curve(insertion, scores), target: { index, label: labels[index] } }),
   };
 }
 
-/** @param {Float32Array<ArrayBuffer>} probabilities */
-function curve(probabilities) {
+/**
+ * @param {Float32Array<ArrayBuffer>} probabilities
+ * @param {ModelConfig['scores']} scores
+ * @returns {import('../index.js').Curve}
+ */
+function curve(probabilities, scores) {
   const last = probabilities.length - 1;
   const fractions = Float32Array.from(probabilities, (_, i) => i / last);
+  // What lies under the curve of a value says nothing: its zero may be anywhere.
+  if (scores === 'none') return { fractions, probabilities };
   const area = probabilities.reduce((sum, p, i) => sum + (i === 0 || i === last ? p / 2 : p) / last, 0);
   return { fractions, probabilities, area };
 }

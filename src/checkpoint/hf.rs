@@ -6,7 +6,7 @@ use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::{heads, numbered_labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, Linear, Pooling, Prefix};
+use crate::model::{Activation, Config, Linear, Pooling, Prefix, Scores};
 
 /// What a model class takes where its config is silent.
 pub(super) struct Usual {
@@ -55,6 +55,7 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         pooling: Pooling::Cls,
         projection_size: None,
         zero_shot: false,
+        scores: Scores::Softmax,
         labels: Vec::new(),
         named: false,
     })

@@ -31,7 +31,7 @@ pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::error::{Error, Result};
-use crate::model::{Config, Precision, Vit, Weights};
+use crate::model::{Config, Precision, Scores, Vit, Weights};
 use crate::preprocess::Preprocess;
 use json::Json;
 use pixels::Pixels;
@@ -161,6 +161,7 @@ fn read<'t>(
 ) -> Result<(Vit, Preprocess, Option<&'static str>, Reader<'t>)> {
     let mut config = (family.config)(config_json, tensors)?;
     let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
+    config.scores = read_scores(config_json, &config)?;
     config.validate()?;
     let (native, native_grid) = (config.image_size, config.grid());
 
@@ -177,6 +178,19 @@ fn read<'t>(
     }
     reader.refuse_unused(family)?;
     Ok((Vit { config, weights }, preprocess, pixels.file(), reader))
+}
+
+/// What logits become, as transformers' pipeline for image classification decides it. Texts always compete.
+fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
+    const KINDS: &str = "`single_label_classification`, `multi_label_classification` or `regression`";
+    let stated = json.typed("problem_type", KINDS, |value| match value.as_str()? {
+        "regression" => Some(Some(Scores::Raw)),
+        "multi_label_classification" => Some(Some(Scores::Sigmoid)),
+        "single_label_classification" => Some(None),
+        _ => None,
+    })?;
+    let usual = if config.classes() == 1 { Scores::Sigmoid } else { Scores::Softmax };
+    Ok(if config.zero_shot { Scores::Softmax } else { stated.flatten().unwrap_or(usual) })
 }
 
 /// The family of a model, and its tensors.

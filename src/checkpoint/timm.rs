@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::tensors::Tensors;
 use super::{numbered_labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix};
+use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix, Scores};
 use serde_json::Value;
 
 /// timm passes this to every LayerNorm but CLIP's; its config does not record it.
@@ -166,6 +166,7 @@ impl<'a> Architecture<'a> {
             pooling: self.pooling(usual_pooling)?,
             projection_size: None,
             zero_shot: false,
+            scores: Scores::Softmax,
             labels: self.labels(classes)?,
             named: self.json.get(self.labels_key()).is_some(),
         })

@@ -7,17 +7,17 @@ use super::shape::{Shape, invalid};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
-/// Forward passes that see some of the patches, one after another, and the class's probability in each.
+/// Forward passes that see some of the patches, one after another, and the class's score in each.
 #[derive(Clone, Debug)]
 pub struct Dropping {
     seen: Vec<Vec<usize>>,
-    probabilities: Vec<f32>,
+    scores: Vec<f32>,
 }
 
 impl Dropping {
     /// One pass for each set of patches.
     pub fn new(seen: Vec<Vec<usize>>) -> Self {
-        Self { seen, probabilities: Vec::new() }
+        Self { seen, scores: Vec::new() }
     }
 
     /// How many passes there are.
@@ -25,23 +25,23 @@ impl Dropping {
         self.seen.len()
     }
 
-    /// The class's probability in each of the passes that were made.
-    pub fn probabilities(&self) -> &[f32] {
-        &self.probabilities
+    /// The class's score in each of the passes that were made.
+    pub fn scores(&self) -> &[f32] {
+        &self.scores
     }
 
     /// The patches that the next pass sees; none once all are made.
     pub fn next(&self) -> Option<&[usize]> {
-        self.seen.get(self.probabilities.len()).map(Vec::as_slice)
+        self.seen.get(self.scores.len()).map(Vec::as_slice)
     }
 
     /// What the next pass gave.
-    pub fn push(&mut self, probability: f32) {
-        self.probabilities.push(probability);
+    pub fn push(&mut self, score: f32) {
+        self.scores.push(score);
     }
 }
 
-/// Occlusion: square windows are left out in turn, and a patch's value is how much the class's probability falls without it, as a mean over
+/// Occlusion: square windows are left out in turn, and a patch's value is how much the class's score falls without it, as a mean over
 /// the windows that cover it (after Zeiler & Fergus, 2014, with tokens in place of grey squares).
 #[derive(Clone, Debug)]
 pub struct Occlusion {
@@ -81,9 +81,9 @@ impl Occlusion {
         std::iter::once(all().collect()).chain(without).collect()
     }
 
-    /// `[N]` from the probabilities of those passes.
-    pub fn map(&self, probabilities: &[f32]) -> Vec<f32> {
-        let Some((full, without)) = probabilities.split_first() else { return Vec::new() };
+    /// `[N]` from the scores of those passes.
+    pub fn map(&self, scores: &[f32]) -> Vec<f32> {
+        let Some((full, without)) = scores.split_first() else { return Vec::new() };
         let value = |patch| {
             let covering = self.windows.iter().zip(without).filter(|(window, _)| self.covers(window, patch));
             let (count, sum) =
@@ -108,7 +108,7 @@ fn starts(size: usize, window: usize, stride: usize) -> Vec<Range<usize>> {
 /// How the patches of a map go, or come, the most important ones first (RISE; Petsiuk, Das & Saenko, 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
-    /// They are taken away: the better the map, the sooner the probability falls.
+    /// They are taken away: the better the map, the sooner the score falls.
     Deletion,
     /// They are put in: the better the map, the sooner it rises.
     Insertion,

@@ -30,6 +30,12 @@ pub fn swish_in_place(values: &mut [f32], slope: f32) {
     super::map_in_place(values, |x| gate(exp, one, x, x * slope));
 }
 
+/// `x ← σ(x)` for every element: within 5 ulp of 1.
+pub fn sigmoid_in_place(values: &mut [f32]) {
+    let (exp, one) = (Exp::prepare(), F32x4::splat(1.0));
+    super::map_in_place(values, |x| gate(exp, one, one, x));
+}
+
 /// `x ← d(x σ(slope x)) / dx` for every element: within 5 ulp of max(|x|, 1).
 pub fn swish_derivative_in_place(values: &mut [f32], slope: f32) {
     let (exp, one, slope) = (Exp::prepare(), F32x4::splat(1.0), F32x4::splat(slope));
@@ -53,6 +59,19 @@ mod tests {
                 let bound = 5.0 * f64::from(f32::EPSILON) * f64::from(x.abs().max(1.0));
                 assert!((f64::from(y) - exact).abs() <= bound, "{slope}: swish({x}) = {y}, exactly {exact}");
             }
+        }
+    }
+
+    /// The ends too: where one class is all but certain, the other is not 0 by rounding to it.
+    #[test]
+    fn sigmoid_within_its_bound() {
+        let grid: Vec<f32> = (-100_000..=100_001).map(|i| i as f32 * 1e-3).collect();
+        let mut result = grid.clone();
+        sigmoid_in_place(&mut result);
+        for (x, y) in grid.iter().zip(result) {
+            let exact = 1.0 / (1.0 + (-f64::from(*x)).exp());
+            assert!((f64::from(y) - exact).abs() <= 5.0 * f64::from(f32::EPSILON), "σ({x}) = {y}, exactly {exact}");
+            assert!((0.0..=1.0).contains(&y));
         }
     }
 

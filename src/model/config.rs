@@ -1,6 +1,7 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
 use super::activation::Activation;
+use super::scores::Scores;
 use crate::error::{Error, Result};
 use crate::kernels::gemm_i8::MAX_K;
 use std::ops::Range;
@@ -48,6 +49,8 @@ pub struct Config {
     pub projection_size: Option<usize>,
     /// Whether the answer is the similarity of image and text features: these are normalised before the head.
     pub zero_shot: bool,
+    /// What logits become for whoever reads the answer.
+    pub scores: Scores,
     /// A name for each class; none for a model without a head.
     pub labels: Vec<String>,
     /// Whether the checkpoint itself named its classes.

@@ -96,7 +96,7 @@ impl Engine {
         occlusion(self).map_err(js_error)
     }
 
-    /// A class's probability as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
+    /// A class's score as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
     pub fn curve(
         &mut self,
         pixel_values: &Float32Array,
@@ -150,7 +150,7 @@ impl Dropping {
     /// Those that are made.
     #[wasm_bindgen(getter)]
     pub fn done(&self) -> usize {
-        self.passes.probabilities().len()
+        self.passes.scores().len()
     }
 
     /// Index of the class.
@@ -164,12 +164,12 @@ impl Dropping {
         engine.classifier.step(&self.pixel_values, self.target, &mut self.passes).map_err(js_error)
     }
 
-    /// Occlusion: `[rows · cols]`; a curve: the probability after each step, `[steps + 1]`.
+    /// Occlusion: `[rows · cols]`; a curve: the score after each step, `[steps + 1]`.
     pub fn result(&self) -> Float32Array {
-        let probabilities = self.passes.probabilities();
+        let scores = self.passes.scores();
         match &self.occlusion {
-            Some(occlusion) => Float32Array::from(occlusion.map(probabilities).as_slice()),
-            None => Float32Array::from(probabilities),
+            Some(occlusion) => Float32Array::from(occlusion.map(scores).as_slice()),
+            None => Float32Array::from(scores),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::alloc::zeros;
 use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
-use crate::model::{Config, Pooling, Precision, Prefix, Sink};
+use crate::model::{Config, Pooling, Precision, Prefix, Scores, Sink};
 use crate::resample::Rgba;
 use js_sys::{Float32Array, Object, Reflect, Uint8Array};
 use recorder::Recorder;
@@ -25,12 +25,12 @@ const TYPES: &str = r#"
 export interface EngineConfig {
   family: string; imageSize: [number, number]; patchSize: [number, number]; grid: [number, number];
   tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
-  numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean;
+  numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; scores: 'softmax' | 'sigmoid' | 'none';
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
-export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; }
+export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineTrace extends EngineClassification {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
   grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions: Float32Array; hiddenStates: Float32Array;
@@ -180,7 +180,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// `{top, logits, features}`.
+    /// `{top, logits, features, scores}`.
     fn run(&mut self, pixel_values: &Float32Array, top_k: usize, sink: &mut dyn Sink) -> Result<Object> {
         let length = pixel_values.length() as usize;
         if self.pixel_values.len() != length {
@@ -193,6 +193,7 @@ impl Engine {
         let logits = logits.to_vec();
         set(&result, "features", &Float32Array::from(self.classifier.features()));
         set(&result, "top", &plain_object(&self.classifier.top(&logits, top_k)?));
+        set(&result, "scores", &plain_object(&self.classifier.config().scores));
         Ok(result)
     }
 }
@@ -249,6 +250,7 @@ struct ConfigView<'a> {
     labels: &'a [String],
     num_features: usize,
     zero_shot: bool,
+    scores: Scores,
     pooling: Pooling,
     dtype: Precision,
     parameters: usize,
@@ -268,6 +270,7 @@ impl<'a> ConfigView<'a> {
             labels: &config.labels,
             num_features: config.feature_size(),
             zero_shot: config.zero_shot,
+            scores: config.scores,
             pooling: config.pooling,
             dtype: classifier.precision(),
             parameters: classifier.parameters(),

@@ -89,6 +89,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_vit_quick_gelu"),
     fixture!(hf "hf_vit_relu"),
     fixture!(hf "hf_vit_sizes"),
+    fixture!(hf "hf_vit_multi_label"),
+    fixture!(hf "hf_vit_regression"),
     fixture!(hf encoder "hf_vit_model"),
     fixture!(hf encoder "hf_mae"),
     Fixture {
@@ -136,6 +138,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm encoder "timm_vit_features"),
     fixture!(timm "timm_vit_gap"),
     fixture!(timm "timm_vit_nobias"),
+    fixture!(timm "timm_vit_single"),
     fixture!(timm "timm_vit_sizes"),
 ];
 

@@ -109,7 +109,7 @@ test('occlusion and curves come pass by pass', () => {
   for (const { fractions, probabilities, area } of [deletion, insertion]) {
     assert.deepEqual([...fractions], [0, 0.25, 0.5, 0.75, 1]);
     const p = [...probabilities];
-    assert.ok(Math.abs(area - (p[0] / 2 + p[1] + p[2] + p[3] + p[4] / 2) / 4) < 1e-6);
+    assert.ok(Math.abs(Number(area) - (p[0] / 2 + p[1] + p[2] + p[3] + p[4] / 2) / 4) < 1e-6);
   }
   assert.ok(Math.abs(deletion.probabilities[0] - trace.top[0].score) < 1e-6, 'deletion starts with all patches');
   assert.ok(Math.abs(insertion.probabilities[4] - trace.top[0].score) < 1e-6, 'insertion ends with them');

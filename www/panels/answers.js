@@ -1,9 +1,10 @@
-import { find, make, percent } from '../dom.js';
+import { find, make } from '../dom.js';
+import { scoreFormat } from '../scores.js';
 
 const ROWS = 5;
 
 /**
- * The likeliest classes with their probabilities, one of which can be asked about.
+ * The classes with the highest scores, one of which can be asked about.
  * @param {HTMLElement} root
  * @param {(index: number) => void} onChoose
  */
@@ -29,16 +30,17 @@ export function createAnswers(root, onChoose) {
   return {
     rows: ROWS,
 
-    /** @param {{index: number, label: string, score: number}[]} top */
-    show(top) {
+    /** @param {{top: {index: number, label: string, score: number}[], scores: import('../scores.js').Scores}} answer */
+    show({ top, scores }) {
       shown = top;
+      list.classList.toggle('values', scores === 'none'); // of which no bar shows how large they are
       rows.forEach(({ button, label, fill, score }, i) => {
         const entry = top[i];
         button.disabled = !entry;
         label.textContent = entry?.label ?? (i === 0 ? 'This model has no classes' : ' ');
         label.title = entry?.label ?? '';
-        fill.style.transform = `scaleX(${entry?.score ?? 0})`;
-        score.textContent = entry ? percent(entry.score) : '';
+        fill.style.transform = `scaleX(${scores === 'none' ? 0 : entry?.score ?? 0})`;
+        score.textContent = entry ? scoreFormat(scores)(entry.score) : '';
       });
       mark();
     },

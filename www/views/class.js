@@ -2,6 +2,7 @@ import { createChart } from '../chart.js';
 import { runner, segments, slider } from '../controls.js';
 import { make } from '../dom.js';
 import { number } from '../look.js';
+import { scoreName } from '../scores.js';
 import { NO_CLASSES, keep, kept, remember } from './memory.js';
 
 /**
@@ -25,6 +26,12 @@ const SCALE = {
   occlusion: 'Loss of probability; below 0 the class is likelier without the patch.',
 };
 
+/** Where the answer is no probability but a value. */
+const OF_VALUES = {
+  words: 'Windows of patches are left out, one after the other: how much lower is the value without them?',
+  scale: 'Loss of the value; below 0 it is higher without the patch.',
+};
+
 /**
  * What in the photo speaks for a class.
  * @param {() => void} onChange
@@ -38,6 +45,7 @@ export function createClass(onChange) {
   const occlusion = runner('Leave out', occlude);
   const judge = runner('Deletion and insertion', judgeMap);
   const words = make('p', { class: 'hint words' });
+  const judged = make('p', { class: 'hint' });
   const figure = make('div');
   const chart = createChart(figure);
   const areas = make('ul', { class: 'key' });
@@ -47,8 +55,7 @@ export function createClass(onChange) {
     make('div', { class: 'controls' }, [words, discard.element, layer.element, window.element, occlusion.element]),
     make('div', { class: 'judge' }, [
       make('h3', {}, ['How far is the map right?']),
-      make('p', { class: 'hint' }, ["The class's probability as patches go, the strongest first, and as they come back. A good map falls early and rises early: a small area under deletion, a large one under insertion."]),
-      judge.element, figure, areas,
+      judged, judge.element, figure, areas,
     ]),
   ]);
   /** @type {Context | undefined} */
@@ -60,11 +67,14 @@ export function createClass(onChange) {
   /** @type {object | undefined} */
   let last;
 
+  const values = () => context?.vit.config.scores === 'none';
+  const scaleWords = () => (values() && method.value === 'occlusion' ? OF_VALUES.scale : SCALE[method.value]);
+
   /**
    * @param {ViewMap | undefined} map
    * @param {string} [detail]
    */
-  function paint(map, detail = map && SCALE[method.value]) {
+  function paint(map, detail = map && scaleWords()) {
     if (!context) return;
     if (map !== shown) forgetCurves();
     shown = map;
@@ -121,9 +131,12 @@ export function createClass(onChange) {
    * @param {string} label
    */
   function showCurves(deletion, insertion, label) {
-    const said = [`Deletion, area ${deletion.area.toFixed(3)}`, `Insertion, area ${insertion.area.toFixed(3)}`];
+    const area = (/** @type {import('../../pkg/index.js').Curve} */ curve) => (curve.area === undefined ? '' : `, area ${curve.area.toFixed(3)}`);
+    const said = [`Deletion${area(deletion)}`, `Insertion${area(insertion)}`];
+    const both = [...deletion.probabilities, ...insertion.probabilities];
     chart.show({
-      x: 'share of patches', y: `probability of ${label}`, max: 1, format: (value) => `${Math.round(100 * value)} %`,
+      x: 'share of patches', y: `${scoreName(context?.vit.config.scores ?? 'softmax')} of ${label}`,
+      ...(values() ? { min: Math.min(...both), max: Math.max(...both), format: number } : { max: 1, format: (value) => `${Math.round(100 * value)} %` }),
       steps: Array.from(deletion.fractions, (share) => `${Math.round(100 * share)} %`),
       lines: [{ values: deletion.probabilities, kind: 'other-1' }, { values: insertion.probabilities, kind: 'chosen' }],
       label: `${said.join('. ')}.`,
@@ -153,7 +166,8 @@ export function createClass(onChange) {
       discard.element.hidden = method.value !== 'gradient-rollout';
       layer.element.hidden = method.value !== 'grad-cam';
       window.element.hidden = occlusion.element.hidden = method.value !== 'occlusion';
-      words.textContent = WORDS[method.value];
+      words.textContent = values() && method.value === 'occlusion' ? OF_VALUES.words : WORDS[method.value];
+      judged.textContent = `The class's ${scoreName(vit.config.scores)} as patches go, the strongest first, and as they come back. A good map falls early and rises early${values() ? '' : ': a small area under deletion, a large one under insertion'}.`;
       const options = { method: method.value, target: target?.index, query, discard: discard.value / 100, layer: method.value === 'grad-cam' ? layer.value : undefined };
       const asked = JSON.stringify([options, window.value]);
       if (asked !== key || trace !== last) occlusion.stop();
@@ -162,7 +176,7 @@ export function createClass(onChange) {
       if (method.value === 'occlusion') {
         occlusion.disable(live);
         const map = kept(trace, asked);
-        return paint(map, live ? 'Stop the webcam to leave patches of its picture out.' : map ? SCALE.occlusion : 'Press "Leave out" to run it.');
+        return paint(map, live ? 'Stop the webcam to leave patches of its picture out.' : map ? scaleWords() : 'Press "Leave out" to run it.');
       }
       const map = await remember(trace, asked, () => vit.attribute(image, options));
       if (!signal.aborted) paint(map);

@@ -11,7 +11,7 @@ import { drawCells } from '../look.js';
 /**
  * A view that has a map for each layer: one of them on the photo, all of them small to choose from.
  * @param {{
- *   id: string, title: string, hint: string, detail: string, uses: ReturnType<View['uses']>,
+ *   id: string, title: string, hint: string, detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
  *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, missing?: (context: Context) => string | undefined,
  * }} what missing: why there is nothing to show, if that is so
  * @param {() => void} onChange
@@ -34,7 +34,8 @@ export function createLayerView({ id, title, hint, detail, uses, of, missing = (
       layer.element.hidden = reason !== undefined;
       if (reason !== undefined) return paint(undefined, { detail: reason });
       const map = of(context, layer.value);
-      paint(map instanceof Promise ? await map : map, { detail }); // what is there at once is painted at once
+      const words = { detail: typeof detail === 'string' ? detail : detail(context) };
+      paint(map instanceof Promise ? await map : map, words); // what is there at once is painted at once
       await layer.draw(async (canvas, i) => drawCells(canvas, await of(context, i), look), context);
     },
   };

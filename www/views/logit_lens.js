@@ -1,10 +1,9 @@
 import { createChart } from '../chart.js';
 import { segments } from '../controls.js';
-import { make, percent } from '../dom.js';
+import { make } from '../dom.js';
 import { number } from '../look.js';
+import { scoreFormat, scoresOf } from '../scores.js';
 import { NO_CLASSES, remember } from './memory.js';
-
-/** @typedef {import('../viewer.js').ViewMap} ViewMap */
 
 /**
  * How the answer forms, layer by layer.
@@ -16,11 +15,9 @@ export function createLogitLens(onChange) {
   const figure = make('div');
   const chart = createChart(figure);
   const key = make('ul', { class: 'key' });
+  const head = make('tr');
   const body = make('tbody');
-  const table = make('table', {}, [
-    make('thead', {}, [make('tr', {}, ['After layer', 'Likeliest there', 'Probability'].map((text) => make('th', { scope: 'col' }, [text])))]),
-    body,
-  ]);
+  const table = make('table', {}, [make('thead', {}, [head]), body]);
   const shown = make('div', {}, [figure, key, table]);
   const element = make('div', {}, [
     make('p', { class: 'hint' }, ["How the answer forms: the model's head, asked after each layer."]),
@@ -39,41 +36,35 @@ export function createLogitLens(onChange) {
       if (!target) return paint(undefined, { detail: NO_CLASSES });
       const map = await remember(trace, 'logit lens', () => trace.logitLens());
       if (signal.aborted) return;
-      const { labels } = vit.config;
-      const probabilities = softmaxRows(map);
+      const { labels, scores } = vit.config;
+      const said = scoreFormat(scores);
+      const all = scoresOf(map, scores);
+      scale.element.hidden = scores === 'none'; // they are the logits
+      const shares = scores !== 'none' && scale.value === 'probability';
+      const name = scores === 'none' ? 'value' : scale.value;
+      const values = shares ? all : map.data;
       const column = (/** @type {Float32Array} */ values, /** @type {number} */ index) => Array.from({ length: map.rows }, (_, row) => values[row * map.cols + index]);
       const classes = [target, ...trace.top.filter(({ index }) => index !== target.index).slice(0, 4)];
-      const values = scale.value === 'logit' ? map.data : probabilities;
       const lines = classes.map(({ index }, i) => ({ values: column(values, index), kind: i ? `other-${i}` : 'chosen' }));
-      const all = lines.flatMap((line) => line.values);
+      const drawn = lines.flatMap((line) => line.values);
       const steps = Array.from({ length: map.rows }, (_, row) => (row ? String(row - 1) : '–'));
       chart.show({
-        x: 'after layer', y: scale.value, steps, lines: lines.reverse(),
-        min: scale.value === 'logit' ? Math.min(0, ...all) : 0, max: scale.value === 'logit' ? Math.max(...all) : 1,
-        format: scale.value === 'logit' ? number : (value) => `${Math.round(100 * value)} %`,
-        label: `The ${scale.value} of ${classes.map(({ label }) => label).join(', ')} after each layer; the table below has the likeliest of each.`,
+        x: 'after layer', y: name, steps, lines: lines.reverse(),
+        min: shares ? 0 : Math.min(0, ...drawn), max: shares ? 1 : Math.max(...drawn),
+        format: shares ? (value) => `${Math.round(100 * value)} %` : number,
+        label: `The ${name} of ${classes.map(({ label }) => label).join(', ')} after each layer; the table below has the highest of each.`,
       });
       key.replaceChildren(...classes.map(({ label }, i) => make('li', { class: i ? `other-${i}` : 'chosen' }, [label])));
+      const heads = ['After layer', scores === 'none' ? 'Highest there' : 'Likeliest there', scores === 'none' ? 'Value' : 'Probability'];
+      head.replaceChildren(...heads.map((text) => make('th', { scope: 'col' }, [text])));
       body.replaceChildren(...steps.map((step, row) => {
-        const best = argmax(probabilities, row * map.cols, map.cols);
-        const cells = [step === '–' ? 'embeddings' : step, labels[best], percent(probabilities[row * map.cols + best])];
+        const best = argmax(all, row * map.cols, map.cols);
+        const cells = [step === '–' ? 'embeddings' : step, labels[best], said(all[row * map.cols + best])];
         return make('tr', best === target.index ? { class: 'chosen' } : {}, cells.map((text, i) => make(i ? 'td' : 'th', i ? {} : { scope: 'row' }, [text])));
       }));
       paint(map, { detail: 'In the chart and the table, beside the photo.' });
     },
   };
-}
-
-/** @param {ViewMap} map */
-function softmaxRows({ rows, cols, data }) {
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    const most = data[argmax(data, row * cols, cols) + row * cols];
-    let sum = 0;
-    for (let i = row * cols; i < (row + 1) * cols; i++) sum += out[i] = Math.exp(data[i] - most);
-    for (let i = row * cols; i < (row + 1) * cols; i++) out[i] /= sum;
-  }
-  return out;
 }
 
 /**

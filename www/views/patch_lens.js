@@ -10,7 +10,7 @@ export function createPatchLens(onChange) {
     id: 'patch-lens',
     title: 'Patch lens',
     hint: "The model's head, asked of each patch alone: its logit for a class, early and late. Click an answer to choose the class.",
-    detail: 'Above 0 a patch speaks for the class, below 0 against it.',
+    detail: ({ vit }) => (vit.config.scores === 'none' ? 'What the value would be by each patch alone.' : 'Above 0 a patch speaks for the class, below 0 against it.'),
     uses: { target: true },
     missing: ({ target }) => (target ? undefined : NO_CLASSES),
     of: ({ trace, target }, layer) => remember(trace, `lens ${layer} ${target?.index}`, () => trace.patchLens({ layer, target: target?.index })),

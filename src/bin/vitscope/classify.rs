@@ -5,11 +5,14 @@ use crate::output::print;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use vitscope::model::Scores;
 use vitscope::{Classifier, Prediction};
 
 #[derive(Serialize)]
 struct Answer<'a> {
     image: &'a Path,
+    /// What the scores are.
+    scores: Scores,
     top: Vec<Prediction>,
 }
 
@@ -22,7 +25,7 @@ pub fn run(mut classifier: Classifier, images: &[PathBuf], top: usize, json: boo
         let picture = Picture::read(image)?;
         let pixels = classifier.preprocess(picture.view()).with_context(|| image.display().to_string())?;
         let logits = classifier.logits(&pixels)?.to_vec();
-        let answer = Answer { image, top: classifier.top(&logits, top)? };
+        let answer = Answer { image, scores: classifier.config().scores, top: classifier.top(&logits, top)? };
         if !json {
             print_answer(&answer)?;
         }
@@ -37,7 +40,12 @@ pub fn run(mut classifier: Classifier, images: &[PathBuf], top: usize, json: boo
 fn print_answer(answer: &Answer) -> Result<()> {
     print(format_args!("{}", answer.image.display()))?;
     for prediction in &answer.top {
-        print(format_args!("  {:5.1} %  {}", 100.0 * prediction.score, prediction.label))?;
+        match answer.scores {
+            Scores::Softmax | Scores::Sigmoid => {
+                print(format_args!("  {:5.1} %  {}", 100.0 * prediction.score, prediction.label))?
+            }
+            Scores::Raw => print(format_args!("  {:9.4}  {}", prediction.score, prediction.label))?,
+        }
     }
     Ok(())
 }

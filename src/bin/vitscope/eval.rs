@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vitscope::Classifier;
-use vitscope::model::Precision;
+use vitscope::model::{Config, Precision, Scores};
 
 #[derive(Serialize)]
 struct Report {
@@ -21,7 +21,8 @@ struct Report {
 }
 
 pub fn run(mut classifier: Classifier, images: &Path, json: bool) -> Result<()> {
-    let labelled = labelled_images(images, &classifier.config().labels)?;
+    check_countable(classifier.config())?;
+    let labelled = labelled_images(images, classifier.config())?;
     let bar = ProgressBar::new(labelled.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec} {eta} left")?);
 
@@ -55,17 +56,33 @@ pub fn run(mut classifier: Classifier, images: &Path, json: bool) -> Result<()> 
     print(format_args!("speed   {:.1} images/s, decoding included", report.images_per_second))
 }
 
+/// Folders say one class of each image; whether the model's answer is that class must mean something.
+fn check_countable(config: &Config) -> Result<()> {
+    match config.scores {
+        _ if config.classes() == 0 => bail!("this model has no classes, so it has no accuracy."),
+        Scores::Raw => {
+            bail!("this model's answer is a number (regression), so no class of it can be counted as right.")
+        }
+        _ if config.classes() == 1 => bail!("this model has a single class, so whether that comes first says nothing."),
+        Scores::Sigmoid => bail!(
+            "several of this model's labels may hold for an image (`problem_type` is `multi_label_classification`), \
+             and folders give it one: accuracy can't be counted."
+        ),
+        Scores::Softmax => Ok(()),
+    }
+}
+
 /// Classes scored above `class`.
 fn rank(logits: &[f32], class: usize) -> usize {
     logits.iter().filter(|logit| **logit > logits[class]).count()
 }
 
 /// Every image below `root/<label>/` with the index of its class, in a stable order.
-fn labelled_images(root: &Path, labels: &[String]) -> Result<Vec<(PathBuf, usize)>> {
+fn labelled_images(root: &Path, config: &Config) -> Result<Vec<(PathBuf, usize)>> {
     let mut found = Vec::new();
     for folder in sorted_entries(root)?.into_iter().filter(|path| path.is_dir()) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(class) = class_named(&name, labels) else {
+        let Some(class) = config.class_named(&name).with_context(|| folder.display().to_string())? else {
             bail!("{}: `{name}` is no label of this model, nor the index of a class.", folder.display());
         };
         found.extend(sorted_entries(&folder)?.into_iter().filter(|path| is_image(path)).map(|path| (path, class)));
@@ -76,19 +93,11 @@ fn labelled_images(root: &Path, labels: &[String]) -> Result<Vec<(PathBuf, usize
     Ok(found)
 }
 
-/// A label in full or up to its first comma ("goldfish, Carassius auratus"), or an index.
-fn class_named(name: &str, labels: &[String]) -> Option<usize> {
-    let first = |label: &str| label.split(',').next().is_some_and(|first| first.trim() == name);
-    labels
-        .iter()
-        .position(|label| label == name)
-        .or_else(|| labels.iter().position(|label| first(label)))
-        .or_else(|| name.parse().ok().filter(|index| *index < labels.len()))
-}
-
+/// Without what is hidden (`.DS_Store`, `.ipynb_checkpoints`, `._photo.jpg`).
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut entries = read().with_context(|| format!("{} can't be read", folder.display()))?;
+    entries.retain(|path| !path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(b"."));
     entries.sort();
     Ok(entries)
 }
@@ -101,16 +110,6 @@ fn is_image(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn classes_are_found_by_label_synonym_or_index() {
-        let labels = ["7".to_owned(), "goldfish, Carassius auratus".into(), "tench".into()];
-        assert_eq!(class_named("tench", &labels), Some(2));
-        assert_eq!(class_named("goldfish", &labels), Some(1));
-        assert_eq!(class_named("1", &labels), Some(1));
-        assert_eq!(class_named("7", &labels), Some(0), "a label wins over an index");
-        assert_eq!(class_named("9", &labels), None);
-    }
 
     #[test]
     fn rank_counts_better_classes() {

@@ -16,6 +16,7 @@ use vitscope::checkpoint::{self, Values};
 use vitscope::explain::{
     self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape,
 };
+use vitscope::model::Scores;
 
 /// What can be shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +39,7 @@ enum Method {
     Features,
     /// Cosine similarity of a token with every patch's after a layer
     Similarity,
-    /// How much a class's probability falls without each patch
+    /// How much a class's score falls without each patch
     Occlusion,
     /// Mean attention distance in pixels, of each layer and head
     Distance,
@@ -65,7 +66,7 @@ pub struct View {
     /// it, or for a class doesn't read it
     #[arg(long)]
     query: Option<String>,
-    /// Class to explain, by number or label; the likeliest if not given
+    /// Class to explain: its label, in any case, a part of it between commas, or its index; the likeliest if not given
     #[arg(long)]
     target: Option<String>,
     /// Rollout: share of each attention matrix, its smallest elements, to leave out
@@ -106,7 +107,7 @@ struct Shown {
     target: Option<usize>,
 }
 
-/// A class's probability as patches go and come.
+/// A class's score as patches go and come.
 struct Judged {
     deletion: Vec<f32>,
     insertion: Vec<f32>,
@@ -138,12 +139,13 @@ pub fn run(mut classifier: Classifier, input: &Input, view: &View, output: &Path
     write_whole(output, &bytes)?;
     print(format_args!("{}: map {:?}: {}", output.display(), shown.map.shape(), shown.text))?;
     match &judged {
-        None => Ok(()),
-        Some(Judged { deletion, insertion }) => print(format_args!(
+        // (What lies under the curve of a value says nothing, since its zero is anywhere.)
+        Some(Judged { deletion, insertion }) if classifier.config().scores != Scores::Raw => print(format_args!(
             "area under deletion {:.4} (lower is better), under insertion {:.4} (higher is better)",
             explain::area(deletion),
             explain::area(insertion)
         )),
+        _ => Ok(()),
     }
 }
 
@@ -210,8 +212,9 @@ impl View {
                 let occlusion = Occlusion::new(&shape, self.window, self.stride)?;
                 let mut dropping = Dropping::new(occlusion.seen());
                 make_all(classifier, pixels, target, &mut dropping)?;
-                let text = format!("what the probability of {} falls without each patch", class(classifier, target));
-                let map = patches(occlusion.map(dropping.probabilities()));
+                let score = if classifier.config().scores == Scores::Raw { "value" } else { "probability" };
+                let text = format!("what the {score} of {} falls without each patch", class(classifier, target));
+                let map = patches(occlusion.map(dropping.scores()));
                 Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text) }
             }
             Method::Distance => {
@@ -262,14 +265,12 @@ impl View {
 
     fn named_target(&self, classifier: &Classifier) -> Result<Option<usize>> {
         let Some(target) = &self.target else { return Ok(None) };
-        if let Ok(index) = target.parse() {
-            return Ok(Some(classifier.class(index)?));
-        }
-        let labels = &classifier.config().labels;
-        let found = labels.iter().position(|label| label.eq_ignore_ascii_case(target)).with_context(|| {
+        let config = classifier.config();
+        classifier.class(0)?; // or there is none to name
+        let found = config.class_named(target)?.with_context(|| {
             format!(
-                "no class is called `{target}`. `vitscope classify` shows labels; a number below {} will do too",
-                labels.len()
+                "no class is called `{target}`. `vitscope classify` shows labels; an index below {} will do too",
+                config.classes()
             )
         })?;
         Ok(Some(found))
@@ -288,7 +289,7 @@ impl View {
             let seen = curve.seen(&map, steps, classifier.config().fewest_patches())?;
             let mut dropping = Dropping::new(seen);
             make_all(classifier, pixels, target, &mut dropping)?;
-            anyhow::Ok(dropping.probabilities().to_vec())
+            anyhow::Ok(dropping.scores().to_vec())
         };
         Ok(Judged { deletion: curve(Curve::Deletion)?, insertion: curve(Curve::Insertion)? })
     }

@@ -31,6 +31,7 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("LayerNorm   eps {:e}", config.layer_norm_eps))?;
     print(format_args!("pooling     {:?}", config.pooling))?;
     print(format_args!("classes     {}", config.classes()))?;
+    print(format_args!("scores      {:?}", config.scores))?;
     print(format_args!("parameters  {}", HumanCount(classifier.parameters() as u64)))?;
 
     let mut by_dtype = BTreeMap::<String, (usize, usize)>::new();

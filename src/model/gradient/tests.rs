@@ -2,7 +2,8 @@
 
 use super::GradientSink;
 use crate::model::{
-    Activation, Attention, Block, Config, Embeddings, LayerNorm, Linear, Matrix, Mlp, Pooling, Prefix, Vit, Weights,
+    Activation, Attention, Block, Config, Embeddings, LayerNorm, Linear, Matrix, Mlp, Pooling, Prefix, Scores, Vit,
+    Weights,
 };
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 #[cfg(target_arch = "wasm32")]
@@ -144,6 +145,7 @@ impl Naive {
             pooling: Pooling::Cls,
             projection_size: None,
             zero_shot: false,
+            scores: Scores::Softmax,
             labels: vec![String::new(); CLASSES],
             named: true,
         };

@@ -1,0 +1,33 @@
+import { percent } from './dom.js';
+import { number } from './look.js';
+
+/** @typedef {import('../pkg/index.js').Scores} Scores */
+
+/** What a score is called. @param {Scores} scores */
+export function scoreName(scores) {
+  return scores === 'none' ? 'value' : 'probability';
+}
+
+/** A score as people read it. @type {(scores: Scores) => (score: number) => string} */
+export function scoreFormat(scores) {
+  return scores === 'none' ? number : percent;
+}
+
+/**
+ * What the engine makes of logits, for each row of a map of them.
+ * @param {import('../pkg/index.js').ViewMap} map
+ * @param {Scores} scores
+ */
+export function scoresOf({ cols, data }, scores) {
+  if (scores === 'none') return data;
+  if (scores === 'sigmoid') return data.map((logit) => 1 / (1 + Math.exp(-logit)));
+  const out = new Float32Array(data.length);
+  for (let start = 0; start < data.length; start += cols) {
+    const logits = data.subarray(start, start + cols);
+    const most = Math.max(...logits);
+    const powers = logits.map((logit) => Math.exp(logit - most));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    out.set(powers.map((power) => power / sum), start);
+  }
+  return out;
+}
