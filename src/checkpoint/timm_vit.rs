@@ -64,7 +64,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     let mut config = architecture.config(family, tensors, |width| variant.heads(width), prefix, usual_pooling)?;
     config.activation = architecture.activation(variant.activation)?;
     if variant.clip {
-        config.layer_norm_eps = 1e-5;
+        config.layer_norm_eps = architecture.layer_norm_eps(1e-5);
     }
     if tensors.has("dist_token") {
         config.pooling = Pooling::ClsDistillation;
