@@ -21,7 +21,6 @@ const QUANTISED: &[(&str, &str)] = &[
     (".weight._scale", "quanto"),
     (".weight_qdata", "torchao"),
     (".weight_packed", "compressed-tensors"),
-    (".weight_scale", "compressed-tensors"),
     (".weight_scale_inv", "FP8"),
     (".W_q", "HQQ"),
     (".codebooks", "AQLM"),
@@ -83,12 +82,11 @@ pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
             tensors.in_file(adapter)
         )));
     }
-    let ours = tensors.format().is_some_and(|format| format.starts_with("vitscope"));
     let by_name = || {
         let found = QUANTISED.iter().find(|(end, _)| ending(end)).map(|(_, program)| *program);
         found.or((ending(".scales") && ending(".biases")).then_some("MLX"))
     };
-    if let Some(program) = quantised_by(config)?.or_else(|| if ours { None } else { by_name().map(str::to_owned) }) {
+    if let Some(program) = quantised_by(config)?.or_else(|| by_name().map(str::to_owned)) {
         return Err(tensors.invalid(format!(
             "its weights were quantised by {program}, whose format is not read. Take the checkpoint that was quantised, in 16 or 32 bits, and make it \
              smaller with `vitscope quantize`."

@@ -155,8 +155,16 @@ pub(super) fn check_shown(
     Err(json.problem(format!("`{key}` is {state}{silent}, but {tensors}. Check that the files belong together.")))
 }
 
+/// Whether the names are transformers' at all. Of others none shows anything, and which is missing is found out later.
+pub(super) fn are_ours(tensors: &Tensors) -> bool {
+    tensors.names().iter().any(|name| name.contains("embeddings."))
+}
+
 /// Refuses a config whose `qkv_bias` is not what the tensors show.
 pub(super) fn check_qkv_bias(json: &Json, tensors: &Tensors) -> Result<()> {
+    if !are_ours(tensors) {
+        return Ok(());
+    }
     check_shown(json, tensors, "qkv_bias", None, |name| {
         name.ends_with(".query.bias") || name.ends_with(".attention.q_proj.bias")
     })

@@ -101,6 +101,7 @@ impl<'a> Architecture<'a> {
             let default = DEFAULT_ARGS.contains(&(key, &text));
             let shown = SHOWN_ARGS.iter().find(|(arg, _)| *arg == key);
             if let Some((_, names)) = shown {
+                tensors.shape("patch_embed.proj.weight")?;
                 hf::check_shown(&own.args, tensors, key, None, |name| names.contains(&name))?;
             } else if !(default || [HARMLESS_ARGS, READ_ARGS, SHAPE_ARGS].iter().any(|args| args.contains(&key))) {
                 let evidence = format!("`model_args` sets `{key}` to {text}, which this version does not run");

@@ -1,6 +1,8 @@
 //! Fixtures, embedded so that the same tests run natively and in wasm. `tests/fixtures/README.md` says what each protects.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod edit;
+
 use safetensors::SafeTensors;
 use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
