@@ -59,8 +59,9 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let mut config = hf::read_config(json, FAMILY.name, json.optional_str("model_type").unwrap_or("beit"), &USUAL)?;
     let in_block = |name: &str| name.contains("layer.0.") || name.contains("layers.0.");
     let is_table = |name: &str| name.ends_with("relative_position_bias_table");
-    let check =
-        |key: &str, usual: bool, shows: &dyn Fn(&str) -> bool| hf::check_shown(json, tensors, key, Some(usual), shows);
+    let check = |key: &str, usual: bool, shows: &dyn Fn(&str) -> bool| {
+        if hf::are_ours(tensors) { hf::check_shown(json, tensors, key, Some(usual), shows) } else { Ok(()) }
+    };
     check("use_absolute_position_embeddings", false, &|name| name.ends_with("embeddings.position_embeddings"))?;
     check("use_relative_position_bias", false, &|name| is_table(name) && in_block(name))?;
     check("use_shared_relative_position_bias", false, &|name| is_table(name) && !name.contains("layer"))?;
