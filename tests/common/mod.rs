@@ -102,12 +102,14 @@ pub const FIXTURES: &[Fixture] = &[
         ],
         ..fixture!(hf "hf_vit_sharded" of &[])
     },
+    fixture!(hf "hf_msn"),
     fixture!(hf "hf_deit"),
     fixture!(hf "hf_deit_teacher"),
     fixture!(hf "hf_dinov2"),
     fixture!(hf encoder "hf_dinov2_model"),
     fixture!(hf "hf_dinov2_crop"),
     fixture!(hf "hf_dinov2_reg"),
+    fixture!(hf "hf_dinov2_no_reg"),
     fixture!(hf "hf_dinov2_swiglu"),
     fixture!(hf "hf_beit"),
     fixture!(hf "hf_beit_shared"),
@@ -139,6 +141,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_vit_gap"),
     fixture!(timm "timm_vit_nobias"),
     fixture!(timm "timm_vit_sizes"),
+    fixture!(timm "timm_wrapper"),
 ];
 
 /// The tiny model of this name.
