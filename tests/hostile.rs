@@ -34,6 +34,9 @@ fn damaged_containers() {
         (&file("[]", b""), "header is damaged"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "git lfs pull"),
         (b"PK\x03\x04\x00\x00\x00\x00\x00archive/data.pkl", "pickle"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "pickle"),
+        (b"GGUF\x03\x00\x00\x00", "GGUF"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"<!doctype html><title>404</title>", "HTML"),
         (b"<html><title>404</title></html>", "HTML"),
     ];

@@ -399,3 +399,60 @@ fn doubles() {
     });
     refused(load(fixture.config, &huge), "invalid-weights", &["norm.bias"]);
 }
+
+/// timm's models in transformers' clothes: what its class reads, and what only timm would.
+#[test]
+fn timm_within_transformers() {
+    let fixture = named("timm_wrapper");
+    let own = answer(fixture, fixture.load(None));
+    let label = |config: &str| changed(fixture, config, None).unwrap().config().labels[1].clone();
+    assert_eq!(label(fixture.config), "goldfish, Carassius auratus");
+    let config: Value = serde_json::from_str(fixture.config).unwrap();
+    let edit = |edit: &dyn Fn(&mut Value)| {
+        let mut config = config.clone();
+        edit(&mut config);
+        config.to_string()
+    };
+    // The class builds what name and arguments say; `global_pool` beside them is for information.
+    let config_alone = edit(&|config| {
+        config["model_args"].as_object_mut().unwrap().remove("global_pool");
+        config["global_pool"] = json!("avg");
+        config["do_pooling"] = json!(false);
+    });
+    assert_eq!(answer(fixture, changed(fixture, &config_alone, None)), own);
+    // Made by the class itself a config has nothing of timm's: positions show the size of a square.
+    let square = named("timm_wrapper").weights;
+    let square = rewritten(square, |tensors| {
+        let (_, shape, bytes) = tensors.get_mut("timm_model.pos_embed").unwrap();
+        shape[1] = 5;
+        bytes.truncate(4 * 5 * 18);
+    });
+    let bare = edit(&|config| {
+        config.as_object_mut().unwrap().remove("pretrained_cfg");
+        config["model_args"].as_object_mut().unwrap().remove("img_size");
+    });
+    assert_eq!(load(&bare, &square).unwrap().config().image_size, [8, 8]);
+    // Its names of classes, where the user gave none, and where only `id2label` has them.
+    let unnamed =
+        edit(&|config| config["label_names"] = json!(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]));
+    assert!(!changed(fixture, &unnamed, None).unwrap().config().named);
+    let other = edit(&|config| {
+        config.as_object_mut().unwrap().remove("label_names");
+        config["id2label"] = json!({"0": "a", "1": "b", "2": "c", "3": "d", "4": "e"});
+    });
+    assert_eq!(label(&other), "b");
+    // Without a head it gives features, unless it says that it classifies.
+    let headless = rewritten(fixture.weights, |tensors| tensors.retain(|name, _| !name.contains("head")));
+    refused(load(fixture.config, &headless), "missing-tensor", &["`timm_model.head.weight`"]);
+    let model = edit(&|config| config["architectures"] = json!(["TimmWrapperModel"]));
+    assert_eq!(load(&model, &headless).unwrap().config().classes(), 0);
+    // An attention pool is refused, though nothing but its tensors shows it.
+    let pooled = with_tensor(fixture.weights, "timm_model.attn_pool.latent", &[1, 1, 18]);
+    let config = edit(&|config| {
+        config["architecture"] = json!("vit_base_patch16_siglip_224");
+        config["model_args"].as_object_mut().unwrap().remove("global_pool");
+    });
+    refused(load(&config, &pooled), "unsupported-architecture", &["attention-pool", "timm_model.attn_pool"]);
+    let resnet = edit(&|config| config["architecture"] = json!("resnet50"));
+    refused(load(&resnet, fixture.weights), "unsupported-architecture", &["resnet50"]);
+}

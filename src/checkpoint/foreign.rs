@@ -135,8 +135,8 @@ pub(super) fn evidence(tensors: &Tensors, says_nothing: bool) -> Option<String> 
     let names = tensors.names();
     let telling = tensors.in_file(telltale(&names)?).into_owned();
     let layout = layout(&names).filter(|_| says_nothing);
-    let whose = layout.map(|(_, program, remedy)| format!(", which is a name of {program}'s. {remedy}"));
-    Some(format!("its tensors are called like `{telling}`{}", whose.unwrap_or_default()))
+    let whose = layout.map(|(_, program, remedy)| format!(", as {program} calls them. {remedy}"));
+    Some(format!("tensors are called like `{telling}`{}", whose.unwrap_or_default()))
 }
 
 /// The error of weights that came without a `config.json`.
@@ -148,6 +148,6 @@ pub fn without_config(source: &dyn Source) -> Error {
     if let Err(error) = Json::parse(CONFIG_FILE, "{}").and_then(|nothing| refuse(&nothing, &tensors)) {
         return error;
     }
-    let evidence = evidence(&tensors, true).map(|evidence| format!(" Of the weights, {evidence}.")).unwrap_or_default();
+    let evidence = evidence(&tensors, true).map(|evidence| format!(" Their {evidence}.")).unwrap_or_default();
     Error::InvalidConfig(format!("there is none beside the weights.{evidence}"))
 }

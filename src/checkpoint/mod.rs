@@ -190,9 +190,9 @@ fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, T
             Ok((family, tensors))
         }
         None => {
-            let name = config.optional_str("model_type").or(config.optional_str("architecture"));
+            let name = config.optional_str("architecture").or(config.optional_str("model_type"));
             let evidence = tensors.ok().and_then(|tensors| foreign::evidence(&tensors, name.is_none()));
-            let evidence = evidence.map(|evidence| [", and ", &evidence].concat()).unwrap_or_default();
+            let evidence = evidence.map(|evidence| [", and its ", &evidence].concat()).unwrap_or_default();
             let evidence = format!("config.json names no family this version reads{evidence}");
             Err(unsupported(name.unwrap_or("unknown"), &evidence))
         }

@@ -288,7 +288,11 @@ impl<'a> Tensors<'a> {
 fn impostor(prefix: &[u8; 8]) -> Option<&'static str> {
     match prefix {
         b"version " => Some("it is a Git LFS pointer, not the weights. Run `git lfs pull` in the model's folder."),
-        [b'P', b'K', 3, 4, ..] => Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`)."),
+        [b'P', b'K', 3, 4, ..] | [0x80, 2, 0x8a, ..] => {
+            Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`).")
+        }
+        [b'G', b'G', b'U', b'F', ..] => Some("it is GGUF, llama.cpp's format. Take the checkpoint it was made from."),
+        [0x89, b'H', b'D', b'F', ..] => Some("it is HDF5, TensorFlow's format. Save the model with safetensors."),
         [b'<', b'!' | b'h', ..] => Some("it is an HTML page, not the weights. Check the address it came from."),
         _ => None,
     }

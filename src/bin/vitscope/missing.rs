@@ -8,19 +8,21 @@ use vitscope::checkpoint::{CONFIG_FILE, Source, WEIGHTS_FILE, without_config};
 const SAVE: &str = "Load the model with the library that wrote it and save it as safetensors: in transformers, \
     `AutoModelForImageClassification.from_pretrained(FOLDER).save_pretrained(FOLDER)`";
 
+const FROM_4: &str = "Load the model with transformers 4, `from_pretrained(FOLDER, from_tf=True)` or `from_flax=True`, and save it with `save_pretrained`";
+
+const ADAPTER: &str = "a LoRA adapter without its model";
+const MERGE: &str = "Load both with PEFT, call `merge_and_unload()` and save what it returns with `save_pretrained`";
+
+const TIMM: &str = "Load the model with timm, which reads it: `timm.create_model(NAME, pretrained=True, \
+    pretrained_cfg_overlay={'file': FILE})`, then `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`";
+
+const SOURCE: &str = "Take the checkpoint that it was made from";
+
 /// Parts of the names of files that hold weights, what these are, and the remedy.
 const FOUND: &[(&str, &str, &str)] = &[
-    (
-        "adapter_",
-        "a LoRA adapter without its model",
-        "Load both with PEFT, call `merge_and_unload()` and save what it returns with `save_pretrained`",
-    ),
-    (
-        "open_clip",
-        "a model of open_clip",
-        "Take the same model in transformers' layout, or its image tower through timm: `timm.create_model(NAME, pretrained=True, \
-         pretrained_cfg_overlay={'file': FILE})`, then `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`",
-    ),
+    ("adapter_model", ADAPTER, MERGE),
+    ("adapter_config", ADAPTER, MERGE),
+    ("open_clip_", "a model of open_clip", TIMM),
     (
         "diffusion_pytorch_model",
         "a model of diffusers, which is no Vision Transformer that classifies",
@@ -35,13 +37,13 @@ const FOUND: &[(&str, &str, &str)] = &[
     (".bin", "PyTorch's pickle", SAVE),
     (".pt", "PyTorch's pickle", SAVE),
     (".ckpt", "PyTorch's pickle", SAVE),
-    (".h5", "TensorFlow's format", SAVE),
-    (".msgpack", "Flax's format", SAVE),
-    (".npz", "JAX's format", SAVE),
-    ("onnx", "ONNX, a graph and not the weights by name", "Take the checkpoint it was exported from"),
-    (".gguf", "GGUF, llama.cpp's format", "Take the checkpoint it was converted from"),
-    (".tflite", "TensorFlow Lite's format", "Take the checkpoint it was converted from"),
-    (".mlpackage", "Core ML's format", "Take the checkpoint it was converted from"),
+    (".h5", "TensorFlow's format", FROM_4),
+    (".msgpack", "Flax's format", FROM_4),
+    (".npz", "JAX's format", TIMM),
+    ("onnx", "ONNX, a graph and not the weights by name", SOURCE),
+    (".gguf", "GGUF, llama.cpp's format", SOURCE),
+    (".tflite", "TensorFlow Lite's format", SOURCE),
+    (".mlpackage", "Core ML's format", SOURCE),
 ];
 
 /// The error of a folder without weights.
