@@ -25,7 +25,7 @@ pub enum Error {
         /// What would have been accepted.
         supported: String,
     },
-    /// The weights are not a whole, valid safetensors file.
+    /// The weights are not a whole, valid safetensors file, or not in a form that is read.
     #[error("{file}: {problem}")]
     InvalidWeights {
         /// The file.
@@ -34,12 +34,17 @@ pub enum Error {
         problem: String,
     },
     /// A tensor the architecture needs is not in the file.
-    #[error("{file}: tensor `{name}` is missing. Check that config.json and the weights belong together.")]
+    #[error(
+        "{file}: tensor `{name}` is missing{}. Check that config.json and the weights belong together.",
+        called_like(.found)
+    )]
     MissingTensor {
         /// The file.
         file: String,
         /// Its full name in the file's naming scheme.
         name: String,
+        /// A telling tensor of those that are there.
+        found: Option<String>,
     },
     /// A tensor that no part of this architecture uses: running without it could be silently wrong.
     #[error(
@@ -112,6 +117,10 @@ impl Error {
             Self::OutOfMemory { .. } => "out-of-memory",
         }
     }
+}
+
+fn called_like(found: &Option<String>) -> String {
+    found.as_ref().map(|found| format!("; its tensors are called like `{found}`")).unwrap_or_default()
 }
 
 /// The crate's result.

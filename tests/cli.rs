@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::edit::{doubled, renamed};
 use common::{FIXTURES, cosine, floats, named, relative_error};
 use serde_json::Value;
 use std::fs;
@@ -434,6 +435,81 @@ fn processor_config_is_read_and_kept() {
     fails(&["classify", text(&made), CHELSEA], &["processor_config.json: ", "PerceiverImageProcessor"]);
 }
 
+/// Names that other programs wrapped and 64 bits are read by every command, and what is quantised of them loads.
+#[test]
+fn wrapped_names_and_doubles_everywhere() {
+    let expected = "tests/fixtures/hf_vit/expected.safetensors";
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hf_vit");
+    let model = folder("wrapped");
+    fs::copy(source.join("config.json"), model.join("config.json")).unwrap();
+    let weights = renamed(&doubled(named("hf_vit").weights), |name| format!("module._orig_mod.{name}"));
+    fs::write(model.join("model.safetensors"), weights).unwrap();
+    assert!(succeeds(&["inspect", text(&model)]).contains("F64"));
+    let quantized = folder("wrapped-quantized");
+    succeeds(&["quantize", text(&model), "-o", text(&quantized)]);
+    for (model, least) in [(model, 0.999_999), (quantized, 0.99)] {
+        let trace = model.join("trace.safetensors");
+        succeeds(&["trace", text(&model), "--pixel-values", expected, "-o", text(&trace)]);
+        let logits = floats(&fs::read(trace).unwrap(), "logits");
+        assert!(cosine(&logits, &named("hf_vit").expected("logits")) > least);
+    }
+    let quantized = folder("timm-wrapper-quantized");
+    succeeds(&["quantize", "tests/fixtures/timm_wrapper", "-o", text(&quantized)]);
+    assert!(succeeds(&["inspect", text(&quantized)]).contains("ViT (timm)"));
+}
+
+/// A folder without the weights or the config says what it has in their place, and what to do.
+#[test]
+fn what_is_there_instead_of_a_model_is_named() {
+    let model = folder("instead");
+    let holding = |names: &[&str], parts: &[&str]| {
+        drop(fs::remove_dir_all(&model));
+        fs::create_dir_all(&model).unwrap();
+        names.iter().for_each(|name| fs::write(model.join(name), "{}").unwrap());
+        fails(&["inspect", text(&model)], &[&[text(&model)], parts].concat());
+    };
+    for (name, remedy) in [
+        ("pytorch_model.bin", "save_pretrained"),
+        ("pytorch_model.bin.index.json", "save_pretrained"),
+        ("checkpoint.pth", "save_pretrained"),
+        ("last.ckpt", "save_pretrained"),
+        ("tf_model.h5", "from_tf=True"),
+        ("flax_model.msgpack", "from_flax=True"),
+        ("vit.npz", "timm.create_model"),
+        ("model.onnx", "made from"),
+        ("onnx", "made from"),
+        ("ggml-model-f16.gguf", "made from"),
+        ("model.fp16.safetensors", "rename"),
+        ("diffusion_pytorch_model.safetensors", "diffusers"),
+        ("open_clip_pytorch_model.bin", "open_clip"),
+        ("open_clip_model.safetensors", "save_for_hf"),
+        ("adapter_model.safetensors", "merge_and_unload()"),
+        ("adapter_model.bin", "LoRA"),
+    ] {
+        holding(&["config.json", name], &["no model.safetensors", name, remedy]);
+        holding(&[name], &["no config.json", name, remedy]);
+    }
+    holding(
+        &["README.md", "adapter_config.json", "adapter_model.safetensors", "training_args.bin"],
+        &["adapter_model.safetensors", "merge"],
+    );
+    holding(&["config.json", "training_args.bin"], &["no model.safetensors", "save_pretrained"]);
+    holding(&["README.md"], &["neither config.json nor model.safetensors"]);
+
+    // Weights without a config tell whose names they have.
+    for (fixture, parts) in
+        [("timm_vit", &["config.json", "timm", "save_for_hf"]), ("hf_vit", &["config.json", "transformers", "Fetch"])]
+    {
+        drop(fs::remove_file(model.join("README.md")));
+        fs::write(model.join("model.safetensors"), named(fixture).weights).unwrap();
+        fails(&["inspect", text(&model)], parts);
+    }
+    fails(
+        &["trace", "tests/fixtures/hf_vit", CHELSEA, "-o", text(&model.join("out")), "--size", "100000"],
+        &["image size of 100000 × 100000"],
+    );
+}
+
 #[test]
 fn four_bits_halve_the_file_and_never_replace_eight() {
     let (eight, four) = (folder("eight-bits"), folder("four-bits"));
@@ -504,7 +580,7 @@ fn mistakes_get_one_clear_sentence() {
     let nowhere = bad.join("no/such/folder/out.safetensors");
 
     fails(&["inspect", "no/such/model"], &["no/such/model", "no such folder"]);
-    fails(&["inspect", "www/samples"], &["config.json", "can't be read"]);
+    fails(&["inspect", "www/samples"], &["neither config.json nor model.safetensors"]);
     fails(&["classify", text(&truncated), CHELSEA], &[text(&truncated), "model.safetensors", "truncated"]);
     fails(&["classify", TINY, "no-such.jpg"], &["no-such.jpg", "can't be read"]);
     fails(&["classify", TINY, text(&noise)], &["noise.jpg", "can't be decoded"]);

@@ -2,61 +2,20 @@
 
 mod common;
 
+use common::edit::{Stored, edited, file, load, refused, reheaded, rewritten};
 use common::{FIXTURES, named};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source, Values, quantize, write};
 use vitscope::model::Scores;
 use vitscope::quant::Bits;
-use vitscope::{Classifier, Error};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The HF and the timm fixture.
 const HF: &str = "hf_vit";
 const TIMM: &str = "timm_vit";
-
-fn load(config: &str, weights: &[u8]) -> Result<Classifier, Error> {
-    Classifier::load(ConfigFiles { config, preprocessor: None, processor: None }, &weights.to_vec(), None)
-}
-
-/// The error of loading, which must have this code and mention all of `parts`.
-#[track_caller]
-fn refused(result: Result<Classifier, Error>, code: &str, parts: &[&str]) {
-    let error = result.err().expect("this should have been refused");
-    let message = error.to_string();
-    assert_eq!(error.code(), code, "{message}");
-    for part in parts {
-        assert!(message.contains(part), "`{message}` should mention `{part}`");
-    }
-}
-
-/// A copy of a config with changes; null removes a key.
-fn edited(fixture: &str, changes: Value) -> String {
-    let mut config: Value = serde_json::from_str(named(fixture).config).unwrap();
-    for (key, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => drop(config.as_object_mut().unwrap().remove(key)),
-            value => config[key] = value.clone(),
-        }
-    }
-    config.to_string()
-}
-
-/// A safetensors file with this header text and body.
-fn file(header: &str, body: &[u8]) -> Vec<u8> {
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), body].concat()
-}
-
-/// The fixture's file with its header edited.
-fn reheaded(fixture: &str, edit: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let weights = named(fixture).weights;
-    let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
-    let mut header: Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
-    edit(&mut header);
-    file(&header.to_string(), &weights[8 + length..])
-}
 
 #[test]
 fn damaged_containers() {
@@ -76,6 +35,9 @@ fn damaged_containers() {
         (&file("[]", b""), "header is damaged"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "git lfs pull"),
         (b"PK\x03\x04\x00\x00\x00\x00\x00archive/data.pkl", "pickle"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "pickle"),
+        (b"GGUF\x03\x00\x00\x00", "GGUF"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"<!doctype html><title>404</title>", "HTML"),
         (b"<html><title>404</title></html>", "HTML"),
     ];
@@ -186,7 +148,7 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
         (json!({"intermediate_size": 1u64 << 40}), "MLP"),
         (json!({"id2label": {}}), "classes"),
         (json!({"id2label": {"0": "a", "2": "c"}}), "class 1"),
-        (json!({"id2label": ["a", "b"]}), "id2label"),
+        (json!({"id2label": "a, b"}), "id2label"),
         (json!({"layer_norm_eps": -1.0}), "epsilon"),
     ];
     for (changes, part) in invalid {
@@ -257,7 +219,7 @@ fn image_sizes_that_make_no_sense() {
     for (size, part) in
         [([0, 24], "height"), ([24, 5], "smaller than a patch"), ([usize::MAX; 2], "height"), ([1 << 14; 2], "tokens")]
     {
-        refused(named(HF).load_at(Some(size), None), "invalid-config", &[part]);
+        refused(named(HF).load_at(Some(size), None), "invalid-argument", &["image size", part]);
     }
 }
 
@@ -496,22 +458,11 @@ fn damaged_files_of_four_bits() {
     const MATRIX: &str = "blocks.1.attn.proj.weight";
     const STEPS: &str = "blocks.1.attn.proj.weight_steps";
     const SCALE: &str = "blocks.1.attn.proj.weight_scale";
-    type Stored = (Dtype, Vec<usize>, Vec<u8>);
 
     let fixture = named(TIMM);
     let whole = quantize(fixture.files(), &fixture.weights.to_vec(), Bits::Four, &mut |_| ()).unwrap();
-    let load = |change: fn(&mut BTreeMap<String, Stored>)| {
-        let mut tensors: BTreeMap<String, Stored> = SafeTensors::deserialize(&whole)
-            .unwrap()
-            .iter()
-            .map(|(name, view)| (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
-            .collect();
-        change(&mut tensors);
-        let views = tensors
-            .iter()
-            .map(|(name, (dtype, shape, bytes))| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
-        Classifier::load(fixture.files(), &safetensors::serialize(views, None).unwrap(), None)
-    };
+    let load =
+        |change: fn(&mut BTreeMap<String, Stored>)| Classifier::load(fixture.files(), &rewritten(&whole, change), None);
     assert!(load(|_| ()).is_ok());
     let large_step = load(|tensors| tensors.get_mut(STEPS).unwrap().2[1] = 16);
     refused(large_step, "invalid-weights", &[STEPS, "16"]);

@@ -49,9 +49,39 @@ export function understand(files) {
   const config = named('config.json');
   const text = named('text_embeddings.safetensors');
   const tensors = files.filter((file) => /\.safetensors$/i.test(file.name) && file !== text);
+  const foreign = !tensors.length || !config ? instead(files) : undefined;
+  if (foreign) return { kind: 'nothing', message: foreign };
   if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), processor: named('processor_config.json'), text });
   const file = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
   return file ? { kind: 'photo', file } : { kind: 'nothing', message: 'There are no files in this folder.' };
+}
+
+const SAVE = 'Load the model with its library and save it as safetensors, which save_pretrained() does';
+const SOURCE = 'Take the checkpoint it was made from';
+
+/**
+ * Names of files with weights that are not read, what these are, and the remedy.
+ * @type {[RegExp, string, string][]}
+ */
+const INSTEAD = [
+  [/^adapter_(model|config)\./i, 'a LoRA adapter without its model', 'Load both with PEFT, call merge_and_unload() and save what it returns'],
+  [/^open_clip_/i, 'a model of open_clip', 'Load its image tower with timm and save it with timm.models.save_for_hf()'],
+  [/\.(bin|pth?|ckpt)(\.index\.json)?$/i, "PyTorch's pickle", SAVE],
+  [/\.(h5|msgpack)$/i, "TensorFlow's or Flax's", 'Load the model with transformers 4, from_tf=True or from_flax=True, and save it with save_pretrained()'],
+  [/\.npz$/i, "JAX's", 'Load the model with timm and save it with timm.models.save_for_hf()'],
+  [/\.onnx$/i, 'ONNX', SOURCE],
+  [/\.gguf$/i, 'GGUF', SOURCE],
+];
+
+/**
+ * What is said of a model in a form that is not read.
+ * @param {File[]} files
+ */
+function instead(files) {
+  for (const [pattern, what, remedy] of INSTEAD) {
+    const file = files.find(({ name }) => pattern.test(name) && name !== 'training_args.bin');
+    if (file) return `${file.name} is ${what}, and no model.safetensors came with its config.json. ${remedy}.`;
+  }
 }
 
 /** Hugging Face's names of split weights. */

@@ -46,7 +46,7 @@ export async function request(url, signal) {
 export function requireOk(response, url) {
   if (response.ok) return;
   const status = `${response.status} ${response.statusText}`.trim();
-  throw new VitscopeError('network', `${url} answered with HTTP status ${status}. Check that the address is right and the file is there.`);
+  throw new VitscopeError('network', `${url} answered with HTTP status ${status}. Check that the address is right and the file is there.`, { cause: response.status });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { download } from './download.js';
 import { VitscopeError } from './errors.js';
+import { explain } from './missing.js';
 
 /**
  * @typedef {import('../index.js').ModelSource} ModelSource
@@ -82,7 +83,7 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
     };
   } catch (error) {
     stop.abort(error);
-    throw error;
+    throw await explain(error, (name) => fileUrl(folder, name), signal);
   } finally {
     signal?.removeEventListener('abort', abort);
   }
@@ -121,7 +122,8 @@ async function readWeights(folder, signal, onBytes) {
 export function shardNames(text, url = INDEX) {
   let map;
   try {
-    map = JSON.parse(text).weight_map;
+    // Python writes numbers that JSON doesn't have.
+    map = JSON.parse(text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, quoted) => quoted ?? 'null')).weight_map;
   } catch {}
   const names = [...new Set(Object.values(map ?? {}))].sort();
   if (!names.length || !names.every((name) => typeof name === 'string' && !/[/\\]/.test(name))) {
@@ -140,7 +142,7 @@ async function required(folder, name, signal, onBytes) {
   const url = fileUrl(folder, name);
   const file = await download(url, { signal, onBytes });
   if (!file || file.html) {
-    throw new VitscopeError('network', `${url} answered with an HTML page instead of the file. Check that the model folder's address is right.`);
+    throw new VitscopeError('network', `${url} answered with an HTML page instead of the file. Check that the model folder's address is right.`, { cause: 404 });
   }
   return file.bytes;
 }

@@ -4,9 +4,10 @@ use super::blocks::{BlockNames, Qkv};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
-use super::{heads, numbered_labels, unsupported};
+use super::{heads, labels, unsupported};
 use crate::error::Result;
 use crate::model::{Activation, Config, Linear, Pooling, Prefix, Scores};
+use serde_json::Value;
 
 /// What a model class takes where its config is silent.
 pub(super) struct Usual {
@@ -15,12 +16,28 @@ pub(super) struct Usual {
     /// Of configs within configs, which are written without what equals their class's own: hidden size, MLP width, layers, heads,
     /// image size, patch size.
     pub sizes: Option<[usize; 6]>,
+    /// The MLP's width as a multiple of the model's, of classes that read `mlp_ratio` in place of `intermediate_size`.
+    pub mlp_ratio: Option<f64>,
+    /// Whether the width of a head may be stated apart from the model's, as `head_dim`.
+    pub head_dim: bool,
 }
+
+/// What every class reads and this program can't follow: it must be empty, as it is where nobody set it. What other keys these classes have is implemented,
+/// or for training, for heads that don't classify, or for what a call returns; keys that a class doesn't know change nothing.
+const EMPTY: &[&str] = &["pruned_heads", "per_layer_config"];
 
 /// A config with a class token, whose features are read from it. `model_type` is for messages.
 pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, usual: &Usual) -> Result<Config> {
     if let Some(channels) = json.optional_usize("num_channels")?.filter(|channels| *channels != 3) {
         return Err(unsupported(model_type, &format!("`num_channels` is {channels}, and only RGB is run")));
+    }
+    let empty = |value: &Value| match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    if let Some(key) = EMPTY.iter().find(|key| json.get(key).is_some_and(|value| !empty(value))) {
+        return Err(unsupported(model_type, &format!("`{key}` is not empty, which this version does not run")));
     }
     let usual_size = |i: usize| usual.sizes.map(|sizes| sizes[i]);
     let size = |key: &str, i: usize| match (json.optional_usize(key)?, usual_size(i)) {
@@ -33,18 +50,28 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         (None, None) => Err(json.missing(key)),
     };
     let hidden_size = size("hidden_size", 0)?;
-    let mlp_size = match json.typed("mlp_ratio", "a number", |value| value.as_f64())? {
-        Some(ratio) if json.get("intermediate_size").is_none() => (hidden_size as f64 * ratio) as usize,
-        _ => size("intermediate_size", 1)?,
+    let mlp_size = match usual.mlp_ratio {
+        Some(ratio) => {
+            let ratio = json.typed("mlp_ratio", "a number", Value::as_f64)?.unwrap_or(ratio);
+            (hidden_size as f64 * ratio) as usize
+        }
+        None => size("intermediate_size", 1)?,
     };
-    let act = json.optional_str("hidden_act").unwrap_or(usual.hidden_act);
+    let heads = size("num_attention_heads", 3)?;
+    let head_dim = if usual.head_dim { json.optional_usize("head_dim")? } else { None };
+    if let Some(head_dim) = head_dim.filter(|head_dim| head_dim.saturating_mul(heads) != hidden_size) {
+        let evidence = format!("`head_dim` is {head_dim}, and only heads that share the hidden size are run");
+        return Err(unsupported(model_type, &evidence));
+    }
+    let act = json.text("hidden_act")?.unwrap_or(usual.hidden_act);
     Ok(Config {
         family,
         image_size: pair("image_size", 4)?,
         patch_size: pair("patch_size", 5)?,
+        pads: false,
         hidden_size,
         layers: size("num_hidden_layers", 2)?,
-        heads: size("num_attention_heads", 3)?,
+        heads,
         mlp_size,
         activation: activation(act).ok_or_else(|| {
             unsupported(model_type, &format!("`hidden_act` is `{act}`, which this version does not run"))
@@ -73,28 +100,75 @@ fn activation(name: &str) -> Option<Activation> {
     }
 }
 
+/// Whether a class of the config's `architectures` is a classifier.
+pub(super) fn is_classifier(json: &Json) -> bool {
+    json.get("architectures").and_then(Value::as_array).is_some_and(|names| {
+        names.iter().any(|name| name.as_str().is_some_and(|name| name.contains("ForImageClassification")))
+    })
+}
+
 /// The classes of the head whose weights are `head`: `id2label` in the order of its keys, numbers where nobody named them, none where
 /// there is no head and no class of the config's `architectures` has one.
 pub(super) fn read_labels(config: &mut Config, json: &Json, tensors: &Tensors, head: &str) -> Result<()> {
-    let classifies = json.get("architectures").and_then(|names| names.as_array()).is_some_and(|names| {
-        names.iter().any(|name| name.as_str().is_some_and(|name| name.contains("ForImageClassification")))
-    });
-    if !tensors.has(head) && !classifies {
+    if !tensors.has(head) && !is_classifier(json) {
         return Ok(());
     }
-    let map = json.typed("id2label", "an object of labels", |value| value.as_object())?;
-    let label = |id: usize| map?.get(&id.to_string())?.as_str().map(str::to_owned);
-    let count = map.map_or(0, |map| map.len());
-    let labels = (0..count)
-        .map(|id| label(id).ok_or_else(|| json.problem(format!("`id2label` has no label for class {id}."))))
-        .collect::<Result<Vec<_>>>()?;
-    if map.is_some() && labels.is_empty() {
+    let names = labels::read(json, "id2label")?;
+    if names.as_ref().is_some_and(|names| names.is_empty()) {
         return Err(json.problem("`id2label` is empty, so there are no classes.".into()));
     }
-    config.named = labels.iter().enumerate().any(|(id, label)| *label != format!("LABEL_{id}"));
-    config.labels =
-        if config.named { labels } else { numbered_labels(tensors.shape(head)?.first().copied().unwrap_or(0)) };
+    let names: Vec<_> = names.into_iter().flatten().collect();
+    if let Some(class) = (0..names.len()).find(|class| names[*class].0 != *class) {
+        return Err(json.problem(format!("`id2label` has no label for class {class}.")));
+    }
+    let names: Vec<_> = names.into_iter().map(|(_, name)| name).collect();
+    config.named = labels::are_names(&names);
+    config.labels = if config.named {
+        names
+    } else {
+        // Without names a number is checked, and with neither it is the head's.
+        let stated = if names.is_empty() { json.optional_usize("num_labels")? } else { None };
+        labels::numbered(stated.unwrap_or(tensors.shape(head)?.first().copied().unwrap_or(0)))
+    };
     Ok(())
+}
+
+/// Refuses a config whose `key`, `usual` where it is silent, says otherwise than the tensors whether there is one that `shows` it. Without a usual value silence
+/// is no statement.
+pub(super) fn check_shown(
+    json: &Json,
+    tensors: &Tensors,
+    key: &str,
+    usual: Option<bool>,
+    shows: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let stated = json.typed(key, "true or false, or a number", |value| {
+        value.as_bool().or_else(|| value.as_f64().map(|number| number > 0.0))
+    })?;
+    let found = tensors.names().into_iter().find(|name| shows(name));
+    let Some(on) = stated.or(usual).filter(|on| *on != found.is_some()) else { return Ok(()) };
+    let silent = if stated.is_none() { " by default" } else { "" };
+    let tensors = match found {
+        Some(name) => format!("the weights have `{}`", tensors.in_file(&name)),
+        None => "the weights have no such tensor".into(),
+    };
+    let state = if on { "on" } else { "off" };
+    Err(json.problem(format!("`{key}` is {state}{silent}, but {tensors}. Check that the files belong together.")))
+}
+
+/// Whether the names are transformers' at all. Of others none shows anything, and which is missing is found out later.
+pub(super) fn are_ours(tensors: &Tensors) -> bool {
+    tensors.names().iter().any(|name| name.contains("embeddings."))
+}
+
+/// Refuses a config whose `qkv_bias` is not what the tensors show.
+pub(super) fn check_qkv_bias(json: &Json, tensors: &Tensors) -> Result<()> {
+    if !are_ours(tensors) {
+        return Ok(());
+    }
+    check_shown(json, tensors, "qkv_bias", None, |name| {
+        name.ends_with(".query.bias") || name.ends_with(".attention.q_proj.bias")
+    })
 }
 
 /// `classifier`, or DeiT's two.

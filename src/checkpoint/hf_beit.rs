@@ -26,7 +26,7 @@ pub(super) const FAMILY: Family = Family {
     any_size: true,
 };
 
-const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None };
+const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None, mlp_ratio: None, head_dim: false };
 
 const SCOPES: &[&str] = &["beit.", "data2vec_vision.", ""];
 
@@ -57,6 +57,15 @@ const SHARED_TABLES: &[&str] = &[
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let mut config = hf::read_config(json, FAMILY.name, json.optional_str("model_type").unwrap_or("beit"), &USUAL)?;
+    let in_block = |name: &str| name.contains("layer.0.") || name.contains("layers.0.");
+    let is_table = |name: &str| name.ends_with("relative_position_bias_table");
+    let check = |key: &str, usual: bool, shows: &dyn Fn(&str) -> bool| {
+        if hf::are_ours(tensors) { hf::check_shown(json, tensors, key, Some(usual), shows) } else { Ok(()) }
+    };
+    check("use_absolute_position_embeddings", false, &|name| name.ends_with("embeddings.position_embeddings"))?;
+    check("use_relative_position_bias", false, &|name| is_table(name) && in_block(name))?;
+    check("use_shared_relative_position_bias", false, &|name| is_table(name) && !name.contains("layer"))?;
+    check("layer_scale_init_value", true, &|name| name.ends_with("lambda_1"))?;
     if json.optional_bool("use_mean_pooling")?.unwrap_or(true) {
         config.pooling = Pooling::Mean;
     }

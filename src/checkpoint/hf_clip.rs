@@ -22,8 +22,13 @@ pub(super) const FAMILY: Family = Family {
     any_size: false,
 };
 
-const USUAL: Usual =
-    Usual { layer_norm_eps: 1e-5, hidden_act: "quick_gelu", sizes: Some([768, 3072, 12, 12, 224, 32]) };
+const USUAL: Usual = Usual {
+    layer_norm_eps: 1e-5,
+    hidden_act: "quick_gelu",
+    sizes: Some([768, 3072, 12, 12, 224, 32]),
+    mlp_ratio: None,
+    head_dim: false,
+};
 
 /// Also SigLIP's.
 pub(super) const BLOCK: BlockNames = BlockNames {
@@ -44,14 +49,18 @@ pub(super) fn is_of_another_tower(name: &str) -> bool {
         || matches!(name, "text_projection.weight" | LOGIT_SCALE | LOGIT_BIAS)
 }
 
-/// The vision tower's own config, which may be within one of both towers.
-pub(super) fn vision_config(json: &Json) -> Option<Json> {
-    json.object("vision_config")
+/// The vision tower's own config, which may be within one of both towers; also SigLIP's.
+pub(super) fn vision_config(json: &Json) -> Result<Json> {
+    Ok(json.nested("vision_config")?.unwrap_or_else(|| json.clone()))
 }
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let own = vision_config(json);
-    let mut config = hf::read_config(own.as_ref().unwrap_or(json), FAMILY.name, "clip", &USUAL)?;
+    // What old files have besides wins as a whole: its class fills in what it doesn't say, and then it takes the other's place key by key.
+    let own = match json.nested("vision_config_dict")? {
+        Some(own) => own,
+        None => vision_config(json)?,
+    };
+    let mut config = hf::read_config(&own, FAMILY.name, "clip", &USUAL)?;
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     if config.classes() > 0 {
         config.pooling = Pooling::Mean;

@@ -21,7 +21,10 @@ pub(super) const FAMILY: Family = Family {
     any_size: true,
 };
 
-const USUAL: Usual = Usual { layer_norm_eps: 1e-6, hidden_act: "gelu", sizes: None };
+const USUAL: Usual =
+    Usual { layer_norm_eps: 1e-6, hidden_act: "gelu", sizes: None, mlp_ratio: Some(4.0), head_dim: true };
+
+const REGISTERS: &str = "embeddings.register_tokens";
 
 const SCOPES: &[&str] = &["dinov2.", "dinov2_with_registers.", ""];
 
@@ -38,6 +41,12 @@ const V4: BlockNames = BlockNames {
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let model_type = json.optional_str("model_type").unwrap_or("dinov2");
     let mut config = hf::read_config(json, FAMILY.name, model_type, &USUAL)?;
+    hf::check_qkv_bias(json, tensors)?;
+    // Its class has LayerScale whatever the config says.
+    const SCALE: &str = "encoder.layer.0.layer_scale1.lambda1";
+    if !tensors.names().iter().any(|name| name.ends_with(SCALE)) {
+        return Err(tensors.missing(SCALE));
+    }
     if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
         (config.gated, config.activation) = (true, Activation::Silu);
         // Two thirds of an ungated one's width, in eights: about as many weights in all.
@@ -60,12 +69,14 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     reader.within(scope, |reader| {
         let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
         // With registers the library resamples another way, and puts them in after positions were added.
-        let how = if registers > 0 { Interpolation::BicubicAntialias } else { Interpolation::Bicubic };
+        // (Its class does so with none of them too.)
+        let has_registers = registers > 0 || reader.has(REGISTERS);
+        let how = if has_registers { Interpolation::BicubicAntialias } else { Interpolation::Bicubic };
         let name = "embeddings.position_embeddings";
         let mut positions = reader.positions(name, &[1], [1, width], config.grid(), how)?;
         add(&mut positions.prefix, &reader.floats("embeddings.cls_token", &[1, 1, width])?);
-        if registers > 0 {
-            positions.prefix.extend(reader.floats("embeddings.register_tokens", &[1, registers, width])?);
+        if has_registers {
+            positions.prefix.extend(reader.floats(REGISTERS, &[1, registers, width])?);
         }
         let names = block_names(config, |name| reader.has(&["encoder.layer.0.", name].concat()));
         Ok(Weights {

@@ -25,15 +25,23 @@ pub(super) const FAMILY: Family = Family {
 
 const SCOPES: &[&str] = &["vision_model.", ""];
 
-const USUAL: Usual =
-    Usual { layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh", sizes: Some([768, 3072, 12, 12, 224, 16]) };
+const USUAL: Usual = Usual {
+    layer_norm_eps: 1e-6,
+    hidden_act: "gelu_pytorch_tanh",
+    sizes: Some([768, 3072, 12, 12, 224, 16]),
+    mlp_ratio: None,
+    head_dim: false,
+};
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let own = vision_config(json);
-    let mut config = hf::read_config(own.as_ref().unwrap_or(json), FAMILY.name, "siglip", &USUAL)?;
+    let own = vision_config(json)?;
+    let mut config = hf::read_config(&own, FAMILY.name, "siglip", &USUAL)?;
     config.prefix = Vec::new();
     config.pooling = Pooling::Mean;
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
+    if config.classes() == 0 {
+        hf::check_shown(&own, tensors, "vision_use_head", None, |name| name.ends_with("head.probe"))?;
+    }
     if config.classes() == 0 && SCOPES.iter().any(|scope| tensors.has(&[scope, "head.probe"].concat())) {
         config.pooling = Pooling::Attention;
     }

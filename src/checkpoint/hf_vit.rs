@@ -10,10 +10,13 @@ use crate::model::{Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (Hugging Face)",
-    models: "`ViTForImageClassification`, with the names of transformers 4 and 5; encoders without a head: `ViTModel` (DINO), `ViTMAEModel`, `ViTMSNModel`",
+    models: "`ViTForImageClassification`, with the names of transformers 4 and 5; encoders without a head: `ViTModel` (DINO), `ViTMAEModel`, `ViTMSNModel`; `ViTMSNForImageClassification`",
     recognises: |config| matches!(config.optional_str("model_type"), Some("vit" | "vit_mae" | "vit_msn")),
     config: |json, tensors| {
-        let mut config = hf::read_config(json, FAMILY.name, json.optional_str("model_type").unwrap_or("vit"), &USUAL)?;
+        let model_type = json.optional_str("model_type").unwrap_or("vit");
+        let usual = if model_type == "vit_msn" { &MSN } else { &USUAL };
+        let mut config = hf::read_config(json, FAMILY.name, model_type, usual)?;
+        hf::check_qkv_bias(json, tensors)?;
         hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
         Ok(config)
     },
@@ -23,7 +26,10 @@ pub(super) const FAMILY: Family = Family {
     any_size: false,
 };
 
-pub(super) const USUAL: Usual = Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None };
+pub(super) const USUAL: Usual =
+    Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None, mlp_ratio: None, head_dim: true };
+
+const MSN: Usual = Usual { layer_norm_eps: 1e-6, ..USUAL };
 
 /// What a ViT in `scope` was trained with and does not classify with; also DeiT's.
 pub(super) fn is_of_pretraining(name: &str, scope: &str) -> bool {
@@ -36,9 +42,18 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     read_encoder(config, reader, scope)
 }
 
+/// What shows that there are blocks.
+const BLOCKS: [&str; 2] = ["encoder.layer.0.layernorm_before.weight", "layers.0.layernorm_before.weight"];
+
 /// A ViT in `scope`; also the one within DeiT.
 pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) -> Result<Weights> {
     let heads = hf::read_heads(config, reader)?;
+    // transformers 5 writes the blocks of ViTMSN outside of the scope.
+    let inside = scope.is_empty() || BLOCKS.iter().all(|block| !reader.has(block));
+    let blocks = reader.within(if inside { scope } else { "" }, |reader| {
+        let (blocks, names) = hf::blocks(reader);
+        read_blocks(config, reader, blocks, &names)
+    })?;
     reader.within(scope, |reader| {
         let (width, tokens) = (config.hidden_size, config.prefix_tokens());
         let name = "embeddings.position_embeddings";
@@ -47,7 +62,6 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) ->
         for (row, name) in positions.prefix.chunks_exact_mut(width).zip(names) {
             add(row, &reader.floats(name, &[1, 1, width])?);
         }
-        let (blocks, names) = hf::blocks(reader);
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
@@ -55,7 +69,7 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) ->
                 positions: Some(positions.patches),
                 norm: None,
             },
-            blocks: read_blocks(config, reader, blocks, &names)?,
+            blocks,
             norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: None,

@@ -13,7 +13,7 @@ pub(super) struct Json {
 
 impl Json {
     pub fn parse(file: &'static str, text: &str) -> Result<Self> {
-        match serde_json::from_str(text) {
+        match read(text) {
             Ok(value @ Value::Object(_)) => Ok(Self { file, value }),
             Ok(_) => Err(problem_with(file, "it is not a JSON object.".into())),
             Err(error) => {
@@ -28,6 +28,17 @@ impl Json {
         value.is_object().then(|| Self { file: self.file, value: value.clone() })
     }
 
+    /// An object of the same file that has nothing.
+    pub fn empty(&self) -> Self {
+        Self { file: self.file, value: Value::Null }
+    }
+
+    /// The object under `key`; absent is fine, another type is not.
+    pub fn nested(&self, key: &str) -> Result<Option<Self>> {
+        let object = self.typed(key, "an object", |value| value.is_object().then_some(value))?;
+        Ok(object.map(|value| Self { file: self.file, value: value.clone() }))
+    }
+
     /// The raw value; an explicit null counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.value.get(key).filter(|value| !value.is_null())
@@ -39,6 +50,11 @@ impl Json {
 
     pub fn optional_str(&self, key: &str) -> Option<&str> {
         self.get(key)?.as_str()
+    }
+
+    /// The text under `key`, where another type would be a mistake.
+    pub fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.typed(key, "a text", Value::as_str)
     }
 
     pub fn optional_bool(&self, key: &str) -> Result<Option<bool>> {
@@ -80,6 +96,46 @@ impl Json {
     pub fn problem(&self, problem: String) -> Error {
         problem_with(self.file, problem)
     }
+}
+
+/// JSON as Python writes it: a byte order mark may come first, and NaN and the infinities have names. These become the texts that `str()` makes of them, so
+/// that they hurt nobody but who asks for a number.
+pub(super) fn read(text: &str) -> serde_json::Result<Value> {
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).or_else(|error| {
+        let quoted = quote_names(text);
+        if quoted == text { Err(error) } else { serde_json::from_str(&quoted) }
+    })
+}
+
+/// The same text with Python's names of numbers quoted, where they are not within a text.
+fn quote_names(text: &str) -> String {
+    const NAMES: [(&str, &str); 3] = [("NaN", "\"nan\""), ("-Infinity", "\"-inf\""), ("Infinity", "\"inf\"")];
+    let mut quoted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let named = NAMES.iter().find(|(name, _)| rest.starts_with(name));
+        let length = match (next, named) {
+            ('"', _) => {
+                let mut escaped = false;
+                let end = |c: char| {
+                    let ends = c == '"' && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    ends
+                };
+                rest[1..].find(end).map_or(rest.len(), |end| end + 2)
+            }
+            (_, Some((name, text))) => {
+                quoted.push_str(text);
+                rest = &rest[name.len()..];
+                continue;
+            }
+            _ => next.len_utf8(),
+        };
+        quoted.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    quoted
 }
 
 /// A number past what this machine can count becomes the largest: whoever bounds it then says the same on 32 and 64 bits.

@@ -4,6 +4,7 @@
 
 mod blocks;
 mod equalise;
+mod foreign;
 mod heads;
 mod hf;
 mod hf_beit;
@@ -14,6 +15,8 @@ mod hf_siglip;
 mod hf_vit;
 mod interpolate;
 mod json;
+mod labels;
+mod names;
 mod pixels;
 mod processor_file;
 mod processors;
@@ -26,6 +29,7 @@ mod timm;
 mod timm_beit;
 mod timm_vit;
 
+pub use foreign::without_config;
 pub use quantize::{QuantizedTensor, quantize};
 pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
@@ -168,7 +172,7 @@ fn read<'t>(
     let pixels = Pixels::new(files, config_json, family.processor)?;
     let usual = if family.any_size { pixels.stated_size()? } else { None };
     config.image_size = options.image_size.or(usual).unwrap_or(native);
-    config.validate()?;
+    config.validate().map_err(|error| blame(error, options.image_size))?;
     let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
 
     let mut reader = Reader::new(tensors, precision, equalises, native_grid);
@@ -193,34 +197,37 @@ fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
     Ok(if config.zero_shot { Scores::Softmax } else { stated.flatten().unwrap_or(usual) })
 }
 
+/// What a config makes no sense with where a caller chose the size is the caller's doing.
+fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
+    match (error, image_size) {
+        (Error::InvalidConfig(problem), Some([height, width])) => {
+            Error::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}"))
+        }
+        (error, _) => error,
+    }
+}
+
 /// The family of a model, and its tensors.
 fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, Tensors<'s>)> {
     let tensors = Tensors::open(WEIGHTS_FILE, source);
     match FAMILIES.iter().find(|family| (family.recognises)(config)) {
-        Some(family) => Ok((family, tensors?)),
+        Some(family) => {
+            let tensors = tensors?;
+            foreign::refuse(config, &tensors)?;
+            Ok((family, tensors))
+        }
         None => {
-            let name = config.optional_str("model_type").or(config.optional_str("architecture")).unwrap_or("unknown");
-            let tensor = tensors.ok().and_then(|tensors| telltale(&tensors.names()));
-            let tensor = tensor.map(|tensor| format!(", and its tensors are called `{tensor}`")).unwrap_or_default();
-            Err(unsupported(name, &format!("config.json names no family this version reads{tensor}")))
+            let name = config.optional_str("architecture").or(config.optional_str("model_type"));
+            let evidence = tensors.ok().and_then(|tensors| foreign::evidence(&tensors, name.is_none()));
+            let evidence = evidence.map(|evidence| [", and its ", &evidence].concat()).unwrap_or_default();
+            let evidence = format!("config.json names no family this version reads{evidence}");
+            Err(unsupported(name.unwrap_or("unknown"), &evidence))
         }
     }
-}
-
-/// The tensor that says most about an unknown architecture: one of its first block, or else its first.
-fn telltale(names: &[String]) -> Option<String> {
-    const MARKS: &[&str] = &["relative_position_bias_table", "rope", "attn_pool", "downsample", "attn", "attention"];
-    let marked = MARKS.iter().find_map(|mark| names.iter().find(|name| name.contains(mark)));
-    marked.or(names.first()).cloned()
 }
 
 /// A refusal that says what would have been accepted.
 fn unsupported(name: &str, evidence: &str) -> Error {
     let supported: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
     Error::UnsupportedArchitecture { name: name.into(), evidence: evidence.into(), supported: supported.join(", ") }
-}
-
-/// Labels for classes nobody named. The count comes from a file: one past what a config may hold is left for its check to refuse.
-fn numbered_labels(classes: usize) -> Vec<String> {
-    (0..classes.min(crate::kernels::gemm_i8::MAX_K + 1)).map(|i| format!("class {i}")).collect()
 }

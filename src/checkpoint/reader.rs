@@ -4,6 +4,7 @@
 
 use super::Family;
 use super::interpolate::{Interpolation, resize};
+use super::names::telltale;
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
@@ -306,9 +307,14 @@ impl<'a> Reader<'a> {
 
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.
     pub fn refuse_unused(&self, family: &Family) -> Result<()> {
-        let stray = |name: &String| !self.used.contains(name) && !(family.ignores)(name);
-        match self.tensors.names().into_iter().find(stray) {
-            Some(name) => Err(Error::UnexpectedTensor { file: self.tensors.file().into(), name, family: family.name }),
+        let mut stray = self.tensors.names();
+        stray.retain(|name| !self.used.contains(name) && !(family.ignores)(name));
+        match telltale(&stray) {
+            Some(name) => Err(Error::UnexpectedTensor {
+                file: self.tensors.file().into(),
+                name: self.tensors.in_file(name).into(),
+                family: family.name,
+            }),
             None => Ok(()),
         }
     }
@@ -361,6 +367,7 @@ pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -
 pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usize; 2]) -> Result<FourBitMatrix> {
     let nibbles = tensors.uint8s(name, &[rows, inputs / 2])?;
     if inputs % 2 == 1 {
+        let name = tensors.in_file(name);
         return Err(tensors.invalid(format!("tensor `{name}` has 4 bits a weight, which rows of {inputs} can't have.")));
     }
     let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &[rows])?;
@@ -369,7 +376,8 @@ pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usi
     match steps.iter().find(|step| **step > MAX_STEP) {
         None => Ok(FourBitMatrix { nibbles, steps, scales }),
         Some(step) => Err(tensors.invalid(format!(
-            "tensor `{name}` contains {step}, more than {MAX_STEP}. Quantise the model again with `vitscope quantize`."
+            "tensor `{}` contains {step}, more than {MAX_STEP}. Quantise the model again with `vitscope quantize`.",
+            tensors.in_file(&name)
         ))),
     }
 }

@@ -1,5 +1,6 @@
 //! The safetensors container: a header, checked before anything else, and tensors read one at a time.
 
+use super::names::{telltale, wrapping};
 use crate::alloc;
 use crate::error::{Error, Result};
 use crate::model::Precision;
@@ -7,6 +8,7 @@ use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo, TensorView};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use zerocopy::IntoBytes;
 
@@ -50,13 +52,15 @@ pub struct Tensors<'a> {
     file: &'a str,
     source: &'a dyn Source,
     metadata: Metadata,
+    /// What all names in the file begin with, which nobody else sees.
+    wrapping: String,
     /// Offset of the first tensor's data.
     start: usize,
 }
 
 /// What the header says of a tensor.
 pub struct TensorSummary {
-    /// Name in the file.
+    /// Name, without what all names in the file begin with.
     pub name: String,
     /// Number format, as safetensors names it.
     pub dtype: String,
@@ -100,7 +104,8 @@ impl<'a> Tensors<'a> {
                 "the file is {state}: it holds {found} bytes of tensors, its header lists {expected}. Fetch or copy it again."
             )));
         }
-        let tensors = Self { file, source, metadata, start };
+        let wrapping = wrapping(&metadata.offset_keys()).to_owned();
+        let tensors = Self { file, source, metadata, wrapping, start };
         tensors.check_version()?;
         Ok(tensors)
     }
@@ -116,11 +121,11 @@ impl<'a> Tensors<'a> {
     /// Every tensor, in the order of the file.
     pub fn summaries(&self) -> Vec<TensorSummary> {
         let summary = |name: String| {
-            let info = self.metadata.info(&name)?;
+            let info = self.info(&name)?;
             let (first, end) = info.data_offsets;
             Some(TensorSummary { dtype: info.dtype.to_string(), shape: info.shape.clone(), bytes: end - first, name })
         };
-        self.metadata.offset_keys().into_iter().filter_map(summary).collect()
+        self.names().into_iter().filter_map(summary).collect()
     }
 
     /// Bytes before the first tensor's.
@@ -133,17 +138,33 @@ impl<'a> Tensors<'a> {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
+        let mut names = self.metadata.offset_keys();
+        names.iter_mut().for_each(|name| drop(name.drain(..self.wrapping.len())));
+        names
+    }
+
+    /// The name of a tensor as the file has it, for messages.
+    pub(super) fn in_file<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.wrapping.is_empty() { name.into() } else { [&self.wrapping, name].concat().into() }
+    }
+
+    fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.metadata.info(&self.in_file(name))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+        self.info(name).is_some()
     }
 
     /// The dimensions of a tensor.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        let missing = || Error::MissingTensor { file: self.file.into(), name: name.into() };
-        Ok(&self.metadata.info(name).ok_or_else(missing)?.shape)
+        Ok(&self.info(name).ok_or_else(|| self.missing(name))?.shape)
+    }
+
+    /// An error that says how the tensors there are called.
+    pub(super) fn missing(&self, name: &str) -> Error {
+        let found = telltale(&self.metadata.offset_keys()).cloned();
+        Error::MissingTensor { file: self.file.into(), name: self.in_file(name).into(), found }
     }
 
     /// Inputs of a matrix, however it is stored; 0 if it has no second dimension, which reading it finds out.
@@ -154,7 +175,7 @@ impl<'a> Tensors<'a> {
 
     /// Bits of a matrix's weights. 4 bits are told by their steps, since others store bytes too.
     pub(super) fn bits(&self, name: &str) -> Bits {
-        match self.metadata.info(name).map(|info| info.dtype) {
+        match self.info(name).map(|info| info.dtype) {
             Some(Dtype::I8) => Bits::Eight,
             Some(Dtype::U8) if self.has(&[name, STEPS_SUFFIX].concat()) => Bits::Four,
             _ => Bits::ThirtyTwo,
@@ -166,14 +187,18 @@ impl<'a> Tensors<'a> {
         let info = self.checked(name, shape)?;
         let bytes = self.bytes(info)?;
         let values: Vec<f32> = match info.dtype {
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
             Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F16 => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
             Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-            _ => return Err(self.wrong_dtype(name, info, "F32, F16 or BF16")),
+            _ => return Err(self.wrong_dtype(name, info, "F64, F32, F16 or BF16")),
         };
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
-            Some(value) => Err(self.invalid(format!("tensor `{name}` contains {value}. The checkpoint is damaged."))),
+            Some(value) => {
+                Err(self
+                    .invalid(format!("tensor `{}` contains {value}. The checkpoint is damaged.", self.in_file(name))))
+            }
         }
     }
 
@@ -201,12 +226,12 @@ impl<'a> Tensors<'a> {
         if found != shape {
             return Err(Error::TensorShape {
                 file: self.file.into(),
-                name: name.into(),
+                name: self.in_file(name).into(),
                 found: found.into(),
                 expected: shape.into(),
             });
         }
-        Ok(self.metadata.info(name).expect("it has a shape"))
+        Ok(self.info(name).expect("it has a shape"))
     }
 
     fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
@@ -217,7 +242,8 @@ impl<'a> Tensors<'a> {
     }
 
     fn wrong_dtype(&self, name: &str, info: &TensorInfo, expected: &'static str) -> Error {
-        Error::TensorDtype { file: self.file.into(), name: name.into(), dtype: info.dtype.to_string(), expected }
+        let name = self.in_file(name).into();
+        Error::TensorDtype { file: self.file.into(), name, dtype: info.dtype.to_string(), expected }
     }
 
     pub(super) fn invalid(&self, problem: String) -> Error {
@@ -262,7 +288,11 @@ impl<'a> Tensors<'a> {
 fn impostor(prefix: &[u8; 8]) -> Option<&'static str> {
     match prefix {
         b"version " => Some("it is a Git LFS pointer, not the weights. Run `git lfs pull` in the model's folder."),
-        [b'P', b'K', 3, 4, ..] => Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`)."),
+        [b'P', b'K', 3, 4, ..] | [0x80, 2, 0x8a, ..] => {
+            Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`).")
+        }
+        [b'G', b'G', b'U', b'F', ..] => Some("it is GGUF, llama.cpp's format. Take the checkpoint it was made from."),
+        [0x89, b'H', b'D', b'F', ..] => Some("it is HDF5, TensorFlow's format. Save the model with safetensors."),
         [b'<', b'!' | b'h', ..] => Some("it is an HTML page, not the weights. Check the address it came from."),
         _ => None,
     }

@@ -1,9 +1,9 @@
 //! What the `config.json` of timm models have in common.
 
-use super::json::{Json, as_pair, as_usize};
+use super::json::{Json, as_usize};
 use super::reader::Reader;
 use super::tensors::Tensors;
-use super::{numbered_labels, unsupported};
+use super::{hf, labels, unsupported};
 use crate::error::Result;
 use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix, Scores};
 use serde_json::Value;
@@ -15,47 +15,63 @@ pub(super) const LAYER_NORM_EPS: f32 = 1e-6;
 pub(super) struct Architecture<'a> {
     pub json: &'a Json,
     pub name: &'a str,
-    args: Option<Json>,
+    args: Json,
+    /// Whether transformers made the file: its class builds the model by its name and `model_args` alone.
+    wrapped: bool,
 }
 
-/// Arguments that are honoured by reading shapes, or that only matter in training.
-const KNOWN_ARGS: &[&str] = &[
+/// Arguments of timm's classes that only matter in training, while a model is built, or at sizes it wasn't made for, where the same is done without them.
+const HARMLESS_ARGS: &[&str] = &[
     "attn_drop_rate",
-    "class_token",
-    "depth",
+    "device",
     "drop_path_rate",
     "drop_rate",
-    "dynamic_img_pad",
+    "dtype",
     "dynamic_img_size",
-    "embed_dim",
-    "fc_norm",
     "fix_init",
-    "global_pool",
     "head_init_scale",
-    "img_size",
-    "in_chans",
-    "init_values",
-    "mlp_ratio",
-    "no_embed_class",
-    "num_classes",
-    "num_heads",
     "patch_drop_rate",
-    "patch_size",
     "pos_drop_rate",
-    "pre_norm",
     "proj_drop_rate",
-    "qk_norm",
-    "qkv_bias",
-    "reg_tokens",
-    "use_abs_pos_emb",
-    "use_fc_norm",
-    "use_rel_pos_bias",
-    "use_shared_rel_pos_bias",
     "weight_init",
 ];
 
-/// Arguments that change nothing as long as they are off.
-const OFF_ARGS: &[&str] = &["pool_include_prefix", "scale_attn_norm", "scale_mlp", "scale_mlp_norm", "swiglu_mlp"];
+/// Arguments that are read one by one.
+const READ_ARGS: &[&str] = &["act_layer", "dynamic_img_pad", "global_pool", "img_size", "norm_layer", "num_heads"];
+
+/// Arguments that may only be what they are by default, as JSON.
+const DEFAULT_ARGS: &[(&str, &str)] = &[
+    ("attn_layer", "\"\""),
+    ("attn_layer", "\"attn\""),
+    ("features_only", "false"),
+    ("final_norm", "true"),
+    ("in_chans", "3"),
+    ("pool_include_prefix", "false"),
+    ("pos_embed", "\"learn\""),
+    ("proj_bias", "true"),
+    ("scale_attn_norm", "false"),
+    ("scale_mlp", "false"),
+    ("scale_mlp_norm", "false"),
+    ("swiglu_mlp", "false"),
+];
+
+/// Arguments that are on where the file has one of these tensors.
+const SHOWN_ARGS: &[(&str, &[&str])] = &[
+    ("class_token", &["cls_token"]),
+    ("fc_norm", &["fc_norm.weight"]),
+    ("init_values", &["blocks.0.ls1.gamma", "blocks.0.gamma_1"]),
+    ("pre_norm", &["norm_pre.weight"]),
+    ("qk_norm", &["blocks.0.attn.q_norm.weight"]),
+    ("qkv_bias", &["blocks.0.attn.qkv.bias", "blocks.0.attn.q_bias"]),
+    ("use_abs_pos_emb", &["pos_embed"]),
+    ("use_fc_norm", &["fc_norm.weight"]),
+    ("use_rel_pos_bias", &["blocks.0.attn.relative_position_bias_table"]),
+    ("use_shared_rel_pos_bias", &["rel_pos_bias.relative_position_bias_table"]),
+];
+
+/// Arguments that must be what the shapes of tensors are.
+const SHAPE_ARGS: &[&str] =
+    &["depth", "embed_dim", "mlp_ratio", "no_embed_class", "num_classes", "patch_size", "reg_tokens"];
 
 /// What tensors of an attention-pool head are called.
 pub(super) const ATTENTION_POOL: &str = "attn_pool.";
@@ -77,22 +93,33 @@ const TELLTALES: &[(&str, &str)] = &[
 impl<'a> Architecture<'a> {
     pub fn new(json: &'a Json, tensors: &Tensors) -> Result<Self> {
         let name = json.optional_str("architecture").unwrap_or_default();
-        let own = Self { json, name, args: json.object("model_args") };
-        for (key, value) in own.args.iter().flat_map(|args| args.keys().filter_map(|key| Some((key, args.get(key)?)))) {
-            let off = *value == Value::Bool(false) && OFF_ARGS.contains(&key);
-            if !(KNOWN_ARGS.contains(&key) || off || matches!(key, "act_layer" | "norm_layer" | "pos_embed")) {
-                return Err(own.refuse(&format!("`model_args` sets `{key}`, which this version does not run")));
+        let args = json.nested("model_args")?.unwrap_or_else(|| json.empty());
+        let own = Self { json, name, args, wrapped: json.optional_str("model_type") == Some("timm_wrapper") };
+        for key in own.args.keys() {
+            let Some(value) = own.args.get(key) else { continue };
+            let text = value.to_string();
+            let default = DEFAULT_ARGS.contains(&(key, &text));
+            let shown = SHOWN_ARGS.iter().find(|(arg, _)| *arg == key);
+            if let Some((_, names)) = shown {
+                tensors.shape("patch_embed.proj.weight")?;
+                hf::check_shown(&own.args, tensors, key, None, |name| names.contains(&name))?;
+            } else if !(default || [HARMLESS_ARGS, READ_ARGS, SHAPE_ARGS].iter().any(|args| args.contains(&key))) {
+                let evidence = format!("`model_args` sets `{key}` to {text}, which this version does not run");
+                return Err(own.refuse(&evidence));
             }
         }
         let names = tensors.names();
         // (A model that doesn't pool by attention drops what its checkpoint has for it.)
-        let pools = own.stated_pooling() == Some("map");
+        let stated = own.stated_pooling()?;
+        let pools = stated == Some("map") || (stated.is_none() && !own.parts().contains(&"gap"));
         for (mark, meaning) in TELLTALES.iter().filter(|(mark, _)| pools || *mark != ATTENTION_POOL) {
             if let Some(name) = names.iter().find(|name| name.contains(mark)) {
+                let name = tensors.in_file(name);
                 return Err(own.refuse(&format!("tensor `{name}` belongs to {meaning}")));
             }
         }
-        if let Some(norm) = own.arg("norm_layer").filter(|norm| norm.as_str() != Some("layernorm")) {
+        let plain = |norm: &Value| norm.as_str().is_some_and(|norm| norm.eq_ignore_ascii_case("layernorm"));
+        if let Some(norm) = own.args.get("norm_layer").filter(|norm| !plain(norm)) {
             return Err(own.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only LayerNorm is run")));
         }
         Ok(own)
@@ -103,17 +130,18 @@ impl<'a> Architecture<'a> {
         self.name.split('.').next().unwrap_or_default().split('_').collect()
     }
 
-    pub fn arg(&self, key: &str) -> Option<&Value> {
-        self.args.as_ref()?.get(key)
-    }
-
     pub fn refuse(&self, evidence: &str) -> crate::Error {
         unsupported(self.name, evidence)
     }
 
+    /// ε of the LayerNorm that was asked for, or the architecture's usual one.
+    pub fn layer_norm_eps(&self, usual: f32) -> f32 {
+        if self.args.get("norm_layer").is_some() { LAYER_NORM_EPS } else { usual }
+    }
+
     /// The activation that was asked for, or the architecture's usual one.
     pub fn activation(&self, usual: Activation) -> Result<Activation> {
-        match self.arg("act_layer") {
+        match self.args.get("act_layer") {
             None => Ok(usual),
             Some(name) => {
                 match name.as_str() {
@@ -151,13 +179,17 @@ impl<'a> Architecture<'a> {
             true => tensors.shape("head.weight")?.first().copied().unwrap_or(0),
             false => 0,
         };
-        Ok(Config {
+        let layers = (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count();
+        let patch_size = [patch_height, patch_width];
+        let (labels, named) = self.labels(tensors, classes)?;
+        let config = Config {
             family,
-            image_size: self.image_size()?,
-            patch_size: [patch_height, patch_width],
+            image_size: self.image_size(tensors, prefix.len(), patch_size)?,
+            patch_size,
+            pads: self.args.optional_bool("dynamic_img_pad")?.unwrap_or(false),
             hidden_size,
-            layers: (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count(),
-            heads: self.arg("num_heads").and_then(as_usize).unwrap_or_else(|| heads(hidden_size)),
+            layers,
+            heads: self.args.optional_usize("num_heads")?.unwrap_or_else(|| heads(hidden_size)),
             mlp_size: tensors.inputs("blocks.0.mlp.fc2.weight")?,
             activation: Activation::Gelu,
             gated: false,
@@ -167,33 +199,67 @@ impl<'a> Architecture<'a> {
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
-            labels: self.labels(classes)?,
-            named: self.json.get(self.labels_key()).is_some(),
-        })
+            labels,
+            named,
+        };
+        self.check_shapes(&config, tensors, classes)?;
+        Ok(config)
     }
 
-    fn labels_key(&self) -> &'static str {
-        if self.json.get("label_names").is_some() { "label_names" } else { "labels" }
+    /// Refuses arguments that are not what the tensors are.
+    fn check_shapes(&self, config: &Config, tensors: &Tensors, classes: usize) -> Result<()> {
+        let args = &self.args;
+        let registers = config.prefix.iter().filter(|prefix| **prefix == Prefix::Register).count();
+        let outputs = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
+        let ratio = args.typed("mlp_ratio", "a number", Value::as_f64)?;
+        let positions = tensors.shape("pos_embed").ok().and_then(|shape| shape.get(1)).copied();
+        let alone = config.prefix_tokens() == 0 || positions == Some(config.patches());
+        let no_class = args.optional_bool("no_embed_class")?;
+        let wrong = [
+            ("depth", args.optional_usize("depth")?.is_some_and(|depth| depth != config.layers)),
+            ("embed_dim", args.optional_usize("embed_dim")?.is_some_and(|width| width != config.hidden_size)),
+            ("mlp_ratio", ratio.is_some_and(|ratio| (config.hidden_size as f64 * ratio) as usize != outputs)),
+            ("no_embed_class", no_class.is_some_and(|no_class| no_class != alone && config.prefix_tokens() > 0)),
+            ("num_classes", args.optional_usize("num_classes")?.is_some_and(|stated| stated != classes)),
+            ("patch_size", args.optional_pair("patch_size")?.is_some_and(|patch| patch != config.patch_size)),
+            ("reg_tokens", args.optional_usize("reg_tokens")?.is_some_and(|stated| stated != registers)),
+        ];
+        match wrong.iter().find(|(_, wrong)| *wrong) {
+            None => Ok(()),
+            Some((key, _)) => Err(self.json.problem(format!(
+                "`model_args.{key}` is not what the shapes of the tensors show. Check that the files belong together."
+            ))),
+        }
     }
 
-    fn image_size(&self) -> Result<[usize; 2]> {
-        let pretrained = self.json.object("pretrained_cfg");
-        let input_size = pretrained.as_ref().unwrap_or(self.json).get("input_size").and_then(|size| {
-            match size.as_array()?.as_slice() {
-                [_, height, width] => Some([as_usize(height)?, as_usize(width)?]),
-                _ => None,
-            }
-        });
-        let size = self.arg("img_size").and_then(as_pair).or(input_size);
-        size.ok_or_else(|| self.json.missing("pretrained_cfg.input_size"))
+    /// As stated, or as positions show, where they are those of a square, or as the name ends.
+    fn image_size(&self, tensors: &Tensors, prefix: usize, patch: [usize; 2]) -> Result<[usize; 2]> {
+        let pretrained = self.json.nested("pretrained_cfg")?;
+        let input_size =
+            pretrained.as_ref().unwrap_or(self.json).typed("input_size", "three whole numbers", |size| {
+                match size.as_array()?.as_slice() {
+                    [_, height, width] => Some([as_usize(height)?, as_usize(width)?]),
+                    _ => None,
+                }
+            })?;
+        if let Some(size) = self.args.optional_pair("img_size")?.or(input_size) {
+            return Ok(size);
+        }
+        let rows = tensors.shape("pos_embed").ok().and_then(|shape| shape.get(1)).copied().unwrap_or(0);
+        let square = |patches: &usize| *patches > 0 && patches.isqrt().pow(2) == *patches;
+        let patches = [rows.saturating_sub(prefix), rows].into_iter().find(square);
+        let shown = patches.map(|patches| patch.map(|edge| edge.saturating_mul(patches.isqrt())));
+        let named = || self.parts().last()?.parse().ok().map(|edge| [edge; 2]);
+        shown.or_else(named).ok_or_else(|| self.json.missing("pretrained_cfg.input_size"))
     }
 
-    fn stated_pooling(&self) -> Option<&str> {
-        self.arg("global_pool").and_then(Value::as_str).or(self.json.optional_str("global_pool"))
+    fn stated_pooling(&self) -> Result<Option<&str>> {
+        let stated = self.args.text("global_pool")?;
+        if self.wrapped { Ok(stated) } else { Ok(stated.or(self.json.text("global_pool")?)) }
     }
 
     fn pooling(&self, usual: Pooling) -> Result<Pooling> {
-        match self.stated_pooling() {
+        match self.stated_pooling()? {
             None => Ok(usual),
             Some("token") => Ok(Pooling::Cls),
             Some("avg") => Ok(Pooling::Mean),
@@ -201,19 +267,30 @@ impl<'a> Architecture<'a> {
         }
     }
 
-    /// `label_names` (`labels` in old files), one a class; numbers where the file has none.
-    fn labels(&self, classes: usize) -> Result<Vec<String>> {
-        let names = self.json.typed(self.labels_key(), "an array of strings", |value| {
-            value.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-        })?;
-        match names {
-            None => Ok(numbered_labels(classes)),
-            Some(names) if names.len() == classes => Ok(names),
-            Some(names) => {
-                let key = self.labels_key();
-                Err(self.json.problem(format!("`{key}` lists {} classes, the head has {classes}.", names.len())))
-            }
+    /// A name for each class, and whether somebody gave them: `label_names` (`labels` in old files), all of them or by index with gaps.
+    fn labels(&self, tensors: &Tensors, classes: usize) -> Result<(Vec<String>, bool)> {
+        let own = ["label_names", "labels"].into_iter().find(|key| self.json.get(key).is_some());
+        let wrapped = || if self.wrapped { Some("id2label") } else { None };
+        if self.wrapped && classes == 0 {
+            // Its class for features writes names of classes all the same.
+            return if hf::is_classifier(self.json) {
+                Err(tensors.missing("head.weight"))
+            } else {
+                Ok((Vec::new(), false))
+            };
         }
+        let Some(key) = own.or_else(wrapped) else { return Ok((labels::numbered(classes), false)) };
+        let Some(mut names) = labels::read(self.json, key)? else { return Ok((labels::numbered(classes), false)) };
+        let gaps = self.json.object(key).is_some() && names.len() < classes;
+        if names.last_key_value().map_or(0, |(last, _)| last.saturating_add(1)) > classes
+            || (names.len() < classes && !gaps)
+        {
+            return Err(self.json.problem(format!("`{key}` lists {} classes, the head has {classes}.", names.len())));
+        }
+        let labels: Vec<_> =
+            (0..classes).map(|class| names.remove(&class).unwrap_or_else(|| labels::numbered_one(class))).collect();
+        let named = labels::are_names(&labels);
+        Ok((labels, named))
     }
 }
 

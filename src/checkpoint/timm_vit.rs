@@ -13,7 +13,7 @@ use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
-    models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_clip_`, `_dinov2`, `_siglip_gap_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`; with a head or without",
+    models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_clip_`, `_dinov2`, `_siglip_gap_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`; with a head or without; as transformers saves them too (`timm_wrapper`)",
     recognises: |config| {
         config
             .optional_str("architecture")
@@ -64,7 +64,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     let mut config = architecture.config(family, tensors, |width| variant.heads(width), prefix, usual_pooling)?;
     config.activation = architecture.activation(variant.activation)?;
     if variant.clip {
-        config.layer_norm_eps = 1e-5;
+        config.layer_norm_eps = architecture.layer_norm_eps(1e-5);
     }
     if tensors.has("dist_token") {
         config.pooling = Pooling::ClsDistillation;

@@ -27,6 +27,8 @@ pub struct Config {
     pub image_size: [usize; 2],
     /// Height and width of a patch in pixels.
     pub patch_size: [usize; 2],
+    /// Whether the library pads an image to whole patches. That is not run, so images must have whole patches as they are.
+    pub pads: bool,
     /// Width D of the residual stream.
     pub hidden_size: usize,
     /// Encoder blocks.
@@ -135,6 +137,11 @@ impl Config {
         for (image, patch) in self.image_size.into_iter().zip(self.patch_size) {
             if image < patch {
                 return invalid(format!("an image edge of {image} pixels is smaller than a patch's edge of {patch}."));
+            }
+            if self.pads && !image.is_multiple_of(patch) {
+                return invalid(format!(
+                    "`dynamic_img_pad` pads an image edge of {image} pixels to whole patches of {patch}, which this version does not run. Take a multiple."
+                ));
             }
         }
         if self.tokens() > MAX_TOKENS {

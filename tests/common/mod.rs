@@ -1,6 +1,8 @@
 //! Fixtures, embedded so that the same tests run natively and in wasm. `tests/fixtures/README.md` says what each protects.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod edit;
+
 use safetensors::SafeTensors;
 use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
@@ -102,12 +104,14 @@ pub const FIXTURES: &[Fixture] = &[
         ],
         ..fixture!(hf "hf_vit_sharded" of &[])
     },
+    fixture!(hf "hf_msn"),
     fixture!(hf "hf_deit"),
     fixture!(hf "hf_deit_teacher"),
     fixture!(hf "hf_dinov2"),
     fixture!(hf encoder "hf_dinov2_model"),
     fixture!(hf "hf_dinov2_crop"),
     fixture!(hf "hf_dinov2_reg"),
+    fixture!(hf "hf_dinov2_no_reg"),
     fixture!(hf "hf_dinov2_swiglu"),
     fixture!(hf "hf_beit"),
     fixture!(hf "hf_beit_shared"),
@@ -140,6 +144,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_vit_nobias"),
     fixture!(timm "timm_vit_single"),
     fixture!(timm "timm_vit_sizes"),
+    fixture!(timm "timm_wrapper"),
 ];
 
 /// The tiny model of this name.

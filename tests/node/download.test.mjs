@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { download } from '../../pkg/lib/download.js';
-import { readSource } from '../../pkg/lib/source.js';
+import { readSource, shardNames } from '../../pkg/lib/source.js';
 
 const BODY = Buffer.alloc(300_000, 'vitscope ');
 const PAGE = '<!doctype html><title>App</title>';
@@ -38,6 +38,15 @@ const ANSWERS = {
   '/five/processor_config.json': (response) => response.writeHead(200).end('{"image_processor": {}}'),
   '/nothing/model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/nothing/config.json': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE),
+  '/pickle/config.json': (response) => response.writeHead(200).end('{}'),
+  '/pickle/pytorch_model.bin': (response) => response.writeHead(200, { 'content-length': 1e9 }).write(BODY),
+  '/adapter/adapter_config.json': (response) => response.writeHead(200).end('{}'),
+  '/cut-off/config.json': (response) => response.writeHead(200).end('{}'),
+  '/cut-off/pytorch_model.bin': (response) => response.writeHead(200).end(BODY),
+  '/cut-off/model.safetensors': (response) => {
+    response.writeHead(200, { 'content-length': BODY.length });
+    response.write(BODY.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20));
+  },
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
   '/secret/model.safetensors?key=1': (response) => response.writeHead(200).end(BODY),
 };
@@ -107,6 +116,25 @@ test('an index page in place of a file', async () => {
 test('what transformers 5 saves beside a model is read too', async () => {
   const { processor, preprocessor } = await readSource({ folder: `${origin}/five/` });
   assert.deepEqual([processor, preprocessor], ['{"image_processor": {}}', undefined]);
+});
+
+test('what a folder has in place of a model is named', async () => {
+  const instead = (/** @type {RegExp} */ message) => (/** @type {any} */ error) => {
+    assert.equal(error.code, 'invalid-weights', error.stack);
+    assert.match(error.message, message);
+    return true;
+  };
+  await assert.rejects(readSource({ folder: `${origin}/pickle/` }), instead(/\/pickle\/ .*pytorch_model\.bin.*save_pretrained/));
+  await assert.rejects(readSource({ folder: `${origin}/adapter/` }), instead(/adapter_config\.json.*LoRA.*merge_and_unload/));
+  // A file that is there but doesn't arrive is not missing, and neither is one that a page stands for.
+  await assert.rejects(readSource({ folder: `${origin}/cut-off/` }), network(/broke off/));
+  await assert.rejects(readSource({ folder: `${origin}/absent/` }), network(/absent\/(config\.json|model\.safetensors).*404/));
+  await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/HTML page/));
+});
+
+test('an index as Python writes it', () => {
+  const index = '{"metadata": {"total_size": NaN, "note": "NaN \\" Infinity", "loss": -Infinity}, "weight_map": {"a": "NaN.safetensors", "b": "x.safetensors"}}';
+  assert.deepEqual(shardNames(index), ['NaN.safetensors', 'x.safetensors']);
 });
 
 test("a folder's query goes to each of its files", async () => {

@@ -14,6 +14,20 @@ test('what given files are', () => {
   assert.match(say(file('model.safetensors')).message, /without its config\.json/);
   assert.match(say(file('config.json')).message, /without its model\.safetensors/);
   assert.match(say(file('config.json'), file('model-1.safetensors'), file('model-2.safetensors')).message, /none is called model\.safetensors/);
+  // Weights that are not read are named, with what to do, whether a config came or not.
+  for (const [name, remedy] of /** @type {[string, RegExp][]} */ ([
+    ['pytorch_model.bin', /save_pretrained/], ['pytorch_model.bin.index.json', /save_pretrained/], ['best.pt', /save_pretrained/], ['tf_model.h5', /from_tf/],
+    ['flax_model.msgpack', /from_flax/], ['vit.npz', /timm/], ['model.onnx', /made from/], ['model.gguf', /made from/],
+    ['adapter_model.safetensors', /merge_and_unload/], ['adapter_model.bin', /LoRA/], ['open_clip_pytorch_model.bin', /open_clip/],
+  ])) {
+    for (const files of [[file(name)], [file(name), file('config.json')]]) {
+      if (name.endsWith('.safetensors') && files.length > 1) continue; // the loader says so
+      assert.equal(kind(...files), 'nothing');
+      assert.ok(say(...files).message.startsWith(name) && remedy.test(say(...files).message), say(...files).message);
+    }
+  }
+  assert.match(say(file('config.json'), file('training_args.bin')).message, /without its model\.safetensors/);
+  assert.equal(kind(file('config.json'), file('model.safetensors'), file('pytorch_model.bin')), 'model');
   const shards = [1, 2].map((i) => file(`model-0000${i}-of-00002.safetensors`));
   assert.match(say(file('config.json'), shards[0]).message, /split over 2 files, of which 1 came/);
   const split = say(file('config.json'), ...shards, file('text_embeddings.safetensors'));

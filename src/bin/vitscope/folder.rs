@@ -1,5 +1,6 @@
 //! A model folder on disk.
 
+use crate::missing;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
@@ -32,6 +33,9 @@ impl ModelFolder {
                 "{}: there is no such folder. MODEL is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.",
                 path.display()
             );
+        }
+        if !exists(path, CONFIG_FILE) {
+            return Err(missing::config(path, weights(path)));
         }
         let optional = |name| exists(path, name).then(|| text(path, name)).transpose();
         Ok(Self {
@@ -66,8 +70,11 @@ impl ModelFolder {
 
 /// `model.safetensors`, or where that is missing the files its index names.
 fn weights(folder: &Path) -> Result<Box<dyn Source>> {
-    if exists(folder, WEIGHTS_FILE) || !exists(folder, INDEX_FILE) {
+    if exists(folder, WEIGHTS_FILE) {
         return Ok(Box::new(file(folder, WEIGHTS_FILE)?));
+    }
+    if !exists(folder, INDEX_FILE) {
+        return Err(missing::weights(folder));
     }
     let names = Shards::<Vec<u8>>::files(&text(folder, INDEX_FILE)?).with_context(|| folder.display().to_string())?;
     let files = names.into_iter().map(|name| {

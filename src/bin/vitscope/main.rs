@@ -7,6 +7,7 @@ mod explain;
 mod folder;
 mod input;
 mod inspect;
+mod missing;
 mod output;
 mod quantize;
 mod render;

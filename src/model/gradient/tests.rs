@@ -134,6 +134,7 @@ impl Naive {
             family: "test",
             image_size: GRID,
             patch_size: [1, 1],
+            pads: false,
             hidden_size: WIDTH,
             layers: LAYERS,
             heads: HEADS,

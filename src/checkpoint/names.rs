@@ -1,0 +1,86 @@
+//! What the names of a file's tensors tell.
+
+/// What programs that wrap a model put before the names of all its tensors (DataParallel, `torch.compile`, PEFT, Lightning, timm within
+/// transformers).
+const WRAPPERS: &[&str] = &[
+    "module.",
+    "_orig_mod.",
+    "base_model.model.",
+    "model.",
+    "backbone.",
+    "timm_model.",
+    "_forward_module.",
+    "_fsdp_wrapped_module.",
+];
+
+/// The wrappers that all of `names` begin with, one after another.
+pub(super) fn wrapping(names: &[String]) -> &str {
+    let Some(first) = names.first() else { return "" };
+    let mut length = 0;
+    let begin = |length: usize, wrapper: &str| names.iter().all(|name| name[length..].starts_with(wrapper));
+    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| begin(length, wrapper)) {
+        length += wrapper.len();
+    }
+    &first[..length]
+}
+
+/// Buffers that many architectures have, or that follow from the others.
+const MEANINGLESS: &[&str] =
+    &["num_batches_tracked", "running_mean", "running_var", "position_ids", "_index", "coords_table", "mask", "scale"];
+
+/// What tells one architecture from another, and then where any has its attention.
+const MARKS: &[&str] = &["relative_position_bias_table", "rope", "attn_pool", "downsample", "attn", "attention", ""];
+
+/// The name that says most about an unknown architecture: that of a weight, best of its first block's attention.
+pub(super) fn telltale(names: &[String]) -> Option<&String> {
+    let telling = |name: &&String| !MEANINGLESS.iter().any(|end| name.ends_with(end));
+    let marked = MARKS.iter().find_map(|mark| {
+        let mut marked = names.iter().filter(telling).filter(|name| name.contains(mark));
+        marked.clone().find(|name| !name.ends_with(".bias")).or_else(|| marked.next())
+    });
+    marked.or(names.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn wrappers_come_off_in_any_order_where_all_names_have_them() {
+        for (given, expected) in [
+            (&["module.a", "module.b"][..], "module."),
+            (&["_orig_mod.module.model.a", "_orig_mod.module.model.b.c"], "_orig_mod.module.model."),
+            (&["base_model.model.backbone.a"], "base_model.model.backbone."),
+            (&["model.model.model."], "model.model.model."),
+            (&["module.a", "b"], ""),
+            (&["model.a", "module.b"], ""),
+            (&["modules.a"], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(wrapping(&names(given)), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_telltale_means_something() {
+        for (given, expected) in [
+            (&["a.num_batches_tracked", "bn.running_mean", "conv.weight"][..], "conv.weight"),
+            (
+                &["stem.bias", "layers.0.attn.relative_position_index", "layers.0.attn.proj.weight"],
+                "layers.0.attn.proj.weight",
+            ),
+            (&["embeddings.position_ids", "h.0.attention.key.bias"], "h.0.attention.key.bias"),
+            (&["x.bias", "x.weight"], "x.weight"),
+            (&["only.num_batches_tracked"], "only.num_batches_tracked"),
+        ] {
+            assert_eq!(telltale(&names(given)).unwrap(), expected, "{given:?}");
+        }
+        assert!(telltale(&[]).is_none());
+    }
+}
