@@ -154,7 +154,13 @@ fn read<'t>(
     let pixels = Pixels::new(preprocessor, config_json, family.processor)?;
     let usual = if family.any_size { pixels.stated_size(native)? } else { None };
     config.image_size = options.image_size.or(usual).unwrap_or(native);
-    config.validate()?;
+    config.validate().map_err(|error| match (error, options.image_size) {
+        // It was right before the caller had a say.
+        (Error::InvalidConfig(problem), Some([height, width])) => {
+            Error::InvalidArgument(format!("the model can't be run at {height} × {width} pixels: {problem}"))
+        }
+        (error, _) => error,
+    })?;
     let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
 
     let mut reader = Reader::new(tensors, precision, native_grid);
