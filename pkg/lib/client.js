@@ -1,6 +1,6 @@
 import { WorkerBridge } from './bridge.js';
 import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
-import { closed } from './errors.js';
+import { closed, fromEngine, guard } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
 import { Loading } from './loading.js';
@@ -171,7 +171,7 @@ export class Vitscope {
    */
   #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
     return this.#queue.add(
-      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal) : { image: undefined, transfer: [] }),
+      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory) : { image: undefined, transfer: [] }),
       async ({ image, transfer }, jobSignal, abort) => {
         const report = (/** @type {any} */ passes) => {
           try {
@@ -183,11 +183,19 @@ export class Vitscope {
         const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
         jobSignal.throwIfAborted(); // there may be no answer
-        return read(answer);
+        return guard(() => read(answer));
       },
       signal,
     );
   }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {never}
+ */
+function withoutMemory(error) {
+  throw error instanceof RangeError ? fromEngine(error) : error;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { checkDtype, checkImageSize, checkSimd, checkThreads } from './checks.js';
 import { Core } from './core.js';
+import { guard } from './errors.js';
 import { chooseBackend } from './features.js';
 import { Loading } from './loading.js';
 import * as requests from './requests.js';
@@ -148,7 +149,8 @@ export class Engine {
    */
   #ask({ method, args, read }, { onProgress, ...source } = {}) {
     const answer = /** @type {any} */ (this.#core)[method](...('image' in source ? [source.image] : []), ...args);
-    return read(typeof answer?.next === 'function' ? finish(answer, onProgress) : answer);
+    const result = typeof answer?.next === 'function' ? finish(answer, onProgress) : answer;
+    return guard(() => read(result));
   }
 }
 
