@@ -2,7 +2,7 @@
  * vitscope: run a Vision Transformer in the browser and see what it sees.
  *
  * Every promise of this module rejects with a {@link VitscopeError}, except where a signal was aborted: then with the
- * signal's own reason.
+ * signal's own reason, and where a callback threw, then with what it threw.
  */
 
 /** A model loaded in a worker of its own. Calls are answered one at a time, in the order they were made. */
@@ -12,12 +12,15 @@ export class Vitscope {
   /**
    * Starts a worker, downloads the model and prepares it. Takes as long as the download; nothing blocks the page.
    *
-   * @throws `network` a file could not be fetched, or the server sent something else in its place; the message names the URL
+   * @throws `network` a file could not be fetched, the server sent something else in its place, or nothing at all for a minute; the message names the URL
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
+   * @throws `unsupported-environment` there are no web workers here, as in a service worker or Node.js
+   * @throws `csp` a Content-Security-Policy forbids WebAssembly, the worker or a download; the message says what to allow
    * @throws `invalid-argument` an option is not what it should be
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
    * @throws `out-of-memory` the model does not fit
+   * @throws what `onProgress` throws
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Vitscope>;
 
@@ -36,6 +39,7 @@ export class Vitscope {
    * @throws `invalid-image` not an image, empty, or a video without a frame yet
    * @throws `decode-image` not decodable, or of another site without its CORS permission
    * @throws `network` an image given by URL could not be fetched
+   * @throws `out-of-memory` the image or the answer does not fit; the instance stays usable
    * @throws `closed`, `crashed` this instance can't be used any more
    */
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
@@ -48,7 +52,7 @@ export class Vitscope {
    * patches out (`occlusion`, a forward pass for each window; `onProgress` and `signal` are for it).
    *
    * @throws `invalid-argument` an option is not what it should be, or the model has no such class
-   * @throws what `classify` throws
+   * @throws what `classify` throws, and what `onProgress` throws
    */
   attribute(image: ImageSource, options?: AttributeOptions & PassesOptions): Promise<Attribution>;
 
@@ -74,7 +78,7 @@ export class Vitscope {
   close(): void;
 }
 
-/** A failure that a program can tell by its `code`; `message` says what happened, where, and what to do. */
+/** A failure that a program can tell by its `code`; `message` says what happened, where, and what to do. `instanceof` holds across the package's entries. */
 export class VitscopeError extends Error {
   constructor(code: ErrorCode, message: string, options?: ErrorOptions);
   readonly name: 'VitscopeError';
@@ -98,6 +102,8 @@ export type ErrorCode =
   | 'network'
   | 'decode-image'
   | 'unsupported-browser'
+  | 'unsupported-environment'
+  | 'csp'
   | 'closed'
   | 'crashed';
 

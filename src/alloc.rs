@@ -1,7 +1,13 @@
 //! Large buffers, with a typed error in place of an abort.
+//!
+//! Each leaves some room, so that the many small allocations between them, which nobody checks, are never the ones that fail.
 
 use crate::error::{Error, Result};
 use ndarray::Array2;
+use std::hint::black_box;
+
+/// Bytes that a checked buffer leaves.
+const HEADROOM: usize = 1 << 20;
 
 /// As many copies of `value` as the product of `dims`, or an error that names the buffer.
 pub fn filled<T: Clone>(what: &'static str, dims: &[usize], value: T) -> Result<Vec<T>> {
@@ -23,15 +29,35 @@ pub fn matrix(what: &'static str, rows: usize, columns: usize) -> Result<Array2<
 
 /// An empty vector with room for the product of `dims`.
 pub fn reserve<T>(what: &'static str, dims: &[usize]) -> Result<Vec<T>> {
-    let count = dims.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
     let mut buffer = Vec::new();
-    match count.map(|count| buffer.try_reserve_exact(count)) {
-        Some(Ok(())) => Ok(buffer),
-        _ => {
-            let elements = dims.iter().fold(1u128, |product, dim| product.saturating_mul(*dim as u128));
-            Err(Error::OutOfMemory { what, bytes: elements.saturating_mul(size_of::<T>() as u128) })
-        }
+    let count = dims.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
+    if count.is_some_and(|count| buffer.try_reserve_exact(count).is_ok()) && has_headroom() {
+        return Ok(buffer);
     }
+    let elements = dims.iter().fold(1u128, |product, dim| product.saturating_mul(*dim as u128));
+    Err(Error::OutOfMemory { what, bytes: elements.saturating_mul(size_of::<T>() as u128) })
+}
+
+/// Fails where as many bytes as the product of `dims` can't be had: asked before code that takes them unchecked.
+pub fn room(what: &'static str, dims: &[usize]) -> Result<()> {
+    reserve::<u8>(what, dims).map(|buffer| drop(black_box(buffer)))
+}
+
+/// Room for `count` more elements.
+pub fn grow<T>(what: &'static str, buffer: &mut Vec<T>, count: usize) -> Result<()> {
+    let full = buffer.capacity() - buffer.len() < count;
+    if full && (buffer.try_reserve(count).is_err() || !has_headroom()) {
+        return Err(Error::OutOfMemory { what, bytes: ((buffer.len() + count) * size_of::<T>()) as u128 });
+    }
+    Ok(())
+}
+
+/// (The compiler may take an allocation that nobody uses for one that succeeds.)
+fn has_headroom() -> bool {
+    let mut probe = Vec::<u8>::new();
+    let fits = probe.try_reserve_exact(HEADROOM).is_ok();
+    drop(black_box(probe));
+    fits
 }
 
 #[cfg(test)]
@@ -49,5 +75,7 @@ mod tests {
             assert!(error.to_string().contains("scores"));
         }
         assert!(zeros::<f32>("scores", &[2, 0]).unwrap().is_empty());
+        assert_eq!(room("scores", &[usize::MAX / 2, 2]).unwrap_err().code(), "out-of-memory");
+        assert_eq!(grow("scores", &mut vec![0u64], usize::MAX / 16).unwrap_err().code(), "out-of-memory");
     }
 }

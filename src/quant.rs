@@ -105,9 +105,11 @@ impl QuantizedMatrix {
     pub fn sqnr(&self, weights: &[f32]) -> f64 {
         let mut signal = 0.0;
         let mut noise = 0.0;
-        for (w, restored) in weights.iter().zip(self.to_f32()) {
-            signal += f64::from(*w).powi(2);
-            noise += f64::from(w - restored).powi(2);
+        for ((row, scale), weights) in self.rows().zip(weights.chunks_exact(self.values.ncols().max(1))) {
+            for (w, q) in weights.iter().zip(row) {
+                signal += f64::from(*w).powi(2);
+                noise += f64::from(w - f32::from(*q) * scale).powi(2);
+            }
         }
         if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
     }

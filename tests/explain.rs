@@ -92,8 +92,8 @@ impl Seen {
             }
             "features" => flat(explain::features(&self.shape, self.tokens(view.get("layer")).view()).unwrap()),
             "similarity" => explain::similarity(&self.shape, self.tokens(view.get("layer")).view(), query()).unwrap(),
-            "distance" => flat(explain::distance(&self.shape, &mut &self.trace)),
-            "entropy" => flat(explain::entropy(&self.shape, &mut &self.trace)),
+            "distance" => flat(explain::distance(&self.shape, &mut &self.trace).unwrap()),
+            "entropy" => flat(explain::entropy(&self.shape, &mut &self.trace).unwrap()),
             "positions" => flat(self.model.position_similarity().unwrap()),
             "filters" => flat(self.model.filters(view.get("count")).unwrap()),
             "occlusion" => {

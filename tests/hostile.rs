@@ -253,6 +253,28 @@ fn text_features_that_do_not_fit() {
     refused(load(vec![("text_embeddings", vec![2, width], f32::NAN)], r#"["a", "b"]"#), "invalid-weights", &["NaN"]);
 }
 
+/// As in tests/node/download.test.mjs.
+const FOREIGN_NAMES: &[&str] = &[
+    "",
+    ".",
+    "..",
+    "../secret",
+    "a/b",
+    "/etc/passwd",
+    "//host/file",
+    "\\\\host\\file",
+    "..\\secret",
+    "https://host/file",
+    "https:file",
+    "data:,x",
+    "blob:x",
+    "C:file",
+    "%2e%2e%2fsecret",
+    "..%2Fsecret",
+    "%2E%2E",
+    "a%5cb",
+];
+
 #[test]
 fn split_weights_that_do_not_belong_together() {
     let fixture = named("hf_vit_sharded");
@@ -269,13 +291,17 @@ fn split_weights_that_do_not_belong_together() {
         ("{}", "weight_map"),
         (r#"{"weight_map": {}}"#, "weight_map"),
         (r#"{"weight_map": {"a": 1}}"#, "same folder"),
-        (r#"{"weight_map": {"a": "../secret"}}"#, "same folder"),
     ] {
         let error = Shards::<Vec<u8>>::files(index).unwrap_err();
         assert!(
             error.to_string().contains("model.safetensors.index.json") && error.to_string().contains(part),
             "{error}"
         );
+    }
+    // By a path, a scheme, a host, or what a server may take for a path: a file's name leads out of its folder by none of them.
+    for name in FOREIGN_NAMES {
+        let error = Shards::<Vec<u8>>::files(&json!({"weight_map": {"a": "own", "b": name}}).to_string()).unwrap_err();
+        assert!(error.to_string().contains("same folder"), "{name}: {error}");
     }
     let index = r#"{"metadata": {}, "weight_map": {"a": "y", "b": "x", "c": "y"}}"#;
     assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["x", "y"]);

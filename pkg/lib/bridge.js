@@ -1,3 +1,4 @@
+import { policyError, wasRefused, watchPolicy } from './environment.js';
 import { VitscopeError, closed, crashed, unpackError } from './errors.js';
 import { addressOf, spawn } from './spawn.js';
 
@@ -10,7 +11,6 @@ import { addressOf, spawn } from './spawn.js';
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('./source.js').ModelFiles} ModelFiles
  * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
- * @typedef {{backend: import('../index.js').Backend, options: EngineOptions, module: Promise<WebAssembly.Module>, files: Promise<ModelFiles>}} Load
  * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: any}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
@@ -18,33 +18,52 @@ import { addressOf, spawn } from './spawn.js';
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
 export class WorkerBridge {
-  #worker = spawn('worker.js', () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  #worker;
   // A thread that crashes tells so here: the worker waits for it, and couldn't.
   #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
+  // Whoever gets the lock that the worker holds has outlived it: of most ends there is no event.
+  #watch = new AbortController();
   #nextId = 0;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #onDeath;
+  /** @type {Error | undefined} */
+  #closed;
 
   /** @param {(error: VitscopeError) => void} onDeath called once, when the worker has crashed */
   constructor(onDeath) {
     this.#onDeath = onDeath;
+    try {
+      this.#worker = startWorker();
+    } catch (error) {
+      this.#alarm.close();
+      throw error;
+    }
     this.#worker.onmessage = ({ data }) => this.#receive(data);
-    this.#worker.onerror = (event) => this.#die(startFailure(event));
-    this.#alarm.onmessage = ({ data }) => this.#die(crashed(data));
+    this.#worker.onerror = async (event) => this.#die(await startFailure(event));
+    this.#alarm.onmessage = ({ data }) => this.#die(unpackError(data));
     this.#worker.onmessageerror = () => this.#die(crashed('a message could not be read'));
   }
 
   /**
-   * Brings up the engine in the worker while what it needs is on its way to this page.
-   * @param {Load} load module and files: already asked for
+   * Brings up the engine in the worker.
+   * @param {import('../index.js').Backend} backend
+   * @param {Promise<WebAssembly.Module>} module already asked for
+   */
+  start(backend, module) {
+    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name }, { onProgress: () => this.#watchWorker() });
+    return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
+  }
+
+  /**
+   * @param {Promise<unknown>} started
+   * @param {Promise<ModelFiles>} files
+   * @param {EngineOptions} options
    * @param {Pending['onProgress']} [onProgress]
    * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
    */
-  async load({ backend, options, module, files }, onProgress) {
-    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name });
-    const handedOver = module.then((module) => this.#worker.postMessage({ type: 'module', module }));
-    const [ready] = await Promise.all([files, started, handedOver]);
+  async load(started, files, options, onProgress) {
+    const [ready] = await Promise.all([files, started]);
     const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
     return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress });
   }
@@ -56,6 +75,7 @@ export class WorkerBridge {
    * @returns {Promise<any>}
    */
   request(request, { transfer = [], signal, onProgress } = {}) {
+    if (this.#closed) return Promise.reject(this.#closed);
     const id = this.#nextId++;
     const abort = () => this.#worker.postMessage({ id, type: 'abort' });
     return new Promise((resolve, reject) => {
@@ -70,6 +90,8 @@ export class WorkerBridge {
 
   /** @param {Error} [reason] */
   close(reason = closed()) {
+    this.#closed ??= reason;
+    this.#watch.abort();
     this.#worker.terminate(); // and its threads with it
     this.#alarm.close();
     for (const { reject } of this.#pending.values()) reject(reason);
@@ -82,7 +104,7 @@ export class WorkerBridge {
     if (!pending) return;
     if (progress) {
       pending.onProgress?.(progress);
-    } else if (error?.code === 'crashed') {
+    } else if (error?.fatal) {
       this.#die(unpackError(error));
     } else if (error) {
       pending.reject(unpackError(error));
@@ -91,15 +113,38 @@ export class WorkerBridge {
     }
   }
 
+  /** Once the worker has said that it holds its lock. */
+  #watchWorker() {
+    const ended = () => this.#die(crashed('its worker has ended'));
+    navigator.locks.request(this.#alarm.name, { signal: this.#watch.signal }, ended).catch(() => {});
+  }
+
   /** @param {VitscopeError} error */
   #die(error) {
+    if (this.#closed) return;
     this.close(error);
     this.#onDeath(error);
   }
 }
 
+/** @returns {Worker} */
+function startWorker() {
+  watchPolicy();
+  try {
+    return spawn('worker.js', () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  } catch (cause) {
+    throw workerRefused({ cause }); // some browsers throw, others send an event
+  }
+}
+
+/** @param {ErrorOptions} [options] */
+function workerRefused(options) {
+  return policyError(`the worker ${addressOf('worker.js')} may not be started. Allow its origin in worker-src; where the package comes from another site than the page, blob: too.`, options);
+}
+
 /** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
-function startFailure(event) {
+async function startFailure(event) {
   if (event.message) return crashed(new Error(event.message));
+  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'))) return workerRefused();
   return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it.`);
 }

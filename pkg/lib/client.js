@@ -1,8 +1,9 @@
 import { WorkerBridge } from './bridge.js';
 import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
-import { closed } from './errors.js';
+import { closed, fromEngine, guard } from './errors.js';
 import { chooseBackend } from './features.js';
 import { prepareImage, taintedError } from './image.js';
+import { Loading } from './loading.js';
 import { JobQueue } from './queue.js';
 import * as requests from './requests.js';
 import { normaliseSource, readSource } from './source.js';
@@ -55,7 +56,7 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
     signal?.throwIfAborted();
     const parts = normaliseSource(source);
     const options = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
@@ -63,25 +64,18 @@ export class Vitscope {
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
     const bridge = new WorkerBridge((error) => queue.close(error));
-    const downloads = new AbortController();
-    const stop = (/** @type {unknown} */ reason) => {
-      bridge.close(/** @type {Error} */ (reason));
-      downloads.abort(reason);
-    };
-    const abort = () => stop(signal?.reason);
-    // What still comes of a load that has failed is nobody's progress.
-    const report = (/** @type {import('../index.js').Progress} */ progress) => downloads.signal.aborted || onProgress(progress);
-    signal?.addEventListener('abort', abort);
+    const loading = new Loading(signal, onProgress);
+    loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
     try {
-      const module = fetchModule(backend, { signal: downloads.signal, onBytes: (loaded, total) => report({ phase: 'wasm', loaded, total }) });
-      const files = readSource(parts, { signal: downloads.signal, onProgress: report });
-      const loaded = await bridge.load({ backend, options, module, files }, report);
+      const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
+      const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
+      const started = loading.watch(bridge.start(backend, module));
+      const loaded = await bridge.load(started, files, options, loading.report);
       return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
-      stop(error);
-      throw error;
+      throw loading.stop(error);
     } finally {
-      signal?.removeEventListener('abort', abort);
+      loading.end();
     }
   }
 
@@ -177,17 +171,31 @@ export class Vitscope {
    */
   #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
     return this.#queue.add(
-      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal) : { image: undefined, transfer: [] }),
-      async ({ image, transfer }, jobSignal) => {
-        const report = (/** @type {any} */ passes) => jobSignal.aborted || onProgress?.(passes);
+      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory) : { image: undefined, transfer: [] }),
+      async ({ image, transfer }, jobSignal, abort) => {
+        const report = (/** @type {any} */ passes) => {
+          try {
+            if (!jobSignal.aborted) onProgress?.(passes);
+          } catch (error) {
+            abort(error); // the caller's own, for the caller
+          }
+        };
         const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
         jobSignal.throwIfAborted(); // there may be no answer
-        return read(answer);
+        return guard(() => read(answer));
       },
       signal,
     );
   }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {never}
+ */
+function withoutMemory(error) {
+  throw error instanceof RangeError ? fromEngine(error) : error;
 }
 
 /**

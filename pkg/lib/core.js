@@ -1,6 +1,6 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client.js` make the API of it. */
 import { checkPixels, checkTopK } from './checks.js';
-import { VitscopeError, closed, guard } from './errors.js';
+import { closed, fromEngine, guard, isFatal } from './errors.js';
 import { nameClasses } from './names.js';
 import { release } from './source.js';
 
@@ -15,10 +15,13 @@ import { release } from './source.js';
  * @typedef {import('../wasm/relaxed/vitscope.js').Dropping} Dropping
  */
 
+/** What a character of JSON becomes at most in the engine, in bytes. */
+const PARSED = 16;
+
 export class Core {
   /** @type {WasmEngine | undefined} */
   #wasm;
-  /** @type {VitscopeError | undefined} why the instance can't be used any more */
+  /** @type {Error | undefined} why the instance can't be used any more */
   #dead;
   #config;
   #backend;
@@ -46,11 +49,18 @@ export class Core {
    */
   static async prepare(instance, { config, preprocessor, processor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
+    let wasm;
     try {
-      const wasm = guard(() => instance.Engine.load(config, preprocessor, processor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size)));
+      wasm = guard(() => {
+        instance.Engine.reserve(Math.min(PARSED * (config.length + (preprocessor ?? '').length + (processor ?? '').length), 0xffff_ffff));
+        return instance.Engine.load(config, preprocessor, processor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size));
+      }, instance.memory);
       await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Core(wasm, instance);
+    } catch (error) {
+      wasm?.free();
+      throw fromEngine(error, instance.memory);
     } finally {
       if (owned) weights.forEach(release);
     }
@@ -75,7 +85,8 @@ export class Core {
    */
   preprocess(image) {
     checkPixels(image);
-    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {ImageData} */ (image))));
+    const { data, width, height } = image;
+    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {Uint8Array} */ (data), width, height)));
   }
 
   /**
@@ -215,9 +226,9 @@ export class Core {
     const wasm = this.#wasm;
     if (this.#dead || !wasm) throw this.#dead ?? closed();
     try {
-      return guard(() => work(wasm));
+      return guard(() => work(wasm), this.#memory);
     } catch (error) {
-      if (error instanceof VitscopeError && error.code === 'crashed') this.#dead = error;
+      if (isFatal(error)) this.#dead = /** @type {Error} */ (error);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { policyError, wasRefused, watchPolicy } from './environment.js';
 import { VitscopeError } from './errors.js';
 
 /**
@@ -31,10 +32,12 @@ export async function download(url, { signal, onBytes = () => {}, optional = fal
  */
 export async function request(url, signal) {
   signal?.throwIfAborted();
+  watchPolicy();
   try {
     return await fetch(url, { signal });
   } catch (cause) {
     signal?.throwIfAborted();
+    if (await wasRefused(/^(connect|default)-src/, url)) throw policyError(`${url} may not be fetched. Allow it in connect-src.`, { cause });
     throw new VitscopeError('network', `${url} could not be fetched. Check the address, the connection and, for another site, its CORS headers.`, { cause });
   }
 }
@@ -46,7 +49,8 @@ export async function request(url, signal) {
 export function requireOk(response, url) {
   if (response.ok) return;
   const status = `${response.status} ${response.statusText}`.trim();
-  throw new VitscopeError('network', `${url} answered with HTTP status ${status}. Check that the address is right and the file is there.`, { cause: response.status });
+  const cause = Object.assign(new Error(status), { status: response.status });
+  throw new VitscopeError('network', `${url} answered with HTTP status ${status}. Check that the address is right and the file is there.`, { cause });
 }
 
 /**

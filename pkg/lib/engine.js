@@ -1,7 +1,9 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { checkDtype, checkImageSize, checkSimd, checkThreads } from './checks.js';
 import { Core } from './core.js';
+import { guard } from './errors.js';
 import { chooseBackend } from './features.js';
+import { Loading } from './loading.js';
 import * as requests from './requests.js';
 import { normaliseSource, readSource } from './source.js';
 import { Trace } from './trace.js';
@@ -39,19 +41,28 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress = () => {} } = {}) {
+  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
     const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
-    const [instance, files] = await Promise.all([
-      loadWasm(backend, { onBytes: (loaded, total) => onProgress({ phase: 'wasm', loaded, total }) }),
-      readSource(parts, { signal, onProgress }),
-    ]);
-    signal?.throwIfAborted();
-    const core = await Core.prepare(instance, files, { dtype, size }, onProgress);
-    return new Engine(core, viewsOf(instance.Views, core.config));
+    const loading = new Loading(signal, onProgress);
+    /** @type {Core | undefined} */
+    let core;
+    try {
+      const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
+      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
+      const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
+      core = await Core.prepare(instance, files, { dtype, size }, loading.report);
+      loading.signal.throwIfAborted();
+      return new Engine(core, viewsOf(instance.Views, core.config));
+    } catch (error) {
+      core?.close();
+      throw loading.stop(error);
+    } finally {
+      loading.end();
+    }
   }
 
   get config() {
@@ -138,7 +149,8 @@ export class Engine {
    */
   #ask({ method, args, read }, { onProgress, ...source } = {}) {
     const answer = /** @type {any} */ (this.#core)[method](...('image' in source ? [source.image] : []), ...args);
-    return read(typeof answer?.next === 'function' ? finish(answer, onProgress) : answer);
+    const result = typeof answer?.next === 'function' ? finish(answer, onProgress) : answer;
+    return guard(() => read(result));
   }
 }
 
@@ -147,9 +159,13 @@ export class Engine {
  * @param {(passes: Passes) => void} [onProgress]
  */
 function finish(work, onProgress) {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    onProgress?.(/** @type {Passes} */ (value));
+  try {
+    for (;;) {
+      const { done, value } = work.next();
+      if (done) return value;
+      onProgress?.(/** @type {Passes} */ (value));
+    }
+  } finally {
+    work.return(undefined); // what the callback throws ends it too
   }
 }

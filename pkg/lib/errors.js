@@ -1,7 +1,18 @@
 /** @typedef {import('../index.js').ErrorCode} ErrorCode */
 
+const BRAND = Symbol.for('vitscope.VitscopeError');
+
 /** Every failure of the package: `code` for programs, `message` for people. */
 export class VitscopeError extends Error {
+  /**
+   * Each entry is one file, with this class in it: an error of one is an instance in all.
+   * @override
+   * @param {any} value
+   */
+  static [Symbol.hasInstance](value) {
+    return this === VitscopeError ? value?.[BRAND] === true : super[Symbol.hasInstance](value);
+  }
+
   /**
    * @param {ErrorCode} code
    * @param {string} message
@@ -12,17 +23,24 @@ export class VitscopeError extends Error {
     this.name = 'VitscopeError';
     this.code = code;
   }
+
+  get [BRAND]() {
+    return true;
+  }
 }
 
 /**
  * Turns whatever the wasm boundary threw into a VitscopeError. Rust's own errors carry a `code`; anything else means
  * that the instance can no longer be trusted.
  * @param {unknown} error
+ * @param {WebAssembly.Memory} [memory] the engine's
  * @returns {VitscopeError}
  */
-export function fromEngine(error) {
+export function fromEngine(error, memory) {
   if (error instanceof VitscopeError) return error;
-  if (error instanceof WebAssembly.RuntimeError) return crashed(error);
+  if (error instanceof WebAssembly.RuntimeError && memory && isFull(memory)) {
+    return new VitscopeError('out-of-memory', 'The engine ran out of memory and stopped. Load the model again, at a smaller size or in its int8 form, or another one.', { cause: error });
+  }
   // A RangeError is an allocation that failed, unless it is the stack that ran over.
   if (error instanceof RangeError && !/call stack/i.test(error.message)) {
     return new VitscopeError('out-of-memory', `There is not enough memory for this model or image: ${error.message}.`, { cause: error });
@@ -33,17 +51,39 @@ export function fromEngine(error) {
   return crashed(error);
 }
 
+/** Buffers of the engine leave this much for what nobody checks: if it is gone, that is what it died of. @param {WebAssembly.Memory} memory */
+function isFull(memory) {
+  try {
+    memory.grow(16);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /**
+ * Calls the engine.
  * @template T
  * @param {() => T} work
+ * @param {WebAssembly.Memory} [memory] the engine's
  * @returns {T}
  */
-export function guard(work) {
+export function guard(work, memory) {
   try {
     return work();
   } catch (error) {
-    throw fromEngine(error);
+    // The engine catches what JavaScript throws below it: an array that was transferred meanwhile, say.
+    if (error instanceof TypeError) throw new VitscopeError('invalid-argument', `What the engine was given can't be read (${error.message}).`, { cause: error });
+    throw fromEngine(error, memory);
   }
+}
+
+/**
+ * Whether the instance can't be used any more.
+ * @param {unknown} error
+ */
+export function isFatal(error) {
+  return error instanceof VitscopeError && (error.code === 'crashed' || error.cause instanceof WebAssembly.RuntimeError);
 }
 
 /**
@@ -62,7 +102,7 @@ export function closed() {
 
 /**
  * What crosses the worker boundary: structured clone would drop the class and the code.
- * @typedef {{code: ErrorCode, message: string, cause?: {name: string, message: string, stack?: string}}} PackedError
+ * @typedef {{code: ErrorCode, message: string, fatal: boolean, cause?: {name: string, message: string, stack?: string}}} PackedError
  */
 
 /**
@@ -71,8 +111,9 @@ export function closed() {
  */
 export function packError(error) {
   const { code, message, cause } = error;
-  if (!(cause instanceof Error)) return { code, message };
-  return { code, message, cause: { name: cause.name, message: cause.message, stack: cause.stack } };
+  const packed = { code, message, fatal: isFatal(error) };
+  if (!(cause instanceof Error)) return packed;
+  return { ...packed, cause: { name: cause.name, message: cause.message, stack: cause.stack } };
 }
 
 /**

@@ -1,4 +1,6 @@
 /** What this browser can run, and so which of the builds is used. */
+import { warnOnce } from './console.js';
+import { HEADER, checkEnvironment } from './environment.js';
 import { VitscopeError } from './errors.js';
 
 /**
@@ -8,7 +10,6 @@ import { VitscopeError } from './errors.js';
 
 // The smallest modules that use what is asked for, as in wasm-feature-detect. The bytes after the header are the sections
 // type (1), function (3), memory (5) and code (10).
-const HEADER = [0, 97, 115, 109, 1, 0, 0, 0];
 const PROBES = {
   // i32.const 0, i8x16.splat, i8x16.popcnt
   simd128: [1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
@@ -28,10 +29,12 @@ function has(feature) {
  * Costs microseconds, so it is asked before any download.
  * @param {Simd} [simd] rather than the best there is
  * @param {number} [threads] rather than as many as the machine has cores
- * @param {boolean} [inWorker] whether the engine will run in a worker; here unless told
+ * @param {boolean} [ofItsOwn] whether the engine will run in a worker of its own; here unless told
  * @returns {Backend}
  */
-export function chooseBackend(simd, threads, inWorker = !('document' in globalThis)) {
+export function chooseBackend(simd, threads, ofItsOwn = false) {
+  checkEnvironment(ofItsOwn);
+  const inWorker = ofItsOwn || !('document' in globalThis);
   return { simd: chooseSimd(simd), threads: chooseThreads(threads, inWorker) };
 }
 
@@ -58,10 +61,13 @@ function chooseSimd(simd) {
  * @param {boolean} inWorker
  */
 function chooseThreads(threads, inWorker) {
+  const isolated = inWorker && globalThis.crossOriginIsolated;
+  const wanted = threads ?? (isolated ? Math.min(navigator.hardwareConcurrency || 1, MAX_DEFAULT_THREADS) : 1);
+  if (wanted === 1) return 1;
   const missing = whyNoThreads(inWorker);
-  if (missing && threads !== undefined && threads > 1) warnOfOneThread(threads, missing);
-  if (missing) return 1;
-  return threads ?? Math.min(navigator.hardwareConcurrency || 1, MAX_DEFAULT_THREADS);
+  if (!missing) return wanted;
+  warnOfOneThread(wanted, missing);
+  return 1;
 }
 
 /**
@@ -73,12 +79,19 @@ function whyNoThreads(inWorker) {
   if (!globalThis.crossOriginIsolated) {
     return 'the page is not cross-origin isolated, so it has no shared memory. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
   }
-  if (!has('threads')) return 'this browser has no WebAssembly threads.';
+  // Some browsers call a page isolated and have none of it.
+  if (!has('threads') || !hasSharedMemory()) return 'this browser has no WebAssembly threads.';
   if (!inWorker) return "a page's main thread can't wait for others. Use Vitscope, or Engine in a worker of your own.";
   return undefined;
 }
 
-const said = new Set();
+function hasSharedMemory() {
+  try {
+    return new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Says once why the engine has fewer threads than it should.
@@ -86,7 +99,5 @@ const said = new Set();
  * @param {string} reason
  */
 export function warnOfOneThread(threads, reason) {
-  const message = `vitscope runs on 1 thread instead of ${threads}: ${reason}`;
-  if (!said.has(message)) console.warn(message);
-  said.add(message);
+  warnOnce(`vitscope runs on 1 thread instead of ${threads}: ${reason}`);
 }

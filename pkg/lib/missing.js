@@ -26,10 +26,10 @@ export async function explain(error, address, signal) {
 
 /**
  * Whether a failure says that there is no such file: an HTTP status, or Node's code. Buckets without permission to list answer 403.
- * @param {unknown} cause
+ * @param {any} cause
  */
 function isMissing(cause) {
-  return cause === 403 || cause === 404 || cause === 410 || (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT');
+  return [403, 404, 410].includes(cause?.status) || cause?.code === 'ENOENT';
 }
 
 /**

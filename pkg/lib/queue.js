@@ -13,7 +13,7 @@ export class JobQueue {
   /**
    * @template P, T
    * @param {(signal: AbortSignal) => Promise<P>} prepare starts at once, so that it sees the caller's input as it is now
-   * @param {(prepared: P, signal: AbortSignal) => Promise<T>} run starts in its turn
+   * @param {(prepared: P, signal: AbortSignal, abort: (reason: unknown) => void) => Promise<T>} run starts in its turn
    * @param {AbortSignal} [signal]
    * @returns {Promise<T>}
    */
@@ -28,7 +28,7 @@ export class JobQueue {
     const turn = this.#tail.then(async () => {
       const input = await prepared;
       job.signal.throwIfAborted();
-      return run(input, job.signal);
+      return run(input, job.signal, (reason) => job.abort(reason));
     });
     this.#tail = turn.catch(() => {});
 

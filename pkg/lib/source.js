@@ -1,3 +1,4 @@
+import { warnOnce } from './console.js';
 import { download } from './download.js';
 import { VitscopeError } from './errors.js';
 import { explain } from './missing.js';
@@ -67,10 +68,10 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
     const config = required(folder, 'config.json', stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
     const [configText, preprocessor, processor, weights, textEmbeddings] = await Promise.all([
       config,
-      optional(folder, 'preprocessor_config.json', stop.signal),
-      optional(folder, 'processor_config.json', stop.signal),
-      readWeights(folder, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
-      config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal) : undefined)),
+      optional(folder, 'preprocessor_config.json', stop.signal, config),
+      optional(folder, 'processor_config.json', stop.signal, config),
+      readWeights(folder, config, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
+      config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal, config) : undefined)),
     ]);
     return {
       config: configText,
@@ -92,15 +93,16 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
 /**
  * The one file of weights, or where that can't be had those that an index names.
  * @param {string} folder
+ * @param {Promise<unknown>} config
  * @param {AbortSignal} signal
  * @param {import('./download.js').OnBytes} onBytes
  */
-async function readWeights(folder, signal, onBytes) {
+async function readWeights(folder, config, signal, onBytes) {
   try {
     return [{ name: WEIGHTS, bytes: await required(folder, WEIGHTS, signal, onBytes) }];
   } catch (error) {
     signal.throwIfAborted();
-    const index = await optional(folder, INDEX, signal).catch(() => undefined);
+    const index = await optional(folder, INDEX, signal, config).catch(() => undefined);
     if (!index) throw error;
     const names = shardNames(decode(index), fileUrl(folder, INDEX));
     const parts = names.map(() => ({ loaded: 0, total: 0 }));
@@ -126,10 +128,18 @@ export function shardNames(text, url = INDEX) {
     map = JSON.parse(text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, quoted) => quoted ?? 'null')).weight_map;
   } catch {}
   const names = [...new Set(Object.values(map ?? {}))].sort();
-  if (!names.length || !names.every((name) => typeof name === 'string' && !/[/\\]/.test(name))) {
+  if (!names.length || !names.every(isPlain)) {
     throw new VitscopeError('invalid-weights', `${url} has no weight_map that names files of its own folder.`);
   }
   return names;
+}
+
+/**
+ * Whether a name can't lead out of its folder, as part of a path or of a URL.
+ * @param {unknown} name
+ */
+function isPlain(name) {
+  return typeof name === 'string' && !/^\.{0,2}$|[/\\:]|%(2e|2f|5c)/i.test(name);
 }
 
 /**
@@ -151,9 +161,15 @@ async function required(folder, name, signal, onBytes) {
  * @param {string} folder
  * @param {string} name
  * @param {AbortSignal} signal
+ * @param {Promise<unknown>} config of the same folder
  */
-async function optional(folder, name, signal) {
-  const file = await download(fileUrl(folder, name), { signal, optional: true });
+async function optional(folder, name, signal, config) {
+  const url = fileUrl(folder, name);
+  const file = await download(url, { signal, optional: true }).catch(async (error) => {
+    if (error.cause?.status !== 403) throw error;
+    await config; // where not even that comes, the folder is closed
+    warnOnce(`${url} answered with HTTP status 403, which vitscope takes for a missing file: so buckets answer whose files may not be listed.`);
+  });
   // An HTML page in its place is a single-page server's way of saying 404.
   return file && !file.html ? file.bytes : undefined;
 }
@@ -221,7 +237,7 @@ function folderUrl(address) {
  * @param {string} name
  */
 function fileUrl(folder, name) {
-  const url = new URL(name, folder);
+  const url = new URL(encodeURIComponent(name), folder);
   url.search = new URL(folder).search;
   return url.href;
 }

@@ -1,4 +1,5 @@
 /** One more thread of an engine; threads.js starts it. */
+import { fromEngine, packError } from './errors.js';
 import { THREADED } from './variants.js';
 
 // As much as the linker gives the first thread.
@@ -17,7 +18,7 @@ self.onmessage = async ({ data: { simd, module, memory, alarm } }) => {
     const message = error instanceof Error ? error.message : String(error);
     if (!waiting) self.postMessage(message);
     // The worker that runs the engine waits for this thread's part of the work and will hear of nothing: its owner must end it.
-    else if (alarm) new BroadcastChannel(alarm).postMessage(message);
+    else if (alarm) new BroadcastChannel(alarm).postMessage(packError(fromEngine(error, memory)));
     else throw error;
   }
 };

@@ -24,9 +24,7 @@ export function sharedMemory(most = Infinity) {
     if (maximum > most) continue;
     try {
       return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
+    } catch {}
   }
   throw new NoThreads('this browser has no room for a shared memory. Close other tabs, and load the model again.');
 }
@@ -49,7 +47,9 @@ export async function startThreads(count, start) {
     await ready;
   } catch (error) {
     for (const worker of workers) worker.terminate();
-    throw error;
+    // A worker may be refused, or the shared memory not be sent to it.
+    const refused = error instanceof DOMException || error instanceof ReferenceError;
+    throw refused ? new NoThreads(`a thread could not be started (${error.message}).`) : error;
   }
 }
 

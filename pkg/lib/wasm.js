@@ -1,4 +1,5 @@
 import { download, request, requireOk } from './download.js';
+import { policyError, wasmIsForbidden } from './environment.js';
 import { VitscopeError, fromEngine } from './errors.js';
 import { warnOfOneThread } from './features.js';
 import { NoThreads, sharedMemory, startThreads } from './threads.js';
@@ -64,7 +65,9 @@ function once(name, make) {
  */
 async function instantiate(simd, compiled) {
   const [{ default: init, Engine, Views }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
-  const { memory } = await init({ module_or_path: module });
+  const { memory } = await init({ module_or_path: module }).catch((error) => {
+    throw fromEngine(error);
+  });
   return { Engine, Views, memory, backend: Object.freeze({ simd, threads: 1 }) };
 }
 
@@ -77,13 +80,21 @@ async function instantiate(simd, compiled) {
  */
 async function instantiateThreads(simd, threads, alarm, compiled) {
   const ready = Promise.all([imported(THREADED[simd]), compiled]).then(async ([glue, module]) => {
-    const { memory } = await glue.default({ module_or_path: module, memory: sharedMemory() });
+    const { memory } = await glue.default({ module_or_path: module, memory: sharedMemory() }).catch(withoutThreads);
     return { glue, start: { simd, module, memory, alarm } };
   });
   await startThreads(threads - 1, ready.then(({ start }) => start)); // their scripts load meanwhile
   const { glue, start } = await ready;
   glue.build_pool(threads);
   return { Engine: glue.Engine, Views: glue.Views, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+}
+
+/**
+ * @param {unknown} error
+ * @returns {never}
+ */
+function withoutThreads(error) {
+  throw new NoThreads(`the threaded engine could not be started (${error instanceof Error ? error.message : error}).`);
 }
 
 /**
@@ -163,6 +174,7 @@ function compileBytes(url, bytes) {
  */
 function reject(url, cause, signal) {
   signal?.throwIfAborted();
+  if (wasmIsForbidden()) throw policyError("WebAssembly may not be compiled. Add 'wasm-unsafe-eval' to its script-src.", { cause });
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

@@ -40,6 +40,7 @@ port.onmessage = async ({ data: request }) => {
  */
 async function answer(request) {
   if (request.type === 'start') {
+    if (await hold(request.alarm)) port.postMessage({ id: request.id, progress: 'held' }, []);
     instance = await loadWasm(request.backend, { module, alarm: request.alarm });
     return { result: undefined, transfer: [] };
   }
@@ -82,6 +83,22 @@ async function step(id, work) {
     await messages();
     if (abortedId === id) return void work.return(undefined);
   }
+}
+
+/**
+ * Takes a lock that only the end of this worker gives back.
+ * @param {string} name
+ * @returns {Promise<boolean>} false where there are no locks
+ */
+function hold(name) {
+  return new Promise((resolve) => {
+    const held = () => {
+      resolve(true);
+      return new Promise(() => {});
+    };
+    if (!navigator.locks) return resolve(false);
+    navigator.locks.request(name, held).catch(() => resolve(false));
+  });
 }
 
 /** Resolves behind the messages that are there; a timer would take milliseconds more. */

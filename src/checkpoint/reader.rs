@@ -6,6 +6,7 @@ use super::Family;
 use super::interpolate::{Interpolation, resize};
 use super::names::telltale;
 use super::tensors::Tensors;
+use crate::alloc::{reserve, room};
 use crate::error::{Error, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
@@ -156,8 +157,10 @@ impl<'a> Reader<'a> {
         let native = self.native_grid;
         let shape = [batch, &[prefix + native[0] * native[1], width]].concat();
         let mut rows = self.floats(name, &shape)?;
+        room("positions", &[rows.len(), size_of::<f32>()])?;
         let mut patches = rows.split_off(prefix * width);
         if native != grid {
+            room("positions", &[native[0] + grid[0], grid[1], width, size_of::<f32>()])?;
             patches = resize(&patches, native, grid, how);
         }
         Ok(Positions { prefix: rows, patches: matrix(patches, width) })
@@ -181,10 +184,16 @@ impl<'a> Reader<'a> {
         let mut table = self.floats(name, &[RelativeBias::entries(native), heads])?;
         // transformers, which resamples linearly, takes rows for columns here: that shows where the native grid is not square.
         let from = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
+        // The model has a copy, in another order.
+        room("relative positions", &[RelativeBias::entries(grid), heads, size_of::<f32>()])?;
         if from == grid {
             return Ok(table);
         }
         let distances = |grid: [usize; 2]| grid.map(|edge| 2 * edge - 1);
+        room(
+            "relative positions",
+            &[distances(from)[0] + distances(grid)[0], distances(grid)[1], heads, size_of::<f32>()],
+        )?;
         let extra = table.split_off(distances(native).iter().product::<usize>() * heads);
         table = resize(&table, distances(from), distances(grid), how);
         table.extend(extra);
@@ -245,9 +254,10 @@ impl<'a> Reader<'a> {
         let (inputs, outputs) = (input.len(), bias.len());
         let rest_bias = bias.split_off(inputs);
         let stored = self.stored(name, [outputs, inputs])?;
-        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs) } else { stored };
+        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs)? } else { stored };
+        room("a tensor", &[outputs, inputs, size_of::<f32>()])?;
         let (first, rest) = whole.split_at(inputs, inputs);
-        let rows = first.into_f32();
+        let rows = first.into_f32()?;
         for (query, row) in bias.iter_mut().zip(rows.chunks_exact(inputs)) {
             *query += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
         }
@@ -265,7 +275,8 @@ impl<'a> Reader<'a> {
             scale_by(&mut bias, scale);
         }
         let int8 = self.precision == Precision::Int8;
-        let parts: Vec<_> = parts.into_iter().map(|part| if int8 { part.quantized(inputs) } else { part }).collect();
+        let parts = parts.into_iter().map(|part| if int8 { part.quantized(inputs) } else { Ok(part) });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
         let scales = scale.unwrap_or_default();
         if int8 && parts.iter().all(|part| matches!(part, Stored::Int8(_))) {
             let mut scales = scales.into_iter();
@@ -277,8 +288,10 @@ impl<'a> Reader<'a> {
             }
             return Ok(Linear::new(Matrix::int8(&quantized)?, &bias));
         }
-        let mut weights = Vec::with_capacity(bias.len() * inputs);
-        parts.into_iter().for_each(|part| weights.extend(part.into_f32()));
+        let mut weights = reserve("weights", &[bias.len(), inputs])?;
+        for part in parts {
+            weights.extend(part.into_f32()?);
+        }
         weights.chunks_exact_mut(inputs).zip(&scales).for_each(|(row, scale)| row.iter_mut().for_each(|w| *w *= scale));
         Ok(Linear::new(self.f32_matrix(&weights, inputs)?, &bias))
     }
@@ -353,7 +366,9 @@ pub(super) enum Role {
 /// A quantised matrix with its scales, in 8 bits however it is stored.
 pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -> Result<QuantizedMatrix> {
     if tensors.bits(name) == Bits::Four {
-        return Ok(read_four_bits(tensors, name, shape)?.expand(shape[1]));
+        let four_bits = read_four_bits(tensors, name, shape)?;
+        room("a tensor", &shape)?;
+        return Ok(four_bits.expand(shape[1]));
     }
     let values = tensors.int8s(name, &shape)?;
     let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
@@ -383,10 +398,13 @@ pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usi
 }
 
 impl Stored {
-    fn into_f32(self) -> Vec<f32> {
+    fn into_f32(self) -> Result<Vec<f32>> {
         match self {
-            Self::F32(weights) => weights,
-            Self::Int8(quantized) => quantized.to_f32(),
+            Self::F32(weights) => Ok(weights),
+            Self::Int8(quantized) => {
+                room("weights", &[quantized.values.len(), size_of::<f32>()])?;
+                Ok(quantized.to_f32())
+            }
         }
     }
 
@@ -411,11 +429,10 @@ impl Stored {
     }
 
     /// In 8 bits, unless that costs accuracy.
-    fn quantized(self, inputs: usize) -> Self {
-        match self {
-            Self::F32(weights) => QuantizedMatrix::accurate(&weights, inputs).0.map_or(Self::F32(weights), Self::Int8),
-            Self::Int8(_) => self,
-        }
+    fn quantized(self, inputs: usize) -> Result<Self> {
+        let Self::F32(weights) = self else { return Ok(self) };
+        room("quantised weights", &[weights.len()])?;
+        Ok(QuantizedMatrix::accurate(&weights, inputs).0.map_or(Self::F32(weights), Self::Int8))
     }
 }
 

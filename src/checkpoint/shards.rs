@@ -30,7 +30,7 @@ impl<S: Source> Shards<S> {
         let index = read(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
         let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
-        let plain = |name: &&str| !name.contains(['/', '\\']) && *name != "..";
+        let plain = |name: &&str| is_plain(name);
         let files: Option<BTreeSet<_>> =
             map.values().map(|file| file.as_str().filter(plain).map(str::to_owned)).collect();
         files
@@ -69,6 +69,14 @@ impl<S: Source> Shards<S> {
         let length = length.ok_or(Error::OutOfMemory { what: "the weights", bytes: total as u128 })?;
         Ok(Self { header, parts, length })
     }
+}
+
+/// Whether a name can't lead out of its folder, as part of a path or of a URL.
+fn is_plain(name: &str) -> bool {
+    let escaped = |escape: &str| name.to_ascii_lowercase().contains(escape);
+    !matches!(name, "" | "." | "..")
+        && !name.contains(['/', '\\', ':'])
+        && !["%2e", "%2f", "%5c"].into_iter().any(escaped)
 }
 
 impl<S: Source> Source for Shards<S> {

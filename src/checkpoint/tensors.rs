@@ -46,6 +46,9 @@ impl Source for Vec<u8> {
     }
 }
 
+/// What a byte of JSON becomes at most, in bytes: an element of an array, as a value.
+pub(super) const PARSED: usize = 16;
+
 /// A valid safetensors file, its tensors not yet read.
 pub struct Tensors<'a> {
     /// The file's name, for messages.
@@ -93,6 +96,8 @@ impl<'a> Tensors<'a> {
         };
         let mut text = alloc::zeros("the safetensors header", &[header])?;
         source.read(PREFIX, &mut text);
+        // Names and numbers take more room as maps than as text.
+        alloc::room("the safetensors header", &[header, PARSED])?;
         let metadata: Metadata = serde_json::from_slice(&text)
             .map_err(|error| invalid(format!("the header is damaged ({error}). Fetch or copy the file again.")))?;
 
@@ -186,13 +191,14 @@ impl<'a> Tensors<'a> {
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let info = self.checked(name, shape)?;
         let bytes = self.bytes(info)?;
-        let values: Vec<f32> = match info.dtype {
-            Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+        let mut values = alloc::reserve::<f32>("a tensor", shape)?;
+        match info.dtype {
+            Dtype::F64 => values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+            Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Dtype::F16 => values.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+            Dtype::BF16 => values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32())),
             _ => return Err(self.wrong_dtype(name, info, "F64, F32, F16 or BF16")),
-        };
+        }
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
             Some(value) => {

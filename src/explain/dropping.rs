@@ -4,6 +4,7 @@
 //! they were.
 
 use super::shape::{Shape, invalid};
+use crate::alloc::room;
 use crate::error::{Error, Result};
 use std::ops::Range;
 
@@ -66,11 +67,10 @@ impl Occlusion {
                 "a stride of {stride} would miss patches: it must lie in 1..={window}, the window."
             )));
         }
-        let across = starts(columns, window, stride);
-        let windows = starts(rows, window, stride)
-            .into_iter()
-            .flat_map(|top| across.iter().map(move |left| [top.clone(), left.clone()]))
-            .collect();
+        let (across, down) = (starts(columns, window, stride), starts(rows, window, stride));
+        room("the windows", &[across.len() * down.len() + 1, rows * columns, size_of::<usize>()])?;
+        let windows =
+            down.into_iter().flat_map(|top| across.iter().map(move |left| [top.clone(), left.clone()])).collect();
         Ok(Self { grid: shape.grid, windows })
     }
 
@@ -139,6 +139,7 @@ impl Curve {
         if let Some(patch) = map.iter().position(|value| value.is_nan()) {
             return Err(invalid(format!("the map's value {patch} is not a number.")));
         }
+        room("the steps", &[steps + 2, patches, size_of::<usize>()])?;
         let mut order: Vec<usize> = (0..patches).collect();
         // (Not by total_cmp, to which 0 and −0 differ.)
         order.sort_by(|a, b| map[*b].partial_cmp(&map[*a]).expect("all are numbers"));

@@ -103,7 +103,7 @@ impl HeadMap {
             Heads::All(fusion) => (0..shape.heads, fusion),
         };
         let mut fused = matrix("attention", queries.len(), shape.tokens())?;
-        fusion.fuse(attentions.read(layer, heads, queries), &mut fused);
+        fusion.fuse(attentions.read(layer, heads, queries)?, &mut fused);
         let mut map = mean(fused.view()).split_off(shape.prefix.len());
         if let Some(mass) = self.mass {
             keep_mass(&mut map, within("mass", mass, 1.0)?);

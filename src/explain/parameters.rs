@@ -3,6 +3,7 @@
 use super::principal::Principal;
 use super::rows::rows;
 use super::shape::invalid;
+use crate::alloc::room;
 use crate::error::Result;
 use crate::kernels::dot::dot;
 use crate::model::Vit;
@@ -16,6 +17,7 @@ pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
     let rows: Vec<&[f32]> = rows(positions.view()).collect();
     let lengths: Vec<f32> = rows.iter().map(|row| dot(row, row).sqrt()).collect();
     let cosine = |(a, b): (usize, usize)| dot(rows[a], rows[b]) / (lengths[a] * lengths[b]).max(f32::MIN_POSITIVE);
+    room("similarities", &[lengths.len(), lengths.len(), size_of::<f32>()])?;
     Ok(Array2::from_shape_fn((lengths.len(), lengths.len()), cosine))
 }
 

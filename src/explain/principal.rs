@@ -2,7 +2,7 @@
 
 use super::eigen::leading_eigenvectors;
 use super::rows::{add, mean, rows};
-use crate::alloc::matrix;
+use crate::alloc::{matrix, room};
 use crate::error::Result;
 use crate::kernels::Target;
 use crate::kernels::dot::dot;
@@ -28,6 +28,7 @@ impl Principal {
         let mean = mean(x.view());
         x.as_slice_mut().expect("it is contiguous").chunks_exact_mut(width).for_each(|row| add(row, -1.0, &mean));
         let wide = n <= width;
+        room("principal components", &[n, width, size_of::<f32>()])?; // for what is turned below
         let vectors = if wide {
             leading_eigenvectors(&gram(x.view())?, count)
         } else {

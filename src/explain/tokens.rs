@@ -3,6 +3,7 @@
 use super::principal::Principal;
 use super::rows::{add, rows};
 use super::shape::{Query, Shape};
+use crate::alloc::room;
 use crate::error::Result;
 use crate::kernels::dot::dot;
 use ndarray::{Array2, ArrayView2, s};
@@ -11,6 +12,7 @@ use ndarray::{Array2, ArrayView2, s};
 /// 2024). `tokens`: `[T, D]` of a layer. The largest element of each component's direction is positive.
 pub fn features(shape: &Shape, tokens: ArrayView2<f32>) -> Result<Array2<f32>> {
     let patches = tokens.slice(s![shape.prefix.len().., ..]);
+    room("tokens", &[patches.len(), size_of::<f32>()])?;
     Ok(Principal::new(patches.to_owned(), 3)?.scores)
 }
 

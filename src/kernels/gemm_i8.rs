@@ -169,7 +169,7 @@ mod tests {
         (0..wide.nrows()).for_each(|output| packed.write_output(output, &wide.row(output).to_vec()));
         gemm_i8(&rows, &packed, &mut c);
         let one_by_one = std::mem::replace(&mut c.0, Array2::zeros((m, w.nrows())));
-        packed.make_pairs_fit();
+        packed.make_pairs_fit().unwrap();
         gemm_i8(&rows, &packed, &mut c);
         assert_eq!(c.0, one_by_one, "two steps at once");
         one_by_one

@@ -1,7 +1,7 @@
 //! Weights in the order the GEMM tiles read them: panels of [`TILE_COLUMNS`] outputs, each panel walked once per tile.
 
 use super::TILE_COLUMNS;
-use crate::alloc::filled;
+use crate::alloc::{filled, grow};
 use crate::error::Result;
 use crate::simd::{DEPTH, I32x4, WeightStep, fits_16_bits, prefers_two_steps};
 use ndarray::ArrayView2;
@@ -148,18 +148,20 @@ impl PackedI8 {
         let mut packed = Self::zeros(n, k)?;
         rows.enumerate().for_each(|(output, row)| packed.write_output(output, row));
         if prefers_two_steps() {
-            packed.make_pairs_fit();
+            packed.make_pairs_fit()?;
         }
         Ok(packed)
     }
 
     /// Prepares the panels for two steps at once.
     #[inline(never)]
-    pub(super) fn make_pairs_fit(&mut self) {
+    pub(super) fn make_pairs_fit(&mut self) -> Result<()> {
         let steps = self.steps();
         let Extra { steps: extra, places, ends } = &mut self.extra;
         for panel in self.steps.chunks_exact_mut(steps.max(1)) {
             let (pairs, _) = panel.as_chunks_mut::<2>();
+            grow("packed weights", extra, pairs.len())?;
+            grow("packed weights", places, pairs.len())?;
             for (number, pair) in pairs.iter_mut().enumerate() {
                 if !fits_16_bits(pair.each_ref().map(|step| WeightStep::load(&step.0))) {
                     extra.push(std::mem::replace(&mut pair[1], Aligned([0; _])));
@@ -168,6 +170,7 @@ impl PackedI8 {
             }
             ends.push(extra.len() as u32);
         }
+        Ok(())
     }
 
     /// Writes row `output` of w.
@@ -298,7 +301,7 @@ mod tests {
                 assert_eq!(*sum, row.iter().map(|w| i32::from(*w)).sum::<i32>());
             }
             assert_eq!(sums[11..], [0; 5]);
-            packed.make_pairs_fit(); // moves steps behind the panels, where they still count
+            packed.make_pairs_fit().unwrap(); // moves steps behind the panels, where they still count
         }
     }
 
@@ -308,7 +311,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(9);
         let plain = packed(&Array2::from_shape_fn((19, 101), |_| rng.i8(..)));
         let mut fitted = plain.clone();
-        fitted.make_pairs_fit();
+        fitted.make_pairs_fit().unwrap();
         for ((_, plain), (_, fitted)) in plain.panels().zip(fitted.panels()) {
             assert!(fitted.two_steps && !plain.two_steps);
             assert!(fitted.steps.as_chunks::<2>().0.iter().all(fits));

@@ -114,7 +114,7 @@ mod tests {
                 let mut packed = PackedF32::zeros(n, k).unwrap();
                 packed.write_squares(&|panel, block| integers.square(panel, block, &scales[panel]));
                 assert!(packed.panels().eq(expected.panels()), "{n} × {k}");
-                integers.make_pairs_fit();
+                integers.make_pairs_fit().unwrap();
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::activations::Input;
 use super::config::Precision;
-use crate::alloc::matrix;
+use crate::alloc::{filled, matrix};
 use crate::error::Result;
 use crate::kernels::gelu::Gelu;
 use crate::kernels::gemm_f32::gemm_f32;
@@ -58,7 +58,7 @@ impl Matrix {
         let (outputs, inputs) = (parts.iter().map(|part| part.scales.len()).sum(), parts[0].values.ncols());
         let rows = parts.iter().flat_map(|part| part.values.rows());
         let packed = PackedI8::new(outputs, inputs, rows.map(|row| row.to_slice().expect("rows are contiguous")))?;
-        let mut columns = vec![ColumnScale::default(); outputs.div_ceil(TILE_COLUMNS)];
+        let mut columns = filled("scales", &[outputs.div_ceil(TILE_COLUMNS)], ColumnScale::default())?;
         for (output, scale) in parts.iter().flat_map(|part| &part.scales).enumerate() {
             columns[output / TILE_COLUMNS].set_scale(output % TILE_COLUMNS, *scale);
         }

@@ -1,42 +1,36 @@
 //! Explanations that need the model.
 
-use super::views::{Answer, answer, check_length, parse_query};
-use super::{Engine, EngineAttribution, js_error, set};
-use crate::alloc::zeros;
-use crate::error::{Error, Result};
+use super::js::{Float32Array, Object, Result};
+use super::views::{answer, check_length, parse_query};
+use super::{Engine, EngineAttribution};
+use crate::error::Error;
 use crate::explain::{self, Curve, GradientMethod, Occlusion};
-use js_sys::{Float32Array, Object};
 use ndarray::{Array2, Array3};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 impl Engine {
     /// Logits `[n · classes]` of hidden states `[n, T, D]`.
     #[wasm_bindgen(js_name = logitLens)]
-    pub fn logit_lens(&mut self, hidden_states: &Float32Array) -> Answer {
-        let lens = |engine: &mut Self| {
-            let config = engine.classifier.config();
-            let (tokens, width) = (config.tokens(), config.hidden_size);
-            let count = hidden_states.length() as usize / (tokens * width);
-            check_length("hiddenStates", hidden_states, &[count, tokens, width])?;
-            let states = Array3::from_shape_vec((count, tokens, width), copied(hidden_states)?).expect("checked");
-            Ok(engine.classifier.logit_lens(states.view())?.into_raw_vec_and_offset().0)
-        };
-        answer(lens(self))
+    pub fn logit_lens(&mut self, hidden_states: &Float32Array) -> Result<Float32Array> {
+        let config = self.classifier.config();
+        let (tokens, width) = (config.tokens(), config.hidden_size);
+        let count = hidden_states.len()? / (tokens * width);
+        check_length("hiddenStates", hidden_states, &[count, tokens, width])?;
+        let states = Array3::from_shape_vec((count, tokens, width), copied(hidden_states)?).expect("checked");
+        answer(self.classifier.logit_lens(states.view())?.into_raw_vec_and_offset().0)
     }
 
     /// The target's logit at each patch `[rows · cols]` of a layer's tokens `[T, D]`.
     #[wasm_bindgen(js_name = patchLens)]
-    pub fn patch_lens(&self, tokens: &Float32Array, target: usize) -> Answer {
-        let lens = || {
-            let config = self.classifier.config();
-            let shape = [config.tokens(), config.hidden_size];
-            check_length("tokens", tokens, &shape)?;
-            let target = self.classifier.class(target)?;
-            let tokens = Array2::from_shape_vec(shape, copied(tokens)?).expect("checked");
-            Ok(self.classifier.patch_lens(tokens.view())?.column(target).to_vec())
-        };
-        answer(lens())
+    pub fn patch_lens(&self, tokens: &Float32Array, target: usize) -> Result<Float32Array> {
+        let config = self.classifier.config();
+        let shape = [config.tokens(), config.hidden_size];
+        check_length("tokens", tokens, &shape)?;
+        let target = self.classifier.class(target)?;
+        let tokens = Array2::from_shape_vec(shape, copied(tokens)?).expect("checked");
+        answer(self.classifier.patch_lens(tokens.view())?.column(target).to_vec())
     }
 
     /// `{target, data}`: a class, the likeliest unless told, and its map `[rows · cols]` by its gradients, `chefer`, `gradient-rollout` or
@@ -49,36 +43,32 @@ impl Engine {
         layer: Option<usize>,
         query: Option<String>,
         discard: f64,
-    ) -> std::result::Result<EngineAttribution, JsValue> {
-        let attribute = |engine: &mut Self| {
-            let layers = engine.classifier.config().layers;
-            let query = parse_query(query, engine.classifier.default_query())?;
-            let method = match method {
-                "chefer" => GradientMethod::Chefer { query },
-                "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
-                "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(layers - 1) },
-                _ => {
-                    let known = "Use `chefer`, `gradient-rollout` or `grad-cam`";
-                    return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")));
-                }
-            };
-            let (target, map) = engine.classifier.attribute(&copied(pixel_values)?, target, method)?;
-            let result = Object::new();
-            set(&result, "target", &(target as u32).into());
-            set(&result, "data", &Float32Array::from(map.as_slice()));
-            Ok(result)
+    ) -> Result<EngineAttribution> {
+        let layers = self.classifier.config().layers;
+        let query = parse_query(query, self.classifier.default_query())?;
+        let method = match method {
+            "chefer" => GradientMethod::Chefer { query },
+            "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
+            "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(layers - 1) },
+            _ => {
+                let known = "Use `chefer`, `gradient-rollout` or `grad-cam`";
+                return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")).into());
+            }
         };
-        Ok(attribute(self).map_err(js_error)?.unchecked_into())
+        let (target, map) = self.classifier.attribute(&copied(pixel_values)?, target, method)?;
+        let result = Object::of(&TargetView { target })?;
+        result.put("data", &answer(map)?.into())?;
+        Ok(result.unchecked_into())
     }
 
     /// `[N · N]`.
-    pub fn positions(&self) -> Answer {
-        answer(self.classifier.position_similarity().map(|map| map.into_raw_vec_and_offset().0))
+    pub fn positions(&self) -> Result<Float32Array> {
+        answer(self.classifier.position_similarity()?.into_raw_vec_and_offset().0)
     }
 
     /// `[count · 3 · P_h · P_w]`.
-    pub fn filters(&self, count: usize) -> Answer {
-        answer(self.classifier.filters(count).map(|filters| filters.into_raw_vec_and_offset().0))
+    pub fn filters(&self, count: usize) -> Result<Float32Array> {
+        answer(self.classifier.filters(count)?.into_raw_vec_and_offset().0)
     }
 
     /// Occlusion for a class, or for the likeliest one.
@@ -88,12 +78,9 @@ impl Engine {
         target: Option<usize>,
         window: Option<usize>,
         stride: Option<usize>,
-    ) -> std::result::Result<Dropping, JsValue> {
-        let occlusion = |engine: &mut Self| {
-            let occlusion = Occlusion::new(&engine.classifier.config().into(), window, stride)?;
-            engine.dropping(pixel_values, target, occlusion.seen(), Some(occlusion))
-        };
-        occlusion(self).map_err(js_error)
+    ) -> Result<Dropping> {
+        let occlusion = Occlusion::new(&self.classifier.config().into(), window, stride)?;
+        self.dropping(pixel_values, target, occlusion.seen(), Some(occlusion))
     }
 
     /// A class's score as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
@@ -104,14 +91,11 @@ impl Engine {
         kind: &str,
         target: Option<usize>,
         steps: usize,
-    ) -> std::result::Result<Dropping, JsValue> {
-        let curve = |engine: &mut Self| {
-            let config = engine.classifier.config();
-            check_length("the map", map, &[config.patches()])?;
-            let seen = kind.parse::<Curve>()?.seen(&copied(map)?, steps, config.fewest_patches())?;
-            engine.dropping(pixel_values, target, seen, None)
-        };
-        curve(self).map_err(js_error)
+    ) -> Result<Dropping> {
+        let config = self.classifier.config();
+        check_length("the map", map, &[config.patches()])?;
+        let seen = kind.parse::<Curve>()?.seen(&copied(map)?, steps, config.fewest_patches())?;
+        self.dropping(pixel_values, target, seen, None)
     }
 }
 
@@ -160,22 +144,25 @@ impl Dropping {
     }
 
     /// Makes one pass; false where all are made.
-    pub fn step(&mut self, engine: &mut Engine) -> std::result::Result<bool, JsValue> {
-        engine.classifier.step(&self.pixel_values, self.target, &mut self.passes).map_err(js_error)
+    pub fn step(&mut self, engine: &mut Engine) -> Result<bool> {
+        Ok(engine.classifier.step(&self.pixel_values, self.target, &mut self.passes)?)
     }
 
     /// Occlusion: `[rows · cols]`; a curve: the score after each step, `[steps + 1]`.
-    pub fn result(&self) -> Float32Array {
+    pub fn result(&self) -> Result<Float32Array> {
         let scores = self.passes.scores();
         match &self.occlusion {
-            Some(occlusion) => Float32Array::from(occlusion.map(scores).as_slice()),
-            None => Float32Array::from(scores),
+            Some(occlusion) => answer(occlusion.map(scores)),
+            None => Float32Array::of(scores),
         }
     }
 }
 
+#[derive(Serialize)]
+struct TargetView {
+    target: usize,
+}
+
 fn copied(array: &Float32Array) -> Result<Vec<f32>> {
-    let mut values = zeros("values of a view", &[array.length() as usize])?;
-    array.copy_to(&mut values);
-    Ok(values)
+    array.to_vec("values of a view")
 }

@@ -3,22 +3,22 @@
 //! `pkg/` wraps this into the public API; nothing else should depend on it.
 
 mod explain;
+mod js;
 mod recorder;
 #[cfg(feature = "threads")]
 pub mod threads;
 mod views;
 
-use crate::alloc::zeros;
+use crate::alloc::{room, zeros};
 use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
-use crate::classifier::Classifier;
-use crate::error::{Error, Result};
+use crate::classifier::{Classifier, Prediction};
 use crate::model::{Config, Pooling, Precision, Prefix, Scores, Sink};
 use crate::resample::Rgba;
-use js_sys::{Float32Array, Object, Reflect, Uint8Array};
+use js::{Float32Array, Object, Result, Uint8Array};
 use recorder::Recorder;
 use serde::Serialize;
+use std::cell::Cell;
 use wasm_bindgen::prelude::*;
-use web_sys::ImageData;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -75,6 +75,11 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
+    /// Fails where as many bytes can't be had. Asked before texts are handed over, for which nobody checks.
+    pub fn reserve(bytes: usize) -> Result<()> {
+        Ok(room("the model's configuration", &[bytes])?)
+    }
+
     /// Loads a model. `config`, `preprocessor` and `processor` are the texts of the JSON files; `weights` the bytes of `model.safetensors`, or of
     /// all files of a split checkpoint, and `names` what these are called; `text` the bytes of `text_embeddings.safetensors`. `dtype` is
     /// `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the model's own.
@@ -88,9 +93,11 @@ impl Engine {
         text: Option<Uint8Array>,
         dtype: Option<String>,
         size: Option<Vec<u32>>,
-    ) -> std::result::Result<Engine, JsValue> {
-        let load = || {
-            let text = text.map(JsBytes);
+    ) -> Result<Engine> {
+        let thrown = Cell::new(None);
+        let file = |bytes: Uint8Array| Ok::<_, JsValue>(File { length: bytes.len()?, bytes, thrown: &thrown });
+        let load = || -> Result<Classifier> {
+            let text = text.map(file).transpose()?;
             let image_size = match size.as_deref() {
                 Some([height, width]) => Some([*height as usize, *width as usize]),
                 _ => None,
@@ -101,16 +108,20 @@ impl Engine {
                 text_embeddings: text.as_ref().map(|text| text as &dyn Source),
             };
             let files = ConfigFiles { config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
-            let mut weights: Vec<_> = weights.into_iter().map(JsBytes).collect();
-            match weights.pop() {
-                Some(whole) if weights.is_empty() => Classifier::load(files, &whole, options),
+            let mut weights = weights.into_iter().map(file).collect::<Result<Vec<_>>>()?;
+            Ok(match weights.pop() {
+                Some(whole) if weights.is_empty() => Classifier::load(files, &whole, options)?,
                 last => {
                     let shards = Shards::new(names.into_iter().zip(weights.into_iter().chain(last)).collect())?;
-                    Classifier::load(files, &shards, options)
+                    Classifier::load(files, &shards, options)?
                 }
-            }
+            })
         };
-        Ok(Self { classifier: load().map_err(js_error)?, pixel_values: Vec::new(), recorder: None })
+        let loaded = load();
+        match thrown.take() {
+            Some(thrown) => Err(thrown),
+            None => Ok(Self { classifier: loaded?, pixel_values: Vec::new(), recorder: None }),
+        }
     }
 
     /// Whether the checkpoint named none of its classes.
@@ -128,8 +139,8 @@ impl Engine {
 
     /// What the model is.
     #[wasm_bindgen(getter)]
-    pub fn config(&self) -> EngineConfig {
-        plain_object(&ConfigView::new(&self.classifier)).unchecked_into()
+    pub fn config(&self) -> Result<EngineConfig> {
+        Ok(Object::of(&ConfigView::new(&self.classifier))?.unchecked_into())
     }
 
     /// Bytes of the packed weights in wasm memory.
@@ -138,43 +149,38 @@ impl Engine {
         self.classifier.weight_bytes()
     }
 
-    /// `pixel_values` `[3, H, W]` of an image; anything with `data`, `width` and `height` of an `ImageData` will do.
-    pub fn preprocess(&self, image: &ImageData) -> std::result::Result<Float32Array, JsValue> {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let data = image.data().0;
-        let values = self.classifier.preprocess(Rgba { data: &data, width, height }).map_err(js_error)?;
-        Ok(Float32Array::from(values.as_slice()))
+    /// `pixel_values` `[3, H, W]` of an image's RGBA bytes.
+    pub fn preprocess(&self, bytes: &Uint8Array, width: usize, height: usize) -> Result<Float32Array> {
+        let mut data = zeros("an image", &[bytes.len()?])?;
+        bytes.read(0, &mut data)?;
+        Float32Array::of(&self.classifier.preprocess(Rgba { data: &data, width, height })?)
     }
 
     /// The part of a `width × height` image that the model sees.
-    pub fn crop(&self, width: usize, height: usize) -> std::result::Result<EngineRegion, JsValue> {
-        Ok(plain_object(&self.classifier.region(width, height).map_err(js_error)?).unchecked_into())
+    pub fn crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
+        Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
     }
 
     /// Classifies `pixel_values`.
-    pub fn classify(
-        &mut self,
-        pixel_values: &Float32Array,
-        top_k: usize,
-    ) -> std::result::Result<EngineClassification, JsValue> {
-        Ok(self.run(pixel_values, top_k, &mut ()).map_err(js_error)?.unchecked_into())
+    pub fn classify(&mut self, pixel_values: &Float32Array, top_k: usize) -> Result<EngineClassification> {
+        Ok(self.run(pixel_values, top_k, &mut ())?.unchecked_into())
     }
 
     /// Classifies `pixel_values` and records every head's attention and the residual stream.
-    pub fn trace(&mut self, pixel_values: &Float32Array, top_k: usize) -> std::result::Result<EngineTrace, JsValue> {
+    pub fn trace(&mut self, pixel_values: &Float32Array, top_k: usize) -> Result<EngineTrace> {
         let mut recorder = match self.recorder.take() {
             Some(recorder) => recorder,
-            None => Recorder::new(self.classifier.config()).map_err(js_error)?,
+            None => Recorder::new(self.classifier.config())?,
         };
-        let result = self.run(pixel_values, top_k, &mut recorder);
+        let started = recorder.start(self.classifier.config());
+        let result = started.and_then(|()| self.run(pixel_values, top_k, &mut recorder));
         let recorded = recorder.finish();
         self.recorder = Some(recorder);
 
-        let result = result.map_err(js_error)?;
-        let config = self.classifier.config();
-        Object::assign(&result, plain_object(&ShapeView::new(config)).unchecked_ref());
-        set(&result, "attentions", &recorded.attentions);
-        set(&result, "hiddenStates", &recorded.hidden_states);
+        let result = result?.with(&Object::of(&ShapeView::new(self.classifier.config()))?)?;
+        let recorded = recorded.expect("it was started")?;
+        result.put("attentions", &recorded.attentions)?;
+        result.put("hiddenStates", &recorded.hidden_states)?;
         Ok(result.unchecked_into())
     }
 }
@@ -182,34 +188,46 @@ impl Engine {
 impl Engine {
     /// `{top, logits, features, scores}`.
     fn run(&mut self, pixel_values: &Float32Array, top_k: usize, sink: &mut dyn Sink) -> Result<Object> {
-        let length = pixel_values.length() as usize;
+        let length = pixel_values.len()?;
         if self.pixel_values.len() != length {
             self.pixel_values = zeros("pixel values", &[length])?;
         }
-        pixel_values.copy_to(&mut self.pixel_values);
-        let logits = self.classifier.watch(&self.pixel_values, sink)?;
-        let result = Object::new();
-        set(&result, "logits", &Float32Array::from(logits));
-        let logits = logits.to_vec();
-        set(&result, "features", &Float32Array::from(self.classifier.features()));
-        set(&result, "top", &plain_object(&self.classifier.top(&logits, top_k)?));
-        set(&result, "scores", &plain_object(&self.classifier.config().scores));
+        pixel_values.read(0, &mut self.pixel_values)?;
+        let logits = self.classifier.watch(&self.pixel_values, sink)?.to_vec();
+        let result = Object::of(&TopView {
+            top: self.classifier.top(&logits, top_k)?,
+            scores: self.classifier.config().scores,
+        })?;
+        result.put("logits", &Float32Array::of(&logits)?.into())?;
+        result.put("features", &Float32Array::of(self.classifier.features())?.into())?;
         Ok(result)
     }
 }
 
-/// Bytes that stay in JavaScript until they are asked for.
-struct JsBytes(Uint8Array);
+/// A file whose bytes stay in JavaScript until they are asked for.
+struct File<'a> {
+    bytes: Uint8Array,
+    length: usize,
+    /// What JavaScript threw at the first read that failed, of which the reader learns nothing.
+    thrown: &'a Cell<Option<JsValue>>,
+}
 
-impl Source for JsBytes {
+impl Source for File<'_> {
     fn len(&self) -> usize {
-        self.0.length() as usize
+        self.length
     }
 
     fn read(&self, offset: usize, target: &mut [u8]) {
-        let end = offset + target.len();
-        self.0.subarray(offset as u32, end as u32).copy_to(target);
+        if let Err(thrown) = self.bytes.read(offset, target) {
+            self.thrown.set(Some(thrown));
+        }
     }
+}
+
+#[derive(Serialize)]
+struct TopView {
+    top: Vec<Prediction>,
+    scores: Scores,
 }
 
 #[derive(Serialize)]
@@ -278,21 +296,4 @@ impl<'a> ConfigView<'a> {
             shape: ShapeView::new(config),
         }
     }
-}
-
-/// A small value as a plain JavaScript object.
-fn plain_object(value: &impl Serialize) -> JsValue {
-    let text = serde_json::to_string(value).expect("numbers and strings only");
-    js_sys::JSON::parse(&text).expect("serde_json writes JSON")
-}
-
-fn set(object: &Object, key: &str, value: &JsValue) {
-    Reflect::set(object, &key.into(), value).expect("a plain object takes any key");
-}
-
-/// An `Error` with a `code`, from which `pkg/` makes a `VitscopeError`.
-fn js_error(error: Error) -> JsValue {
-    let js = js_sys::Error::new(&error.to_string());
-    set(&js, "code", &error.code().into());
-    js.into()
 }

@@ -1,15 +1,13 @@
 //! Views of a recorded trace: they need no model, so a page can have them in an instance of its own.
 
-use super::js_error;
-use crate::error::{Error, Result};
+use super::js::{Float32Array, Result};
+use crate::alloc::{matrix, zeros};
+use crate::error::{self, Error};
 use crate::explain::{self, Attentions, HeadMap, Query, Rollout, Shape};
 use crate::model::Prefix;
-use js_sys::Float32Array;
 use ndarray::{Array2, ArrayView3};
 use std::ops::Range;
 use wasm_bindgen::prelude::*;
-
-pub(super) type Answer = std::result::Result<Float32Array, JsValue>;
 
 /// What the traces of a model of this shape show.
 #[wasm_bindgen]
@@ -54,7 +52,7 @@ impl Views {
         query: Option<String>,
         mass: Option<f32>,
         clip: Option<f32>,
-    ) -> Answer {
+    ) -> Result<Float32Array> {
         self.view(attentions, |shape, attentions| {
             let map =
                 HeadMap { layer, heads: head.parse()?, query: parse_query(query, shape.default_query())?, mass, clip };
@@ -63,7 +61,13 @@ impl Views {
     }
 
     /// `[rows · cols]`; `fusion`: `mean`, `max` or `min`.
-    pub fn rollout(&mut self, attentions: &Float32Array, fusion: &str, discard: f64, query: Option<String>) -> Answer {
+    pub fn rollout(
+        &mut self,
+        attentions: &Float32Array,
+        fusion: &str,
+        discard: f64,
+        query: Option<String>,
+    ) -> Result<Float32Array> {
         self.view(attentions, |shape, attentions| {
             let rollout =
                 Rollout { fusion: fusion.parse()?, discard, query: parse_query(query, shape.default_query())? };
@@ -72,31 +76,30 @@ impl Views {
     }
 
     /// `[layers · heads]`, in pixels.
-    pub fn distance(&mut self, attentions: &Float32Array) -> Answer {
-        self.view(attentions, |shape, attentions| Ok(explain::distance(shape, attentions).into_raw_vec_and_offset().0))
+    pub fn distance(&mut self, attentions: &Float32Array) -> Result<Float32Array> {
+        self.view(attentions, |shape, attentions| Ok(explain::distance(shape, attentions)?.into_raw_vec_and_offset().0))
     }
 
     /// `[layers · heads]`, in nats.
-    pub fn entropy(&mut self, attentions: &Float32Array) -> Answer {
-        self.view(attentions, |shape, attentions| Ok(explain::entropy(shape, attentions).into_raw_vec_and_offset().0))
+    pub fn entropy(&mut self, attentions: &Float32Array) -> Result<Float32Array> {
+        self.view(attentions, |shape, attentions| Ok(explain::entropy(shape, attentions)?.into_raw_vec_and_offset().0))
     }
 
     /// `[rows · cols · 3]`.
-    pub fn features(&self, hidden_states: &Float32Array, layer: usize) -> Answer {
-        let features = || {
-            let tokens = self.tokens(hidden_states, layer)?;
-            Ok(explain::features(&self.shape, tokens.view())?.into_raw_vec_and_offset().0)
-        };
-        answer(features())
+    pub fn features(&self, hidden_states: &Float32Array, layer: usize) -> Result<Float32Array> {
+        let tokens = self.tokens(hidden_states, layer)?;
+        answer(explain::features(&self.shape, tokens.view())?.into_raw_vec_and_offset().0)
     }
 
     /// `[rows · cols]`.
-    pub fn similarity(&self, hidden_states: &Float32Array, layer: usize, query: Option<String>) -> Answer {
-        let similarity = || {
-            let tokens = self.tokens(hidden_states, layer)?;
-            explain::similarity(&self.shape, tokens.view(), parse_query(query, self.shape.default_query())?)
-        };
-        answer(similarity())
+    pub fn similarity(
+        &self,
+        hidden_states: &Float32Array,
+        layer: usize,
+        query: Option<String>,
+    ) -> Result<Float32Array> {
+        let tokens = self.tokens(hidden_states, layer)?;
+        answer(explain::similarity(&self.shape, tokens.view(), parse_query(query, self.shape.default_query())?)?)
     }
 }
 
@@ -104,12 +107,17 @@ impl Views {
     fn view<'a>(
         &'a mut self,
         array: &'a Float32Array,
-        compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> Result<Vec<f32>>,
-    ) -> Answer {
+        compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> error::Result<Vec<f32>>,
+    ) -> Result<Float32Array> {
         let Self { shape, buffer } = self;
         let tokens = shape.tokens();
-        let checked = check_length("attentions", array, &[shape.layers, shape.heads, tokens, tokens]);
-        answer(checked.and_then(|()| compute(shape, &mut Recorded { array, shape, buffer })))
+        check_length("attentions", array, &[shape.layers, shape.heads, tokens, tokens])?;
+        let mut recorded = Recorded { array, shape, buffer, thrown: None };
+        let map = compute(shape, &mut recorded);
+        match recorded.thrown {
+            Some(thrown) => Err(thrown),
+            None => answer(map?),
+        }
     }
 
     /// `[T, D]` after a layer.
@@ -119,9 +127,8 @@ impl Views {
         check_length("hiddenStates", hidden_states, &[layers + 1, tokens, hidden_size])?;
         let size = tokens * hidden_size;
         let depth = self.shape.check_layer(layer)? + 1;
-        let mut values = Array2::zeros((tokens, hidden_size));
-        let own = hidden_states.subarray((depth * size) as u32, ((depth + 1) * size) as u32);
-        own.copy_to(values.as_slice_mut().expect("allocated in standard order"));
+        let mut values = matrix("tokens", tokens, hidden_size)?;
+        hidden_states.read(depth * size, values.as_slice_mut().expect("allocated in standard order"))?;
         Ok(values)
     }
 }
@@ -131,33 +138,41 @@ struct Recorded<'a> {
     array: &'a Float32Array,
     shape: &'a Shape,
     buffer: &'a mut Vec<f32>,
+    /// What JavaScript threw, which is no error of a view's.
+    thrown: Option<JsValue>,
 }
 
 impl Attentions for Recorded<'_> {
-    fn read(&mut self, layer: usize, heads: Range<usize>, queries: Range<usize>) -> ArrayView3<'_, f32> {
+    fn read(&mut self, layer: usize, heads: Range<usize>, queries: Range<usize>) -> error::Result<ArrayView3<'_, f32>> {
         let tokens = self.shape.tokens();
         let (shape, size) = ((heads.len(), queries.len(), tokens), queries.len() * tokens);
-        self.buffer.resize(heads.len() * size, 0.0);
+        if self.buffer.len() != heads.len() * size {
+            *self.buffer = Vec::new(); // what it holds goes before more is asked for
+            *self.buffer = zeros("attention", &[heads.len(), size])?;
+        }
         for (head, target) in heads.zip(self.buffer.chunks_exact_mut(size)) {
             let first = ((layer * self.shape.heads + head) * tokens + queries.start) * tokens;
-            self.array.subarray(first as u32, (first + size) as u32).copy_to(target);
+            if let Err(thrown) = self.array.read(first, target) {
+                self.thrown = Some(thrown);
+            }
         }
-        ArrayView3::from_shape(shape, self.buffer.as_slice()).expect("the buffer has this size")
+        Ok(ArrayView3::from_shape(shape, self.buffer.as_slice()).expect("the buffer has this size"))
     }
 }
 
 /// The query that was asked for, or the usual one.
-pub(super) fn parse_query(query: Option<String>, usual: Query) -> Result<Query> {
+pub(super) fn parse_query(query: Option<String>, usual: Query) -> error::Result<Query> {
     query.map_or(Ok(usual), |query| query.parse())
 }
 
 pub(super) fn check_length(what: &str, array: &Float32Array, shape: &[usize]) -> Result<()> {
-    if array.length() as usize == shape.iter().product::<usize>() {
+    let length = array.len()?;
+    if length == shape.iter().product::<usize>() {
         return Ok(());
     }
-    Err(Error::InvalidArgument(format!("{what} has {} values, where this model has {shape:?}.", array.length())))
+    Err(Error::InvalidArgument(format!("{what} has {length} values, where this model has {shape:?}.")).into())
 }
 
-pub(super) fn answer(values: Result<Vec<f32>>) -> Answer {
-    values.map(|values| Float32Array::from(values.as_slice())).map_err(js_error)
+pub(super) fn answer(values: Vec<f32>) -> Result<Float32Array> {
+    Float32Array::of(&values)
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Vitscope } from '../../pkg/dist/index.js';
 import { chooseBackend } from '../../pkg/lib/features.js';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
@@ -97,6 +98,66 @@ test('elsewhere one, with the remedy for who asked for more', (t) => {
   assert.equal(chooseBackend(undefined, 3).threads, 1);
   assert.match(said()[1], /main thread/);
   assert.equal(chooseBackend(undefined, 3, true).threads, 3, 'the page may ask for what its worker can do');
+});
+
+test('threads are chosen by what is there, not by what is promised', (t) => {
+  const said = warnings(t);
+  pretend(t, { Worker: class {}, crossOriginIsolated: true, navigator: { hardwareConcurrency: 6 } });
+  assert.equal(chooseBackend(undefined, undefined).threads, 6);
+  const { Memory } = WebAssembly;
+  t.after(() => void (WebAssembly.Memory = Memory));
+  // WebKitGTK calls a page isolated that has no shared memory; elsewhere one may be refused, or come out as another kind.
+  const missing = [
+    () => pretend(t, { SharedArrayBuffer: undefined }),
+    () => {
+      WebAssembly.Memory = /** @type {any} */ (class {
+        constructor() {
+          throw new TypeError('shared memory is not there');
+        }
+      });
+    },
+    () => void (WebAssembly.Memory = /** @type {any} */ (class {
+      buffer = new ArrayBuffer(8);
+    })),
+  ];
+  const { SharedArrayBuffer } = globalThis;
+  for (const take of missing) {
+    take();
+    assert.equal(chooseBackend(undefined, undefined).threads, 1);
+    assert.equal(chooseBackend(undefined, 4).threads, 1);
+    assert.equal(chooseBackend(undefined, 1).threads, 1);
+    pretend(t, { SharedArrayBuffer });
+    WebAssembly.Memory = Memory;
+    assert.equal(chooseBackend(undefined, undefined).threads, 6);
+  }
+  assert.deepEqual(said().map((text) => text.match(/instead of \d: this browser has no WebAssembly threads/)?.[0]), [6, 4].map((n) => `instead of ${n}: this browser has no WebAssembly threads`), 'once for each number');
+});
+
+test('places that can not run it are told so before anything is downloaded', async (t) => {
+  const fetched = t.mock.method(globalThis, 'fetch');
+  /** @param {Promise<unknown>} load */
+  const said = async (load, /** @type {string} */ code, /** @type {RegExp} */ message) =>
+    assert.rejects(load, (error) => error instanceof VitscopeError && error.code === code && message.test(error.message));
+  await said(Vitscope.load('http://127.0.0.1:1/'), 'unsupported-environment', /no web workers here.*vitscope\/engine/);
+
+  const { Module } = WebAssembly;
+  t.after(() => void (WebAssembly.Module = Module));
+  WebAssembly.Module = /** @type {any} */ (class {
+    constructor() {
+      throw new WebAssembly.CompileError('Refused to compile or instantiate WebAssembly module because \'unsafe-eval\' is not allowed');
+    }
+  });
+  await said(Engine.load('http://127.0.0.1:1/'), 'csp', /Content-Security-Policy.*'wasm-unsafe-eval' to its script-src/);
+  WebAssembly.Module = Module;
+
+  class ServiceWorkerGlobalScope {
+    static [Symbol.hasInstance](/** @type {unknown} */ scope) {
+      return scope === globalThis;
+    }
+  }
+  pretend(t, { ServiceWorkerGlobalScope });
+  await said(Engine.load('http://127.0.0.1:1/'), 'unsupported-environment', /service worker/);
+  assert.equal(fetched.mock.callCount(), 0);
 });
 
 test('memory is told in bytes', async () => {

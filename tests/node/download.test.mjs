@@ -47,6 +47,13 @@ const ANSWERS = {
     response.writeHead(200, { 'content-length': BODY.length });
     response.write(BODY.subarray(0, 1000), () => setTimeout(() => response.destroy(), 20));
   },
+  '/bucket/config.json': (response) => response.writeHead(200).end('{"model_type": "clip"}'),
+  '/bucket/model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/bare/config.json': (response) => response.writeHead(200).end('{}'),
+  '/odd/config.json?key=1': (response) => response.writeHead(200).end('{}'),
+  '/odd/model.safetensors.index.json?key=1': (response) => response.writeHead(200).end(JSON.stringify({ weight_map: { x: 'ä 1%.safetensors', y: 'a#b?c.safetensors' } })),
+  '/odd/a%23b%3Fc.safetensors?key=1': (response) => response.writeHead(200).end('first'),
+  '/odd/%C3%A4%201%25.safetensors?key=1': (response) => response.writeHead(200).end('second'),
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
   '/secret/model.safetensors?key=1': (response) => response.writeHead(200).end(BODY),
 };
@@ -54,7 +61,7 @@ const ANSWERS = {
 const server = createServer((request, response) => {
   const answer = ANSWERS[request.url ?? ''];
   if (answer) answer(response);
-  else response.writeHead(404).end();
+  else response.writeHead(/^\/(bucket|closed|bare)\//.test(request.url ?? '') ? 403 : 404).end();
 });
 let origin = '';
 before(async () => {
@@ -93,6 +100,39 @@ test('a status other than success names the URL and the status', async () => {
   await assert.rejects(download(`${origin}/absent`), network(/404/));
   assert.equal(await download(`${origin}/absent`, { optional: true }), undefined);
   await assert.rejects(download(`${origin}/refused`, { optional: true }), network(/403/));
+});
+
+test('403 is how a bucket says missing, of optional files and where config.json came', async (t) => {
+  const { mock } = t.mock.method(console, 'warn', () => {});
+  const said = () => mock.calls.map((call) => String(call.arguments[0]));
+  for (let i = 0; i < 2; i++) {
+    const { config, preprocessor, weights } = await readSource({ folder: `${origin}/bucket/` });
+    assert.equal(config, '{"model_type": "clip"}');
+    assert.equal(preprocessor, undefined);
+    assert.equal(weights[0].length, BODY.length);
+  }
+  for (const name of ['preprocessor_config.json', 'text_embeddings.safetensors']) {
+    const about = said().filter((text) => text.includes(`${origin}/bucket/${name} answered with HTTP status 403`));
+    assert.equal(about.length, 1, said().join('\n'));
+  }
+  const before = said().length;
+  await assert.rejects(readSource({ folder: `${origin}/closed/` }), network(/closed\/(config\.json|model\.safetensors) answered with HTTP status 403/));
+  await assert.rejects(readSource({ folder: `${origin}/bare/` }), network(/bare\/model\.safetensors answered with HTTP status 403/));
+  assert.deepEqual(said().slice(before).filter((text) => text.includes('/closed/')), []);
+});
+
+/** As in tests/hostile.rs. */
+const FOREIGN_NAMES = [
+  '', '.', '..', '../secret', 'a/b', '/etc/passwd', '//host/file', '\\\\host\\file', '..\\secret', 'https://host/file', 'https:file', 'data:,x', 'blob:x', 'C:file', '%2e%2e%2fsecret', '..%2Fsecret', '%2E%2E', 'a%5cb',
+];
+
+test('a shard is a file of its own folder, whatever it is called', async () => {
+  for (const name of [...FOREIGN_NAMES, 3, null]) {
+    assert.throws(() => shardNames(JSON.stringify({ weight_map: { a: 'own', b: name } })), (/** @type {any} */ error) => error.code === 'invalid-weights' && /own folder/.test(error.message), String(name));
+  }
+  const { names, weights } = await readSource({ folder: `${origin}/odd/?key=1` });
+  assert.deepEqual(names, ['a#b?c.safetensors', 'ä 1%.safetensors']);
+  assert.deepEqual(weights.map((bytes) => new TextDecoder().decode(bytes)), ['first', 'second']);
 });
 
 test('a server that is not there', async () => {

@@ -220,14 +220,14 @@ impl View {
             Method::Distance => {
                 let (_, trace) = classifier.trace(pixels)?;
                 Shown::of_model(
-                    explain::distance(&shape, &mut &trace).into_dyn(),
+                    explain::distance(&shape, &mut &trace)?.into_dyn(),
                     "mean attention distance in pixels, [layer, head]",
                 )
             }
             Method::Entropy => {
                 let (_, trace) = classifier.trace(pixels)?;
                 Shown::of_model(
-                    explain::entropy(&shape, &mut &trace).into_dyn(),
+                    explain::entropy(&shape, &mut &trace)?.into_dyn(),
                     "entropy of attention in nats, [layer, head]",
                 )
             }

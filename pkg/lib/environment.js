@@ -1,0 +1,59 @@
+/** What the place it runs in must allow: read before anything is downloaded, and asked again where something was refused. */
+import { VitscopeError } from './errors.js';
+
+/** Magic number and version: the smallest module there is. */
+export const HEADER = [0, 97, 115, 109, 1, 0, 0, 0];
+
+/** @param {boolean} needsWorker */
+export function checkEnvironment(needsWorker) {
+  const { ServiceWorkerGlobalScope } = /** @type {any} */ (globalThis);
+  if (ServiceWorkerGlobalScope && globalThis instanceof ServiceWorkerGlobalScope) {
+    throw new VitscopeError('unsupported-environment', 'vitscope does not run in a service worker, which may not import the engine when it is needed. Load the model in a page or in a worker of its own, and ask it by messages.');
+  }
+  if (needsWorker && typeof Worker === 'undefined') {
+    throw new VitscopeError('unsupported-environment', "There are no web workers here, and Vitscope runs in one. Use Engine of 'vitscope/engine', which runs in the thread that calls it, in Node.js too.");
+  }
+  if (wasmIsForbidden()) throw policyError("WebAssembly may not be compiled. Add 'wasm-unsafe-eval' to its script-src.");
+}
+
+/** Only a policy refuses the smallest module. */
+export function wasmIsForbidden() {
+  if (typeof WebAssembly !== 'object') return false;
+  try {
+    return !new WebAssembly.Module(new Uint8Array(HEADER));
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * @param {string} problem with the remedy
+ * @param {ErrorOptions} [options]
+ */
+export function policyError(problem, options) {
+  return new VitscopeError('csp', `The Content-Security-Policy here is in the way: ${problem}`, options);
+}
+
+/** What a policy refused since somebody listens. @type {{directive: string, blocked: string}[]} */
+const refusals = [];
+let listening = false;
+
+/** From here on refusals are kept, for `wasRefused`. */
+export function watchPolicy() {
+  if (listening) return;
+  listening = true;
+  /** @type {any} */ (globalThis.document ?? globalThis).addEventListener?.('securitypolicyviolation', (/** @type {SecurityPolicyViolationEvent} */ { disposition, effectiveDirective, blockedURI }) => {
+    if (disposition === 'enforce') refusals.push({ directive: effectiveDirective, blocked: blockedURI });
+  });
+}
+
+/**
+ * Whether a policy refused it. What fails for that fails like what is missing, and the event may come after.
+ * @param {RegExp} directive
+ * @param {string} url
+ */
+export async function wasRefused(directive, url) {
+  if (!listening) return false;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return refusals.some(({ directive: own, blocked }) => directive.test(own) && (url.startsWith(blocked) || (blocked === 'blob' && url.startsWith('blob:'))));
+}
