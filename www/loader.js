@@ -75,8 +75,14 @@ export class Loader {
     return this.load(this.#last.choice, dtype);
   }
 
+  /** A photo waits for a model, and none is on its way. */
+  missing() {
+    this.#onSettled(false);
+    if (!this.#panels.notice.visible) this.#say('There is no model to look at this photo.', this.again); // else it is said why
+  }
+
   /**
-   * There is no model to go on with: it has crashed, or was never had.
+   * The model in use has crashed.
    * @param {string} message
    */
   lost(message) {

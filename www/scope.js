@@ -140,7 +140,7 @@ export class Scope {
     };
     if (!this.#session.model) {
       place();
-      if (!this.#session.loading) return this.#loader.lost('There is no model to look at this photo.');
+      if (!this.#session.loading) return this.#loader.missing();
     }
     answers.mark({ busy: true });
     const timer = setTimeout(place, PLACING);

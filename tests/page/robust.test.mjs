@@ -26,6 +26,7 @@ before(async () => {
  */
 const onPage = (body, { setUp, address = '/www/', wait = true } = {}) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 800 } });
+  tab.page.setDefaultTimeout(15_000);
   await setUp?.(tab);
   await tab.page.goto(origin + address, { waitUntil: 'commit' });
   if (wait) await answered(tab.page, 'espresso');
@@ -55,8 +56,30 @@ function addToEngine(context, code) {
   });
 }
 
-/** A request that gets no answer, until the tab is closed. */
-const stall = () => new Promise(() => {});
+/** Waits until the page has no more than so many workers. @param {Page} page @param {number} count */
+async function workersLeft(page, count) {
+  for (let tries = 0; page.workers().length > count && tries < 100; tries++) await page.waitForTimeout(100);
+  assert.equal(page.workers().length, count, page.workers().map((worker) => worker.url()).join('\n'));
+}
+
+/**
+ * A server that takes requests and never answers them; `recover()`, and later ones are answered.
+ * @param {BrowserContext} context
+ * @param {string} path
+ */
+async function stall(context, path) {
+  let recovered = false;
+  await context.route(path, (route) => (recovered ? route.continue() : new Promise(() => {})));
+  await context.exposeFunction('recover', () => void (recovered = true));
+}
+
+const recover = (/** @type {Page} */ page) => page.evaluate(() => /** @type {any} */ (globalThis).recover());
+
+/** What the page waits for long it gives up ten times as soon. @param {Tab} tab */
+const hurry = ({ page }) => page.addInitScript(() => {
+  const real = setTimeout;
+  Object.assign(globalThis, { setTimeout: (/** @type {TimerHandler} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...args) => real(run, ms > 5000 ? ms / 10 : ms, ...args) });
+});
 
 // Occlusion, curves and gradients
 
@@ -241,7 +264,7 @@ test('a model that crashes in a view of the page is closed, and can be loaded ag
   await page.waitForFunction(() => document.querySelector('[data-status=model]')?.textContent === 'vitscope-tiny');
   await answered(page, 'espresso');
   assert.equal(await page.locator('#notice').isVisible(), false);
-}, { setUp: ({ context }) => addToEngine(context, `Views.prototype.headMap = ((real) => function (...args) { return globalThis.trapping ? ${TRAP} : real.apply(this, args); })(Views.prototype.headMap);`) }));
+}, { setUp: ({ context }) => addToEngine(context, `Views.prototype.headMap = ((real) => function (...args) { if (globalThis.trapping) ${TRAP} return real.apply(this, args); })(Views.prototype.headMap);`) }));
 
 for (const [what, code, sentence, remedy] of /** @type {const} */ ([
   ['crashes', `Engine.load = (...args) => ${TRAP}`, /stopped unexpectedly[^]*vitscope-tiny stays in use/, 'Try again'],
@@ -254,14 +277,15 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
     await said(page, sentence);
     assert.equal(await modelInUse(page), 'vitscope-tiny');
-    for (let tries = 0; page.workers().length > workers && tries < 100; tries++) await page.waitForTimeout(100);
-    assert.equal(page.workers().length, workers, page.workers().map((worker) => worker.url()).join('\n'));
+    await workersLeft(page, workers);
     // It still answers, about photos and about classes.
     await choosePhoto(page, 'chelsea');
     await page.waitForFunction((old) => /** @type {HTMLElement} */ (document.querySelector('#answers ol')).innerText !== old, old);
     await page.getByRole('tab', { name: 'Class' }).click();
     await page.getByText(/Relevance for/).first().waitFor();
     // And what is offered is a way on.
+    await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
+    await button(page, remedy).waitFor();
     await context.unrouteAll();
     await button(page, remedy).click();
     await page.waitForFunction(() => document.querySelector('[data-status=model]')?.textContent !== 'vitscope-tiny');
@@ -301,24 +325,24 @@ for (const [address, sentence] of /** @type {const} */ ([['%E0%A4%A', /has no va
 // What can't be had, and what never comes
 
 for (const script of ['www/main.js', 'www/views/rollout.js', 'pkg/dist/index.js']) {
-  for (const [what, answer] of /** @type {[string, (route: import('playwright-core').Route) => unknown][]} */ ([
-    ['missing', (route) => route.fulfill({ status: 404, body: '' })],
-    ['blocked', (route) => route.abort()],
-    ['broken', (route) => route.fulfill({ contentType: 'text/javascript', body: 'export const = {' })],
-    ['stalled', stall],
+  for (const [what, sentence, answer] of /** @type {[string, RegExp, ((route: import('playwright-core').Route) => unknown)?][]} */ ([
+    ['missing', /script of this page could not be loaded/, (route) => route.fulfill({ status: 404, body: '' })],
+    ['blocked', /script of this page could not be loaded/, (route) => route.abort()],
+    ['broken', /could not start \(/, (route) => route.fulfill({ contentType: 'text/javascript', body: 'export const = {' })],
+    ['stalled', /taking long to load/],
   ])) {
     test(`${script} is ${what}: the page is there, says so, and can be loaded again`, onPage(async ({ page, context }) => {
-      if (what === 'stalled') await page.clock.runFor(20_000);
-      await said(page, { missing: /script of this page could not be loaded/, blocked: /script of this page could not be loaded/, broken: /could not start \(/, stalled: /taking long to load/ }[what] ?? /./);
+      await said(page, sentence);
       assert.ok(await page.getByRole('heading', { name: 'vitscope' }).isVisible());
       await painted(page);
-      await context.unrouteAll({ behavior: 'ignoreErrors' });
+      if (answer) await context.unrouteAll();
+      else await recover(page);
       await button(page, 'Reload page').click();
       await answered(page, 'espresso');
       assert.equal(await page.locator('.notice:not([hidden])').count(), 0);
-    }, { wait: false, setUp: async ({ page, context }) => {
-      if (what === 'stalled') await page.clock.install();
-      await context.route(`**/${script}`, answer);
+    }, { wait: false, setUp: async (tab) => {
+      await hurry(tab);
+      await (answer ? tab.context.route(`**/${script}`, answer) : stall(tab.context, `**/${script}`));
     } }));
   }
 }
@@ -328,31 +352,29 @@ async function painted(page) {
   await page.waitForFunction(() => performance.getEntriesByName('first-paint').length > 0);
 }
 
-test('a style sheet that never comes keeps nothing from being seen', onPage(async ({ page }) => {
-  await page.clock.runFor(20_000);
-  await said(page, /taking long to load/);
+test('a style sheet that never comes keeps nothing from being seen, or from working', onPage(async ({ page }) => {
   await painted(page);
-}, { wait: false, setUp: async ({ page, context }) => {
-  await page.clock.install();
-  await context.route('**/style.css', stall);
+  await answered(page, 'espresso');
+}, { wait: false, setUp: async (tab) => {
+  await hurry(tab);
+  await stall(tab.context, '**/style.css');
 } }));
 
 test('a script that comes late takes the notice back', onPage(async ({ page }) => {
-  await page.clock.runFor(20_000);
   await said(page, /taking long to load/);
   await page.evaluate(() => fetch('/www/go'));
   await answered(page, 'espresso');
   assert.equal(await page.locator('.notice:not([hidden])').count(), 0);
-}, { wait: false, setUp: async ({ page, context }) => {
-  await page.clock.install();
+}, { wait: false, setUp: async (tab) => {
+  await hurry(tab);
   /** @type {(value: unknown) => void} */
   let go = () => {};
   const gone = new Promise((resolve) => (go = resolve));
-  await context.route('**/www/go', (route) => {
+  await tab.context.route('**/www/go', (route) => {
     go(undefined);
     return route.fulfill({ body: '' });
   });
-  await context.route('**/www/main.js', async (route) => {
+  await tab.context.route('**/www/main.js', async (route) => {
     await gone;
     await route.continue();
   });
@@ -362,23 +384,21 @@ for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engin
   test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page, context }) => {
     await page.waitForFunction(() => /Loading/.test(document.querySelector('[data-status=loading]')?.textContent ?? ''));
     await page.waitForTimeout(500);
-    await page.clock.runFor(21_000);
     await said(page, /Loading vitscope-tiny has not got any further for 20 seconds/);
-    await context.unrouteAll({ behavior: 'ignoreErrors' });
+    await recover(page);
     await button(page, 'Try again').click();
     await answered(page, 'espresso');
     assert.equal(await page.locator('#notice').isVisible(), false);
-  }, { wait: false, setUp: async ({ page, context }) => {
-    await page.clock.install();
-    await context.route(path, stall);
+  }, { wait: false, setUp: async (tab) => {
+    await hurry(tab);
+    await stall(tab.context, path);
   } }));
 }
 
 test('a second model that stalls can be cancelled', onPage(async ({ page, context }) => {
-  await context.route('**/model.safetensors', stall);
+  await stall(context, '**/model.safetensors');
   await button(page, 'Model').click();
   await page.locator('#model label:has([value=f32])').click();
-  await page.clock.runFor(21_000);
   await page.getByRole('dialog').getByText(/has not got any further/).waitFor();
   await button(page, 'Cancel').click();
   assert.equal(await page.locator('#status.busy').count(), 0);
@@ -386,7 +406,7 @@ test('a second model that stalls can be cancelled', onPage(async ({ page, contex
   await button(page, 'Close').click();
   await page.getByRole('button', { name: 'Tabby cat' }).click();
   await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent !== 'espresso');
-}, { setUp: ({ page }) => page.clock.install() }));
+}, { setUp: hurry }));
 
 for (const [what, act] of /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([
   ['a photo', (page) => choosePhoto(page, 'chelsea')],
@@ -398,21 +418,21 @@ for (const [what, act] of /** @type {[string, (page: Page) => Promise<unknown>][
   }],
 ])) {
   test(`a worker that ended without a word is noticed by ${what}, and the model can be loaded again`, onPage(async ({ page }) => {
+    const workers = page.workers().length;
     const dead = page.workers().find((worker) => worker.url().endsWith('worker.js'));
     assert.ok(dead);
     await dead.evaluate(() => void setTimeout(() => self.close()));
     await page.waitForTimeout(200);
     await act(page);
     await page.waitForTimeout(300);
-    await page.clock.runFor(21_000);
     await said(page, /has not answered for 20 seconds/);
     await button(page, 'Load again').click();
     await page.waitForFunction(() => document.querySelector('#status')?.classList.contains('busy'));
     await page.waitForFunction(() => !document.querySelector('#status')?.classList.contains('busy'));
     await answered(page);
     assert.equal(await page.locator('#notice').isVisible(), false);
-    assert.equal(page.workers().filter((worker) => worker.url().endsWith('worker.js')).length, 1);
-  }, { setUp: ({ page }) => page.clock.install() }));
+    await workersLeft(page, workers);
+  }, { setUp: hurry }));
 }
 
 test('a photo that comes when there is no model says so', onPage(async ({ page, context }) => {

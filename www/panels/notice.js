@@ -23,6 +23,10 @@ export function createNotice(root, dialog) {
   return {
     hide,
 
+    get visible() {
+      return !root.hidden;
+    },
+
     /**
      * @param {string} message
      * @param {Remedy[]} remedies
