@@ -1,5 +1,6 @@
 /** Wires panels, views, viewer and scope. No logic here. */
 import { find } from './dom.js';
+import { Loader } from './loader.js';
 import { DEFAULT_MODEL, requestedModel } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
@@ -25,47 +26,60 @@ import { createRollout } from './views/rollout.js';
 import { createSimilarity } from './views/similarity.js';
 
 const at = (/** @type {string} */ id) => find(document, `#${id}`);
-const redraw = () => viewer.redraw();
+const change = () => viewer.change();
 const fail = (/** @type {unknown} */ error) => scope.fail(error);
 
-const notice = createNotice(at('notice'));
+const dialog = /** @type {HTMLDialogElement} */ (at('model'));
+const notice = createNotice(at('notice'), dialog);
 const answers = createAnswers(at('answers'), (index) => viewer.chooseTarget(index));
 const stage = createStage(at('stage'), {
   onPick: (patch) => viewer.choosePatch(patch),
   onHover: (patch) => viewer.hover(patch),
 });
 const views = [
-  createHeads(redraw), createRollout(redraw), createClass(redraw), createLogitLens(redraw), createPatchLens(redraw),
-  createFeatures(redraw), createSimilarity(redraw), createModelView(redraw, (patch) => viewer.choosePatch(patch)),
+  createHeads(change), createRollout(change), createClass(change), createLogitLens(change), createPatchLens(change),
+  createFeatures(change), createSimilarity(change), createModelView(change, (patch) => viewer.choosePatch(patch)),
 ];
 
 const viewer = new Viewer({
   stage,
   answers,
   caption: createCaption(find(document, 'figcaption'), { onBack: () => viewer.choosePatch(null) }),
-  overlay: createOverlay(at('overlay'), redraw),
+  overlay: createOverlay(at('overlay'), () => viewer.redraw()),
   tabs: createTabs(at('views'), views, (id) => viewer.choose(id)),
   exports: createExports(at('exports'), fail),
-}, views, fail);
+}, views, fail, () => scope.watch());
+
+const session = new Session();
+const status = createStatus(at('status'));
+const loader = new Loader(session, {
+  notice,
+  status,
+  model: createModel(dialog, at('model-open'), {
+    onFiles: (files) => scope.openFiles(files),
+    onDefault: () => loader.load(DEFAULT_MODEL),
+    onDtype: (dtype) => loader.changeDtype(dtype),
+  }),
+}, (another) => scope.settle(another));
 
 /** @type {Scope} */
-const scope = new Scope(new Session(), {
+const scope = new Scope(session, loader, {
   notice,
   answers,
   stage,
-  status: createStatus(at('status')),
+  status,
   sources: createSources(at('sources'), at('drop'), SAMPLES, {
     onFiles: (files) => scope.openFiles(files),
     onSample: (sample) => scope.openSample(sample),
     onCamera: (on) => scope.useCamera(on),
     onNothing: (message) => notice.show(message),
   }),
-  model: createModel(/** @type {HTMLDialogElement} */ (at('model')), at('model-open'), {
-    onFiles: (files) => scope.openFiles(files),
-    onDefault: () => scope.loadModel(DEFAULT_MODEL),
-    onDtype: (dtype) => scope.changeDtype(dtype),
-  }),
 }, viewer);
 
+// What nobody has caught: a view that crashes under the pointer, say.
+addEventListener('error', ({ error }) => error && fail(error));
+addEventListener('unhandledrejection', ({ reason }) => fail(reason));
+dispatchEvent(new Event('started')); // index.html waits for it
+
 scope.openSample(SAMPLES[0]);
-scope.start(requestedModel(new URL(location.href)));
+loader.start(requestedModel(new URL(location.href)));

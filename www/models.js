@@ -15,16 +15,21 @@ export const DEFAULT_MODEL = folder(new URL('../models/vitscope-tiny/', import.m
 export function requestedModel(page) {
   const address = page.searchParams.get('model');
   if (!address) return DEFAULT_MODEL;
-  const url = URL.canParse(address, page) ? new URL(address, page) : undefined;
-  // The page talks to its own server alone, and a link must not change that.
-  if (url?.origin !== page.origin) return new Error(`The model ${address} is not on this server, so it is not loaded. Download it and drop its folder here.`);
-  return folder(url, false);
+  const unlike = (/** @type {string} */ reason) => new Error(`The model ${address} ${reason}, so it is not loaded. Download it and drop its folder here.`);
+  try {
+    const url = new URL(address, page);
+    // The page talks to its own server alone, and a link must not change that.
+    return url.origin === page.origin ? folder(url, false) : unlike('is not on this server');
+  } catch {
+    return unlike('has no valid address');
+  }
 }
 
 /**
  * @param {URL} url
  * @param {boolean} isDefault
  * @returns {ModelChoice}
+ * @throws {URIError} for a malformed escape
  */
 function folder(url, isDefault) {
   const name = decodeURIComponent(url.pathname.split('/').filter(Boolean).at(-1) ?? url.host);

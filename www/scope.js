@@ -1,10 +1,9 @@
-import { closeCamera, nextFrame, openCamera } from './camera.js';
+import { Camera, nextFrame } from './camera.js';
 import { understand } from './files.js';
-import { DEFAULT_MODEL } from './models.js';
+import { patience } from './patience.js';
 import { Overtaken } from './session.js';
 
 /**
- * @typedef {import('./models.js').ModelChoice} ModelChoice
  * @typedef {import('../pkg/index.js').Trace} Trace
  * @typedef {import('./panels/sources.js').Sample} Sample
  * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample}} Photo
@@ -12,79 +11,53 @@ import { Overtaken } from './session.js';
  *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
  *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
  *   sources: ReturnType<typeof import('./panels/sources.js').createSources>,
- *   model: ReturnType<typeof import('./panels/model.js').createModel>,
  *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
  *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
  * }} Panels
  */
 
-const PATIENCE = 120; // ms after which a new photo is shown without waiting for what the model makes of it
+const PLACING = 120; // ms after which a new photo is shown without waiting for what the model makes of it
 const READOUT_PAUSE = 250; // ms between readings of the live timing, so that they can be read
 
-/** The photo or webcam, and the model that looks at it. Panels draw, the viewer shows what it sees, this decides. */
+/** @type {import('./panels/notice.js').Remedy} */
+export const RELOAD = { label: 'Reload page', run: () => location.reload() };
+
+/** The photo or webcam that the model looks at. Panels draw, the viewer shows what it sees, this decides. */
 export class Scope {
   #session;
+  #loader;
   /** @type {Panels} */
   #panels;
   #viewer;
-  /** @type {import('./session.js').LoadedModel | undefined} the last that worked, even if it has crashed since */
-  #model;
   /** @type {Photo | undefined} */
   #photo;
-  /** @type {MediaStream | undefined} */
   #camera;
-  #newest = 0;
+  #opening = new AbortController();
 
   /**
    * @param {import('./session.js').Session} session
+   * @param {import('./loader.js').Loader} loader
    * @param {Panels} panels
    * @param {import('./viewer.js').Viewer} viewer
    */
-  constructor(session, panels, viewer) {
+  constructor(session, loader, panels, viewer) {
     this.#session = session;
+    this.#loader = loader;
     this.#panels = panels;
     this.#viewer = viewer;
+    this.#camera = new Camera(panels.stage.video, (state) => panels.sources.markCamera(state));
+    addEventListener('pagehide', () => this.#rest());
+    document.addEventListener('visibilitychange', () => this.#camera.stream && document.visibilityState === 'hidden' && this.#rest());
   }
-
-  // Models
 
   /**
-   * @param {ModelChoice} choice
-   * @param {'f32' | 'int8'} [dtype]
+   * After a load.
+   * @param {boolean} another whether there is another model than before
    */
-  async loadModel(choice, dtype) {
-    const { status, notice } = this.#panels;
-    notice.hide();
-    status.loading(choice.name);
-    try {
-      this.#model = await this.#session.load(choice, dtype, (progress) => status.loading(choice.name, progress));
-      this.#viewer.forget();
-    } catch (error) {
-      if (error instanceof Overtaken) return;
-      const again = { label: 'Try again', run: () => this.loadModel(choice, dtype) };
-      const instead = { label: 'Default model', run: () => this.loadModel(DEFAULT_MODEL) };
-      this.fail(error, choice.isDefault ? again : this.#session.model ? undefined : instead);
-    }
-    this.#showModel();
-    if (!this.#camera && this.#session.model) await this.#look();
-  }
-
-  /** @param {ModelChoice | Error} requested what the page's address asks for */
-  async start(requested) {
-    await this.loadModel(requested instanceof Error ? DEFAULT_MODEL : requested);
-    if (requested instanceof Error) this.#panels.notice.show(requested.message);
-  }
-
-  /** @param {'f32' | 'int8' | undefined} dtype */
-  changeDtype(dtype) {
-    return this.loadModel(this.#session.model?.choice ?? DEFAULT_MODEL, dtype);
-  }
-
-  #showModel() {
-    const { status, model } = this.#panels;
-    const loaded = this.#session.model;
-    status.settled(loaded && { name: loaded.choice.name, dtype: loaded.config.dtype, backend: loaded.backend });
-    model.show(loaded && { ...loaded, name: loaded.choice.name, isDefault: loaded.choice.isDefault && !loaded.dtype });
+  async settle(another) {
+    if (!another) return this.#session.model || this.#panels.answers.mark({});
+    this.#viewer.forget();
+    if (!this.#camera.stream) await this.#look();
   }
 
   // Photos
@@ -94,21 +67,28 @@ export class Scope {
     this.#panels.notice.hide();
     const given = understand(files);
     if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
-    if (given.kind === 'model') return this.loadModel({ name: given.name, source: given.parts, isDefault: false });
+    if (given.kind === 'model') return this.#loader.load({ name: given.name, source: given.parts, isDefault: false });
     return this.#panels.notice.show(given.message);
   }
 
   /** @param {Sample} sample */
   async openSample(sample) {
-    const ticket = ++this.#newest;
-    this.#panels.notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
+    const { notice } = this.#panels;
+    const signal = this.#supersede();
+    notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
+    const again = { label: 'Try again', run: () => void this.openSample(sample) };
+    const watch = patience(notice, `The sample ${sample.file} has not come`, () => [again]);
     try {
-      const response = await fetch(sample.file);
+      const response = await fetch(sample.file, { signal });
       if (!response.ok) throw new Error(`The sample ${sample.file} could not be loaded (HTTP status ${response.status}).`);
       const image = await response.blob();
-      if (ticket === this.#newest) await this.open({ image, title: sample.title, sample });
+      watch.over();
+      await this.open({ image, title: sample.title, sample });
     } catch (error) {
-      this.fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error);
+      if (signal.aborted) return;
+      this.fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error, again);
+    } finally {
+      watch.over();
     }
   }
 
@@ -118,22 +98,29 @@ export class Scope {
    */
   async open(photo) {
     const { notice, sources } = this.#panels;
-    const ticket = ++this.#newest;
+    const signal = this.#supersede();
     /** @type {ImageBitmap} */
     let bitmap;
     try {
       bitmap = await createImageBitmap(photo.image);
     } catch {
-      if (ticket === this.#newest) notice.show(`${photo.title} could not be decoded as an image. Try a JPEG, PNG or WebP file.`);
+      if (!signal.aborted) notice.show(`${photo.title} could not be decoded as an image. Try a JPEG, PNG or WebP file.`);
       return;
     }
-    if (ticket !== this.#newest) return bitmap.close();
-    if (this.#camera) this.#endCamera();
-    if (this.#photo?.image instanceof ImageBitmap) this.#photo.image.close();
+    if (signal.aborted) return bitmap.close();
+    this.#camera.stop();
+    if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
     this.#photo = photo;
     this.#viewer.forget();
     sources.mark(photo.sample);
     await this.#look(bitmap);
+  }
+
+  /** What is asked for now takes the place of what was and is not there yet. */
+  #supersede() {
+    this.#opening.abort(new Overtaken());
+    this.#opening = new AbortController();
+    return this.#opening.signal;
   }
 
   /**
@@ -151,12 +138,17 @@ export class Scope {
       stage.showPhoto(bitmap, photo.title);
       this.#viewer.clear();
     };
+    if (!this.#session.model) {
+      place();
+      if (!this.#session.loading) return this.#loader.missing();
+    }
     answers.mark({ busy: true });
-    if (!this.#session.model) place();
-    const timer = setTimeout(place, PATIENCE);
+    const timer = setTimeout(place, PLACING);
+    const watch = this.#session.model && this.watch();
     try {
       const trace = await this.#session.trace(photo.image, answers.rows);
       if (photo !== this.#photo) return;
+      watch?.over();
       place();
       await this.#take(trace, photo);
     } catch (error) {
@@ -164,9 +156,15 @@ export class Scope {
       place();
       this.fail(error);
     } finally {
+      watch?.over();
       clearTimeout(timer);
       if (!placed) bitmap?.close();
     }
+  }
+
+  /** Over an answer of the model. */
+  watch() {
+    return patience(this.#panels.notice, 'The model has not answered', () => [this.#loader.again, RELOAD]);
   }
 
   // Webcam
@@ -174,68 +172,72 @@ export class Scope {
   /** @param {boolean} on */
   async useCamera(on) {
     if (on) await this.#startCamera();
-    else if (this.#camera) await this.#freeze();
+    else if (this.#camera.stream) await this.#freeze();
+    else this.#camera.stop();
   }
 
   async #startCamera() {
     const { stage, sources, notice } = this.#panels;
-    const ticket = ++this.#newest;
+    this.#supersede();
     notice.hide();
     try {
-      const stream = await openCamera(stage.video);
-      if (ticket !== this.#newest) return closeCamera(stage.video, stream);
-      this.#camera = stream;
+      const stream = await this.#camera.start();
+      if (!stream) return;
+      sources.mark(undefined);
+      this.#viewer.forget();
+      stage.showVideo();
+      this.#viewer.clear();
+      await this.#follow(stream);
     } catch (error) {
-      return this.fail(error);
+      this.fail(error);
     }
-    sources.mark(undefined);
-    sources.markCamera(true);
-    this.#viewer.forget();
-    stage.showVideo();
-    this.#viewer.clear();
-    await this.#watch(this.#camera);
   }
 
   /**
    * One frame after the other, each as soon as the model is free.
    * @param {MediaStream} stream
    */
-  async #watch(stream) {
+  async #follow(stream) {
     const { stage, answers } = this.#panels;
     stream.getVideoTracks()[0].addEventListener('ended', () => {
-      if (this.#camera === stream) this.#freeze().then(() => this.fail(new Error('The camera was disconnected.')));
+      if (this.#camera.stream === stream) this.#freeze().then(() => this.fail(new Error('The camera was disconnected.')));
     });
-    while (this.#camera === stream) {
+    while (this.#camera.stream === stream) {
       await nextFrame(stage.video);
-      if (this.#camera !== stream) return;
+      if (this.#camera.stream !== stream) return;
+      const watch = this.#session.model && this.watch();
       try {
         const trace = await this.#session.trace(stage.video, answers.rows);
-        if (this.#camera === stream) await this.#take(trace, { image: stage.video, title: 'Webcam' }, { live: true });
+        if (this.#camera.stream === stream) await this.#take(trace, { image: stage.video, title: 'Webcam' }, { live: true });
       } catch (error) {
         // While a model is loaded or replaced there may be none for a moment.
-        if (error instanceof Overtaken || this.#camera !== stream) continue;
+        if (error instanceof Overtaken || this.#camera.stream !== stream) continue;
         await this.#freeze();
         this.fail(error);
+      } finally {
+        watch?.over();
       }
     }
   }
 
   /** Stops the webcam and keeps its last picture. */
   async #freeze() {
-    const { stage } = this.#panels;
-    const image = await createImageBitmap(stage.video).catch(() => undefined);
+    const signal = this.#supersede();
     const { query } = this.#viewer;
-    this.#endCamera();
-    if (!image) return;
-    await this.open({ image, title: 'Webcam picture' });
+    const frame = createImageBitmap(this.#panels.stage.video).catch(() => undefined); // as it is now
+    this.#camera.stop(); // at once, and not when that is there
+    const image = await frame;
+    if (signal.aborted) return image?.close();
+    if (image) await this.open({ image, title: 'Webcam picture' });
+    else if (this.#photo) await this.open(this.#photo);
     this.#viewer.choosePatch(query);
   }
 
-  #endCamera() {
-    const { stage, sources } = this.#panels;
-    if (this.#camera) closeCamera(stage.video, this.#camera);
-    this.#camera = undefined;
-    sources.markCamera(false);
+  /** Nobody sees the page: the camera goes off. */
+  async #rest() {
+    if (!this.#camera.stream) return this.#camera.stop();
+    await this.#freeze();
+    this.#panels.notice.show('The webcam went off while the page was hidden.', { label: 'Start again', run: () => this.useCamera(true) });
   }
 
   // Answers
@@ -269,17 +271,16 @@ export class Scope {
 
   /**
    * @param {unknown} error
-   * @param {{label: string, run: () => void}} [remedy]
+   * @param {import('./panels/notice.js').Remedy[]} remedies
    */
-  fail(error, remedy) {
-    // A newer model has taken its place, and is asked again.
-    if (error instanceof Error && 'code' in error && error.code === 'closed') return;
-    const { notice, answers } = this.#panels;
-    answers.mark({});
-    const crashed = this.#session.ended(error);
-    const { choice, dtype } = this.#model ?? { choice: DEFAULT_MODEL };
-    const reload = { label: 'Load again', run: () => this.loadModel(choice, dtype) };
-    notice.show(error instanceof Error ? error.message : String(error), remedy ?? (crashed ? reload : undefined));
-    if (crashed) this.#showModel();
+  fail(error, ...remedies) {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // A newer model has taken its place, or is about to, and is asked again.
+    if (code === 'closed' && (this.#session.model || this.#session.loading)) return;
+    if (code === 'crashed' || code === 'closed') return this.#loader.lost(message);
+    this.#panels.answers.mark({});
+    // A script that could not be imported is not asked for a second time before the page is.
+    this.#panels.notice.show(message, ...remedies, ...(code === 'network' ? [RELOAD] : []));
   }
 }

@@ -1,4 +1,4 @@
-import { Vitscope, VitscopeError } from '../pkg/dist/index.js';
+import { Vitscope } from '../pkg/dist/index.js';
 
 /**
  * @typedef {import('./models.js').ModelChoice} ModelChoice
@@ -15,6 +15,7 @@ export class Session {
   /** @type {LoadedModel | undefined} */
   #model;
   #load = new AbortController();
+  #loading = false;
   #job = new AbortController();
 
   get model() {
@@ -25,27 +26,46 @@ export class Session {
     return this.#vit;
   }
 
+  /** Whether a model is on its way. */
+  get loading() {
+    return this.#loading;
+  }
+
   /**
-   * Loads a model; only once it is ready does it replace the present one.
+   * Loads a model; only once it is ready does it replace the present one, so that a failure costs nothing but memory for a while.
    * @param {ModelChoice} choice
    * @param {'f32' | 'int8' | undefined} dtype
    * @param {(progress: Progress) => void} onProgress
-   * @returns {Promise<LoadedModel>}
    */
   async load(choice, dtype, onProgress) {
-    this.#load.abort(new Overtaken());
-    this.#load = new AbortController();
-    const { signal } = this.#load;
-    const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress });
-    if (signal.aborted) {
-      vit.close();
-      throw signal.reason;
+    this.cancel();
+    const { signal } = (this.#load = new AbortController());
+    this.#loading = true;
+    try {
+      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress });
+      if (signal.aborted) {
+        vit.close();
+        throw signal.reason;
+      }
+      this.close();
+      this.#vit = vit;
+      this.#model = { choice, dtype, config: vit.config, backend: vit.backend };
+    } finally {
+      if (!signal.aborted) this.#loading = false;
     }
+  }
+
+  /** Gives up the load under way. */
+  cancel() {
+    this.#load.abort(new Overtaken());
+    this.#loading = false;
+  }
+
+  /** Gives up the model in use, and so ends its worker and threads. */
+  close() {
     this.#job.abort(new Overtaken());
     this.#vit?.close();
-    this.#vit = vit;
-    this.#model = { choice, dtype, config: vit.config, backend: vit.backend };
-    return this.#model;
+    this.#vit = this.#model = undefined;
   }
 
   /**
@@ -59,16 +79,6 @@ export class Session {
     const vit = this.#vit;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
     return vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
-  }
-
-  /**
-   * Whether an error has ended the model; then there is none.
-   * @param {unknown} error
-   */
-  ended(error) {
-    const crashed = error instanceof VitscopeError && error.code === 'crashed';
-    if (crashed) this.#vit = this.#model = undefined;
-    return crashed;
   }
 }
 

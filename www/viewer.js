@@ -8,10 +8,12 @@
  * @typedef {{detail?: string, format?: (value: number) => string}} Words  a second sentence, and how values are said; as plain numbers unless told
  * @typedef {{
  *   trace: Trace, vit: import('../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
- *   query: [number, number] | undefined, target: import('../pkg/index.js').Target | undefined, signal: AbortSignal,
- *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void,
+ *   query: [number, number] | undefined, target: import('../pkg/index.js').Target | undefined, signal: AbortSignal, wanted: AbortSignal,
+ *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void, watch: () => Watch,
  * }} Context
- *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is shown
+ *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is drawn;
+ *   wanted: aborted when another photo, view, patch, class or option is wanted, as is what the model has under way; watch: over an answer of the model
+ * @typedef {ReturnType<typeof import('./patience.js').patience>} Watch
  * @typedef {{
  *   id: string, title: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean},
@@ -37,6 +39,7 @@ export class Viewer {
   #panels;
   #views;
   #onFail;
+  #watch;
   /** @type {View} */
   #view;
   /** @type {Subject | undefined} */
@@ -48,17 +51,20 @@ export class Viewer {
   /** @type {ViewMap | undefined} */
   #map;
   #shown = new AbortController();
+  #wanted = new AbortController();
 
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
    * @param {(error: unknown) => void} onFail
+   * @param {() => Watch} watch
    */
-  constructor(panels, views, onFail) {
+  constructor(panels, views, onFail, watch) {
     this.#panels = panels;
     this.#views = views;
     this.#view = views[0];
     this.#onFail = onFail;
+    this.#watch = watch;
     panels.tabs.select(this.#view.id);
   }
 
@@ -72,44 +78,60 @@ export class Viewer {
    */
   take(subject) {
     this.#subject = subject;
-    return this.redraw();
+    return this.change();
   }
 
   /** There is no trace of what is on the stage. @param {{whole?: boolean}} [choice] whole: nor is a patch chosen any more */
   clear({ whole = true } = {}) {
     this.#subject = undefined;
     if (whole) this.#query = null;
-    this.redraw();
+    this.change();
   }
 
-  /** Another photo or another model: what was chosen of the last means nothing here. */
+  /** Another photo or another model: what was chosen of the last means nothing here, and what is still asked about it is not wanted. */
   forget() {
     this.#query = null;
     this.#target = null;
+    this.#giveUp();
   }
 
   /** @param {string} id */
   choose(id) {
     this.#view = this.#views.find((view) => view.id === id) ?? this.#view;
     this.#panels.tabs.select(this.#view.id);
-    this.redraw();
+    this.change();
   }
 
   /** @param {number | null} patch */
   choosePatch(patch) {
     if (!this.#subject || !this.#view.uses().query) return;
     this.#query = patch;
-    this.redraw();
+    this.change();
   }
 
   /** @param {number} index */
   chooseTarget(index) {
     this.#target = index;
-    if (this.#view.uses().target) this.redraw();
+    if (this.#view.uses().target) this.change();
     else this.choose('class');
   }
 
-  /** @returns {Promise<void>} */
+  #giveUp() {
+    this.#shown.abort();
+    this.#wanted.abort();
+    this.#wanted = new AbortController();
+  }
+
+  /** Something else is wanted: another photo, view, patch, class or option of the view. */
+  change() {
+    this.#giveUp();
+    return this.redraw();
+  }
+
+  /**
+   * The same, in another look.
+   * @returns {Promise<void>}
+   */
   async redraw() {
     this.#shown.abort();
     this.#shown = new AbortController();
@@ -129,7 +151,9 @@ export class Viewer {
         query: query && patch !== null ? [Math.floor(patch / cols), patch % cols] : undefined,
         target: chosen,
         signal,
+        wanted: this.#wanted.signal,
         fail: this.#onFail,
+        watch: this.#watch,
         paint: (map, words) => {
           if (signal.aborted) return;
           painted = true;
@@ -138,12 +162,23 @@ export class Viewer {
       });
       // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
       if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
-      await drawn;
+      await this.#patiently(drawn, signal);
     } catch (error) {
       if (signal.aborted) return;
       this.#paint(undefined);
       this.#onFail(error);
     }
+  }
+
+  /**
+   * @param {void | Promise<void>} drawn
+   * @param {AbortSignal} signal
+   */
+  async #patiently(drawn, signal) {
+    if (!drawn) return;
+    const watch = this.#watch();
+    signal.addEventListener('abort', watch.over);
+    await drawn.finally(watch.over);
   }
 
   /** @param {Subject} subject */

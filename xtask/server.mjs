@@ -65,11 +65,12 @@ function handler(folders, headers, onFile) {
 
     const url = request.url ?? '/';
     const path = url.replace(/[?#].*$/s, '');
-    if (path === '/') return redirect(response, '/www/');
+    const query = url.slice(path.length); // the page's address may name a model
+    if (path === '/') return redirect(response, `/www/${query}`);
     const found = served.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
     if (!found) return refuse(response, 404);
     // Without the slash, relative addresses in the page would miss.
-    if (path === found.prefix) return redirect(response, `${path}/`);
+    if (path === found.prefix) return redirect(response, `${path}/${query}`);
 
     onFile(path);
     request.url = url.slice(found.prefix.length);

@@ -2,6 +2,7 @@ import { find, make } from '../dom.js';
 import { droppedFiles } from '../files.js';
 
 /**
+ * @typedef {import('../camera.js').CameraState} CameraState
  * @typedef {{file: string, title: string}} Sample
  * @typedef {{
  *   onFiles: (files: File[]) => void,
@@ -10,6 +11,9 @@ import { droppedFiles } from '../files.js';
  *   onNothing: (message: string) => void,
  * }} SourceHandlers
  */
+
+/** What its button says, and what it is called. @type {Record<CameraState, [string, string]>} */
+const CAMERA = { off: ['Webcam', 'Webcam'], starting: ['Starting…', 'Starting… Cancel webcam'], on: ['Stop', 'Stop webcam'] };
 
 /**
  * Where photos come from: the samples, the file chooser, drop and paste anywhere on the page, the webcam.
@@ -37,7 +41,12 @@ export function createSources(root, drop, samples, { onFiles, onSample, onCamera
     input.value = ''; // so that the same file can be chosen again
     if (files.length) onFiles(files);
   });
-  camera.addEventListener('click', () => onCamera(!camera.classList.contains('on')));
+  /** @type {CameraState} */
+  let shown = 'off';
+  camera.addEventListener('click', ({ detail }) => {
+    if (shown === 'starting' && detail > 1) return; // the second half of a double click doesn't mean to cancel
+    onCamera(shown === 'off');
+  });
   acceptPaste(onFiles, onNothing);
   acceptDrop(drop, onFiles, onNothing);
 
@@ -47,11 +56,14 @@ export function createSources(root, drop, samples, { onFiles, onSample, onCamera
       for (const entry of buttons) entry.button.setAttribute('aria-pressed', String(entry.sample === sample));
     },
 
-    /** @param {boolean} on */
-    markCamera(on) {
-      camera.classList.toggle('on', on);
-      camera.setAttribute('aria-label', on ? 'Stop webcam' : 'Webcam');
-      find(camera, 'span').textContent = on ? 'Stop' : 'Webcam';
+    /** @param {CameraState} state */
+    markCamera(state) {
+      shown = state;
+      camera.classList.toggle('on', state !== 'off');
+      camera.setAttribute('aria-busy', String(state === 'starting'));
+      const [text, name] = CAMERA[state];
+      camera.setAttribute('aria-label', name);
+      find(camera, 'span').textContent = text;
     },
   };
 }

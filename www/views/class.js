@@ -64,8 +64,6 @@ export function createClass(onChange) {
   let shown;
   let key = '';
   let grid = '';
-  /** @type {object | undefined} */
-  let last;
 
   const values = () => context?.vit.config.scores === 'none';
   const scaleWords = () => (values() && method.value === 'occlusion' ? OF_VALUES.scale : SCALE[method.value]);
@@ -87,10 +85,9 @@ export function createClass(onChange) {
    * @param {(passes: import('../../pkg/index.js').Passes) => void} onProgress
    */
   async function occlude(signal, onProgress) {
-    const mine = /** @type {Context} */ (context);
-    const { trace, vit, image, target } = mine;
+    const { trace, vit, image, target } = /** @type {Context} */ (context);
     const asked = key;
-    await attempt(signal, async () => {
+    await attempt(signal, onProgress, async (onProgress) => {
       keep(trace, asked, await vit.attribute(image, { method: 'occlusion', target: target?.index, window: window.value, signal, onProgress }));
       onChange();
     });
@@ -104,7 +101,7 @@ export function createClass(onChange) {
     if (!context || !shown) return;
     const { vit, image, target, trace } = context;
     const map = shown;
-    await attempt(signal, async () => {
+    await attempt(signal, onProgress, async (onProgress) => {
       const steps = Math.min(20, trace.grid[0] * trace.grid[1]);
       const { deletion, insertion } = await vit.curves(image, map, { target: target?.index, steps, signal, onProgress });
       if (map === shown) showCurves(deletion, insertion, target?.label ?? '');
@@ -112,16 +109,24 @@ export function createClass(onChange) {
   }
 
   /**
-   * What was stopped is no failure.
+   * What was stopped is no failure, and each pass is a sign of life.
    * @param {AbortSignal} signal
-   * @param {() => Promise<void>} work
+   * @param {(passes: import('../../pkg/index.js').Passes) => void} onProgress
+   * @param {(onProgress: (passes: import('../../pkg/index.js').Passes) => void) => Promise<void>} work
    */
-  async function attempt(signal, work) {
-    const mine = context;
+  async function attempt(signal, onProgress, work) {
+    const { fail, watch, wanted } = /** @type {Context} */ (context);
+    if (wanted.aborted) return; // a photo whose trace is on its way has taken this one's place
+    const { alive, over } = watch();
     try {
-      await work();
+      await work((passes) => {
+        alive();
+        onProgress(passes);
+      });
     } catch (error) {
-      if (!signal.aborted) mine?.fail(error);
+      if (!signal.aborted) fail(error);
+    } finally {
+      over();
     }
   }
 
@@ -144,6 +149,11 @@ export function createClass(onChange) {
     areas.replaceChildren(make('li', { class: 'other-1' }, [said[0]]), make('li', { class: 'chosen' }, [said[1]]));
   }
 
+  function stop() {
+    occlusion.stop();
+    judge.stop();
+  }
+
   /** What was said of the last map. */
   function forgetCurves() {
     judge.stop();
@@ -159,7 +169,8 @@ export function createClass(onChange) {
 
     async show(next) {
       context = next;
-      const { trace, vit, image, target, query, live, signal } = next;
+      const { trace, vit, image, target, query, live, signal, wanted } = next;
+      wanted.addEventListener('abort', stop);
       layer.extend(trace.layers - 1);
       if (grid !== String(trace.grid)) window.extend(Math.max(1, Math.floor(Math.min(...trace.grid) / 2)), Math.ceil(Math.max(...trace.grid) / 8));
       grid = String(trace.grid);
@@ -169,16 +180,14 @@ export function createClass(onChange) {
       words.textContent = values() && method.value === 'occlusion' ? OF_VALUES.words : WORDS[method.value];
       judged.textContent = `The class's ${scoreName(vit.config.scores)} as patches go, the strongest first, and as they come back. A good map falls early and rises early${values() ? '' : ': a small area under deletion, a large one under insertion'}.`;
       const options = { method: method.value, target: target?.index, query, discard: discard.value / 100, layer: method.value === 'grad-cam' ? layer.value : undefined };
-      const asked = JSON.stringify([options, window.value]);
-      if (asked !== key || trace !== last) occlusion.stop();
-      [key, last] = [asked, trace];
+      const asked = (key = JSON.stringify([options, window.value]));
       if (!target) return paint(undefined, NO_CLASSES);
       if (method.value === 'occlusion') {
         occlusion.disable(live);
         const map = kept(trace, asked);
         return paint(map, live ? 'Stop the webcam to leave patches of its picture out.' : map ? scaleWords() : 'Press "Leave out" to run it.');
       }
-      const map = await remember(trace, asked, () => vit.attribute(image, options));
+      const map = await remember(trace, asked, () => vit.attribute(image, { ...options, signal: wanted }), wanted);
       if (!signal.aborted) paint(map);
     },
   };

@@ -7,15 +7,20 @@ const memory = new WeakMap();
  * @param {object} of
  * @param {string} key
  * @param {() => T} make
+ * @param {AbortSignal} [wanted] aborted, a promise is forgotten at once: it has yet to fail when the same is asked for again
  * @returns {T}
  */
-export function remember(of, key, make) {
+export function remember(of, key, make, wanted) {
   const known = memory.get(of) ?? new Map();
   memory.set(of, known);
   if (!known.has(key)) {
     const made = make();
     known.set(key, made);
-    if (made instanceof Promise) made.catch(() => known.delete(key));
+    if (made instanceof Promise) {
+      const forget = () => void (known.get(key) === made && known.delete(key));
+      wanted?.addEventListener('abort', forget);
+      made.then(() => wanted?.removeEventListener('abort', forget), forget);
+    }
   }
   return known.get(key);
 }

@@ -1,0 +1,252 @@
+/** What the npm package makes of a place that is against it: policies, service workers, too little memory, workers that end, callbacks that throw. */
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
+
+const MODEL = '/models/vitscope-tiny/';
+const SMALL = '/tests/fixtures/hf_vit/';
+const PHOTO = '/www/samples/coffee.jpg';
+/** @type {import('playwright-core').Browser} */
+let browser;
+let origin = '';
+before(async () => {
+  [browser, origin] = await Promise.all([startBrowser(), startServer()]);
+});
+
+/**
+ * The package's page from a server that sends other headers, or another script in the place of one.
+ * @param {{headers?: Record<string, string>, scripts?: Record<string, (script: string) => string>}} changes headers: of the page
+ */
+async function openChanged({ headers, scripts = {} }) {
+  const site = await otherSite((path) => {
+    const found = fromDisk(path);
+    const edit = scripts[path];
+    return { ...found, body: edit ? edit(found.body.toString()) : found.body, headers: path.endsWith('.html') ? headers : undefined };
+  });
+  return openApi(browser, site);
+}
+
+/**
+ * What comes of a load.
+ * @param {import('playwright-core').Page} page
+ * @param {import('../../pkg/index.js').LoadOptions} [options]
+ */
+const load = (page, options, model = SMALL) =>
+  page.evaluate(async ({ model, options }) => {
+    try {
+      const vit = await vitscope.Vitscope.load(model, options);
+      vit.close();
+      return ['loaded', String(vit.backend.threads)];
+    } catch (error) {
+      const { code, message } = /** @type {any} */ (error);
+      return [code, message, error instanceof vitscope.VitscopeError];
+    }
+  }, { model, options });
+
+const POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; img-src data:";
+
+test('a Content-Security-Policy in the way is named, with what to allow', async () => {
+  for (const [policy, expected] of /** @type {[string, RegExp][]} */ ([
+    [POLICY.replace(" 'wasm-unsafe-eval'", ''), /'wasm-unsafe-eval' to its script-src/],
+    [`${POLICY}; worker-src 'none'`, /worker\.js may not be started.*worker-src/],
+    [`${POLICY}; connect-src 'none'`, /hf_vit\/\S+ may not be fetched.*connect-src|vitscope_bg\.wasm may not be fetched.*connect-src/],
+  ])) {
+    const { page, errors, close } = await openChanged({ headers: { 'content-security-policy': policy } });
+    const [code, message, isOurs] = await load(page);
+    assert.equal(code, 'csp', `${policy}: ${message}`);
+    assert.match(String(message), expected);
+    assert.equal(isOurs, true);
+    assert.deepEqual(errors, []);
+    await workersEnd(page);
+    await close();
+  }
+  const { page, close } = await openChanged({ headers: { 'content-security-policy': POLICY } });
+  assert.equal((await load(page))[0], 'loaded', 'that is all it needs');
+  await close();
+});
+
+test('a service worker is told that it is no place for a model', async () => {
+  const script = `
+    import { Engine } from '/pkg/dist/engine.js';
+    self.onmessage = ({ source }) => Engine.load('${SMALL}').then(() => ['loaded', ''], ({ code, message }) => [code, message]).then((said) => source.postMessage(said));`;
+  const site = await otherSite((path) => (path === '/worker.js' ? { body: script, type: 'text/javascript' } : fromDisk(path)));
+  const { page, close } = await openApi(browser, site);
+  const [code, message] = await page.evaluate(async () => {
+    await navigator.serviceWorker.register('/worker.js', { type: 'module', scope: '/nowhere/' });
+    const registration = /** @type {ServiceWorkerRegistration} */ (await navigator.serviceWorker.getRegistration('/nowhere/'));
+    const worker = /** @type {ServiceWorker} */ (registration.installing ?? registration.waiting ?? registration.active);
+    const said = new Promise((resolve) => navigator.serviceWorker.addEventListener('message', ({ data }) => resolve(data)));
+    navigator.serviceWorker.startMessages();
+    worker.postMessage('load');
+    return said;
+  });
+  assert.equal(code, 'unsupported-environment', message);
+  assert.match(message, /service worker.*in a page or in a worker/);
+  await close();
+});
+
+test('where a page is called isolated and has no shared memory, one thread runs', async () => {
+  const { page, warnings, close } = await openApi(browser, origin);
+  await page.evaluate(() => Reflect.deleteProperty(globalThis, 'SharedArrayBuffer'));
+  assert.deepEqual(await load(page, { threads: 3 }), ['loaded', '1']);
+  assert.match(warnings.join(), /1 thread instead of 3: this browser has no WebAssembly threads/);
+  await close();
+});
+
+test('a shared memory that the worker can not have, or not hand on, is done without', async () => {
+  for (const break_ of ["WebAssembly.Memory = class { constructor() { throw new TypeError('no') } };", "Worker.prototype.postMessage = () => { throw new DOMException('no', 'DataCloneError') };", 'delete globalThis.Worker;']) {
+    const { page, warnings, errors, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': (script) => break_ + script } });
+    assert.deepEqual(await load(page, { threads: 2 }), ['loaded', '1'], break_);
+    assert.equal(warnings.length, 1, warnings.join('\n'));
+    assert.match(warnings[0], /1 thread instead of 2/);
+    assert.deepEqual(errors, []);
+    await workersEnd(page);
+    await close();
+  }
+});
+
+test("aborting in a callback and a callback's own error both end the load, in every phase", async () => {
+  const { page, errors, close } = await openApi(browser, origin);
+  for (const how of /** @type {const} */ (['abort', 'throw'])) {
+    for (const phase of ['wasm', 'config', 'weights', 'prepare', 'prepared']) {
+      const [message, same] = await page.evaluate(async ({ model, how, phase }) => {
+        const abort = new AbortController();
+        const own = new Error(`${how} in ${phase}`);
+        const onProgress = (/** @type {import('../../pkg/index.js').Progress} */ progress) => {
+          if (phase !== (progress.phase === 'prepare' && progress.loaded ? 'prepared' : progress.phase)) return;
+          if (how === 'throw') throw own;
+          abort.abort(own);
+        };
+        return vitscope.Vitscope.load(model, { signal: abort.signal, onProgress, threads: 2 }).then(() => ['loaded', false], (error) => [error.message, error === own]);
+      }, { model: SMALL, how, phase });
+      assert.deepEqual([message, same], [`${how} in ${phase}`, true]);
+    }
+  }
+  assert.deepEqual(errors, []);
+  await workersEnd(page);
+  await close();
+});
+
+test("a callback's own error comes out of occlusion and curves, and the model goes on", async () => {
+  const { page, errors, close } = await openApi(browser, origin);
+  const said = await page.evaluate(async ({ model, photo }) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const before = await vit.attribute(photo, { method: 'occlusion' });
+    const own = new Error('mine');
+    const onProgress = () => {
+      throw own;
+    };
+    const failed = [vit.attribute(photo, { method: 'occlusion', onProgress }), vit.curves(photo, before, { steps: 4, onProgress })].map((answer) => answer.then(() => false, (error) => error === own));
+    const results = await Promise.all(failed);
+    const after = await vit.attribute(photo, { method: 'occlusion' });
+    vit.close();
+    return [...results, after.data.join() === before.data.join()];
+  }, { model: SMALL, photo: PHOTO });
+  assert.deepEqual(said, [true, true, true]);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('a worker that ends without a word ends its load, or its model', async () => {
+  const ends = (/** @type {string} */ type) => ({ '/pkg/dist/worker.js': (/** @type {string} */ script) => `self.addEventListener('message', (event) => event.data.type === '${type}' && (event.stopImmediatePropagation(), self.close()));${script}` });
+  const loading = await openChanged({ scripts: ends('load') });
+  const [code, message] = await load(loading.page, { threads: 2 });
+  assert.equal(code, 'crashed');
+  assert.match(String(message), /its worker has ended/);
+  await workersEnd(loading.page);
+  await loading.close();
+
+  const running = await openChanged({ scripts: ends('run') });
+  const codes = await running.page.evaluate(async ({ model, photo }) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const code = () => vit.classify(photo).then(() => 'answered', (error) => error.code);
+    return [await code(), await code()];
+  }, { model: SMALL, photo: PHOTO });
+  assert.deepEqual(codes, ['crashed', 'crashed']);
+  await running.close();
+});
+
+test('a worker that never starts, and a server that stalls, end in an error', async () => {
+  for (const scripts of [{ '/pkg/dist/worker.js': () => 'await new Promise(() => {});' }, { '/pkg/dist/worker.js': () => 'self.close();' }]) {
+    const { page, close } = await openChanged({ scripts });
+    await page.clock.install();
+    const loading = load(page);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await page.clock.runFor(70_000);
+    const [code, message] = await loading;
+    assert.equal(code, 'network');
+    assert.match(String(message), /Nothing has arrived for 60 seconds/);
+    await workersEnd(page);
+    await close();
+  }
+});
+
+test('JavaScript memory that can not be had for a trace leaves the model usable', async () => {
+  const edit = (/** @type {string} */ script) => `
+    const Real = Float32Array;
+    let left = 1;
+    globalThis.Float32Array = new Proxy(Real, { construct(target, args, self) {
+      if (args[0] > 50000 && left-- > 0) throw new RangeError('Array buffer allocation failed');
+      return Reflect.construct(target, args, self);
+    } });${script}`;
+  const { page, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': edit } });
+  const said = await page.evaluate(async ({ model, photo }) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const { logits } = await vit.classify(photo);
+    const [code, isOurs] = await vit.trace(photo).then(() => ['answered', false], (error) => [error.code, error instanceof vitscope.VitscopeError]);
+    const trace = await vit.trace(photo);
+    const again = await vit.classify(photo);
+    vit.close();
+    return { code, isOurs, same: [trace.logits.join() === logits.join(), again.logits.join() === logits.join()], rows: trace.headMap().rows };
+  }, { model: MODEL, photo: PHOTO });
+  assert.deepEqual(said, { code: 'out-of-memory', isOurs: true, same: [true, true], rows: 16 });
+  await close();
+});
+
+test('a second model that does not fit leaves the first, and neither worker nor threads behind', async () => {
+  const codes = new Set();
+  for (const pages of [80, 120, 190, 270, 900]) {
+    const small = await startBrowser([`--js-flags=--wasm-max-mem-pages=${pages}`]);
+    const { page, errors, close } = await openApi(small, origin);
+    const said = await page.evaluate(async ({ model, second, photo }) => {
+      const first = await vitscope.Vitscope.load(model, { threads: 1 });
+      const before = await first.classify(photo);
+      const codes = [];
+      for (const threads of [1, 2]) {
+        for (const dtype of /** @type {const} */ (['f32', 'int8'])) {
+          const load = async () => {
+            const vit = await vitscope.Vitscope.load(second, { dtype, threads });
+            await vit.trace(photo).finally(() => vit.close());
+          };
+          codes.push(await load().then(() => 'answered', (error) => error.code));
+        }
+      }
+      const after = await first.classify(photo);
+      first.close();
+      return { codes, same: before.logits.join() === after.logits.join() };
+    }, { model: SMALL, second: MODEL, photo: PHOTO });
+    assert.equal(said.same, true);
+    for (const code of said.codes) {
+      assert.match(code, /^(answered|out-of-memory)$/, `in ${pages} pages`);
+      codes.add(code);
+    }
+    assert.deepEqual(errors, []);
+    await workersEnd(page);
+    await close();
+    await small.close();
+  }
+  assert.deepEqual([...codes].sort(), ['answered', 'out-of-memory'], 'both happened');
+});
+
+test('an error is an instance of the class of every entry, whichever thread it comes from', async () => {
+  const { page, close } = await openTab(browser).then(async (tab) => (await tab.page.goto(`${origin}/tests/page/api.html`), tab));
+  await page.waitForSelector('html[data-ready=yes]');
+  const said = await page.evaluate(async (model) => {
+    const engine = await import(`${location.origin}/pkg/dist/engine.js`);
+    const wrong = { config: '{}', weights: new Uint8Array(100) };
+    const errors = [await vitscope.Vitscope.load(wrong).catch((error) => error), await engine.Engine.load(wrong).catch((/** @type {unknown} */ error) => error)];
+    return [engine.VitscopeError === vitscope.VitscopeError, ...errors.flatMap((error) => [error instanceof vitscope.VitscopeError, error instanceof engine.VitscopeError])];
+  }, SMALL);
+  assert.deepEqual(said, [false, true, true, true, true]);
+  await close();
+});

@@ -1,0 +1,157 @@
+import { DEFAULT_MODEL } from './models.js';
+import { patience } from './patience.js';
+import { Overtaken } from './session.js';
+
+/**
+ * @typedef {import('./models.js').ModelChoice} ModelChoice
+ * @typedef {import('./panels/notice.js').Remedy} Remedy
+ * @typedef {'f32' | 'int8' | undefined} Dtype
+ * @typedef {{
+ *   model: ReturnType<typeof import('./panels/model.js').createModel>,
+ *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
+ *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
+ * }} Panels
+ */
+
+/** What may be otherwise next time: the network, the browser, the memory that others hold. */
+const MAY_PASS = ['network', 'crashed', 'out-of-memory'];
+
+/** Which model is in use, and the way on where one can't be had. */
+export class Loader {
+  #session;
+  /** @type {Panels} */
+  #panels;
+  #onSettled;
+  /** The last that worked. @type {{choice: ModelChoice, dtype: Dtype}} */
+  #last = { choice: DEFAULT_MODEL, dtype: undefined };
+  #withdraw = () => {};
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {Panels} panels
+   * @param {(loaded: boolean) => void} onSettled
+   */
+  constructor(session, panels, onSettled) {
+    this.#session = session;
+    this.#panels = panels;
+    this.#onSettled = onSettled;
+  }
+
+  /**
+   * Whatever happens to it, the present model stays in use until the new one is ready.
+   * @param {ModelChoice} choice
+   * @param {Dtype} [dtype]
+   */
+  async load(choice, dtype) {
+    const { status, notice } = this.#panels;
+    notice.hide();
+    status.loading(choice.name);
+    const watch = patience(notice, `Loading ${choice.name} has not got any further`, () => this.#waysOn(choice, dtype));
+    try {
+      await this.#session.load(choice, dtype, (progress) => {
+        watch.alive();
+        status.loading(choice.name, progress);
+      });
+      this.#last = { choice, dtype };
+      this.#withdraw();
+      this.#settle(true);
+    } catch (error) {
+      if (error instanceof Overtaken) return;
+      this.#settle(false);
+      this.#fail(error, choice, dtype);
+    } finally {
+      watch.over();
+    }
+  }
+
+  /** @param {ModelChoice | Error} requested what the page's address asks for */
+  async start(requested) {
+    await this.load(requested instanceof Error ? DEFAULT_MODEL : requested);
+    if (requested instanceof Error) this.#panels.notice.show(requested.message);
+  }
+
+  /** @param {Dtype} dtype */
+  changeDtype(dtype) {
+    return this.load(this.#last.choice, dtype);
+  }
+
+  /** A photo waits for a model, and none is on its way. */
+  missing() {
+    this.#onSettled(false);
+    if (!this.#panels.notice.visible) this.#say('There is no model to look at this photo.', this.again); // else it is said why
+  }
+
+  /**
+   * The model in use has crashed.
+   * @param {string} message
+   */
+  lost(message) {
+    this.#session.close();
+    this.#settle(false);
+    this.#say(message, this.again);
+  }
+
+  /** The last that worked, anew: what is left of it may not answer any more. @type {Remedy} */
+  again = {
+    label: 'Load again',
+    run: () => {
+      this.#session.close();
+      this.load(this.#last.choice, this.#last.dtype);
+    },
+  };
+
+  /**
+   * @param {unknown} error
+   * @param {ModelChoice} choice
+   * @param {Dtype} dtype
+   */
+  #fail(error, choice, dtype) {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const { model } = this.#session;
+    if (model && code === 'out-of-memory') {
+      const instead = () => {
+        this.#session.close();
+        this.load(choice, dtype);
+      };
+      return this.#say(`${message} ${model.choice.name} stays in use, and takes memory too.`, { label: 'Unload it and try again', run: instead });
+    }
+    const [again, ...others] = this.#waysOn(choice, dtype);
+    const remedies = model ? [] : others;
+    if (choice.isDefault || MAY_PASS.includes(code)) remedies.unshift(again);
+    this.#say(model ? `${message} ${model.choice.name} stays in use.` : message, ...remedies);
+  }
+
+  /**
+   * @param {ModelChoice} choice
+   * @param {Dtype} dtype
+   * @returns {Remedy[]}
+   */
+  #waysOn(choice, dtype) {
+    const again = { label: 'Try again', run: () => void this.load(choice, dtype) };
+    if (this.#session.model) return [again, { label: 'Cancel', run: () => this.#cancel() }];
+    return choice.isDefault ? [again] : [again, { label: 'Default model', run: () => void this.load(DEFAULT_MODEL) }];
+  }
+
+  #cancel() {
+    this.#session.cancel();
+    this.#settle(false);
+  }
+
+  /** @param {boolean} loaded whether there is another model than before */
+  #settle(loaded) {
+    const { status, model } = this.#panels;
+    const present = this.#session.model;
+    status.settled(present && { name: present.choice.name, dtype: present.config.dtype, backend: present.backend });
+    model.show(present && { ...present, name: present.choice.name, isDefault: present.choice.isDefault && !present.dtype });
+    this.#onSettled(loaded);
+  }
+
+  /**
+   * @param {string} message
+   * @param {Remedy[]} remedies
+   */
+  #say(message, ...remedies) {
+    this.#withdraw = this.#panels.notice.show(message, ...remedies);
+  }
+}
