@@ -14,7 +14,7 @@ use crate::classifier::Classifier;
 use crate::error::{Error, Result};
 use crate::model::{Config, Pooling, Precision, Prefix, Sink};
 use crate::resample::Rgba;
-use js_sys::{Float32Array, Object, Reflect, Uint8Array};
+use js_sys::{Float32Array, Object, Reflect, Uint8Array, Uint8ClampedArray};
 use recorder::Recorder;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -139,7 +139,10 @@ impl Engine {
     /// `pixel_values` `[3, H, W]` of an image; anything with `data`, `width` and `height` of an `ImageData` will do.
     pub fn preprocess(&self, image: &ImageData) -> std::result::Result<Float32Array, JsValue> {
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let data = image.data().0;
+        // (Its own `data()` would trap where there is no memory for it.)
+        let source: Uint8ClampedArray = Reflect::get(image, &"data".into())?.unchecked_into();
+        let mut data = zeros("an image", &[source.length() as usize]).map_err(js_error)?;
+        source.copy_to(&mut data);
         let values = self.classifier.preprocess(Rgba { data: &data, width, height }).map_err(js_error)?;
         Ok(Float32Array::from(values.as_slice()))
     }
