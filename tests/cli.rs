@@ -363,6 +363,26 @@ fn pictures_are_read_whole_or_not_at_all() {
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("1..=1073741823"));
 }
 
+/// The map over a long photo that a model pads reaches far past its edges.
+#[test]
+fn a_map_too_large_to_draw_is_refused() {
+    let model = folder("border");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timm_deit3");
+    let mut config: Value = serde_json::from_slice(&fs::read(fixture.join("config.json")).unwrap()).unwrap();
+    config["pretrained_cfg"]["crop_mode"] = "border".into();
+    fs::write(model.join("config.json"), config.to_string()).unwrap();
+    fs::copy(fixture.join("model.safetensors"), model.join("model.safetensors")).unwrap();
+    let thread = model.join("thread.png");
+    let mut encoder = png::Encoder::new(fs::File::create(&thread).unwrap(), 40_000, 1500);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().unwrap().write_image_data(&vec![90; 5000 * 1500]).unwrap();
+    let map = model.join("map.png");
+    let explain = ["explain", text(&model), text(&thread), "--method", "chefer", "-o", text(&map)];
+    fails(&explain, &["the map over this photo", " × 18000", "--alone"]);
+    succeeds(&[&explain[..], &["--alone"]].concat());
+}
+
 /// A picture that is allowed but doesn't fit into memory ends in a sentence.
 #[cfg(target_os = "linux")]
 #[test]

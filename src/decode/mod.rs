@@ -102,9 +102,9 @@ impl Picture {
 
 /// What `image` decodes as Pillow does: everything but JPEG.
 fn decode(mut reader: ImageReader<Cursor<&[u8]>>, max_pixels: u32) -> Result<Picture> {
-    // What a decoder takes besides the picture; a frame of a GIF may be larger than its screen.
+    // What a decoder takes besides the picture: metadata, rows, and a frame of a GIF, which may be larger than its screen.
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(4 * u64::from(max_pixels.min(MOST_PIXELS)));
+    limits.max_alloc = Some(4 * u64::from(max_pixels.min(MOST_PIXELS)) + (64 << 20));
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refused(error, max_pixels))?;
     let (width, height) = decoder.dimensions();

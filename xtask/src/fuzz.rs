@@ -112,11 +112,9 @@ fn summary(target: &str, said: &str) -> Option<String> {
     let executions = stat("stat::number_of_executed_units:")?;
     let state = said.lines().rev().find(|line| line.starts_with('#') && line.contains(" cov: "))?;
     let after = |key: &str| state.split(key).nth(1)?.split_whitespace().next();
-    Some(format!(
-        "{target:10} {executions:10} executions, {} edges, {} inputs kept",
-        after(" cov: ")?,
-        after(" corp: ")?
-    ))
+    let edges = said.split('(').find_map(|part| part.split_once(" inline 8-bit counters"))?.0;
+    let (covered, kept) = (after(" cov: ")?, after(" corp: ")?);
+    Some(format!("{target:10} {executions:10} executions, {covered} of {edges} edges, {kept} inputs kept"))
 }
 
 /// Inputs to begin with, made of the fixtures.
@@ -223,9 +221,12 @@ mod tests {
 
     #[test]
     fn the_summary_is_read_from_the_last_of_the_output() {
-        let said = "#2\tINITED cov: 10 ft: 11 corp: 1/1b exec/s: 0 rss: 30Mb\n#8192\tREDUCE cov: 321 ft: 900 corp: 45/3Kb lim: 9\n\
+        let said = "INFO: Loaded 1 modules   (4567 inline 8-bit counters): 4567 [0x1, 0x2), \n#2\tINITED cov: 10 ft: 11 corp: 1/1b exec/s: 0 rss: 30Mb\n#8192\tREDUCE cov: 321 ft: 900 corp: 45/3Kb lim: 9\n\
                     Done 9000 runs in 2 second(s)\nstat::number_of_executed_units: 9000\n";
-        assert_eq!(summary("load", said).unwrap(), "load             9000 executions, 321 edges, 45/3Kb inputs kept");
+        assert_eq!(
+            summary("load", said).unwrap(),
+            "load             9000 executions, 321 of 4567 edges, 45/3Kb inputs kept"
+        );
         assert_eq!(summary("load", "killed"), None);
     }
 }

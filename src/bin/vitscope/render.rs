@@ -102,7 +102,7 @@ pub fn render(map: &Map, photo: Option<(resample::Rgba<'_>, Region)>, look: &Loo
                 .context("the photo is incomplete")?;
             let edge = |at: f64, size: f64| (at.round() as i64, (at + size).round() as i64 - at.round() as i64);
             let ((x, width), (y, height)) = (edge(region.x, region.width), edge(region.y, region.height));
-            // A model that pads sees far past the edges of a photo that is long and thin.
+            // A model that pads sees far past the edges of a long photo.
             if width.saturating_mul(height) > i64::from(MAX_PIXELS) {
                 bail!("the map over this photo would have {width} × {height} pixels; --alone draws it without.");
             }
