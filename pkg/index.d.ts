@@ -36,7 +36,7 @@ export class Vitscope {
   /**
    * The model's answer for an image.
    *
-   * @throws `invalid-image` not an image, empty, or a video without a frame yet
+   * @throws `invalid-image` not an image of 8-bit values, empty, of more than 178,956,970 pixels, a canvas larger than the browser draws, or a video without a frame yet
    * @throws `decode-image` not decodable, or of another site without its CORS permission
    * @throws `network` an image given by URL could not be fetched
    * @throws `out-of-memory` the image or the answer does not fit; the instance stays usable

@@ -84,14 +84,17 @@ pub enum Error {
         /// Number formats accepted for this tensor.
         expected: &'static str,
     },
+    /// A picture's file that can't be decoded.
+    #[error("image: {0}")]
+    DecodeImage(String),
     /// Pixels that can't be classified.
     #[error("image: {0}")]
     InvalidImage(String),
     /// A call with an impossible argument.
     #[error("{0}")]
     InvalidArgument(String),
-    /// A buffer of the forward pass does not fit into memory.
-    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller model or the int8 form.")]
+    /// A buffer does not fit into memory.
+    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller image or model, or the int8 form.")]
     OutOfMemory {
         /// The buffer.
         what: &'static str,
@@ -112,6 +115,7 @@ impl Error {
             Self::UnexpectedTensor { .. } => "unexpected-tensor",
             Self::TensorShape { .. } => "tensor-shape",
             Self::TensorDtype { .. } => "tensor-dtype",
+            Self::DecodeImage(_) => "decode-image",
             Self::InvalidImage(_) => "invalid-image",
             Self::InvalidArgument(_) => "invalid-argument",
             Self::OutOfMemory { .. } => "out-of-memory",

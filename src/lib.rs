@@ -22,6 +22,8 @@
 
 pub mod checkpoint;
 pub mod classifier;
+#[cfg(all(feature = "decode", not(target_arch = "wasm32")))]
+pub mod decode;
 pub mod error;
 pub mod explain;
 pub mod kernels;

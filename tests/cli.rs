@@ -562,6 +562,78 @@ fn eval_counts_hits() {
     fails(&["eval", TINY, text(&folder("eval-empty"))], &["holds no images"]);
 }
 
+/// Whatever command reads it: a picture is refused where its end is missing, and where it has more pixels than are allowed.
+#[test]
+fn pictures_are_read_whole_or_not_at_all() {
+    let out = folder("pictures");
+    let photo = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(CHELSEA)).unwrap();
+    let half = out.join("espresso").join("half.jpg");
+    fs::create_dir_all(half.parent().unwrap()).unwrap();
+    fs::write(&half, &photo[..photo.len() / 2]).unwrap();
+    let (half, classes, map) = (text(&half), text(&out), out.join("map.npy"));
+    for arguments in [
+        &["classify", TINY, half][..],
+        &["trace", TINY, half, "-o", text(&map)],
+        &["explain", TINY, half, "--method", "chefer", "-o", text(&map)],
+        &["eval", TINY, classes],
+    ] {
+        fails(arguments, &["half.jpg", "can't be decoded", "truncated"]);
+        fs::write(half, &photo).unwrap();
+        fails(&[arguments, &["--max-pixels", "1000"]].concat(), &["half.jpg", "451 × 300", "1000", "--max-pixels"]);
+        succeeds(&[arguments, &["--max-pixels", "135300"]].concat());
+        fs::write(half, &photo[..photo.len() / 2]).unwrap();
+    }
+    let refused = vitscope(&["classify", TINY, CHELSEA, "--max-pixels", "0"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("1..=1073741823"));
+}
+
+/// The map over a long photo that a model pads reaches far past its edges.
+#[test]
+fn a_map_too_large_to_draw_is_refused() {
+    let model = folder("border");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timm_deit3");
+    let mut config: Value = serde_json::from_slice(&fs::read(fixture.join("config.json")).unwrap()).unwrap();
+    config["pretrained_cfg"]["crop_mode"] = "border".into();
+    fs::write(model.join("config.json"), config.to_string()).unwrap();
+    fs::copy(fixture.join("model.safetensors"), model.join("model.safetensors")).unwrap();
+    let thread = model.join("thread.png");
+    let mut encoder = png::Encoder::new(fs::File::create(&thread).unwrap(), 40_000, 1500);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().unwrap().write_image_data(&vec![90; 5000 * 1500]).unwrap();
+    let map = model.join("map.png");
+    let explain = ["explain", text(&model), text(&thread), "--method", "chefer", "-o", text(&map)];
+    fails(&explain, &["the map over this photo", " × 18000", "--alone"]);
+    succeeds(&[&explain[..], &["--alone"]].concat());
+}
+
+/// A picture that is allowed but doesn't fit into memory ends in a sentence.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_cannot_be_had_for_a_picture_is_said() {
+    let path = folder("large").join("large.png");
+    let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 12_000, 12_000);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().unwrap().write_image_data(&vec![0x5a; 1500 * 12_000]).unwrap();
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 600000; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_vitscope"),
+            "classify",
+            TINY,
+            text(&path),
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("large.png: out of memory") && stderr.contains("smaller image"), "{stderr}");
+}
+
 #[test]
 fn mistakes_get_one_clear_sentence() {
     let bad = folder("bad");

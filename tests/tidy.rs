@@ -30,7 +30,7 @@ const LAYERS: &[&[&str]] = &[
     &["alloc", "parallel"],
     &["kernels"],
     &["quant", "resample"],
-    &["preprocess", "model"],
+    &["decode", "preprocess", "model"],
     &["checkpoint", "explain"],
     &["classifier"],
     &["wasm"],

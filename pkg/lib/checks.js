@@ -45,6 +45,17 @@ export function checkTopK(topK) {
   throw new VitscopeError('invalid-argument', `topK must be a whole number from 1 on, not ${describe(topK)}.`);
 }
 
+/** What a picture may have: as much as Pillow and the command line read. */
+const MAX_PIXELS = 178_956_970;
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+export function checkArea(width, height) {
+  if (width * height > MAX_PIXELS) throw new VitscopeError('invalid-image', `The image has ${width} × ${height} pixels, and more than ${MAX_PIXELS} are not read. Make it smaller.`);
+}
+
 /**
  * @param {unknown} image
  * @param {string} [expected] what to say where it is something else altogether
@@ -52,12 +63,14 @@ export function checkTopK(topK) {
 export function checkPixels(image, expected = 'The image must be an ImageData, or {data, width, height} with 8-bit RGBA data.') {
   const { data, width, height } = /** @type {Partial<import('../engine.js').ImageLike>} */ (image ?? {});
   if (!(data instanceof Uint8ClampedArray || data instanceof Uint8Array) || typeof width !== 'number' || typeof height !== 'number') {
-    throw new VitscopeError('invalid-image', expected);
+    const type = Object.prototype.toString.call(data).slice(8, -1);
+    throw new VitscopeError('invalid-image', type.startsWith('Float') ? `The image's values are a ${type}, where 8-bit RGBA is read. An ImageData has that with pixelFormat: 'rgba-unorm8'.` : expected);
   }
   if (!(width > 0 && height > 0)) throw new VitscopeError('invalid-image', `The image is empty: ${width} × ${height} pixels.`);
   if (data.length !== 4 * width * height) {
     throw new VitscopeError('invalid-image', `RGBA data of ${width} × ${height} pixels has ${4 * width * height} bytes, but here it has ${data.length}.`);
   }
+  checkArea(width, height);
 }
 
 /** @param {import('../index.js').ViewMap} map */

@@ -1,4 +1,4 @@
-import { checkPixels } from './checks.js';
+import { checkArea, checkPixels } from './checks.js';
 import { request, requireOk } from './download.js';
 import { VitscopeError } from './errors.js';
 
@@ -74,12 +74,16 @@ async function decoded(element, signal) {
 async function snapshot(source, signal) {
   const { width, height } = sizeOf(source);
   if (!width || !height) throw new VitscopeError('invalid-image', emptyMessage(source, width, height));
+  checkArea(width, height);
   let bitmap;
   try {
     bitmap = await createImageBitmap(source, AS_STORED);
   } catch (cause) {
     const tainted = cause instanceof DOMException && cause.name === 'SecurityError';
-    throw tainted ? taintedError(cause) : new VitscopeError('decode-image', 'The image could not be decoded.', { cause });
+    if (tainted) throw taintedError(cause);
+    // Past a size that is the browser's own, a canvas takes no drawing and says nothing of it.
+    if ('getContext' in source) throw new VitscopeError('invalid-image', `This browser draws no canvas of ${width} × ${height} pixels. Make it smaller.`, { cause });
+    throw new VitscopeError('decode-image', 'The image could not be decoded.', { cause });
   }
   // Until it is handed over, the copy is ours to free.
   signal.addEventListener('abort', () => bitmap.close());
@@ -94,8 +98,26 @@ async function snapshot(source, signal) {
  */
 function copyPixels(source) {
   checkPixels(source, 'The image must be an ImageBitmap, ImageData, <img>, <canvas>, OffscreenCanvas, <video>, VideoFrame, Blob or URL.');
-  const data = source.data.slice();
+  const data = copyOf(source);
   return { image: { pixels: { data, width: source.width, height: source.height } }, transfer: [data.buffer] };
+}
+
+/** @param {ImageData} source */
+function copyOf({ data, width, height }) {
+  try {
+    return data.slice();
+  } catch (cause) {
+    throw noMemory(width, height, cause);
+  }
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @param {unknown} [cause]
+ */
+export function noMemory(width, height, cause) {
+  return new VitscopeError('out-of-memory', `There is not enough memory to read an image of ${width} × ${height} pixels. Make it smaller.`, { cause });
 }
 
 /**

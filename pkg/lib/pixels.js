@@ -1,5 +1,6 @@
+import { checkArea } from './checks.js';
 import { VitscopeError } from './errors.js';
-import { AS_STORED, taintedError } from './image.js';
+import { AS_STORED, noMemory, taintedError } from './image.js';
 
 /**
  * @typedef {import('./image.js').Portable} Portable
@@ -33,18 +34,52 @@ async function decode({ blob, name }) {
   }
 }
 
-/** @param {ImageBitmap} bitmap */
+/** Longest edge of what is drawn at once. On a canvas too large for a browser nothing is drawn, without an error; this fits all of them. */
+const TILE = 4096;
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @returns {Promise<ImageLike>}
+ */
 async function readBitmap(bitmap) {
   const { width, height } = bitmap;
+  checkArea(width, height);
+  if (width <= TILE && height <= TILE) return readTile(bitmap);
+  try {
+    const data = new Uint8ClampedArray(4 * width * height);
+    for (let y = 0; y < height; y += TILE) {
+      for (let x = 0; x < width; x += TILE) {
+        const tile = await createImageBitmap(bitmap, x, y, Math.min(TILE, width - x), Math.min(TILE, height - y), AS_STORED);
+        try {
+          const pixels = (await readTile(tile)).data;
+          const row = 4 * tile.width;
+          for (let i = 0; i < tile.height; i++) data.set(pixels.subarray(i * row, (i + 1) * row), 4 * ((y + i) * width + x));
+        } finally {
+          tile.close();
+        }
+      }
+    }
+    return { data, width, height };
+  } catch (cause) {
+    throw cause instanceof VitscopeError ? cause : noMemory(width, height, cause);
+  }
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @returns {Promise<ImageLike>}
+ */
+async function readTile(bitmap) {
+  const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (!context) throw new VitscopeError('out-of-memory', `There is not enough memory to read an image of ${width} × ${height} pixels.`);
+  if (!context) throw noMemory(width, height);
   let pixels;
   try {
     context.drawImage(bitmap, 0, 0);
     pixels = context.getImageData(0, 0, width, height);
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === 'SecurityError') throw taintedError(cause);
-    throw new VitscopeError('out-of-memory', `An image of ${width} × ${height} pixels is too large to be read here. Make it smaller.`, { cause });
+    throw noMemory(width, height, cause);
   }
   return isOpaque(pixels.data) ? pixels : ((await readStraight(bitmap)) ?? pixels);
 }
@@ -63,8 +98,9 @@ function isOpaque(data) {
  */
 async function readStraight(bitmap) {
   if (typeof VideoFrame === 'undefined') return undefined;
-  const frame = new VideoFrame(bitmap, { timestamp: 0 });
+  let frame;
   try {
+    frame = new VideoFrame(bitmap, { timestamp: 0 });
     const { width, height } = bitmap;
     const bgr = frame.format === 'BGRA';
     if (!bgr && frame.format !== 'RGBA') return undefined;
@@ -75,6 +111,6 @@ async function readStraight(bitmap) {
   } catch {
     return undefined;
   } finally {
-    frame.close();
+    frame?.close();
   }
 }

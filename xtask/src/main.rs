@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod browser;
 mod bundle;
+mod fuzz;
 mod node;
 mod serve;
 mod test;
@@ -21,7 +22,8 @@ use xshell::Shell;
 const USAGE: &str = "\
 cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones where another may be old
 cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
-cargo xtask test [STEP...]        run every check, or only the named steps
+cargo xtask test [STEP...]        run the checks, or only the named ones
+cargo xtask test --long           run every check there is, those that take long too
 cargo xtask test --list           name the steps";
 
 fn main() -> ExitCode {
@@ -39,15 +41,21 @@ fn run(args: &[&str]) -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(root());
     match args {
-        [] | ["help" | "--help" | "-h"] => println!("{USAGE}\n{}", bench::USAGE),
+        [] | ["help" | "--help" | "-h"] => println!("{}", usage()),
         ["build", variants @ ..] => build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
+        ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),
-        ["test", steps @ ..] => test::run(&sh, steps)?,
-        _ => bail!("unknown arguments `{}`\n\n{USAGE}\n{}", args.join(" "), bench::USAGE),
+        ["test", "--long"] => test::run(&sh, &[], true)?,
+        ["test", steps @ ..] => test::run(&sh, steps, false)?,
+        _ => bail!("unknown arguments `{}`\n\n{}", args.join(" "), usage()),
     }
     Ok(())
+}
+
+fn usage() -> String {
+    [USAGE, bench::USAGE, fuzz::USAGE].join("\n")
 }
 
 /// What is generated of the npm package.

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check there is, the fast ones first, up to the first that fails.
+//! `cargo xtask test`: the checks, the fast ones first, up to the first that fails. Those that take long are `--long`'s.
 
 use std::time::{Duration, Instant};
 
@@ -7,38 +7,48 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{browser, build, node, toolchain, wasm, wasm_tests};
+use crate::{browser, build, fuzz, node, toolchain, wasm, wasm_tests};
 
 struct Step {
     name: &'static str,
     what: &'static str,
     run: fn(&Shell) -> Result<()>,
+    /// Whether it waits to be asked for, by its name or by `--long`.
+    long: bool,
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "setup", what: "what this machine lacks", run: set_up },
-    Step { name: "fmt", what: "rustfmt", run: fmt },
-    Step { name: "server", what: "the page's server", run: |sh| node_tests(sh, "xtask") },
-    Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench") },
-    Step { name: "clippy", what: "clippy, natively", run: clippy },
-    Step { name: "doc", what: "rustdoc", run: doc },
-    Step { name: "native", what: "the crates' tests, natively", run: native },
-    Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]) },
-    Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types },
-    Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node") },
-    Step { name: "page", what: "the page and the npm package in Chromium", run: page },
-    Step { name: "clippy-wasm", what: "clippy for wasm", run: clippy_wasm },
+    Step { name: "setup", what: "what this machine lacks", run: set_up, long: false },
+    Step { name: "fmt", what: "rustfmt", run: fmt, long: false },
+    Step { name: "server", what: "the page's server", run: |sh| node_tests(sh, "xtask"), long: false },
+    Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench"), long: false },
+    Step { name: "clippy", what: "clippy, natively", run: clippy, long: false },
+    Step { name: "doc", what: "rustdoc", run: doc, long: false },
+    Step { name: "native", what: "the crates' tests, natively", run: native, long: false },
+    Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]), long: false },
+    Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
+    Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
+    Step { name: "page", what: "the page and the npm package in Chromium", run: page, long: false },
+    Step { name: "clippy-wasm", what: "clippy for wasm", run: clippy_wasm, long: false },
     Step {
         name: "wasm",
         what: "the crate's tests in Node, simd128",
         run: |sh| wasm_tests::run(sh, &SIMD128, Host::Node),
+        long: false,
     },
     Step {
         name: "relaxed",
         what: "the same in Chromium, relaxed SIMD",
         run: |sh| wasm_tests::run(sh, &RELAXED, Host::Browser),
+        long: false,
     },
-    Step { name: "scalar", what: "the same in Node, scalar", run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node) },
+    Step {
+        name: "scalar",
+        what: "the same in Node, scalar",
+        run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node),
+        long: false,
+    },
+    Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
 ];
 
 enum Outcome {
@@ -48,17 +58,22 @@ enum Outcome {
 }
 
 pub fn list() {
-    for Step { name, what, .. } in STEPS {
-        println!("{name:12} {what}");
+    for Step { name, what, long, .. } in STEPS {
+        println!("{name:12} {what}{}", if *long { " (--long)" } else { "" });
     }
 }
 
-/// Runs the named steps, or all.
-pub fn run(sh: &Shell, names: &[&str]) -> Result<()> {
+/// Whether a step is run where these are named, none or some.
+fn is_chosen(step: &Step, names: &[&str], long: bool) -> bool {
+    if names.is_empty() { long || !step.long } else { names.contains(&step.name) }
+}
+
+/// Runs the named steps; where none is named, all, or all that don't take long.
+pub fn run(sh: &Shell, names: &[&str], long: bool) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
         bail!("there is no step `{unknown}`; `cargo xtask test --list` names them");
     }
-    let chosen = STEPS.iter().filter(|step| names.is_empty() || names.contains(&step.name));
+    let chosen = STEPS.iter().filter(|step| is_chosen(step, names, long));
 
     let mut failure = None;
     let mut outcomes = Vec::new();
@@ -108,7 +123,8 @@ fn set_up(sh: &Shell) -> Result<()> {
 
 fn fmt(sh: &Shell) -> Result<()> {
     let cargo = toolchain::current_cargo();
-    Ok(cmd!(sh, "{cargo} fmt --all --check").run()?)
+    cmd!(sh, "{cargo} fmt --all --check").run()?;
+    Ok(cmd!(sh, "{cargo} fmt --manifest-path fuzz/Cargo.toml --check").run()?)
 }
 
 fn clippy(sh: &Shell) -> Result<()> {
@@ -137,6 +153,15 @@ fn doc(sh: &Shell) -> Result<()> {
 fn native(sh: &Shell) -> Result<()> {
     let cargo = toolchain::current_cargo();
     Ok(cmd!(sh, "{cargo} test --workspace --features vitscope/cli --locked").run()?)
+}
+
+/// Some seconds on the fixtures: that the targets still compile and run, and that nothing lies close to the surface.
+fn fuzz_briefly(sh: &Shell) -> Result<()> {
+    if let Some(lacking) = fuzz::lacking() {
+        println!("skipped: {lacking}");
+        return Ok(());
+    }
+    fuzz::run(sh, &["--seconds", "15"])
 }
 
 fn types(sh: &Shell) -> Result<()> {
@@ -178,8 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn long_steps_wait_to_be_asked_for() {
+        let chosen = |names: &[&str], long| -> Vec<_> {
+            STEPS.iter().filter(|step| is_chosen(step, names, long)).map(|step| step.name).collect()
+        };
+        assert!(chosen(&[], false).len() > 10 && !chosen(&[], false).contains(&"fuzz"));
+        assert_eq!(chosen(&[], true).len(), STEPS.len());
+        assert_eq!(chosen(&["fmt", "fuzz"], false), ["fmt", "fuzz"]);
+    }
+
+    #[test]
     fn an_unknown_step_is_refused() {
-        let error = run(&Shell::new().unwrap(), &["fnt"]).unwrap_err();
+        let error = run(&Shell::new().unwrap(), &["fnt"], false).unwrap_err();
         assert!(error.to_string().contains("`fnt`"));
     }
 }

@@ -1,7 +1,7 @@
 //! `vitscope classify`
 
-use crate::decode::Picture;
 use crate::output::print;
+use crate::picture::Limit;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ struct Answer<'a> {
     top: Vec<Prediction>,
 }
 
-pub fn run(mut classifier: Classifier, images: &[PathBuf], top: usize, json: bool) -> Result<()> {
+pub fn run(mut classifier: Classifier, images: &[PathBuf], limit: &Limit, top: usize, json: bool) -> Result<()> {
     if classifier.config().classes() == 0 {
         bail!("this model has no classes: it gives features and attention, which `vitscope trace` writes.");
     }
     let mut answers = Vec::with_capacity(images.len());
     for image in images {
-        let picture = Picture::read(image)?;
+        let picture = limit.read(image)?;
         let pixels = classifier.preprocess(picture.view()).with_context(|| image.display().to_string())?;
         let logits = classifier.logits(&pixels)?.to_vec();
         let answer = Answer { image, scores: classifier.config().scores, top: classifier.top(&logits, top)? };

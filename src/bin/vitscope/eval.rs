@@ -1,7 +1,7 @@
 //! `vitscope eval`
 
-use crate::decode::Picture;
 use crate::output::print;
+use crate::picture::Limit;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -20,7 +20,7 @@ struct Report {
     images_per_second: f64,
 }
 
-pub fn run(mut classifier: Classifier, images: &Path, json: bool) -> Result<()> {
+pub fn run(mut classifier: Classifier, images: &Path, limit: &Limit, json: bool) -> Result<()> {
     check_countable(classifier.config())?;
     let labelled = labelled_images(images, classifier.config())?;
     let bar = ProgressBar::new(labelled.len() as u64)
@@ -29,7 +29,7 @@ pub fn run(mut classifier: Classifier, images: &Path, json: bool) -> Result<()> 
     let start = Instant::now();
     let (mut top1, mut top5) = (0, 0);
     for (path, class) in &labelled {
-        let picture = Picture::read(path)?;
+        let picture = limit.read(path)?;
         let pixels = classifier.preprocess(picture.view()).with_context(|| path.display().to_string())?;
         let rank = rank(classifier.logits(&pixels)?, *class);
         top1 += usize::from(rank < 1);

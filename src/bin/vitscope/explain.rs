@@ -1,6 +1,5 @@
 //! `vitscope explain`
 
-use crate::decode::Picture;
 use crate::input::Input;
 use crate::output::{print, write_whole};
 use crate::render::{Look, Map, render};
@@ -13,6 +12,7 @@ use serde_json::json;
 use std::path::Path;
 use vitscope::Classifier;
 use vitscope::checkpoint::{self, Values};
+use vitscope::decode::Picture;
 use vitscope::explain::{
     self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape,
 };
@@ -375,7 +375,10 @@ fn png(classifier: &Classifier, view: &View, shown: &Shown, picture: Option<&Pic
     let [rows, columns] = [shown.map.shape()[0], shown.map.shape()[1]];
     let map = Map { values, rows, columns, colours, signed: shown.signed };
     let under = match picture.filter(|_| shown.over_patches) {
-        Some(Picture(photo)) => Some((photo, classifier.region(photo.width() as usize, photo.height() as usize)?)),
+        Some(picture) => {
+            let photo = picture.view();
+            Some((photo, classifier.region(photo.width, photo.height)?))
+        }
         None => None,
     };
     render(&map, under, &view.look)

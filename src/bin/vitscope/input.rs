@@ -1,11 +1,12 @@
 //! What goes into a model: an image, or pixel values as another program prepared them.
 
-use crate::decode::Picture;
+use crate::picture::Limit;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
 use vitscope::Classifier;
 use vitscope::checkpoint::Tensors;
+use vitscope::decode::Picture;
 
 /// Name of the tensor.
 pub const PIXEL_VALUES: &str = "pixel_values";
@@ -18,6 +19,8 @@ pub struct Input {
     /// A safetensors file whose tensor `pixel_values` [3, H, W] replaces preprocessing
     #[arg(long)]
     pixel_values: Option<PathBuf>,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 impl Input {
@@ -26,7 +29,7 @@ impl Input {
         match (&self.image, &self.pixel_values) {
             (_, Some(path)) => Ok((read_pixel_values(path, classifier)?, None)),
             (Some(image), None) => {
-                let picture = Picture::read(image)?;
+                let picture = self.limit.read(image)?;
                 let pixels = classifier.preprocess(picture.view()).with_context(|| image.display().to_string())?;
                 Ok((pixels, Some(picture)))
             }

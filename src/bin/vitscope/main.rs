@@ -1,7 +1,6 @@
 //! The command line: look into, quantise, run and measure Vision Transformers without a browser.
 
 mod classify;
-mod decode;
 mod eval;
 mod explain;
 mod folder;
@@ -9,6 +8,7 @@ mod input;
 mod inspect;
 mod missing;
 mod output;
+mod picture;
 mod quantize;
 mod render;
 mod trace;
@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use explain::View;
 use folder::ModelFolder;
 use input::Input;
+use picture::Limit;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vitscope::Classifier;
@@ -63,6 +64,8 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         top: usize,
         #[command(flatten)]
+        limit: Limit,
+        #[command(flatten)]
         format: Format,
     },
     /// Write everything a forward pass shows: pixel_values, logits, attentions, hidden_states
@@ -97,6 +100,8 @@ enum Command {
         model: PathBuf,
         /// Folder of folders named by label (or by class index)
         images: PathBuf,
+        #[command(flatten)]
+        limit: Limit,
         #[command(flatten)]
         format: Format,
     },
@@ -165,8 +170,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Inspect { model } => inspect::run(&model),
         Command::Quantize { model, bits, output } => quantize::run(&model, bits, &output),
-        Command::Classify { model, images, top, format } => {
-            format.choice.load(&model).and_then(|model| classify::run(model, &images, top, format.json))
+        Command::Classify { model, images, top, limit, format } => {
+            format.choice.load(&model).and_then(|model| classify::run(model, &images, &limit, top, format.json))
         }
         Command::Trace { model, input, output, choice } => {
             choice.load(&model).and_then(|model| trace::run(model, &input, &output))
@@ -174,8 +179,8 @@ fn main() -> ExitCode {
         Command::Explain { model, input, view, output, choice } => {
             choice.load(&model).and_then(|model| explain::run(model, &input, &view, &output))
         }
-        Command::Eval { model, images, format } => {
-            format.choice.load(&model).and_then(|model| eval::run(model, &images, format.json))
+        Command::Eval { model, images, limit, format } => {
+            format.choice.load(&model).and_then(|model| eval::run(model, &images, &limit, format.json))
         }
     };
     match result {

@@ -6,7 +6,9 @@ use colorous::Gradient;
 use image::imageops::{FilterType, resize};
 use image::{ImageFormat, Rgb, Rgb32FImage, Rgba, RgbaImage};
 use std::io::Cursor;
+use vitscope::decode::MAX_PIXELS;
 use vitscope::preprocess::Region;
+use vitscope::resample;
 
 /// Shorter edge of a map that is drawn alone, in pixels.
 const ALONE: usize = 512;
@@ -90,15 +92,20 @@ impl Map {
 }
 
 /// A PNG of the map, over the part of the photo that the model saw.
-pub fn render(map: &Map, photo: Option<(&RgbaImage, Region)>, look: &Look) -> Result<Vec<u8>> {
+pub fn render(map: &Map, photo: Option<(resample::Rgba<'_>, Region)>, look: &Look) -> Result<Vec<u8>> {
     if !(0.0..=1.0).contains(&look.opacity) {
         bail!("opacity is {}; it must lie between 0 and 1.", look.opacity);
     }
     let picture = match photo.filter(|_| !look.alone) {
         Some((photo, region)) => {
-            let mut picture = photo.clone();
+            let mut picture = RgbaImage::from_raw(photo.width as u32, photo.height as u32, photo.data.to_vec())
+                .context("the photo is incomplete")?;
             let edge = |at: f64, size: f64| (at.round() as i64, (at + size).round() as i64 - at.round() as i64);
             let ((x, width), (y, height)) = (edge(region.x, region.width), edge(region.y, region.height));
+            // A model that pads sees far past the edges of a long photo.
+            if width.saturating_mul(height) > i64::from(MAX_PIXELS) {
+                bail!("the map over this photo would have {width} × {height} pixels; --alone draws it without.");
+            }
             let drawn = draw(map, width.max(1) as u32, height.max(1) as u32, look);
             blend(&mut picture, &drawn, x, y, look.opacity);
             picture

@@ -1,0 +1,37 @@
+//! A picture's file, decoded and prepared: how it is prepared, then the file.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vitscope::decode::Picture;
+use vitscope::preprocess::{CropRounding, Preprocess, Resize};
+use vitscope::resample::Filter;
+
+/// Small, so that many are decoded.
+const MAX_PIXELS: u32 = 1 << 14;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((options, file)) = input.split_first() else { return };
+    let Ok(picture) = Picture::decode(file, MAX_PIXELS) else { return };
+    let image = picture.view();
+    assert!(image.width * image.height <= MAX_PIXELS as usize);
+    assert_eq!(image.data.len(), 4 * image.width * image.height);
+    let steps = Preprocess {
+        resize: [
+            Resize::Squash([12, 20]),
+            Resize::ShortestEdge(15),
+            Resize::Cover([14, 22]),
+            Resize::Contain([12, 20]),
+        ][usize::from(options & 3)],
+        filter: Filter::ALL[usize::from(options >> 3) % Filter::ALL.len()],
+        crop: Some([12, 20]),
+        fill: [0; 3],
+        crop_rounding: if options & 4 == 0 { CropRounding::Down } else { CropRounding::HalfEven },
+        rescale_factor: 1.0 / 255.0,
+        bgr: false,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+    };
+    let values = steps.apply(image, [12, 20]).expect("a picture that was decoded can be prepared");
+    assert_eq!(values.len(), 3 * 12 * 20);
+    steps.region(image.width, image.height).expect("and has a part that is seen");
+});
