@@ -123,7 +123,7 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
         (json!({"num_hidden_layers": u64::MAX}), "layers"),
         (json!({"intermediate_size": 1u64 << 40}), "MLP"),
         (json!({"id2label": {}}), "classes"),
-        (json!({"id2label": {"0": "a", "2": "c"}}), "class 1"),
+        (json!({"id2label": {"0": "a", "2": "c"}}), "2 classes"),
         (json!({"id2label": "a, b"}), "id2label"),
         (json!({"layer_norm_eps": -1.0}), "epsilon"),
     ];
