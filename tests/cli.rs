@@ -313,7 +313,8 @@ fn processor_config_is_read_and_kept() {
         let values = floats(&fs::read(trace).unwrap(), "pixel_values");
         assert!(relative_error(&values, &floats(&expected, "photo/hf_shortest_edge_crop")) < 1e-6);
     }
-    fs::write(made.join("processor_config.json"), nested.replace("ViTImageProcessor", "PerceiverImageProcessor")).unwrap();
+    fs::write(made.join("processor_config.json"), nested.replace("ViTImageProcessor", "PerceiverImageProcessor"))
+        .unwrap();
     fails(&["classify", text(&made), CHELSEA], &["processor_config.json: ", "PerceiverImageProcessor"]);
 }
 

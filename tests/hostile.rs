@@ -439,6 +439,8 @@ fn pixels_by_timm_that_make_no_sense() {
         (json!({"interpolation": "random"}), "random"),
         (json!({"crop_mode": "fill"}), "fill"),
         (json!({"crop_pct": -0.5}), "crop_pct"),
+        (json!({"interpolation": 3}), "interpolation"),
+        (json!({"crop_mode": ["center"]}), "crop_mode"),
         (json!({"mean": [0.5, 0.5]}), "mean"),
         (json!({"std": [0.5, 0.5, "1"]}), "std"),
     ] {
