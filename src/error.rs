@@ -7,7 +7,7 @@ pub enum Error {
     /// `config.json` can't be read or contradicts itself.
     #[error("config.json: {0}")]
     InvalidConfig(String),
-    /// `preprocessor_config.json` (or timm's `pretrained_cfg`) asks for something that can't be done.
+    /// What says how pixels are prepared (a processor's file, or timm's `pretrained_cfg`) asks for something that can't be done.
     #[error("{file}: {problem}")]
     InvalidPreprocessor {
         /// The file that holds the setting.

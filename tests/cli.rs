@@ -498,7 +498,7 @@ fn what_is_there_instead_of_a_model_is_named() {
 
     // Weights without a config tell whose names they have.
     for (fixture, parts) in
-        [("timm_vit", &["config.json", "timm", "save_for_hf"]), ("hf_vit", &["config.json", "transformers", "Fetch"])]
+        [("timm_vit", &["config.json", "`blocks.0.", "save_for_hf"]), ("hf_vit", &["config.json", "`vit.", "Fetch"])]
     {
         drop(fs::remove_file(model.join("README.md")));
         fs::write(model.join("model.safetensors"), named(fixture).weights).unwrap();

@@ -147,7 +147,7 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
         (json!({"num_hidden_layers": u64::MAX}), "layers"),
         (json!({"intermediate_size": 1u64 << 40}), "MLP"),
         (json!({"id2label": {}}), "classes"),
-        (json!({"id2label": {"0": "a", "2": "c"}}), "class 1"),
+        (json!({"id2label": {"0": "a", "2": "c"}}), "2 classes"),
         (json!({"id2label": "a, b"}), "id2label"),
         (json!({"layer_norm_eps": -1.0}), "epsilon"),
     ];
@@ -451,6 +451,8 @@ fn pixels_by_timm_that_make_no_sense() {
         (json!({"interpolation": "random"}), "random"),
         (json!({"crop_mode": "fill"}), "fill"),
         (json!({"crop_pct": -0.5}), "crop_pct"),
+        (json!({"interpolation": 3}), "interpolation"),
+        (json!({"crop_mode": ["center"]}), "crop_mode"),
         (json!({"mean": [0.5, 0.5]}), "mean"),
         (json!({"std": [0.5, 0.5, "1"]}), "std"),
     ] {

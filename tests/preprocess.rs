@@ -32,6 +32,10 @@ const PIPELINES: &[(&str, &str)] = &[
     ("timm_center_wide", include_str!("fixtures/preprocess/timm_center_wide.json")),
     ("timm_squash", include_str!("fixtures/preprocess/timm_squash.json")),
     ("timm_border", include_str!("fixtures/preprocess/timm_border.json")),
+    ("timm_nearest", include_str!("fixtures/preprocess/timm_nearest.json")),
+    ("timm_lanczos", include_str!("fixtures/preprocess/timm_lanczos.json")),
+    ("timm_box", include_str!("fixtures/preprocess/timm_box.json")),
+    ("timm_hamming", include_str!("fixtures/preprocess/timm_hamming.json")),
 ];
 
 struct Decoded {
@@ -145,7 +149,7 @@ fn model_for(pipeline: &str, json: &str, [height, width]: [usize; 2]) -> Classif
 #[test]
 fn pipelines_equal_transformers_and_timm() {
     let expected = SafeTensors::deserialize(EXPECTED).unwrap();
-    let mut compared = 0;
+    let (mut compared, mut pipelines) = (0, BTreeSet::new());
     for (name, tensor) in expected.iter() {
         let [image, pipeline] = name.split('/').collect::<Vec<_>>()[..] else { continue };
         let (_, json) = PIPELINES.iter().find(|(known, _)| *known == pipeline).unwrap_or_else(|| panic!("{pipeline}"));
@@ -159,8 +163,10 @@ fn pipelines_equal_transformers_and_timm() {
         let error = relative_error(&values, &floats(EXPECTED, name));
         assert!(error < 1e-6, "{name}: {error:e}");
         compared += 1;
+        pipelines.insert(pipeline);
     }
-    assert!(compared > 30, "only {compared} pipelines were compared");
+    assert_eq!(pipelines.len(), PIPELINES.len(), "{pipelines:?}");
+    assert!(compared > 40, "only {compared} pipelines were compared");
     assert!(IMAGES.iter().any(|(name, _)| Decoded::named(name).has_alpha));
 }
 

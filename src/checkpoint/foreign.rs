@@ -7,147 +7,114 @@ use super::{CONFIG_FILE, WEIGHTS_FILE};
 use crate::error::{Error, Result};
 use serde_json::Value;
 
-/// Ends of the names of tensors that only programs which quantise write, with the program.
-const QUANTISED: &[(&str, &str)] = &[
+/// Parts of the names of tensors that only one program writes, and the program. (What each family reads has none of these.)
+const MARKS: &[(&str, &str)] = &[
+    (".lora_", PEFT),
+    (".base_layer.", PEFT),
+    (".modules_to_save.", PEFT),
+    (".hada_w", PEFT),
+    (".lokr_w", PEFT),
+    (".ia3_l", PEFT),
+    (".oft_", PEFT),
+    (".boft_", PEFT),
+    (".vera_lambda", PEFT),
     (".SCB", BITSANDBYTES),
     (".weight_format", BITSANDBYTES),
     (".absmax", BITSANDBYTES),
-    (".quant_map", BITSANDBYTES),
-    ("quant_state.bitsandbytes__nf4", BITSANDBYTES),
-    ("quant_state.bitsandbytes__fp4", BITSANDBYTES),
+    (".quant_state.", BITSANDBYTES),
     (".g_idx", "GPTQ"),
     (".qweight", "AWQ or GPTQ"),
     (".weight._data", "quanto"),
-    (".weight._scale", "quanto"),
     (".weight_qdata", "torchao"),
     (".weight_packed", "compressed-tensors"),
     (".weight_scale_inv", "FP8"),
     (".W_q", "HQQ"),
     (".codebooks", "AQLM"),
+    (".biases", "MLX"),
+    ("visual.conv1.", OPEN_CLIP),
+    ("visual.trunk.", OPEN_CLIP),
+    ("visual.class_embedding", OPEN_CLIP),
+    (".encoder_layer_0.", TORCHVISION),
+    ("encoderblock_0", JAX),
+    ("/kernel", JAX),
 ];
+const PEFT: &str = "PEFT";
 const BITSANDBYTES: &str = "bitsandbytes";
+const OPEN_CLIP: &str = "open_clip";
+const TORCHVISION: &str = "torchvision";
+const JAX: &str = "JAX";
 
-/// Parts of the names of tensors that PEFT adds to a model.
-const ADAPTERS: &[&str] = &[
-    ".lora_",
-    ".base_layer.",
-    ".modules_to_save.",
-    ".original_module.",
-    ".hada_w",
-    ".lokr_w",
-    ".ia3_l",
-    ".oft_",
-    ".boft_",
-    ".vera_lambda_",
-];
-
-/// Tensors that show whose names a file has, with what makes it readable. (What each family reads is in none of these.)
-const LAYOUTS: &[(&[&str], &str, &str)] = &[
-    (&["visual.conv1.weight", "visual.trunk.", "visual.class_embedding"], "open_clip", BY_TIMM),
-    (
-        &["encoder.layers.encoder_layer_0.", "conv_proj.weight"],
-        "torchvision",
-        "Take timm's or transformers' ViT of the same training, or rename its tensors to timm's: conv_proj → patch_embed.proj, class_token → cls_token, \
-         encoder.pos_embedding → pos_embed, encoder.layers.encoder_layer_N → blocks.N with ln_1 → norm1, self_attention.in_proj_ → attn.qkv., \
-         self_attention.out_proj → attn.proj, ln_2 → norm2, mlp.linear_1 or mlp.0 → mlp.fc1, mlp.linear_2 or mlp.3 → mlp.fc2, encoder.ln → norm, \
-         heads.head → head",
-    ),
-    (&["encoderblock_0", "/kernel"], "JAX", BY_TIMM),
-    (&["blocks.0.attn.", "patch_embed.proj.weight"], TIMM, BY_TIMM),
-    (
-        &["embeddings.patch_embedding", "embeddings.class_embedding"],
-        TRANSFORMERS,
-        "Fetch the config.json that is beside it where it comes from",
-    ),
-];
-const TIMM: &str = "timm";
-const TRANSFORMERS: &str = "transformers";
-const BY_TIMM: &str = "timm reads the originals of DINO, MAE, DeiT, DINOv2, CLIP and others: \
-    `model = timm.create_model(NAME, pretrained=True, pretrained_cfg_overlay={'file': FILE})`, then \
+const MERGE: &str = "a LoRA adapter (or another of PEFT's) is not merged, or came alone. Load it with its model in PEFT, call \
+    `merge_and_unload()` and save what that returns";
+const QUANTISE: &str =
+    "its format is not read. Take the checkpoint that was quantised, and make it smaller with `vitscope quantize`";
+const BY_TIMM: &str = "let timm convert it: `model = timm.create_model(NAME, pretrained=True, pretrained_cfg_overlay={'file': FILE})`, \
     `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`";
+const FETCH: &str = "Fetch the config.json that they were published with";
+const BY_NAMES: &str = "take timm's model of the same training, or give the tensors timm's names: conv_proj → patch_embed.proj, \
+    class_token → cls_token, encoder.pos_embedding → pos_embed, encoder.layers.encoder_layer_N → blocks.N, ln_1 → norm1, ln_2 → norm2, \
+    self_attention.in_proj_ → attn.qkv., self_attention.out_proj → attn.proj, mlp.0 → mlp.fc1, mlp.3 → mlp.fc2, encoder.ln → norm, \
+    heads.head → head";
 
 /// Refuses what only looks like a model that is read.
 pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
     let names = tensors.names();
-    let ending = |ends: &str| names.iter().any(|name| name.ends_with(ends));
-    if let Some(adapter) = names.iter().find(|name| ADAPTERS.iter().any(|part| name.contains(part))) {
-        let alone = names.iter().all(|name| name.contains(".lora_"));
-        let what = if alone {
-            "these are the tensors of a LoRA adapter alone"
-        } else {
-            "an adapter (LoRA or another of PEFT's) is not merged into the model"
-        };
-        return Err(tensors.invalid(format!(
-            "{what}: there is `{}`. Load the model with the adapter in PEFT, call `merge_and_unload()` and save what it returns.",
-            tensors.in_file(adapter)
-        )));
-    }
-    let by_name = || {
-        let found = QUANTISED.iter().find(|(end, _)| ending(end)).map(|(_, program)| *program);
-        found.or((ending(".scales") && ending(".biases")).then_some("MLX"))
+    let found =
+        MARKS.iter().find_map(|(mark, program)| Some((*program, names.iter().find(|name| name.contains(mark))?)));
+    let (program, evidence) = match (found, quantised_by(config)?) {
+        // (Adapters may be beside quantised weights.)
+        (Some((program, name)), None) | (Some((program @ PEFT, name)), _) => (program, tensors.in_file(name)),
+        (_, Some(program)) => (program, CONFIG_FILE.into()),
+        (None, None) => return Ok(()),
     };
-    if let Some(program) = quantised_by(config)?.or_else(|| by_name().map(str::to_owned)) {
-        return Err(tensors.invalid(format!(
-            "its weights were quantised by {program}, whose format is not read. Take the checkpoint that was quantised, in 16 or 32 bits, and make it \
-             smaller with `vitscope quantize`."
-        )));
-    }
-    match layout(&names).filter(|(_, program, _)| !matches!(*program, TIMM | TRANSFORMERS)) {
-        None => Ok(()),
-        Some((name, program, remedy)) => {
-            let name = tensors.in_file(name);
-            Err(tensors.invalid(format!("its tensors have {program}'s names, like `{name}`. {remedy}.")))
-        }
-    }
+    let remedy = match program {
+        PEFT => MERGE,
+        OPEN_CLIP | JAX => BY_TIMM,
+        TORCHVISION => BY_NAMES,
+        _ => QUANTISE,
+    };
+    let made = if remedy == QUANTISE { "quantised" } else { "written" };
+    Err(tensors.invalid(format!("it was {made} by {program}, as `{evidence}` shows: {remedy}.")))
 }
 
 /// The program that a config says has quantised the weights.
-fn quantised_by(config: &Json) -> Result<Option<String>> {
-    if config.get("quantization").is_some_and(Value::is_object) {
-        return Ok(Some("MLX".into()));
-    }
-    let Some(quantisation) = config.object("quantization_config") else { return Ok(None) };
-    // In 8 or 4 bits, or in neither.
-    let bits = ["load_in_8bit", "load_in_4bit"].map(|key| quantisation.get(key).and_then(Value::as_bool));
-    let method = match quantisation.text("quant_method")? {
-        Some("gptq") => "GPTQ (`gptq`)",
-        Some("awq") => "AWQ (`awq`)",
-        Some("hqq") => "HQQ (`hqq`)",
-        Some(BITSANDBYTES) | None if bits == [Some(false); 2] => return Ok(None),
-        None if bits.contains(&Some(true)) => BITSANDBYTES,
-        None if quantisation.get("bits").is_some() => "MLX",
-        None => return Ok(None),
-        Some(other) => other,
+fn quantised_by(config: &Json) -> Result<Option<&str>> {
+    let method = |key: &str| {
+        let settings = config.get(key).and_then(Value::as_object)?;
+        // In 8 bits or in 4, or in neither.
+        let on = ["load_in_8bit", "load_in_4bit"].map(|key| settings.get(key).and_then(Value::as_bool));
+        match settings.get("quant_method").and_then(Value::as_str) {
+            Some("gptq") => Some("GPTQ"),
+            Some("awq") => Some("AWQ"),
+            Some("hqq") => Some("HQQ"),
+            Some(BITSANDBYTES) | None if on == [Some(false); 2] => None,
+            None if on.contains(&Some(true)) => Some(BITSANDBYTES),
+            None if settings.contains_key("bits") => Some("MLX"),
+            method => method,
+        }
     };
-    Ok(Some(method.into()))
+    Ok(method("quantization_config").or_else(|| method("quantization")))
 }
 
-/// Whose names these are: a tensor of it, the program, and what makes it readable.
-fn layout(names: &[String]) -> Option<(&str, &'static str, &'static str)> {
-    LAYOUTS.iter().find_map(|(marks, program, remedy)| {
-        let name = marks.iter().find_map(|mark| names.iter().find(|name| name.contains(mark)))?;
-        Some((name.as_str(), *program, *remedy))
-    })
-}
-
-/// What the names of tensors tell where the config names no family that is read: with the way to one that does where it says nothing at all.
-pub(super) fn evidence(tensors: &Tensors, says_nothing: bool) -> Option<String> {
+/// What the names of tensors tell where the config names no family that is read, and the way to one that does where it says nothing at all.
+pub(super) fn evidence(tensors: &Tensors, says_nothing: bool) -> String {
     let names = tensors.names();
-    let telling = tensors.in_file(telltale(&names)?).into_owned();
-    let layout = layout(&names).filter(|_| says_nothing);
-    let whose = layout.map(|(_, program, remedy)| format!(", as {program} calls them. {remedy}"));
-    Some(format!("tensors are called like `{telling}`{}", whose.unwrap_or_default()))
+    let Some(telling) = telltale(&names) else { return String::new() };
+    let remedy = match says_nothing {
+        false => "",
+        true if telling.contains("blocks.") => BY_TIMM,
+        true => FETCH,
+    };
+    let stop = if says_nothing { ". " } else { "" };
+    format!(", and the tensors are called like `{}`{stop}{remedy}", tensors.in_file(telling))
 }
 
 /// The error of weights that came without a `config.json`.
 pub fn without_config(source: &dyn Source) -> Error {
-    let tensors = match Tensors::open(WEIGHTS_FILE, source) {
-        Ok(tensors) => tensors,
-        Err(error) => return error,
+    let error = || {
+        let tensors = Tensors::open(WEIGHTS_FILE, source)?;
+        refuse(&Json::parse(CONFIG_FILE, "{}")?, &tensors)?;
+        Ok(format!("there is none beside the weights{}.", evidence(&tensors, true)))
     };
-    if let Err(error) = Json::parse(CONFIG_FILE, "{}").and_then(|nothing| refuse(&nothing, &tensors)) {
-        return error;
-    }
-    let evidence = evidence(&tensors, true).map(|evidence| format!(" Their {evidence}.")).unwrap_or_default();
-    Error::InvalidConfig(format!("there is none beside the weights.{evidence}"))
+    error().map_or_else(|error| error, Error::InvalidConfig)
 }

@@ -113,21 +113,17 @@ pub(super) fn read_labels(config: &mut Config, json: &Json, tensors: &Tensors, h
     if !tensors.has(head) && !is_classifier(json) {
         return Ok(());
     }
-    let names = labels::read(json, "id2label")?;
-    if names.as_ref().is_some_and(|names| names.is_empty()) {
+    let labels = labels::read(json, "id2label", None)?;
+    if labels.as_ref().is_some_and(Vec::is_empty) {
         return Err(json.problem("`id2label` is empty, so there are no classes.".into()));
     }
-    let names: Vec<_> = names.into_iter().flatten().collect();
-    if let Some(class) = (0..names.len()).find(|class| names[*class].0 != *class) {
-        return Err(json.problem(format!("`id2label` has no label for class {class}.")));
-    }
-    let names: Vec<_> = names.into_iter().map(|(_, name)| name).collect();
-    config.named = labels::are_names(&names);
+    let labels = labels.unwrap_or_default();
+    config.named = labels::are_names(&labels);
     config.labels = if config.named {
-        names
+        labels
     } else {
         // Without names a number is checked, and with neither it is the head's.
-        let stated = if names.is_empty() { json.optional_usize("num_labels")? } else { None };
+        let stated = if labels.is_empty() { json.optional_usize("num_labels")? } else { None };
         labels::numbered(stated.unwrap_or(tensors.shape(head)?.first().copied().unwrap_or(0)))
     };
     Ok(())
@@ -140,7 +136,7 @@ pub(super) fn check_shown(
     tensors: &Tensors,
     key: &str,
     usual: Option<bool>,
-    shows: impl Fn(&str) -> bool,
+    shows: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
     let stated = json.typed(key, "true or false, or a number", |value| {
         value.as_bool().or_else(|| value.as_f64().map(|number| number > 0.0))
@@ -166,7 +162,7 @@ pub(super) fn check_qkv_bias(json: &Json, tensors: &Tensors) -> Result<()> {
     if !are_ours(tensors) {
         return Ok(());
     }
-    check_shown(json, tensors, "qkv_bias", None, |name| {
+    check_shown(json, tensors, "qkv_bias", None, &|name| {
         name.ends_with(".query.bias") || name.ends_with(".attention.q_proj.bias")
     })
 }

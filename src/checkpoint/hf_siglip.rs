@@ -40,7 +40,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     config.pooling = Pooling::Mean;
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     if config.classes() == 0 {
-        hf::check_shown(&own, tensors, "vision_use_head", None, |name| name.ends_with("head.probe"))?;
+        hf::check_shown(&own, tensors, "vision_use_head", None, &|name| name.ends_with("head.probe"))?;
     }
     if config.classes() == 0 && SCOPES.iter().any(|scope| tensors.has(&[scope, "head.probe"].concat())) {
         config.pooling = Pooling::Attention;

@@ -24,8 +24,7 @@ impl Json {
 
     /// The object under `key`, if there is one.
     pub fn object(&self, key: &str) -> Option<Self> {
-        let value = self.value.get(key)?;
-        value.is_object().then(|| Self { file: self.file, value: value.clone() })
+        self.nested(key).ok().flatten()
     }
 
     /// An object of the same file that has nothing.
@@ -101,41 +100,43 @@ impl Json {
 /// JSON as Python writes it: a byte order mark may come first, and NaN and the infinities have names. These become the texts that `str()` makes of them, so
 /// that they hurt nobody but who asks for a number.
 pub(super) fn read(text: &str) -> serde_json::Result<Value> {
-    let text = text.trim_start_matches('\u{feff}');
-    serde_json::from_str(text).or_else(|error| {
-        let quoted = quote_names(text);
-        if quoted == text { Err(error) } else { serde_json::from_str(&quoted) }
-    })
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes();
+    serde_json::from_slice(text).or_else(|_| serde_json::from_slice(&quote_names(text)))
 }
 
 /// The same text with Python's names of numbers quoted, where they are not within a text.
-fn quote_names(text: &str) -> String {
-    const NAMES: [(&str, &str); 3] = [("NaN", "\"nan\""), ("-Infinity", "\"-inf\""), ("Infinity", "\"inf\"")];
-    let mut quoted = String::with_capacity(text.len());
+fn quote_names(text: &[u8]) -> Vec<u8> {
+    const NAMES: [(&[u8], &[u8]); 3] = [(b"NaN", b"\"nan\""), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
+    let mut quoted = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        let named = NAMES.iter().find(|(name, _)| rest.starts_with(name));
-        let length = match (next, named) {
-            ('"', _) => {
-                let mut escaped = false;
-                let end = |c: char| {
-                    let ends = c == '"' && !escaped;
-                    escaped = c == '\\' && !escaped;
-                    ends
-                };
-                rest[1..].find(end).map_or(rest.len(), |end| end + 2)
-            }
-            (_, Some((name, text))) => {
-                quoted.push_str(text);
-                rest = &rest[name.len()..];
-                continue;
-            }
-            _ => next.len_utf8(),
-        };
-        quoted.push_str(&rest[..length]);
+    let mut within = false;
+    while let Some(next) = rest.first() {
+        let mut length = 1;
+        if let Some((name, text)) = NAMES.iter().find(|(name, _)| !within && rest.starts_with(name)) {
+            quoted.extend_from_slice(text);
+            rest = &rest[name.len()..];
+            continue;
+        } else if *next == b'"' {
+            within = !within;
+        } else if *next == b'\\' && rest.len() > 1 {
+            length = 2;
+        }
+        quoted.extend_from_slice(&rest[..length]);
         rest = &rest[length..];
     }
     quoted
+}
+
+/// What Python's `str()` makes of a value.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::Null => "None".into(),
+        Value::Array(_) | Value::Object(_) => return None,
+    })
 }
 
 /// A number past what this machine can count becomes the largest: whoever bounds it then says the same on 32 and 64 bits.

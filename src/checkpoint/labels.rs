@@ -1,41 +1,33 @@
 //! The names of classes, as `config.json` may have them.
 
-use super::json::Json;
+use super::json::{Json, as_text};
 use crate::error::Result;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-/// The names under `key` by class: an object by index, or an array.
-pub(super) fn read(json: &Json, key: &str) -> Result<Option<BTreeMap<usize, String>>> {
-    let refuse = |what: String| json.problem(format!("`{key}` {what}."));
-    let name = |class: usize, value: &Value| match as_text(value) {
-        Some(name) => Ok((class, name)),
-        None => Err(refuse(format!("should have a text for class {class}, not {value}"))),
+/// The names under `key`, an array or an object by class, of as many classes as there are names, or of `classes`, which may then lack some.
+pub(super) fn read(json: &Json, key: &str, classes: Option<usize>) -> Result<Option<Vec<String>>> {
+    let Some(names) = json.get(key) else { return Ok(None) };
+    let count = names.as_array().map(Vec::len).or(names.as_object().map(|names| names.len()));
+    let mut labels = numbered(classes.or(count).unwrap_or(0));
+    let mut put = |class: Option<usize>, name: &Value| {
+        let place = class.and_then(|class| labels.get_mut(class)).zip(as_text(name));
+        place.map(|(place, name)| *place = name).is_some()
     };
-    match json.get(key) {
-        None => return Ok(None),
-        Some(Value::Array(names)) => names.iter().enumerate().map(|(class, value)| name(class, value)).collect(),
-        Some(Value::Object(names)) => {
-            let class = |key: &str| {
-                key.trim().parse().map_err(|_| refuse(format!("has the key `{key}`, which is no index of a class")))
-            };
-            names.iter().map(|(key, value)| name(class(key)?, value)).collect()
+    let fits = match names {
+        Value::Array(names) => {
+            classes.is_none_or(|classes| classes == names.len())
+                && names.iter().enumerate().all(|(class, name)| put(Some(class), name))
         }
-        Some(other) => Err(refuse(format!("should be an object or an array of names, not {other}"))),
+        Value::Object(names) => names.iter().all(|(class, name)| put(class.parse().ok(), name)),
+        _ => false,
+    };
+    if !fits {
+        let count = labels.len();
+        return Err(json.problem(format!(
+            "`{key}` should be an object or an array of the names of {count} classes, counted from 0."
+        )));
     }
-    .map(Some)
-}
-
-/// What Python's `str()` makes of a value.
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(true) => Some("True".into()),
-        Value::Bool(false) => Some("False".into()),
-        Value::Null => Some("None".into()),
-        Value::Array(_) | Value::Object(_) => None,
-    }
+    Ok(Some(labels))
 }
 
 /// Whether somebody named these classes: transformers calls them `LABEL_0`, `LABEL_1`, … where nobody did.
@@ -45,10 +37,5 @@ pub(super) fn are_names(labels: &[String]) -> bool {
 
 /// Labels for classes nobody named. The count comes from a file: one past what a config may hold is left for its check to refuse.
 pub(super) fn numbered(classes: usize) -> Vec<String> {
-    (0..classes.min(crate::kernels::gemm_i8::MAX_K + 1)).map(numbered_one).collect()
-}
-
-/// The label of a class that nobody named.
-pub(super) fn numbered_one(class: usize) -> String {
-    format!("class {class}")
+    (0..classes.min(crate::kernels::gemm_i8::MAX_K + 1)).map(|class| format!("class {class}")).collect()
 }

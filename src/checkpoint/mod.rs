@@ -218,9 +218,13 @@ fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, T
         }
         None => {
             let name = config.optional_str("architecture").or(config.optional_str("model_type"));
-            let evidence = tensors.ok().and_then(|tensors| foreign::evidence(&tensors, name.is_none()));
-            let evidence = evidence.map(|evidence| [", and its ", &evidence].concat()).unwrap_or_default();
-            let evidence = format!("config.json names no family this version reads{evidence}");
+            let mut evidence = "config.json names no family this version reads".to_owned();
+            if let Ok(tensors) = tensors {
+                if name.is_none() {
+                    foreign::refuse(config, &tensors)?;
+                }
+                evidence += &foreign::evidence(&tensors, name.is_none());
+            }
             Err(unsupported(name.unwrap_or("unknown"), &evidence))
         }
     }

@@ -16,29 +16,30 @@ const WRAPPERS: &[&str] = &[
 /// The wrappers that all of `names` begin with, one after another.
 pub(super) fn wrapping(names: &[String]) -> &str {
     let Some(first) = names.first() else { return "" };
-    let mut length = 0;
-    let begin = |length: usize, wrapper: &str| names.iter().all(|name| name[length..].starts_with(wrapper));
-    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| begin(length, wrapper)) {
-        length += wrapper.len();
+    let mut shared = 0;
+    let all = |prefix: &str| names.iter().all(|name| name.starts_with(prefix));
+    let mut ends = WRAPPERS.iter();
+    while let Some(wrapper) = ends.next() {
+        let end = shared + wrapper.len();
+        if first.get(shared..end) == Some(wrapper) && all(&first[..end]) {
+            (shared, ends) = (end, WRAPPERS.iter());
+        }
     }
-    &first[..length]
+    &first[..shared]
 }
 
-/// Buffers that many architectures have, or that follow from the others.
+/// Ends of the names of buffers that many architectures have, or that follow from the others.
 const MEANINGLESS: &[&str] =
-    &["num_batches_tracked", "running_mean", "running_var", "position_ids", "_index", "coords_table", "mask", "scale"];
+    &["num_batches_tracked", "running_mean", "running_var", "_ids", "_index", "_table", "_mask"];
 
 /// What tells one architecture from another, and then where any has its attention.
-const MARKS: &[&str] = &["relative_position_bias_table", "rope", "attn_pool", "downsample", "attn", "attention", ""];
+const MARKS: &[&str] = &["rope", "attn_pool", "downsample", "attn", "attention", ".weight", ""];
 
 /// The name that says most about an unknown architecture: that of a weight, best of its first block's attention.
 pub(super) fn telltale(names: &[String]) -> Option<&String> {
-    let telling = |name: &&String| !MEANINGLESS.iter().any(|end| name.ends_with(end));
-    let marked = MARKS.iter().find_map(|mark| {
-        let mut marked = names.iter().filter(telling).filter(|name| name.contains(mark));
-        marked.clone().find(|name| !name.ends_with(".bias")).or_else(|| marked.next())
-    });
-    marked.or(names.first())
+    MARKS.iter().find_map(|mark| {
+        names.iter().find(|name| name.contains(mark) && !MEANINGLESS.iter().any(|end| name.ends_with(end)))
+    })
 }
 
 #[cfg(test)]
@@ -77,10 +78,10 @@ mod tests {
             ),
             (&["embeddings.position_ids", "h.0.attention.key.bias"], "h.0.attention.key.bias"),
             (&["x.bias", "x.weight"], "x.weight"),
-            (&["only.num_batches_tracked"], "only.num_batches_tracked"),
+            (&["only.bias", "other.num_batches_tracked"], "only.bias"),
         ] {
             assert_eq!(telltale(&names(given)).unwrap(), expected, "{given:?}");
         }
-        assert!(telltale(&[]).is_none());
+        assert!(telltale(&names(&["only.num_batches_tracked"])).is_none());
     }
 }

@@ -103,9 +103,13 @@ const INTERPOLATIONS: [&str; Filter::ALL.len()] = ["nearest", "lanczos", "biline
 fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
     // (timm takes its defaults for whatever is false: null, 0 and "".)
     let stated = |key: &str| json.get(key).filter(|value| value.as_f64() != Some(0.0) && value.as_str() != Some(""));
+    let name = |key: &'static str, usual: &'static str| match stated(key) {
+        Some(_) => json.typed(key, "a name", Value::as_str).map(|name| name.unwrap_or(usual)),
+        None => Ok(usual),
+    };
     let fraction = if stated("crop_pct").is_some() { crop_pct(json, 0.875)? } else { 0.875 };
     let scaled = size.map(|edge| (edge as f64 / fraction).floor() as usize);
-    let resize = match stated("crop_mode").and_then(Value::as_str).unwrap_or("center") {
+    let resize = match name("crop_mode", "center")? {
         "squash" => Resize::Squash(scaled),
         "center" if scaled[0] == scaled[1] => Resize::ShortestEdge(scaled[0]),
         "center" => Resize::Cover(scaled),
@@ -116,10 +120,10 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
             )));
         }
     };
-    let name = stated("interpolation").and_then(Value::as_str).unwrap_or("bicubic");
-    let Some(filter) = INTERPOLATIONS.iter().position(|known| *known == name) else {
+    let interpolation = name("interpolation", "bicubic")?;
+    let Some(filter) = INTERPOLATIONS.iter().position(|known| *known == interpolation) else {
         return Err(json.problem(format!(
-            "`pretrained_cfg.interpolation` `{name}` is not followed; there are {}.",
+            "`pretrained_cfg.interpolation` `{interpolation}` is not followed; there are {}.",
             INTERPOLATIONS.join(", ")
         )));
     };

@@ -1,6 +1,7 @@
 //! Classes given as text features: what a model that compares images with texts (CLIP, SigLIP) answers with.
 
 use super::TEXT_FILE;
+use super::json::read;
 use super::reader::Reader;
 use super::tensors::{Source, Tensors};
 use crate::error::{Error, Result};
@@ -52,7 +53,7 @@ impl TextEmbeddings {
             row.iter_mut().for_each(|x| *x *= factor);
         }
 
-        let labels: Option<Value> = file.note("labels").and_then(|text| serde_json::from_str(text).ok());
+        let labels: Option<Value> = file.note("labels").and_then(|text| read(text).ok());
         let names = labels.as_ref().and_then(Value::as_array).filter(|names| names.len() == classes);
         let labels: Option<Vec<_>> =
             names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());

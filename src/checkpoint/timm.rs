@@ -102,7 +102,7 @@ impl<'a> Architecture<'a> {
             let shown = SHOWN_ARGS.iter().find(|(arg, _)| *arg == key);
             if let Some((_, names)) = shown {
                 tensors.shape("patch_embed.proj.weight")?;
-                hf::check_shown(&own.args, tensors, key, None, |name| names.contains(&name))?;
+                hf::check_shown(&own.args, tensors, key, None, &|name| names.contains(&name))?;
             } else if !(default || [HARMLESS_ARGS, READ_ARGS, SHAPE_ARGS].iter().any(|args| args.contains(&key))) {
                 let evidence = format!("`model_args` sets `{key}` to {text}, which this version does not run");
                 return Err(own.refuse(&evidence));
@@ -209,30 +209,38 @@ impl<'a> Architecture<'a> {
     /// Refuses arguments that are not what the tensors are.
     fn check_shapes(&self, config: &Config, tensors: &Tensors, classes: usize) -> Result<()> {
         let args = &self.args;
-        let registers = config.prefix.iter().filter(|prefix| **prefix == Prefix::Register).count();
-        let outputs = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
+        let no_class = args.optional_bool("no_embed_class")?.filter(|_| config.prefix_tokens() > 0);
+        let alone = tensors.shape("pos_embed").is_ok_and(|shape| shape.get(1) == Some(&config.patches()));
         let ratio = args.typed("mlp_ratio", "a number", Value::as_f64)?;
-        let positions = tensors.shape("pos_embed").ok().and_then(|shape| shape.get(1)).copied();
-        let alone = config.prefix_tokens() == 0 || positions == Some(config.patches());
-        let no_class = args.optional_bool("no_embed_class")?;
-        let wrong = [
-            ("depth", args.optional_usize("depth")?.is_some_and(|depth| depth != config.layers)),
-            ("embed_dim", args.optional_usize("embed_dim")?.is_some_and(|width| width != config.hidden_size)),
-            ("mlp_ratio", ratio.is_some_and(|ratio| (config.hidden_size as f64 * ratio) as usize != outputs)),
-            ("no_embed_class", no_class.is_some_and(|no_class| no_class != alone && config.prefix_tokens() > 0)),
-            ("num_classes", args.optional_usize("num_classes")?.is_some_and(|stated| stated != classes)),
-            ("patch_size", args.optional_pair("patch_size")?.is_some_and(|patch| patch != config.patch_size)),
-            ("reg_tokens", args.optional_usize("reg_tokens")?.is_some_and(|stated| stated != registers)),
-        ];
-        match wrong.iter().find(|(_, wrong)| *wrong) {
+        let outputs = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied();
+        let registers = config.prefix.iter().filter(|prefix| **prefix == Prefix::Register).count();
+        let mut wrong = None;
+        for (key, shown) in [
+            ("depth", config.layers),
+            ("embed_dim", config.hidden_size),
+            ("num_classes", classes),
+            ("reg_tokens", registers),
+        ] {
+            wrong = wrong.or(args.optional_usize(key)?.filter(|stated| *stated != shown).map(|_| key));
+        }
+        if no_class.is_some_and(|no_class| no_class != alone) {
+            wrong = Some("no_embed_class");
+        }
+        if ratio.is_some_and(|ratio| Some((config.hidden_size as f64 * ratio) as usize) != outputs) {
+            wrong = Some("mlp_ratio");
+        }
+        if args.optional_pair("patch_size")?.is_some_and(|patch| patch != config.patch_size) {
+            wrong = Some("patch_size");
+        }
+        match wrong {
             None => Ok(()),
-            Some((key, _)) => Err(self.json.problem(format!(
-                "`model_args.{key}` is not what the shapes of the tensors show. Check that the files belong together."
+            Some(key) => Err(self.json.problem(format!(
+                "`model_args.{key}` is not what the tensors show. Check that the files belong together."
             ))),
         }
     }
 
-    /// As stated, or as positions show, where they are those of a square, or as the name ends.
+    /// As stated, or as positions show, where they are those of a square.
     fn image_size(&self, tensors: &Tensors, prefix: usize, patch: [usize; 2]) -> Result<[usize; 2]> {
         let pretrained = self.json.nested("pretrained_cfg")?;
         let input_size =
@@ -246,11 +254,12 @@ impl<'a> Architecture<'a> {
             return Ok(size);
         }
         let rows = tensors.shape("pos_embed").ok().and_then(|shape| shape.get(1)).copied().unwrap_or(0);
-        let square = |patches: &usize| *patches > 0 && patches.isqrt().pow(2) == *patches;
-        let patches = [rows.saturating_sub(prefix), rows].into_iter().find(square);
-        let shown = patches.map(|patches| patch.map(|edge| edge.saturating_mul(patches.isqrt())));
-        let named = || self.parts().last()?.parse().ok().map(|edge| [edge; 2]);
-        shown.or_else(named).ok_or_else(|| self.json.missing("pretrained_cfg.input_size"))
+        let edge = |patches: usize| (patches as f64).sqrt() as usize;
+        let square = |patches: &usize| *patches > 0 && edge(*patches).pow(2) == *patches;
+        if let Some(patches) = [rows.saturating_sub(prefix), rows].into_iter().find(square) {
+            return Ok(patch.map(|size| size.saturating_mul(edge(patches))));
+        }
+        Err(self.json.missing("pretrained_cfg.input_size"))
     }
 
     fn stated_pooling(&self) -> Result<Option<&str>> {
@@ -280,15 +289,9 @@ impl<'a> Architecture<'a> {
             };
         }
         let Some(key) = own.or_else(wrapped) else { return Ok((labels::numbered(classes), false)) };
-        let Some(mut names) = labels::read(self.json, key)? else { return Ok((labels::numbered(classes), false)) };
-        let gaps = self.json.object(key).is_some() && names.len() < classes;
-        if names.last_key_value().map_or(0, |(last, _)| last.saturating_add(1)) > classes
-            || (names.len() < classes && !gaps)
-        {
-            return Err(self.json.problem(format!("`{key}` lists {} classes, the head has {classes}.", names.len())));
-        }
-        let labels: Vec<_> =
-            (0..classes).map(|class| names.remove(&class).unwrap_or_else(|| labels::numbered_one(class))).collect();
+        let Some(labels) = labels::read(self.json, key, Some(classes))? else {
+            return Ok((labels::numbered(classes), false));
+        };
         let named = labels::are_names(&labels);
         Ok((labels, named))
     }
