@@ -46,7 +46,7 @@ export class Loader {
     const { status, notice } = this.#panels;
     notice.hide();
     status.loading(choice.name);
-    const watch = patience(notice, `Loading ${choice.name} has not got any further`, () => this.#waysOn(choice, dtype));
+    const watch = patience(notice, `No progress in loading ${choice.name}`, () => this.#waysOn(choice, dtype));
     try {
       await this.#session.load(choice, dtype, (progress) => {
         watch.alive();

@@ -13,7 +13,7 @@ import { createStage } from './panels/stage.js';
 import { createStatus } from './panels/status.js';
 import { createTabs } from './panels/tabs.js';
 import { SAMPLES } from './samples.js';
-import { Scope } from './scope.js';
+import { RELOAD, Scope } from './scope.js';
 import { Session } from './session.js';
 import { Viewer } from './viewer.js';
 import { createClass } from './views/class.js';
@@ -77,8 +77,8 @@ const scope = new Scope(session, loader, {
 }, viewer);
 
 // What nobody has caught: a view that crashes under the pointer, say.
-addEventListener('error', ({ error }) => error && fail(error));
-addEventListener('unhandledrejection', ({ reason }) => fail(reason));
+addEventListener('error', ({ error }) => error && scope.fail(error, RELOAD));
+addEventListener('unhandledrejection', ({ reason }) => scope.fail(reason, RELOAD));
 dispatchEvent(new Event('started')); // index.html waits for it
 
 scope.openSample(SAMPLES[0]);

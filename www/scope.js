@@ -281,6 +281,7 @@ export class Scope {
     if (code === 'crashed' || code === 'closed') return this.#loader.lost(message);
     this.#panels.answers.mark({});
     // A script that could not be imported is not asked for a second time before the page is.
-    this.#panels.notice.show(message, ...remedies, ...(code === 'network' ? [RELOAD] : []));
+    if (code === 'network' && !remedies.length) remedies = [RELOAD];
+    this.#panels.notice.show(message, ...remedies);
   }
 }
