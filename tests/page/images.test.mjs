@@ -132,6 +132,20 @@ test('canvases that the browser does not draw are told from blank ones', async (
   }
 });
 
+test('a map over such a picture is refused, or drawn smaller', async () => {
+  const [refused, size] = await tab.page.evaluate(async (base64) => {
+    const vit = /** @type {import('../../pkg/index.js').Vitscope} */ (/** @type {any} */ (globalThis).vit);
+    const image = await (await fetch(`data:image/png;base64,${base64}`)).blob();
+    const { toPNG } = vitscope;
+    const map = await vit.attribute(image);
+    const refused = await toPNG(map, { image }).catch((error) => `${error.code}: ${error.message}`);
+    const smaller = await createImageBitmap(await toPNG(map, { image, width: 700, height: 10 }));
+    return [refused, `${smaller.width} × ${smaller.height}`];
+  }, bits(70_000, 9).toString('base64'));
+  assert.match(String(refused), /^invalid-argument: .*70000 × 9.*smaller/);
+  assert.equal(size, '700 × 10');
+});
+
 test('ImageData of 16-bit floats and of too many pixels are told so', async () => {
   const found = await tab.page.evaluate(async () => {
     const vit = /** @type {any} */ (globalThis).vit;
