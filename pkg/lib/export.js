@@ -1,5 +1,6 @@
 /** Maps and traces as files. */
 import { checkMap } from './checks.js';
+import { VitscopeError } from './errors.js';
 import { drawOverlay, imageSize } from './render.js';
 
 /**
@@ -22,7 +23,9 @@ export async function toPNG(map, { image, width, height, ...options } = {}) {
   const canvas = new OffscreenCanvas(width ?? size.width, height ?? size.height);
   drawOverlay(canvas, picture, map, options);
   if (picture && picture !== image) /** @type {ImageBitmap} */ (picture).close();
-  return canvas.convertToBlob();
+  return canvas.convertToBlob().catch((cause) => {
+    throw new VitscopeError('invalid-argument', `This browser draws no picture of ${canvas.width} × ${canvas.height} pixels. Ask for a smaller width and height.`, { cause });
+  });
 }
 
 /**

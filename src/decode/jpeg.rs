@@ -33,10 +33,11 @@ fn read(file: &[u8], max_pixels: u32) -> Result<Picture> {
     let mut started = decoder.to_colorspace(wanted).map_err(damaged)?;
     let mut pixels = alloc::zeros::<[u8; 4]>("a picture", &[started.width(), started.height()])?;
     started.read_scanlines_into(&mut pixels).map_err(damaged)?;
-    // Whether all of the picture was there: what comes after it may be missing.
+    // Whether all of the picture was there. What comes after it may be missing, but not be damaged.
     if truncated.get() {
         return Err(damaged(TRUNCATED));
     }
+    started.finish().map_err(damaged)?;
     if inks {
         pixels.iter_mut().for_each(|ink| *ink = without_ink(*ink));
     }

@@ -7,13 +7,19 @@ import { deflateSync } from 'node:zlib';
 import { ROOT, chunk, classifyByCli, openApi, png, startBrowser, startServer, temporaryFolder } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
-/** @type {Awaited<ReturnType<typeof openApi>>} */
+/** @type {Awaited<ReturnType<typeof openModel>>} */
 let tab;
 before(async () => {
-  const [browser, origin] = await Promise.all([startBrowser(), startServer()]);
-  tab = await openApi(browser, origin);
-  await tab.page.evaluate(async (model) => void ((/** @type {any} */ (globalThis)).vit = await vitscope.Vitscope.load(model)), MODEL);
+  tab = await openModel();
 });
+
+/** A tab with a model, in a browser with these flags. @param {string[]} [flags] */
+async function openModel(flags) {
+  const [browser, origin] = await Promise.all([startBrowser(flags), startServer()]);
+  const tab = await openApi(browser, origin);
+  await tab.page.evaluate(async (model) => void ((/** @type {any} */ (globalThis)).vit = await vitscope.Vitscope.load(model)), MODEL);
+  return tab;
+}
 
 /**
  * What the package says of a picture in each form: the classes' scores, or the error's code and sentence.
@@ -126,6 +132,20 @@ test('canvases that the browser does not draw are told from blank ones', async (
   }
 });
 
+test('a map over such a picture is refused, or drawn smaller', async () => {
+  const [refused, size] = await tab.page.evaluate(async (base64) => {
+    const vit = /** @type {import('../../pkg/index.js').Vitscope} */ (/** @type {any} */ (globalThis).vit);
+    const image = await (await fetch(`data:image/png;base64,${base64}`)).blob();
+    const { toPNG } = vitscope;
+    const map = await vit.attribute(image);
+    const refused = await toPNG(map, { image }).catch((error) => `${error.code}: ${error.message}`);
+    const smaller = await createImageBitmap(await toPNG(map, { image, width: 700, height: 10 }));
+    return [refused, `${smaller.width} × ${smaller.height}`];
+  }, bits(70_000, 9).toString('base64'));
+  assert.match(String(refused), /^invalid-argument: .*70000 × 9.*smaller/);
+  assert.equal(size, '700 × 10');
+});
+
 test('ImageData of 16-bit floats and of too many pixels are told so', async () => {
   const found = await tab.page.evaluate(async () => {
     const vit = /** @type {any} */ (globalThis).vit;
@@ -147,6 +167,18 @@ test('ImageData of 16-bit floats and of too many pixels are told so', async () =
   assert.equal(found.type, 'Float16Array');
   for (const said of found.float16) assert.match(said, /^invalid-image: .*Float16Array.*rgba-unorm8/);
   for (const said of found.large) assert.match(said, /^invalid-image: .*20000 × 20000/);
+});
+
+test('a picture that the engine has no memory for is out-of-memory, and the model goes on', async () => {
+  const { page, close } = await openModel(['--js-flags=--wasm-max-mem-pages=700']); // 46 MB, where the picture has 69
+  const [small, large, again] = await page.evaluate(async () => {
+    const vit = /** @type {import('../../pkg/index.js').Vitscope} */ (/** @type {any} */ (globalThis).vit);
+    const say = (/** @type {ImageData} */ image) => vit.classify(image).then(({ top }) => `${top[0].label} ${top[0].score}`, (error) => `${error.code}: ${error.message}`);
+    return [await say(new ImageData(9, 9)), await say(new ImageData(4200, 4100)), await say(new ImageData(9, 9))];
+  });
+  assert.match(large, /^out-of-memory: .*an image.*68880000/);
+  assert.equal(again, small);
+  await close();
 });
 
 test("a PNG is turned upright as its EXIF data says, as the command line turns it", async () => {
