@@ -79,18 +79,10 @@ function whyNoThreads(inWorker) {
   if (!globalThis.crossOriginIsolated) {
     return 'the page is not cross-origin isolated, so it has no shared memory. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
   }
-  // Some browsers call a page isolated and have none of it.
-  if (!has('threads') || !hasSharedMemory()) return 'this browser has no WebAssembly threads.';
+  // WebKitGTK calls a page isolated and has none of it.
+  if (!has('threads') || typeof SharedArrayBuffer === 'undefined') return 'this browser has no WebAssembly threads.';
   if (!inWorker) return "a page's main thread can't wait for others. Use Vitscope, or Engine in a worker of your own.";
   return undefined;
-}
-
-function hasSharedMemory() {
-  try {
-    return new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer;
-  } catch {
-    return false;
-  }
 }
 
 /**

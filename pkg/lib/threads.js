@@ -23,7 +23,8 @@ export function sharedMemory(most = Infinity) {
   for (const maximum of MAXIMUM_PAGES) {
     if (maximum > most) continue;
     try {
-      return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+      const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+      if (memory.buffer instanceof SharedArrayBuffer) return memory;
     } catch {}
   }
   throw new NoThreads('this browser has no room for a shared memory. Close other tabs, and load the model again.');

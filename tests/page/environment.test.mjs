@@ -94,7 +94,7 @@ test('where a page is called isolated and has no shared memory, one thread runs'
 });
 
 test('a shared memory that the worker can not have, or not hand on, is done without', async () => {
-  for (const break_ of ["WebAssembly.Memory = class { constructor() { throw new TypeError('no') } };", "Worker.prototype.postMessage = () => { throw new DOMException('no', 'DataCloneError') };", 'delete globalThis.Worker;']) {
+  for (const break_ of ["WebAssembly.Memory = class { constructor() { throw new TypeError('no') } };", "WebAssembly.Memory = class { buffer = new ArrayBuffer(8) };", "Worker.prototype.postMessage = () => { throw new DOMException('no', 'DataCloneError') };", 'delete globalThis.Worker;']) {
     const { page, warnings, errors, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': (script) => break_ + script } });
     assert.deepEqual(await load(page, { threads: 2 }), ['loaded', '1'], break_);
     assert.equal(warnings.length, 1, warnings.join('\n'));
