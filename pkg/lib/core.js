@@ -47,13 +47,14 @@ export class Core {
    * @param {import('./bridge.js').EngineOptions} options
    * @param {NonNullable<LoadOptions['onProgress']>} onProgress
    */
-  static async prepare(instance, { config, preprocessor, processor, names, weights, textEmbeddings, owned }, { dtype, size }, onProgress) {
+  static async prepare(instance, files, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     let wasm;
     try {
       wasm = guard(() => {
-        instance.Engine.reserve(Math.min(PARSED * (config.length + (preprocessor ?? '').length + (processor ?? '').length), 0xffff_ffff));
-        return instance.Engine.load(config, preprocessor, processor, names, weights, textEmbeddings, dtype, size && Uint32Array.from(size));
+        const texts = [files.config, files.preprocessor, files.processor].reduce((sum, text) => sum + (text?.length ?? 0), 0);
+        instance.Engine.reserve(Math.min(PARSED * texts, 0xffff_ffff));
+        return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
       await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
@@ -62,7 +63,7 @@ export class Core {
       wasm?.free();
       throw fromEngine(error, instance.memory);
     } finally {
-      if (owned) weights.forEach(release);
+      if (files.owned) files.weights.forEach(release);
     }
   }
 

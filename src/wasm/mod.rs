@@ -29,6 +29,9 @@ export interface EngineConfig {
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
+export interface EngineFiles {
+  config: string; preprocessor?: string; processor?: string; names: string[]; weights: Uint8Array[]; textEmbeddings?: Uint8Array;
+}
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineTrace extends EngineClassification {
@@ -40,6 +43,23 @@ export interface EngineAttribution { target: number; data: Float32Array; }
 
 #[wasm_bindgen]
 extern "C" {
+    /// A model's files: the texts of the JSON ones, the bytes of `model.safetensors` or of all files of a split checkpoint and what these are called, and the
+    /// bytes of `text_embeddings.safetensors`.
+    #[wasm_bindgen(typescript_type = "EngineFiles")]
+    pub type EngineFiles;
+    #[wasm_bindgen(catch, method, getter)]
+    fn config(this: &EngineFiles) -> Result<String>;
+    #[wasm_bindgen(catch, method, getter)]
+    fn preprocessor(this: &EngineFiles) -> Result<Option<String>>;
+    #[wasm_bindgen(catch, method, getter)]
+    fn processor(this: &EngineFiles) -> Result<Option<String>>;
+    #[wasm_bindgen(catch, method, getter)]
+    fn names(this: &EngineFiles) -> Result<Vec<String>>;
+    #[wasm_bindgen(catch, method, getter)]
+    fn weights(this: &EngineFiles) -> Result<Vec<Uint8Array>>;
+    #[wasm_bindgen(catch, method, getter, js_name = textEmbeddings)]
+    fn text_embeddings(this: &EngineFiles) -> Result<Option<Uint8Array>>;
+
     /// Shape of the model.
     #[wasm_bindgen(typescript_type = "EngineConfig")]
     pub type EngineConfig;
@@ -80,24 +100,13 @@ impl Engine {
         Ok(room("the model's configuration", &[bytes])?)
     }
 
-    /// Loads a model. `config`, `preprocessor` and `processor` are the texts of the JSON files; `weights` the bytes of `model.safetensors`, or of
-    /// all files of a split checkpoint, and `names` what these are called; `text` the bytes of `text_embeddings.safetensors`. `dtype` is
-    /// `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the model's own.
-    /// Tensors are read one at a time, straight from the given arrays.
-    pub fn load(
-        config: &str,
-        preprocessor: Option<String>,
-        processor: Option<String>,
-        names: Vec<String>,
-        weights: Vec<Uint8Array>,
-        text: Option<Uint8Array>,
-        dtype: Option<String>,
-        size: Option<Vec<u32>>,
-    ) -> Result<Engine> {
+    /// Loads a model. `dtype` is `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the
+    /// model's own. Tensors are read one at a time, straight from the given arrays.
+    pub fn load(files: &EngineFiles, dtype: Option<String>, size: Option<Vec<u32>>) -> Result<Engine> {
         let thrown = Cell::new(None);
         let file = |bytes: Uint8Array| Ok::<_, JsValue>(File { length: bytes.len()?, bytes, thrown: &thrown });
         let load = || -> Result<Classifier> {
-            let text = text.map(file).transpose()?;
+            let text = files.text_embeddings()?.map(file).transpose()?;
             let image_size = match size.as_deref() {
                 Some([height, width]) => Some([*height as usize, *width as usize]),
                 _ => None,
@@ -107,13 +116,16 @@ impl Engine {
                 image_size,
                 text_embeddings: text.as_ref().map(|text| text as &dyn Source),
             };
-            let files = ConfigFiles { config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
-            let mut weights = weights.into_iter().map(file).collect::<Result<Vec<_>>>()?;
+            let (config, preprocessor, processor) = (files.config()?, files.preprocessor()?, files.processor()?);
+            let texts =
+                ConfigFiles { config: &config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
+            let mut weights = files.weights()?.into_iter().map(file).collect::<Result<Vec<_>>>()?;
             Ok(match weights.pop() {
-                Some(whole) if weights.is_empty() => Classifier::load(files, &whole, options)?,
+                Some(whole) if weights.is_empty() => Classifier::load(texts, &whole, options)?,
                 last => {
-                    let shards = Shards::new(names.into_iter().zip(weights.into_iter().chain(last)).collect())?;
-                    Classifier::load(files, &shards, options)?
+                    let shards =
+                        Shards::new(files.names()?.into_iter().zip(weights.into_iter().chain(last)).collect())?;
+                    Classifier::load(texts, &shards, options)?
                 }
             })
         };
