@@ -90,7 +90,7 @@ fn cos(y: f64) -> f64 {
     sin(FRAC_PI_2 - y)
 }
 
-/// sin y for |y| ≤ 10, to the last bit or two: a library's own differs from platform to platform, and brings a table of π to reduce any
+/// sin y for |y| ≤ 10, within 10⁻¹⁵: a library's own differs from platform to platform, and brings a table of π to reduce any
 /// other argument by.
 fn sin(y: f64) -> f64 {
     /// What f64 leaves of π.

@@ -362,6 +362,16 @@ fn preprocessors_that_make_no_sense() {
     }
 }
 
+/// As Python writes them.
+#[test]
+fn pixels_are_not_scaled_by_what_is_no_number() {
+    for key in ["image_mean", "image_std", "rescale_factor"] {
+        for value in ["NaN", "-Infinity", "1e999"] {
+            processor_refused(&format!(r#"{{"size": 24, "{key}": {value}}}"#), &[]);
+        }
+    }
+}
+
 /// Classes whose steps are not followed, and what single ones can ask for that a ViT can't take.
 #[test]
 fn processors_that_are_not_followed_are_refused_by_name() {
