@@ -145,6 +145,6 @@ function workerRefused(options) {
 /** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
 async function startFailure(event) {
   if (event.message) return crashed(new Error(event.message));
-  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'))) return workerRefused();
-  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it.`);
+  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'), 'blob:')) return workerRefused();
+  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it, and that a Content-Security-Policy, if there is one, allows them in worker-src.`);
 }

@@ -15,13 +15,13 @@ before(async () => {
 
 /**
  * The package's page from a server that sends other headers, or another script in the place of one.
- * @param {{headers?: Record<string, string>, scripts?: Record<string, (script: string) => string>}} changes headers: of the page
+ * @param {{headers?: Record<string, string>, of?: RegExp, scripts?: Record<string, (script: string) => string>}} changes headers: of the page, or of what `of` says
  */
-async function openChanged({ headers, scripts = {} }) {
+async function openChanged({ headers, of = /\.html$/, scripts = {} }) {
   const site = await otherSite((path) => {
     const found = fromDisk(path);
     const edit = scripts[path];
-    return { ...found, body: edit ? edit(found.body.toString()) : found.body, headers: path.endsWith('.html') ? headers : undefined };
+    return { ...found, body: edit ? edit(found.body.toString()) : found.body, headers: of.test(path) ? headers : undefined };
   });
   return openApi(browser, site);
 }
@@ -60,9 +60,33 @@ test('a Content-Security-Policy in the way is named, with what to allow', async 
     await workersEnd(page);
     await close();
   }
-  const { page, close } = await openChanged({ headers: { 'content-security-policy': POLICY } });
-  assert.equal((await load(page))[0], 'loaded', 'that is all it needs');
+  for (const of of [/\.html$/, /worker\.js$/]) {
+    const { page, close } = await openChanged({ headers: { 'content-security-policy': POLICY }, of });
+    assert.equal((await load(page))[0], 'loaded', 'that is all it needs');
+    await close();
+  }
+  // The worker's own policy; one thread, as it needs no other module than the page has compiled.
+  const { page, close } = await openChanged({ headers: { 'content-security-policy': "default-src 'self'" }, of: /worker\.js$/ });
+  const [code, message] = await load(page, { threads: 1 });
+  assert.ok(code === 'loaded' || (code === 'csp' && /worker\.js/.test(String(message))), `${code}: ${message}`);
   await close();
+});
+
+test("the package of another site is told what the page's policy lacks for it", async () => {
+  const cdn = await otherSite((path) => ({ ...fromDisk(`/pkg${path}`), headers: { 'access-control-allow-origin': '*' } }));
+  const site = (/** @type {string} */ workers) => openChanged({ headers: { 'content-security-policy': `script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' ${cdn}; worker-src ${workers}` } });
+  for (const [workers, expected] of [["'self'", 'csp'], ["'self' blob:", 'network'], [`'self' blob: ${cdn}`, 'loaded']]) {
+    const { page, close } = await site(workers);
+    const [code, message] = await page.evaluate(async ({ cdn, model }) => {
+      const { Vitscope } = await import(`${cdn}/dist/index.js`);
+      return Vitscope.load(model).then((/** @type {any} */ vit) => ['loaded', vit.close()], (/** @type {any} */ error) => [error.code, error.message]);
+    }, { cdn, model: SMALL });
+    assert.equal(code, expected, message);
+    if (expected === 'csp') assert.match(message, /worker-src.*blob:/);
+    // What a worker's own imports are refused for, the page does not see.
+    if (expected === 'network') assert.match(message, /worker\.js could not be started.*worker-src/);
+    await close();
+  }
 });
 
 test('a service worker is told that it is no place for a model', async () => {
