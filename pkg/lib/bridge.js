@@ -65,7 +65,7 @@ export class WorkerBridge {
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);
     const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
-    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress });
+    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress }).catch(unsendable);
   }
 
   /**
@@ -125,6 +125,17 @@ export class WorkerBridge {
     this.close(error);
     this.#onDeath(error);
   }
+}
+
+/**
+ * Buffers of the caller's are copied on their way.
+ * @param {unknown} error
+ * @returns {never}
+ */
+function unsendable(error) {
+  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
+  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
+  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
 }
 
 /** @returns {Worker} */

@@ -40,9 +40,10 @@ let listening = false;
 
 /** From here on refusals are kept, for `wasRefused`. */
 export function watchPolicy() {
-  if (listening) return;
+  const place = /** @type {any} */ (globalThis.document ?? globalThis);
+  if (listening || !place.addEventListener) return;
   listening = true;
-  /** @type {any} */ (globalThis.document ?? globalThis).addEventListener?.('securitypolicyviolation', (/** @type {SecurityPolicyViolationEvent} */ { disposition, effectiveDirective, blockedURI }) => {
+  place.addEventListener('securitypolicyviolation', (/** @type {SecurityPolicyViolationEvent} */ { disposition, effectiveDirective, blockedURI }) => {
     if (disposition === 'enforce') refusals.push({ directive: effectiveDirective, blocked: blockedURI });
   });
 }

@@ -176,6 +176,7 @@ function compileBytes(url, bytes) {
 function reject(url, cause, signal) {
   signal?.throwIfAborted();
   checkPolicy();
+  if (cause instanceof RangeError) throw fromEngine(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

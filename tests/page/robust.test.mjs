@@ -1,7 +1,7 @@
 /** What the npm package makes of a place that is against it: policies, service workers, too little memory, workers that end, callbacks that throw. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { TRAP, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 const SMALL = '/tests/fixtures/hf_vit/';
@@ -260,6 +260,41 @@ test('a second model that does not fit leaves the first, and neither worker nor 
     await small.close();
   }
   assert.deepEqual([...codes].sort(), ['answered', 'out-of-memory'], 'both happened');
+});
+
+test('an engine that dies of its memory says so, then and later', async () => {
+  const small = await startBrowser(['--js-flags=--wasm-max-mem-pages=600']);
+  for (const [fill, expected] of [['for (;;) wasm.memory.grow(1)', 'out-of-memory'], ['', 'crashed']]) {
+    const { page, context, close } = await openApi(small, origin);
+    await context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.trace = () => { try { ${fill} } catch {} ${TRAP} }` });
+    });
+    const codes = await page.evaluate(async ({ model, photo }) => {
+      const vit = await vitscope.Vitscope.load(model);
+      const code = (/** @type {Promise<unknown>} */ answer) => answer.then(() => 'answered', (error) => error.code);
+      return [await code(vit.classify(photo)), await code(vit.trace(photo)), await code(vit.classify(photo))];
+    }, { model: SMALL, photo: PHOTO });
+    assert.deepEqual(codes, ['answered', expected, expected]);
+    await workersEnd(page);
+    await close();
+  }
+  await small.close();
+});
+
+test('files that can not be handed to the worker are refused with a sentence', async () => {
+  const { page, close } = await openApi(browser, origin);
+  const said = await page.evaluate(async (model) => {
+    const config = await (await fetch(`${model}config.json`)).text();
+    const weights = await (await fetch(`${model}model.safetensors`)).arrayBuffer();
+    const loading = vitscope.Vitscope.load({ config, weights }).then(() => ['loaded', ''], (error) => [error.code, error.message]);
+    structuredClone(weights, { transfer: [weights] });
+    return loading;
+  }, SMALL);
+  assert.equal(said[0], 'invalid-argument');
+  assert.match(said[1], /handed to the worker.*detached/);
+  await workersEnd(page);
+  await close();
 });
 
 test('an error is an instance of the class of every entry, whichever thread it comes from', async () => {
