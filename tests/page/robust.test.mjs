@@ -229,7 +229,7 @@ test('JavaScript memory that can not be had for a trace leaves the model usable'
 
 test('a second model that does not fit leaves the first, and neither worker nor threads behind', async () => {
   const codes = new Set();
-  for (const pages of [80, 120, 190, 270, 900]) {
+  for (const pages of [90, 190, 900]) {
     const small = await startBrowser([`--js-flags=--wasm-max-mem-pages=${pages}`]);
     const { page, errors, close } = await openApi(small, origin);
     const said = await page.evaluate(async ({ model, second, photo }) => {
