@@ -39,7 +39,7 @@ export class Vitscope {
    * @throws `invalid-image` not an image of 8-bit values, empty, of more than 178,956,970 pixels, a canvas larger than the browser draws, or a video without a frame yet
    * @throws `decode-image` not decodable, or of another site without its CORS permission
    * @throws `network` an image given by URL could not be fetched
-   * @throws `out-of-memory` the image or the answer does not fit; the instance stays usable
+   * @throws `out-of-memory` the image or the answer does not fit; the instance stays usable, unless the engine died of it: then later calls repeat this error
    * @throws `closed`, `crashed` this instance can't be used any more
    */
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
@@ -109,7 +109,7 @@ export type ErrorCode =
 
 /**
  * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` (or
- * `model.safetensors.index.json` and the files it names) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP,
+ * `model.safetensors.index.json` and the files of the same folder that it names) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP,
  * `text_embeddings.safetensors`; or the files themselves.
  */
 export type ModelSource = string | URL | ModelFiles;
@@ -150,6 +150,7 @@ export interface LoadOptions {
   threads?: number;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** What it throws ends the load, and comes out of it. */
   onProgress?: (progress: Progress) => void;
 }
 

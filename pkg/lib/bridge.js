@@ -65,7 +65,7 @@ export class WorkerBridge {
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);
     const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
-    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress });
+    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress }).catch(unsendable);
   }
 
   /**
@@ -127,6 +127,17 @@ export class WorkerBridge {
   }
 }
 
+/**
+ * Buffers of the caller's are copied on their way.
+ * @param {unknown} error
+ * @returns {never}
+ */
+function unsendable(error) {
+  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
+  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
+  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
+}
+
 /** @returns {Worker} */
 function startWorker() {
   watchPolicy();
@@ -145,6 +156,6 @@ function workerRefused(options) {
 /** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
 async function startFailure(event) {
   if (event.message) return crashed(new Error(event.message));
-  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'))) return workerRefused();
-  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it.`);
+  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'), 'blob:')) return workerRefused();
+  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it, and that a Content-Security-Policy, if there is one, allows them in worker-src.`);
 }

@@ -13,16 +13,16 @@ export function checkEnvironment(needsWorker) {
   if (needsWorker && typeof Worker === 'undefined') {
     throw new VitscopeError('unsupported-environment', "There are no web workers here, and Vitscope runs in one. Use Engine of 'vitscope/engine', which runs in the thread that calls it, in Node.js too.");
   }
-  if (wasmIsForbidden()) throw policyError("WebAssembly may not be compiled. Add 'wasm-unsafe-eval' to its script-src.");
+  checkPolicy();
 }
 
 /** Only a policy refuses the smallest module. */
-export function wasmIsForbidden() {
-  if (typeof WebAssembly !== 'object') return false;
+export function checkPolicy() {
+  if (typeof WebAssembly !== 'object') return;
   try {
-    return !new WebAssembly.Module(new Uint8Array(HEADER));
-  } catch {
-    return true;
+    new WebAssembly.Module(new Uint8Array(HEADER));
+  } catch (cause) {
+    throw policyError("WebAssembly may not be compiled. Add 'wasm-unsafe-eval' to its script-src, or to that of the script worker.js.", { cause });
   }
 }
 
@@ -40,9 +40,10 @@ let listening = false;
 
 /** From here on refusals are kept, for `wasRefused`. */
 export function watchPolicy() {
-  if (listening) return;
+  const place = /** @type {any} */ (globalThis.document ?? globalThis);
+  if (listening || !place.addEventListener) return;
   listening = true;
-  /** @type {any} */ (globalThis.document ?? globalThis).addEventListener?.('securitypolicyviolation', (/** @type {SecurityPolicyViolationEvent} */ { disposition, effectiveDirective, blockedURI }) => {
+  place.addEventListener('securitypolicyviolation', (/** @type {SecurityPolicyViolationEvent} */ { disposition, effectiveDirective, blockedURI }) => {
     if (disposition === 'enforce') refusals.push({ directive: effectiveDirective, blocked: blockedURI });
   });
 }
@@ -50,10 +51,10 @@ export function watchPolicy() {
 /**
  * Whether a policy refused it. What fails for that fails like what is missing, and the event may come after.
  * @param {RegExp} directive
- * @param {string} url
+ * @param {string[]} urls any of them, or their beginning
  */
-export async function wasRefused(directive, url) {
+export async function wasRefused(directive, ...urls) {
   if (!listening) return false;
   await new Promise((resolve) => setTimeout(resolve, 50));
-  return refusals.some(({ directive: own, blocked }) => directive.test(own) && (url.startsWith(blocked) || (blocked === 'blob' && url.startsWith('blob:'))));
+  return refusals.some(({ directive: own, blocked }) => directive.test(own) && urls.some((url) => url.startsWith(blocked) || blocked.startsWith(url)));
 }

@@ -1,5 +1,5 @@
 import { download, request, requireOk } from './download.js';
-import { policyError, wasmIsForbidden } from './environment.js';
+import { checkPolicy } from './environment.js';
 import { VitscopeError, fromEngine } from './errors.js';
 import { warnOfOneThread } from './features.js';
 import { NoThreads, sharedMemory, startThreads } from './threads.js';
@@ -66,6 +66,7 @@ function once(name, make) {
 async function instantiate(simd, compiled) {
   const [{ default: init, Engine, Views }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
   const { memory } = await init({ module_or_path: module }).catch((error) => {
+    checkPolicy();
     throw fromEngine(error);
   });
   return { Engine, Views, memory, backend: Object.freeze({ simd, threads: 1 }) };
@@ -174,7 +175,8 @@ function compileBytes(url, bytes) {
  */
 function reject(url, cause, signal) {
   signal?.throwIfAborted();
-  if (wasmIsForbidden()) throw policyError("WebAssembly may not be compiled. Add 'wasm-unsafe-eval' to its script-src.", { cause });
+  checkPolicy();
+  if (cause instanceof RangeError) throw fromEngine(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

@@ -1,7 +1,7 @@
 /** What the npm package makes of a place that is against it: policies, service workers, too little memory, workers that end, callbacks that throw. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { TRAP, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 const SMALL = '/tests/fixtures/hf_vit/';
@@ -15,13 +15,13 @@ before(async () => {
 
 /**
  * The package's page from a server that sends other headers, or another script in the place of one.
- * @param {{headers?: Record<string, string>, scripts?: Record<string, (script: string) => string>}} changes headers: of the page
+ * @param {{headers?: Record<string, string>, of?: RegExp, scripts?: Record<string, (script: string) => string>}} changes headers: of the page, or of what `of` says
  */
-async function openChanged({ headers, scripts = {} }) {
+async function openChanged({ headers, of = /\.html$/, scripts = {} }) {
   const site = await otherSite((path) => {
     const found = fromDisk(path);
     const edit = scripts[path];
-    return { ...found, body: edit ? edit(found.body.toString()) : found.body, headers: path.endsWith('.html') ? headers : undefined };
+    return { ...found, body: edit ? edit(found.body.toString()) : found.body, headers: of.test(path) ? headers : undefined };
   });
   return openApi(browser, site);
 }
@@ -60,9 +60,33 @@ test('a Content-Security-Policy in the way is named, with what to allow', async 
     await workersEnd(page);
     await close();
   }
-  const { page, close } = await openChanged({ headers: { 'content-security-policy': POLICY } });
-  assert.equal((await load(page))[0], 'loaded', 'that is all it needs');
+  for (const of of [/\.html$/, /worker\.js$/]) {
+    const { page, close } = await openChanged({ headers: { 'content-security-policy': POLICY }, of });
+    assert.equal((await load(page))[0], 'loaded', 'that is all it needs');
+    await close();
+  }
+  // The worker's own policy; one thread, as it needs no other module than the page has compiled.
+  const { page, close } = await openChanged({ headers: { 'content-security-policy': "default-src 'self'" }, of: /worker\.js$/ });
+  const [code, message] = await load(page, { threads: 1 });
+  assert.ok(code === 'loaded' || (code === 'csp' && /worker\.js/.test(String(message))), `${code}: ${message}`);
   await close();
+});
+
+test("the package of another site is told what the page's policy lacks for it", async () => {
+  const cdn = await otherSite((path) => ({ ...fromDisk(`/pkg${path}`), headers: { 'access-control-allow-origin': '*' } }));
+  const site = (/** @type {string} */ workers) => openChanged({ headers: { 'content-security-policy': `script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' ${cdn}; worker-src ${workers}` } });
+  for (const [workers, expected] of [["'self'", 'csp'], ["'self' blob:", 'network'], [`'self' blob: ${cdn}`, 'loaded']]) {
+    const { page, close } = await site(workers);
+    const [code, message] = await page.evaluate(async ({ cdn, model }) => {
+      const { Vitscope } = await import(`${cdn}/dist/index.js`);
+      return Vitscope.load(model).then((/** @type {any} */ vit) => ['loaded', vit.close()], (/** @type {any} */ error) => [error.code, error.message]);
+    }, { cdn, model: SMALL });
+    assert.equal(code, expected, message);
+    if (expected === 'csp') assert.match(message, /worker-src.*blob:/);
+    // What a worker's own imports are refused for, the page does not see.
+    if (expected === 'network') assert.match(message, /worker\.js could not be started.*worker-src/);
+    await close();
+  }
 });
 
 test('a service worker is told that it is no place for a model', async () => {
@@ -205,7 +229,7 @@ test('JavaScript memory that can not be had for a trace leaves the model usable'
 
 test('a second model that does not fit leaves the first, and neither worker nor threads behind', async () => {
   const codes = new Set();
-  for (const pages of [80, 120, 190, 270, 900]) {
+  for (const pages of [90, 190, 900]) {
     const small = await startBrowser([`--js-flags=--wasm-max-mem-pages=${pages}`]);
     const { page, errors, close } = await openApi(small, origin);
     const said = await page.evaluate(async ({ model, second, photo }) => {
@@ -236,6 +260,41 @@ test('a second model that does not fit leaves the first, and neither worker nor 
     await small.close();
   }
   assert.deepEqual([...codes].sort(), ['answered', 'out-of-memory'], 'both happened');
+});
+
+test('an engine that dies of its memory says so, then and later', async () => {
+  const small = await startBrowser(['--js-flags=--wasm-max-mem-pages=600']);
+  for (const [fill, expected] of [['for (;;) wasm.memory.grow(1)', 'out-of-memory'], ['', 'crashed']]) {
+    const { page, context, close } = await openApi(small, origin);
+    await context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.trace = () => { try { ${fill} } catch {} ${TRAP} }` });
+    });
+    const codes = await page.evaluate(async ({ model, photo }) => {
+      const vit = await vitscope.Vitscope.load(model);
+      const code = (/** @type {Promise<unknown>} */ answer) => answer.then(() => 'answered', (error) => error.code);
+      return [await code(vit.classify(photo)), await code(vit.trace(photo)), await code(vit.classify(photo))];
+    }, { model: SMALL, photo: PHOTO });
+    assert.deepEqual(codes, ['answered', expected, expected]);
+    await workersEnd(page);
+    await close();
+  }
+  await small.close();
+});
+
+test('files that can not be handed to the worker are refused with a sentence', async () => {
+  const { page, close } = await openApi(browser, origin);
+  const said = await page.evaluate(async (model) => {
+    const config = await (await fetch(`${model}config.json`)).text();
+    const weights = await (await fetch(`${model}model.safetensors`)).arrayBuffer();
+    const loading = vitscope.Vitscope.load({ config, weights }).then(() => ['loaded', ''], (error) => [error.code, error.message]);
+    structuredClone(weights, { transfer: [weights] });
+    return loading;
+  }, SMALL);
+  assert.equal(said[0], 'invalid-argument');
+  assert.match(said[1], /handed to the worker.*detached/);
+  await workersEnd(page);
+  await close();
 });
 
 test('an error is an instance of the class of every entry, whichever thread it comes from', async () => {

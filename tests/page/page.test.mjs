@@ -288,7 +288,7 @@ test('progress is shown while the model loads', onPage(async ({ page }) => {
 
 test('an engine that stops can be loaded again', onPage(async ({ page, context }) => {
   await page.getByText('Load the model again').waitFor();
-  await context.unrouteAll();
+  await context.unrouteAll({ behavior: 'wait' });
   await page.getByRole('button', { name: 'Load again' }).click();
   await answered(page, 'espresso');
 }, { wait: false, setUp: ({ context }) => trapInTrace(context) }));
