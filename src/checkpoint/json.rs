@@ -83,8 +83,15 @@ impl Json {
         let Some(value) = self.get(key) else { return Ok(None) };
         match read(value) {
             Some(read) => Ok(Some(read)),
-            None => Err(self.problem(format!("`{key}` should be {expected}, not {}.", shorten(value)))),
+            None => Err(self.mistyped(key, expected, value)),
         }
+    }
+
+    /// (A function of its own, since the one that calls it is compiled for every type.)
+    #[cold]
+    #[inline(never)]
+    fn mistyped(&self, key: &str, expected: &str, value: &Value) -> Error {
+        self.problem(format!("`{key}` should be {expected}, not {}.", shorten(value)))
     }
 
     pub fn missing(&self, key: &str) -> Error {

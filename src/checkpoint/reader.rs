@@ -12,7 +12,7 @@ use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
 use crate::quant::{Bits, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array1, Array2, ArrayView2};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
 pub(super) struct Reader<'a> {
@@ -27,8 +27,8 @@ pub(super) struct Reader<'a> {
     matrices: BTreeSet<String>,
     /// Whether blocks are equalised, see [`super::equalise`].
     pub equalises: bool,
-    /// What tensors are read with.
-    factors: BTreeMap<String, Factors>,
+    /// What tensors are read with, by their names. (Few enough to look through: another map would be kilobytes of wasm.)
+    factors: Vec<(String, Factors)>,
     parameters: usize,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Positions {
 
 impl<'a> Reader<'a> {
     pub fn new(tensors: &'a Tensors<'a>, precision: Precision, equalises: bool, native_grid: [usize; 2]) -> Self {
-        let (used, matrices, factors) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        let (used, matrices, factors) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         Self {
             tensors,
             precision,
@@ -113,7 +113,9 @@ impl<'a> Reader<'a> {
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let name = self.full(name);
         let mut values = self.tensors.floats(&name, shape)?;
-        let Some(Factors { rows, columns }) = self.factors.get(&name) else { return Ok(values) };
+        let Some((_, Factors { rows, columns })) = self.factors.iter().find(|(own, _)| *own == name) else {
+            return Ok(values);
+        };
         if !rows.is_empty() {
             let length = values.len() / rows.len();
             values
@@ -134,14 +136,23 @@ impl<'a> Reader<'a> {
 
     /// From now on the last of the `count` rows of a matrix, or entries of a vector, are read divided by `factors`.
     pub fn divide_last_rows(&mut self, name: &str, count: usize, factors: &[f32]) {
-        let rows = &mut self.factors.entry(self.full(name)).or_default().rows;
+        let rows = &mut self.factors_of(name).rows;
         *rows = vec![1.0; count];
         rows[count - factors.len()..].iter_mut().zip(factors).for_each(|(row, factor)| *row = 1.0 / factor);
     }
 
     /// From now on the columns of a matrix are read multiplied by `factors`.
     pub fn multiply_columns(&mut self, name: &str, factors: &[f32]) {
-        self.factors.entry(self.full(name)).or_default().columns = factors.to_vec();
+        self.factors_of(name).columns = factors.to_vec();
+    }
+
+    fn factors_of(&mut self, name: &str) -> &mut Factors {
+        let name = self.full(name);
+        let place = self.factors.iter().position(|(own, _)| *own == name).unwrap_or_else(|| {
+            self.factors.push((name, Factors::default()));
+            self.factors.len() - 1
+        });
+        &mut self.factors[place].1
     }
 
     /// Learned positions, `batch` being the dimensions before tokens and width: of `prefix` tokens and of the patches, resampled where

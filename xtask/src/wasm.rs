@@ -47,6 +47,9 @@ const LINK_SHARED_MEMORY: &[&str] = &[
 /// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
 const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=20";
 
+/// Every place that may panic has its file, line and column in the module: 2 % of it, for what no user should see. Tests keep them.
+const NO_LOCATIONS: &str = "-Zlocation-detail=none";
+
 /// wasm-opt may use what rustc emits for this target by default, simd128, and whatever else a variant has.
 const WASM_OPT_FLAGS: &[&str] = &[
     "-O3",
@@ -92,8 +95,10 @@ impl Variant {
     fn config(&self, profile: &str, package: &str) -> String {
         let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
         let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
+        let no_locations = (profile == "release").then(|| NO_LOCATIONS.to_owned());
         let flags: Vec<_> = [INLINE_THRESHOLD.to_owned()]
             .into_iter()
+            .chain(no_locations)
             .chain(simd)
             .chain(link.filter(|_| self.std == Std::Threads))
             .collect();
@@ -314,7 +319,7 @@ source = \"registry\"
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release", ENGINE),
-            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Zlocation-detail=none\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
         assert_eq!(
             SCALAR.config("test", ENGINE),
