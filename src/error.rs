@@ -86,7 +86,7 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(String),
     /// A buffer of the forward pass does not fit into memory.
-    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller model or the int8 form.")]
+    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller model, its int8 form, or a smaller image.")]
     OutOfMemory {
         /// The buffer.
         what: &'static str,
