@@ -47,7 +47,8 @@ pub fn room(what: &'static str, dims: &[usize]) -> Result<()> {
 pub fn grow<T>(what: &'static str, buffer: &mut Vec<T>, count: usize) -> Result<()> {
     let full = buffer.capacity() - buffer.len() < count;
     if full && (buffer.try_reserve(count).is_err() || !has_headroom()) {
-        return Err(Error::OutOfMemory { what, bytes: ((buffer.len() + count) * size_of::<T>()) as u128 });
+        let bytes = (buffer.len() as u128 + count as u128) * size_of::<T>() as u128;
+        return Err(Error::OutOfMemory { what, bytes });
     }
     Ok(())
 }

@@ -40,7 +40,8 @@ port.onmessage = async ({ data: request }) => {
  */
 async function answer(request) {
   if (request.type === 'start') {
-    if (await hold(request.alarm)) port.postMessage({ id: request.id, progress: 'held' }, []);
+    const { id } = request;
+    hold(request.alarm, () => port.postMessage({ id, progress: 'held' }, []));
     instance = await loadWasm(request.backend, { module, alarm: request.alarm });
     return { result: undefined, transfer: [] };
   }
@@ -86,19 +87,16 @@ async function step(id, work) {
 }
 
 /**
- * Takes a lock that only the end of this worker gives back.
+ * Takes a lock that only the end of this worker gives back, where there are locks.
  * @param {string} name
- * @returns {Promise<boolean>} false where there are no locks
+ * @param {() => void} tell
  */
-function hold(name) {
-  return new Promise((resolve) => {
-    const held = () => {
-      resolve(true);
-      return new Promise(() => {});
-    };
-    if (!navigator.locks) return resolve(false);
-    navigator.locks.request(name, held).catch(() => resolve(false));
-  });
+function hold(name, tell) {
+  const held = () => {
+    tell();
+    return new Promise(() => {});
+  };
+  navigator.locks?.request(name, held).catch(() => {});
 }
 
 /** Resolves behind the messages that are there; a timer would take milliseconds more. */

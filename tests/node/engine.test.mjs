@@ -73,6 +73,8 @@ test('another image size, as one number or as two', async () => {
   for (const imageSize of [0, 1.5, '30', [30], [30, 15, 3], [30, -15]]) {
     await assert.rejects(Engine.load(folder('hf_vit_sizes'), { imageSize: wrong(imageSize) }), failure('invalid-argument', /imageSize/));
   }
+  // What the model can't take is no fault of its files.
+  await assert.rejects(Engine.load(folder('hf_vit_sizes'), { imageSize: 100_000 }), failure('invalid-argument', /^an image size of 100000 × 100000/));
 });
 
 test("a thousand classes without names get ImageNet's, others keep their numbers", async () => {
@@ -236,6 +238,37 @@ test('models that are not right are refused by code', async (t) => {
   for (const [name, [change, code, message]] of Object.entries(cases)) {
     await t.test(name, () => assert.rejects(Engine.load({ ...parts(), ...change }), failure(code, message)));
   }
+});
+
+/**
+ * The fixture's weights under other names.
+ * @param {(name: string) => string} name
+ */
+function renamed(name) {
+  const { weights } = parts();
+  const length = Number(new DataView(weights.buffer, weights.byteOffset).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(weights.subarray(8, 8 + length)));
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(Object.entries(header).map(([key, entry]) => [key === '__metadata__' ? key : name(key), entry]))));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(text.length));
+  return new Uint8Array(Buffer.concat([size, text, weights.subarray(8 + length)]));
+}
+
+test('names that another program wrapped, and JSON as Python writes it', async () => {
+  const own = (await Engine.load(parts())).classify(gradient(24, 24)).logits;
+  const config = `\ufeff${JSON.stringify({ ...parts().config, id2label: { ...parts().config.id2label, 0: 7 } }).slice(0, -1)}, "loss": NaN, "best": -Infinity}`;
+  const engine = await Engine.load({ ...parts(), config, weights: renamed((name) => `_orig_mod.module.${name}`) });
+  assert.deepEqual(engine.classify(gradient(24, 24)).logits, own);
+  assert.equal(engine.config.labels[0], '7');
+});
+
+test('what other programs made is refused with the remedy', async () => {
+  const query = 'vit.encoder.layer.0.attention.attention.query.';
+  const load = (/** @type {object} */ change) => Engine.load({ ...parts(), ...change });
+  await assert.rejects(load({ config: { ...parts().config, quantization_config: { quant_method: 'gptq' } } }), failure('invalid-weights', /GPTQ.*vitscope quantize/));
+  await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, `${query}SCB`)) }), failure('invalid-weights', /bitsandbytes/));
+  await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, `${query}lora_A.weight`)) }), failure('invalid-weights', /LoRA.*merge_and_unload/));
+  await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, 'other.bias')) }), failure('missing-tensor', /query\.bias.*called like `vit\.encoder\.layer\.0/));
 });
 
 test('arguments that are not right are refused by code', async (t) => {

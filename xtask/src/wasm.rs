@@ -203,10 +203,11 @@ fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant, package: &str) -
     variant
         .configure(toolchain.cargo(sh, "rustc", variant.std), "release", package)
         .args(["--lib", "--crate-type", "cdylib", "--release"])
-        // Panic messages keep file and line, but not where this machine keeps them.
+        // What is left of paths doesn't tell where this machine keeps its files.
         .args(["--config", "profile.release.trim-paths='all'"])
         // A tenth less over the wire. The kernels are our crate's, and as fast with it.
         .args(["--config", "profile.release.package.'*'.opt-level='s'"])
+        .args(["--config", &format!("profile.release.package.'*'.rustflags=['{NO_LOCATIONS}']")])
         // Std is large: in one piece it would keep one core busy for a minute. Linking puts the pieces together in any case.
         .args(["--config", "profile.release.package.'*'.codegen-units=16"])
         .quiet()
