@@ -31,8 +31,8 @@ function get(path, options = {}) {
   });
 }
 
-test('leads to the page', async () => {
-  for (const [from, to] of [['/', '/www/'], ['/www', '/www/'], ['/?a=b', '/www/']]) {
+test('leads to the page, and keeps the query, which may name a model', async () => {
+  for (const [from, to] of [['/', '/www/'], ['/www', '/www/'], ['/?model=/a/', '/www/?model=/a/'], ['/www?model=%E0%A4', '/www/?model=%E0%A4']]) {
     const { status, headers } = await get(from);
     assert.equal(status, 302);
     assert.equal(headers.location, to);
