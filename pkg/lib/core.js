@@ -86,8 +86,7 @@ export class Core {
    */
   preprocess(image) {
     checkPixels(image);
-    const { data, width, height } = image;
-    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {Uint8Array} */ (data), width, height)));
+    return this.#call((wasm) => /** @type {Float32Array<ArrayBuffer>} */ (wasm.preprocess(/** @type {ImageData} */ (image))));
   }
 
   /**

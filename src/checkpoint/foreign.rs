@@ -47,7 +47,7 @@ const JAX: &str = "JAX";
 const MERGE: &str = "a LoRA adapter (or another of PEFT's) is not merged, or came alone. Load it with its model in PEFT, call \
     `merge_and_unload()` and save what that returns";
 const QUANTISE: &str =
-    "its format is not read. Take the checkpoint that was quantised, and make it smaller with `vitscope quantize`";
+    "its format is not read. Take the checkpoint that it was made from, and make that smaller with `vitscope quantize`";
 const BY_TIMM: &str = "let timm convert it: `model = timm.create_model(NAME, pretrained=True, pretrained_cfg_overlay={'file': FILE})`, \
     `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`";
 const FETCH: &str = "Fetch the config.json that they were published with";

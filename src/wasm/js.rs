@@ -2,7 +2,9 @@
 
 use crate::alloc::zeros;
 use crate::error::Error;
+use js_sys::JSON;
 use wasm_bindgen::prelude::*;
+use web_sys::ImageData;
 
 /// What the boundary answers: an exception of JavaScript's goes back to it as it came.
 pub type Result<T> = std::result::Result<T, JsValue>;
@@ -36,10 +38,13 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Uint8Array, js_name = "prototype.set.call")]
     fn fill_bytes(slice: &mut [u8], this: &Uint8Array) -> Result<()>;
 
+    #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
+    fn bytes_of(image: &ImageData, key: &str) -> Result<Uint8Array>;
+    #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
+    fn edge_of(image: &ImageData, key: &str) -> Result<u32>;
+
     /// A plain object.
     pub type Object;
-    #[wasm_bindgen(catch, js_namespace = JSON)]
-    fn parse(text: &str) -> Result<Object>;
     #[wasm_bindgen(catch, js_namespace = Object)]
     fn assign(target: &Object, source: &Object) -> Result<Object>;
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = set)]
@@ -98,10 +103,18 @@ impl Uint8Array {
     }
 }
 
+/// RGBA bytes, width and height of an image; anything with `data`, `width` and `height` of an `ImageData` will do.
+pub fn pixels(image: &ImageData) -> Result<(Vec<u8>, usize, usize)> {
+    let bytes = bytes_of(image, "data")?;
+    let mut data = zeros("an image", &[bytes.len()?])?;
+    bytes.read(0, &mut data)?;
+    Ok((data, edge_of(image, "width")? as usize, edge_of(image, "height")? as usize))
+}
+
 impl Object {
     /// A small value as a plain object.
     pub fn of(value: &impl serde::Serialize) -> Result<Self> {
-        parse(&serde_json::to_string(value).expect("numbers and strings only"))
+        JSON::parse(&serde_json::to_string(value).expect("numbers and strings only")).map(JsCast::unchecked_into)
     }
 
     /// With the properties of another.

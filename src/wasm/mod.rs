@@ -19,6 +19,7 @@ use recorder::Recorder;
 use serde::Serialize;
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
+use web_sys::ImageData;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -161,10 +162,9 @@ impl Engine {
         self.classifier.weight_bytes()
     }
 
-    /// `pixel_values` `[3, H, W]` of an image's RGBA bytes.
-    pub fn preprocess(&self, bytes: &Uint8Array, width: usize, height: usize) -> Result<Float32Array> {
-        let mut data = zeros("an image", &[bytes.len()?])?;
-        bytes.read(0, &mut data)?;
+    /// `pixel_values` `[3, H, W]` of an image.
+    pub fn preprocess(&self, image: &ImageData) -> Result<Float32Array> {
+        let (data, width, height) = js::pixels(image)?;
         Float32Array::of(&self.classifier.preprocess(Rgba { data: &data, width, height })?)
     }
 

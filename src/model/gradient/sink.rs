@@ -12,6 +12,6 @@ pub trait GradientSink {
     fn attention(&mut self, _layer: usize, _attention: ArrayView3<'_, f32>, _gradient: ArrayView3<'_, f32>) {}
 
     /// What block `layer`'s first norm gives `[T, D]`, and the gradient of the logit by it, which passes through that block's attention
-    /// alone.
+    /// alone. (In an int8 model its channels are equalised: a channel may be smaller by the factor by which its gradient is larger.)
     fn normalised(&mut self, _layer: usize, _tokens: ArrayView2<'_, f32>, _gradient: ArrayView2<'_, f32>) {}
 }
