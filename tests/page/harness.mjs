@@ -57,13 +57,23 @@ export async function startServer(options) {
 export async function otherSite(answer) {
   const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp', 'cross-origin-resource-policy': 'cross-origin' };
   const server = createServer((request, response) => {
-    const found = answer(request.url ?? '');
+    const found = orMissing(() => answer(request.url ?? ''));
     response.writeHead(found ? 200 : 404, { ...isolation, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   finallyDo(() => server.close().closeAllConnections());
   return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
+}
+
+/** What is read, or nothing where there is no such file. @template T @param {() => T} read */
+function orMissing(read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json' });
