@@ -268,7 +268,7 @@ test('what other programs made is refused with the remedy', async () => {
   await assert.rejects(load({ config: { ...parts().config, quantization_config: { quant_method: 'gptq' } } }), failure('invalid-weights', /GPTQ.*vitscope quantize/));
   await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, `${query}SCB`)) }), failure('invalid-weights', /bitsandbytes/));
   await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, `${query}lora_A.weight`)) }), failure('invalid-weights', /LoRA.*merge_and_unload/));
-  await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}bias`, 'other.bias')) }), failure('missing-tensor', /query\.bias.*called like `vit\.encoder\.layer\.0/));
+  await assert.rejects(load({ weights: renamed((name) => name.replace(`${query}weight`, 'other.weight')) }), failure('missing-tensor', /query\.weight.*called like `vit\.encoder\.layer\.0/));
 });
 
 test('arguments that are not right are refused by code', async (t) => {

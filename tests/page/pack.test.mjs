@@ -54,10 +54,10 @@ test('a plain page of a plain server uses it', async () => {
   const server = createServer((request, response) => {
     const path = join(project, new URL(request.url ?? '/', 'http://x').pathname.replace(/\/$/, '/index.html'));
     try {
-      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(readFileSync(path));
+      const file = readFileSync(path);
+      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(file);
     } catch {
-      if (!response.headersSent) response.writeHead(404);
-      response.end();
+      response.writeHead(404).end();
     }
   });
   server.listen(0, '127.0.0.1');
