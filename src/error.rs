@@ -16,14 +16,14 @@ pub enum Error {
         problem: String,
     },
     /// A model that is not a plain ViT, or not one of the families this version reads.
-    #[error("unsupported architecture `{name}`: {evidence}. Supported: {supported}.")]
+    #[error("unsupported architecture `{name}`: {evidence}. {remedy}")]
     UnsupportedArchitecture {
         /// The architecture as its own config names it.
         name: String,
         /// What gave it away.
         evidence: String,
-        /// What would have been accepted.
-        supported: String,
+        /// What would have been accepted, or what makes it so.
+        remedy: String,
     },
     /// The weights are not a whole, valid safetensors file, or not in a form that is read.
     #[error("{file}: {problem}")]

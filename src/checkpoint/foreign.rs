@@ -3,7 +3,7 @@
 use super::json::Json;
 use super::names::telltale;
 use super::tensors::{Source, Tensors};
-use super::{CONFIG_FILE, WEIGHTS_FILE};
+use super::{CONFIG_FILE, WEIGHTS_FILE, supported};
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -48,9 +48,8 @@ const MERGE: &str = "a LoRA adapter (or another of PEFT's) is not merged, or cam
     `merge_and_unload()` and save what that returns";
 const QUANTISE: &str =
     "its format is not read. Take the checkpoint that it was made from, and make that smaller with `vitscope quantize`";
-const BY_TIMM: &str = "let timm convert it: `model = timm.create_model(NAME, pretrained=True, pretrained_cfg_overlay={'file': FILE})`, \
-    `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`";
-const FETCH: &str = "Fetch the config.json that they were published with";
+const BY_TIMM: &str = "`timm.models.save_for_hf(timm.create_model(NAME, True, pretrained_cfg_overlay={'file': FILE}), FOLDER, \
+    safe_serialization=True)`";
 const BY_NAMES: &str = "take timm's model of the same training, or give the tensors timm's names: conv_proj → patch_embed.proj, \
     class_token → cls_token, encoder.pos_embedding → pos_embed, encoder.layers.encoder_layer_N → blocks.N, ln_1 → norm1, ln_2 → norm2, \
     self_attention.in_proj_ → attn.qkv., self_attention.out_proj → attn.proj, mlp.0 → mlp.fc1, mlp.3 → mlp.fc2, encoder.ln → norm, \
@@ -67,14 +66,13 @@ pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
         (_, Some(program)) => (program, CONFIG_FILE.into()),
         (None, None) => return Ok(()),
     };
-    let remedy = match program {
-        PEFT => MERGE,
-        OPEN_CLIP | JAX => BY_TIMM,
-        TORCHVISION => BY_NAMES,
-        _ => QUANTISE,
+    let (made, way, remedy) = match program {
+        PEFT => ("written", "", MERGE),
+        OPEN_CLIP | JAX => ("written", "let timm convert it: ", BY_TIMM),
+        TORCHVISION => ("written", "", BY_NAMES),
+        _ => ("quantised", "", QUANTISE),
     };
-    let made = if remedy == QUANTISE { "quantised" } else { "written" };
-    Err(tensors.invalid(format!("it was {made} by {program}, as `{evidence}` shows: {remedy}.")))
+    Err(tensors.invalid(format!("it was {made} by {program}, as `{evidence}` shows: {way}{remedy}.")))
 }
 
 /// The program that a config says has quantised the weights.
@@ -96,17 +94,20 @@ fn quantised_by(config: &Json) -> Result<Option<&str>> {
     Ok(method("quantization_config").or_else(|| method("quantization")))
 }
 
-/// What the names of tensors tell where the config names no family that is read, and the way to one that does where it says nothing at all.
-pub(super) fn evidence(tensors: &Tensors, says_nothing: bool) -> String {
+/// What the tensors are called, where the config names no family that is read.
+pub(super) fn called(tensors: &Tensors) -> String {
     let names = tensors.names();
-    let Some(telling) = telltale(&names) else { return String::new() };
-    let remedy = match says_nothing {
-        false => "",
-        true if telling.contains("blocks.") => BY_TIMM,
-        true => FETCH,
-    };
-    let stop = if says_nothing { ". " } else { "" };
-    format!(", and the tensors are called like `{}`{stop}{remedy}", tensors.in_file(telling))
+    telltale(&names)
+        .map(|name| format!(", and the tensors are called like `{}`", tensors.in_file(name)))
+        .unwrap_or_default()
+}
+
+/// What to do where the config says nothing at all.
+pub(super) fn remedy(tensors: &Tensors) -> String {
+    match telltale(&tensors.names()) {
+        Some(name) if name.contains("blocks.") => format!("Let timm convert the weights: {BY_TIMM}."),
+        _ => format!("Fetch the config.json that they were published with. {}", supported()),
+    }
 }
 
 /// The error of weights that came without a `config.json`.
@@ -114,7 +115,7 @@ pub fn without_config(source: &dyn Source) -> Error {
     let error = || {
         let tensors = Tensors::open(WEIGHTS_FILE, source)?;
         refuse(&Json::parse(CONFIG_FILE, "{}")?, &tensors)?;
-        Ok(format!("there is none beside the weights{}.", evidence(&tensors, true)))
+        Ok(format!("there is none beside the weights{}. {}", called(&tensors), remedy(&tensors)))
     };
     error().map_or_else(|error| error, Error::InvalidConfig)
 }

@@ -218,20 +218,33 @@ fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, T
         }
         None => {
             let name = config.optional_str("architecture").or(config.optional_str("model_type"));
-            let mut evidence = "config.json names no family this version reads".to_owned();
-            if let Ok(tensors) = tensors {
-                if name.is_none() {
+            let evidence = |tensors: Option<&Tensors>| {
+                "config.json names no family this version reads".to_owned()
+                    + &tensors.map(foreign::called).unwrap_or_default()
+            };
+            match (name, tensors) {
+                (None, Ok(tensors)) => {
                     foreign::refuse(config, &tensors)?;
+                    let remedy = foreign::remedy(&tensors);
+                    Err(Error::UnsupportedArchitecture {
+                        name: "unknown".into(),
+                        evidence: evidence(Some(&tensors)),
+                        remedy,
+                    })
                 }
-                evidence += &foreign::evidence(&tensors, name.is_none());
+                (name, tensors) => Err(unsupported(name.unwrap_or("unknown"), &evidence(tensors.ok().as_ref()))),
             }
-            Err(unsupported(name.unwrap_or("unknown"), &evidence))
         }
     }
 }
 
 /// A refusal that says what would have been accepted.
 fn unsupported(name: &str, evidence: &str) -> Error {
-    let supported: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-    Error::UnsupportedArchitecture { name: name.into(), evidence: evidence.into(), supported: supported.join(", ") }
+    Error::UnsupportedArchitecture { name: name.into(), evidence: evidence.into(), remedy: supported() }
+}
+
+/// What is accepted.
+fn supported() -> String {
+    let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+    format!("Supported: {}.", names.join(", "))
 }

@@ -430,7 +430,7 @@ test('a second model that stalls can be cancelled', onPage(async ({ page, contex
   await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent !== 'espresso');
 }, { setUp: hurry }));
 
-for (const [what, act] of /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([
+const LOOKS = /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([
   ['a photo', (page) => choosePhoto(page, 'chelsea')],
   ['a view', (page) => page.getByRole('tab', { name: 'Class' }).click()],
   ['the patches left out', async (page) => {
@@ -438,22 +438,27 @@ for (const [what, act] of /** @type {[string, (page: Page) => Promise<unknown>][
     await pick(page, 'occlusion');
     await button(page, 'Leave out').click();
   }],
+]);
+for (const [how, fail, sentence] of /** @type {[string, () => void, RegExp][]} */ ([
+  ['ended without a word', () => void setTimeout(() => self.close()), /its worker has ended/],
+  ['never answers', () => void setTimeout(() => { for (;;); }), /has not answered for 20 seconds/],
 ])) {
-  test(`a worker that ended without a word is noticed by ${what}, and the model can be loaded again`, onPage(async ({ page }) => {
-    const workers = page.workers().length;
-    const dead = page.workers().find((worker) => worker.url().endsWith('worker.js'));
-    assert.ok(dead);
-    await dead.evaluate(() => void setTimeout(() => self.close()));
-    await page.waitForTimeout(200);
-    await act(page);
-    await page.waitForTimeout(300);
-    await said(page, /has not answered for 20 seconds/);
-    await button(page, 'Load again').click();
-    await page.waitForFunction(() => !document.querySelector('#status')?.classList.contains('busy'));
-    await answered(page);
-    assert.equal(await page.locator('#notice').isVisible(), false);
-    await workersLeft(page, workers);
-  }, { setUp: hurry }));
+  for (const [what, act] of LOOKS) {
+    test(`a worker that ${how} is noticed by ${what}, and the model can be loaded again`, onPage(async ({ page }) => {
+      const workers = page.workers().length;
+      const worker = page.workers().find((worker) => worker.url().endsWith('worker.js'));
+      assert.ok(worker);
+      await worker.evaluate(fail);
+      await page.waitForTimeout(200);
+      await act(page);
+      await said(page, sentence);
+      await button(page, 'Load again').click();
+      await page.waitForFunction(() => !document.querySelector('#status')?.classList.contains('busy'));
+      await answered(page);
+      assert.equal(await page.locator('#notice').isVisible(), false);
+      await workersLeft(page, workers);
+    }, { setUp: hurry }));
+  }
 }
 
 test('a photo that comes when there is no model says so', onPage(async ({ page, context }) => {
