@@ -37,6 +37,7 @@ export function createAnswers(root, onChoose) {
       rows.forEach(({ button, label, fill, score }, i) => {
         const entry = top[i];
         button.disabled = !entry;
+        button.style.visibility = entry || i === 0 ? '' : 'hidden'; // where there are fewer classes; the row keeps its place
         label.textContent = entry?.label ?? (i === 0 ? 'This model has no classes' : ' ');
         label.title = entry?.label ?? '';
         fill.style.transform = `scaleX(${scores === 'none' ? 0 : entry?.score ?? 0})`;
