@@ -162,6 +162,9 @@ fn processors(fixtures: &Path) -> Result<Vec<Vec<u8>>> {
     }
     files.sort();
     files.dedup();
+    // As processor_config.json has them.
+    let nested: Vec<_> = files.iter().map(|file| [b"{\"image_processor\": ", &file[..], b"}"].concat()).collect();
+    files.extend(nested);
     Ok(files.iter().flat_map(|file| (0..6).map(move |model| [&[2 * model], &file[..]].concat())).collect())
 }
 
