@@ -128,14 +128,40 @@ export async function workersEnd(page) {
 export const TRAP = 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]))).exports.f();';
 
 /**
+ * A server that answers some requests otherwise than it should; after `recover()` as it should. The route stays: to take one
+ * away waits for every worker, also for one that has just been ended.
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {string} path
+ * @param {(route: import('playwright-core').Route) => unknown} [answer] none: it takes requests and never answers them
+ */
+export async function disturb(context, path, answer = () => new Promise(() => {})) {
+  let recovered = false;
+  await context.route(path, (route) => (recovered ? route.continue() : answer(route)));
+  await context.exposeFunction('recover', () => void (recovered = true));
+}
+
+/** @param {import('playwright-core').Page} page */
+export function recover(page) {
+  return page.evaluate(() => /** @type {any} */ (globalThis).recover());
+}
+/**
+ * Adds code to what wasm-bindgen generated.
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {string} code
+ */
+export function addToEngine(context, code) {
+  return disturb(context, '**/pkg/wasm/*/vitscope.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${await response.text()}\n${code}` });
+  });
+}
+
+/**
  * Makes `trace` trap. No input is known to trap the engine, so that method of the generated modules is made to.
  * @param {import('playwright-core').BrowserContext} context
  */
 export function trapInTrace(context) {
-  return context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.trace = () => ${TRAP}` });
-  });
+  return addToEngine(context, `Engine.prototype.trace = () => ${TRAP}`);
 }
 
 /**

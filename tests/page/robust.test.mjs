@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { ROOT, TRAP, openTab, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { ROOT, TRAP, addToEngine, disturb, openTab, recover, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 /** @typedef {Awaited<ReturnType<typeof openTab>>} Tab */
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {import('playwright-core').BrowserContext} BrowserContext */
 
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 const FIXTURE = (/** @type {string} */ name) => ['config.json', 'model.safetensors', 'preprocessor_config.json'].map((file) => join(ROOT, `tests/fixtures/${name}/${file}`));
@@ -50,32 +49,13 @@ const pick = (/** @type {Page} */ page, /** @type {string} */ text) => page.loca
 const modelInUse = (/** @type {Page} */ page) => page.locator('[data-status=model]').innerText();
 const choosePhoto = (/** @type {Page} */ page, /** @type {string} */ name) => page.locator('[data-source=file]').setInputFiles(join(ROOT, `www/samples/${name}.jpg`));
 
-/** Adds code to what wasm-bindgen generated. @param {BrowserContext} context @param {string} code */
-function addToEngine(context, code) {
-  return context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${await response.text()}\n${code}` });
-  });
-}
+const missing = (/** @type {import('playwright-core').Route} */ route) => route.fulfill({ status: 404, body: '' });
 
 /** Waits until the page has no more than so many workers. @param {Page} page @param {number} count */
 async function workersLeft(page, count) {
   for (let tries = 0; page.workers().length > count && tries < 100; tries++) await page.waitForTimeout(100);
   assert.equal(page.workers().length, count, page.workers().map((worker) => worker.url()).join('\n'));
 }
-
-/**
- * A server that takes requests and never answers them; `recover()`, and later ones are answered.
- * @param {BrowserContext} context
- * @param {string} path
- */
-async function stall(context, path) {
-  let recovered = false;
-  await context.route(path, (route) => (recovered ? route.continue() : new Promise(() => {})));
-  await context.exposeFunction('recover', () => void (recovered = true));
-}
-
-const recover = (/** @type {Page} */ page) => page.evaluate(() => /** @type {any} */ (globalThis).recover());
 
 /** What the page waits for long it gives up ten times as soon. @param {Tab} tab */
 const hurry = ({ page }) => page.addInitScript(() => {
@@ -288,7 +268,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     // And what is offered is a way on.
     await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
     await button(page, remedy).waitFor();
-    await context.unrouteAll();
+    await recover(page);
     await button(page, remedy).click();
     await page.waitForFunction(() => document.querySelector('[data-status=model]')?.textContent === 'model');
     await answered(page);
@@ -297,13 +277,13 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
 
 test('another arithmetic that fails is said in the dialog, and the present one stays', onPage(async ({ page, context }) => {
   await button(page, 'Model').click();
-  await context.route('**/model.safetensors', (route) => route.fulfill({ status: 503, body: '' }));
+  await disturb(context, '**/model.safetensors', (route) => route.fulfill({ status: 503, body: '' }));
   await page.locator('#model label:has([value=f32])').click();
   const problem = page.getByRole('dialog').getByRole('alert');
   await problem.getByText(/HTTP status 503[^]*vitscope-tiny stays in use/).waitFor();
   assert.equal(await page.locator('#model [name=dtype]:checked').getAttribute('value'), '');
   assert.match(await page.locator('#status').innerText(), /vitscope-tiny[^]*int8/);
-  await context.unrouteAll();
+  await recover(page);
   await problem.getByRole('button', { name: 'Try again' }).click();
   await page.waitForFunction(() => document.querySelector('[data-status=dtype]')?.textContent === 'f32');
   assert.equal(await problem.isVisible(), false);
@@ -326,24 +306,23 @@ for (const [address, sentence] of /** @type {const} */ ([['%E0%A4%A', /has no va
 
 for (const script of ['www/main.js', 'www/views/rollout.js', 'pkg/dist/index.js']) {
   for (const [what, sentence, answer] of /** @type {[string, RegExp, ((route: import('playwright-core').Route) => unknown)?][]} */ ([
-    ['missing', /script of this page could not be loaded/, (route) => route.fulfill({ status: 404, body: '' })],
+    ['missing', /script of this page could not be loaded/, missing],
     ['blocked', /script of this page could not be loaded/, (route) => route.abort()],
     ['broken', /could not start \(/, (route) => route.fulfill({ contentType: 'text/javascript', body: 'export const = {' })],
     ['stalled', /taking long to load/],
   ])) {
     if (script !== 'www/main.js' && what !== 'missing' && what !== 'stalled') continue;
-    test(`${script} is ${what}: the page is there, says so, and can be loaded again`, onPage(async ({ page, context }) => {
+    test(`${script} is ${what}: the page is there, says so, and can be loaded again`, onPage(async ({ page }) => {
       await said(page, sentence);
       assert.ok(await page.getByRole('heading', { name: 'vitscope' }).isVisible());
       await painted(page);
-      if (answer) await context.unrouteAll();
-      else await recover(page);
+      await recover(page);
       await button(page, 'Reload page').click();
       await answered(page, 'espresso');
       assert.equal(await page.locator('.notice:not([hidden])').count(), 0);
     }, { wait: false, uncaught: /^$/ /* a module that can't be read has no stack */, setUp: async (tab) => {
       await hurry(tab);
-      await (answer ? tab.context.route(`**/${script}`, answer) : stall(tab.context, `**/${script}`));
+      await disturb(tab.context, `**/${script}`, answer);
     } }));
   }
 }
@@ -358,7 +337,7 @@ test('a style sheet that never comes keeps nothing from being seen, or from work
   await answered(page, 'espresso');
 }, { wait: false, setUp: async (tab) => {
   await hurry(tab);
-  await stall(tab.context, '**/style.css');
+  await disturb(tab.context, '**/style.css');
 } }));
 
 test('a script that comes late takes the notice back', onPage(async ({ page }) => {
@@ -382,7 +361,7 @@ test('a script that comes late takes the notice back', onPage(async ({ page }) =
 } }));
 
 for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js'], ['the names of the model', '**/vitscope-tiny/config.json']]) {
-  test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page, context }) => {
+  test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page }) => {
     await page.waitForFunction(() => /Loading/.test(document.querySelector('[data-status=loading]')?.textContent ?? ''));
     await page.waitForTimeout(500);
     await said(page, /No progress in loading vitscope-tiny for 20 seconds/);
@@ -392,18 +371,18 @@ for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engin
     assert.equal(await page.locator('#notice').isVisible(), false);
   }, { wait: false, setUp: async (tab) => {
     await hurry(tab);
-    await stall(tab.context, path);
+    await disturb(tab.context, path);
   } }));
 }
 
 for (const [what, path] of [['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js']]) {
-  test(`${what} that can not be had is said, and asked again`, onPage(async ({ page, context }) => {
+  test(`${what} that can not be had is said, and asked again`, onPage(async ({ page }) => {
     await said(page, /could not be (loaded|started)|HTTP status 404/);
-    await context.unrouteAll();
+    await recover(page);
     await button(page, 'Try again').click();
     await answered(page, 'espresso');
     assert.equal(await page.locator('#notice').isVisible(), false);
-  }, { wait: false, setUp: ({ context }) => context.route(path, (route) => route.fulfill({ status: 404, body: '' })) }));
+  }, { wait: false, setUp: ({ context }) => disturb(context, path, missing) }));
 }
 
 test('a sample that stalls is said, and asked again', onPage(async ({ page }) => {
@@ -414,11 +393,11 @@ test('a sample that stalls is said, and asked again', onPage(async ({ page }) =>
   assert.equal(await page.locator('#notice').isVisible(), false);
 }, { wait: false, setUp: async (tab) => {
   await hurry(tab);
-  await stall(tab.context, '**/coffee.jpg');
+  await disturb(tab.context, '**/coffee.jpg');
 } }));
 
 test('a second model that stalls can be cancelled', onPage(async ({ page, context }) => {
-  await stall(context, '**/model.safetensors');
+  await disturb(context, '**/model.safetensors');
   await button(page, 'Model').click();
   await page.locator('#model label:has([value=f32])').click();
   await page.getByRole('dialog').getByText(/No progress in loading/).waitFor();
@@ -461,14 +440,14 @@ for (const [how, fail, sentence] of /** @type {[string, () => void, RegExp][]} *
   }
 }
 
-test('a photo that comes when there is no model says so', onPage(async ({ page, context }) => {
+test('a photo that comes when there is no model says so', onPage(async ({ page }) => {
   await said(page, /404/);
   await button(page, 'Dismiss').click();
   await choosePhoto(page, 'chelsea');
   await said(page, /no model to look at this photo/);
   assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'chelsea.jpg');
   assert.equal(await page.locator('#answers ol').getAttribute('aria-busy'), 'false');
-  await context.unrouteAll();
+  await recover(page);
   await button(page, 'Load again').click();
   await answered(page);
-}, { wait: false, setUp: ({ context }) => context.route('**/model.safetensors', (route) => route.fulfill({ status: 404, body: '' })) }));
+}, { wait: false, setUp: ({ context }) => disturb(context, '**/model.safetensors', missing) }));
