@@ -1,5 +1,4 @@
 import { DEFAULT_MODEL } from './models.js';
-import { patience } from './patience.js';
 import { Overtaken } from './session.js';
 
 /**
@@ -46,7 +45,7 @@ export class Loader {
     const { status, notice } = this.#panels;
     notice.hide();
     status.loading(choice.name);
-    const watch = patience(notice, `No progress in loading ${choice.name}`, () => this.#waysOn(choice, dtype));
+    const watch = notice.watch(`No progress in loading ${choice.name}`, () => this.#waysOn(choice, dtype));
     try {
       await this.#session.load(choice, dtype, (progress) => {
         watch.alive();
@@ -92,13 +91,17 @@ export class Loader {
   }
 
   /** The last that worked, anew: what is left of it may not answer any more. @type {Remedy} */
-  again = {
-    label: 'Load again',
-    run: () => {
-      this.#session.close();
-      this.load(this.#last.choice, this.#last.dtype);
-    },
-  };
+  again = { label: 'Load again', run: () => this.#replace(this.#last.choice, this.#last.dtype) };
+
+  /**
+   * Loads without keeping the present model.
+   * @param {ModelChoice} choice
+   * @param {Dtype} dtype
+   */
+  #replace(choice, dtype) {
+    this.#session.close();
+    this.load(choice, dtype);
+  }
 
   /**
    * @param {unknown} error
@@ -106,20 +109,16 @@ export class Loader {
    * @param {Dtype} dtype
    */
   #fail(error, choice, dtype) {
-    const message = error instanceof Error ? error.message : String(error);
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const { message, code = '' } = /** @type {Error & {code?: string}} */ (error);
     const { model } = this.#session;
+    let stays = model ? ` ${model.choice.name} stays in use` : '';
+    let [again, ...others] = this.#waysOn(choice, dtype);
+    if (model) others = [];
     if (model && code === 'out-of-memory') {
-      const instead = () => {
-        this.#session.close();
-        this.load(choice, dtype);
-      };
-      return this.#say(`${message} ${model.choice.name} stays in use, and takes memory too.`, { label: 'Unload it and try again', run: instead });
+      stays += ', and takes memory too';
+      again = { label: 'Unload it and try again', run: () => this.#replace(choice, dtype) };
     }
-    const [again, ...others] = this.#waysOn(choice, dtype);
-    const remedies = model ? [] : others;
-    if (choice.isDefault || MAY_PASS.includes(code)) remedies.unshift(again);
-    this.#say(model ? `${message} ${model.choice.name} stays in use.` : message, ...remedies);
+    this.#say(message + (stays && `${stays}.`), ...(choice.isDefault || MAY_PASS.includes(code) ? [again] : []), ...others);
   }
 
   /**

@@ -1,6 +1,5 @@
 import { Camera, nextFrame } from './camera.js';
 import { understand } from './files.js';
-import { patience } from './patience.js';
 import { Overtaken } from './session.js';
 
 /**
@@ -77,7 +76,7 @@ export class Scope {
     const signal = this.#supersede();
     notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     const again = { label: 'Try again', run: () => void this.openSample(sample) };
-    const watch = patience(notice, `The sample ${sample.file} has not come`, () => [again]);
+    const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
     try {
       const response = await fetch(sample.file, { signal });
       if (!response.ok) throw new Error(`The sample ${sample.file} could not be loaded (HTTP status ${response.status}).`);
@@ -164,7 +163,7 @@ export class Scope {
 
   /** Over an answer of the model. */
   watch() {
-    return patience(this.#panels.notice, 'The model has not answered', () => [this.#loader.again, RELOAD]);
+    return this.#panels.notice.watch('The model has not answered', () => [this.#loader.again, RELOAD]);
   }
 
   // Webcam

@@ -13,7 +13,7 @@
  * }} Context
  *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is drawn;
  *   wanted: aborted when another photo, view, patch, class or option is wanted, as is what the model has under way; watch: over an answer of the model
- * @typedef {ReturnType<typeof import('./patience.js').patience>} Watch
+ * @typedef {import('./panels/notice.js').Watch} Watch
  * @typedef {{
  *   id: string, title: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean},
@@ -162,23 +162,15 @@ export class Viewer {
       });
       // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
       if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
-      await this.#patiently(drawn, signal);
+      if (!drawn) return;
+      const { over } = this.#watch();
+      signal.addEventListener('abort', over);
+      await drawn.finally(over);
     } catch (error) {
       if (signal.aborted) return;
       this.#paint(undefined);
       this.#onFail(error);
     }
-  }
-
-  /**
-   * @param {void | Promise<void>} drawn
-   * @param {AbortSignal} signal
-   */
-  async #patiently(drawn, signal) {
-    if (!drawn) return;
-    const watch = this.#watch();
-    signal.addEventListener('abort', watch.over);
-    await drawn.finally(watch.over);
   }
 
   /** @param {Subject} subject */
