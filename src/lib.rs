@@ -4,9 +4,9 @@
 //! use vitscope::{Classifier, checkpoint::ConfigFiles, resample::Rgba};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = std::fs::read_to_string("models/vitscope-tiny/config.json")?;
-//! let preprocessor = std::fs::read_to_string("models/vitscope-tiny/preprocessor_config.json")?;
-//! let weights = std::fs::read("models/vitscope-tiny/model.safetensors")?;
+//! let config = std::fs::read_to_string("models/vitscope-small/config.json")?;
+//! let preprocessor = std::fs::read_to_string("models/vitscope-small/preprocessor_config.json")?;
+//! let weights = std::fs::read("models/vitscope-small/model.safetensors")?;
 //! let files = ConfigFiles { config: &config, preprocessor: Some(&preprocessor), processor: None };
 //! let mut classifier = Classifier::load(files, &weights, None)?;
 //!
