@@ -101,6 +101,7 @@ export function fromDisk(path) {
 export async function openTab(browser, options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000); // of a large model on a busy machine; what is there is not waited for
   /** @type {string[]} */
   const errors = [];
   /** @type {string[]} */
@@ -216,6 +217,7 @@ export function drawn(page, selector = '#stage .overlay') {
  * @param {number} col
  */
 export async function clickPatch(page, row, col) {
+  await page.locator('#stage').scrollIntoViewIfNeeded();
   const box = await page.locator('#stage .frame').boundingBox();
   assert.ok(box);
   await page.mouse.click(box.x + ((col + 0.5) * box.width) / GRID, box.y + ((row + 0.5) * box.height) / GRID);

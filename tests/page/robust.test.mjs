@@ -27,7 +27,7 @@ before(async () => {
  */
 const onPage = (body, { setUp, address = PAGE, wait = true, uncaught } = {}) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 800 } });
-  tab.page.setDefaultTimeout(15_000);
+  tab.page.setDefaultTimeout(60_000);
   await setUp?.(tab);
   await tab.page.goto(origin + address, { waitUntil: 'commit' });
   if (wait) await answered(tab.page, address === PAGE ? first : undefined);
