@@ -32,7 +32,7 @@ test('int8 maps of the model rank the patches as f32 maps do, over a hundred pic
 
 /** The 24 pictures that vitscope-tiny's logits are compared on. */
 function* samples() {
-  const { shape, data } = readBytes(new URL('../fixtures/default_model/expected.safetensors', import.meta.url)).images;
+  const { shape, data } = readBytes(new URL('../fixtures/vitscope_tiny/expected.safetensors', import.meta.url)).images;
   const [count, height, width] = shape;
   for (let i = 0; i < count; i++) {
     const rgba = Uint8Array.from({ length: 4 * width * height }, (_, j) => (j % 4 === 3 ? 255 : data[3 * (i * width * height + Math.floor(j / 4)) + (j % 4)]));
