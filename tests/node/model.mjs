@@ -14,6 +14,5 @@ engine.close();
 /** What the page calls a class: the first name of its label, unless another class has that too. */
 export function shortName(/** @type {string} */ label) {
   const first = (/** @type {string} */ names) => names.split(',')[0];
-  const all = CONFIG.labels.map(first);
-  return new Set(all).size === all.length ? first(label) : label;
+  return CONFIG.labels.filter((other) => first(other) === first(label)).length === 1 ? first(label) : label;
 }

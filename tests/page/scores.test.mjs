@@ -1,7 +1,7 @@
 /** The page says what a model's scores are: labels that may hold together, or the number of a regression. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openTab, startBrowser, startServer } from './harness.mjs';
+import { MODEL, firstAnswer, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -105,8 +105,8 @@ test('a regression is a plain number, without bar, percent or area', withModel('
 
 test('after a regression, another model has its bars again', withModel('hf_vit_regression', async (page) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('button', { name: 'Default model' }).click();
-  await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent === 'espresso');
+  await page.getByRole('dialog').getByRole('button', { name: MODEL }).click();
+  await page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent === first, await firstAnswer());
   assert.equal(await page.locator('#answers .bar').first().isVisible(), true);
   assert.match((await scores(page))[0], /%$/);
 }));
