@@ -56,6 +56,12 @@ const tile = (/** @type {Page} */ page, /** @type {number} */ layer, /** @type {
 const notice = (/** @type {Page} */ page) => page.locator('#notice p');
 const choose = (/** @type {Page} */ page, /** @type {string | string[] | {name: string, mimeType: string, buffer: Buffer}} */ file) => page.locator('[data-source=file]').setInputFiles(file);
 
+/** Closes the notice, and leaves the head that may lie beneath it. @param {Page} page */
+async function dismiss(page) {
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await page.mouse.move(5, 5);
+}
+
 test('the first sample is classified as soon as the model is there', onPage(async ({ page }) => {
   assert.equal(await page.locator('#answers .label').first().innerText(), 'espresso', 'the cup of coffee is what it is, whatever the model');
   assert.equal(await page.locator('#answers ol > li').count(), 5);
@@ -160,9 +166,8 @@ test('a file that is no picture leaves the present one usable', onPage(async ({ 
     await choose(page, { name, mimeType: 'image/jpeg', buffer });
     await page.getByText(`${name} could not be decoded`).waitFor();
     assert.deepEqual({ answers: await answers(page), overlay: await drawn(page) }, old);
-    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await dismiss(page);
     assert.equal(await page.locator('#notice').isVisible(), false);
-    await page.mouse.move(5, 5); // off the head that was beneath the notice
   }
   await tile(page, 2, 1).click();
   assert.notEqual(await drawn(page), old.overlay);
@@ -251,7 +256,7 @@ test('another model from files, another arithmetic, and back', onPage(async ({ p
     await page.waitForFunction((source) => new RegExp(source).test(document.querySelector('#notice p')?.textContent ?? ''), sentence.source);
     assert.match(await notice(page).innerText(), /^[^\n]{15,400}$/);
     assert.equal(await drawn(page), overlay);
-    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await dismiss(page);
   }
   await tile(page, 0, 0).click();
   assert.notEqual(await drawn(page), overlay);
