@@ -274,7 +274,7 @@ test('the address can name another model on this server', onPage(async ({ page }
 }, { address: '/www/?model=/tests/fixtures/timm_vit', wait: false }));
 
 test('but not one on another', onPage(async ({ page }) => {
-  assert.match(await notice(page).innerText(), /https:\/\/example\.com\/model\/ is not on this server/);
+  await notice(page).getByText('https://example.com/model/ is not on this server').waitFor();
 }, { address: '/www/?model=https://example.com/model/' }));
 
 test('a model that is not there can be asked for again', onPage(async ({ page }) => {
