@@ -1,4 +1,4 @@
-//! The whole forward pass: the default model, and a seeded ViT-Ti/16 at 224 pixels; and the backward pass of seeded ViT-Ti/16 and ViT-B/16. Times are comparable within one run only.
+//! The whole forward pass: `vitscope-tiny`, and a seeded ViT-Ti/16 at 224 pixels; and the backward pass of seeded ViT-Ti/16 and ViT-B/16. Times are comparable within one run only.
 
 #[cfg(not(target_arch = "wasm32"))]
 use criterion::Criterion;
@@ -10,7 +10,7 @@ use vitscope::resample::Rgba;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{Criterion, wasm_bindgen_bench};
 
-fn default_model(precision: Precision) -> Classifier {
+fn vitscope_tiny(precision: Precision) -> Classifier {
     let files = ConfigFiles {
         config: include_str!("../models/vitscope-tiny/config.json"),
         preprocessor: Some(include_str!("../models/vitscope-tiny/preprocessor_config.json")),
@@ -68,7 +68,7 @@ type Build = (&'static str, fn(Precision) -> Classifier);
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
 fn forward(c: &mut Criterion) {
-    let builds: [Build; 2] = [("default model", default_model), ("ViT-Ti/16 at 224", vit_tiny)];
+    let builds: [Build; 2] = [("vitscope-tiny", vitscope_tiny), ("ViT-Ti/16 at 224", vit_tiny)];
     for (name, build) in builds {
         for precision in [Precision::F32, Precision::Int8] {
             let mut model = build(precision);
@@ -107,7 +107,7 @@ fn attribute(c: &mut Criterion) {
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
 fn preprocess(c: &mut Criterion) {
-    let model = default_model(Precision::Int8);
+    let model = vitscope_tiny(Precision::Int8);
     let photo = vec![127; 4 * 1600 * 1200];
     let image = Rgba { data: &photo, width: 1600, height: 1200 };
     c.bench_function("preprocess a photo of 1600 × 1200", |b| b.iter(|| model.preprocess(image).unwrap()));

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vitscope::checkpoint::{Values, write};
 
+/// The small model by name: its shape and its answers are written out here.
 const TINY: &str = "models/vitscope-tiny";
 const CHELSEA: &str = "www/samples/chelsea.jpg";
 
@@ -514,7 +515,7 @@ fn what_is_there_instead_of_a_model_is_named() {
 fn four_bits_halve_the_file_and_never_replace_eight() {
     let (eight, four) = (folder("eight-bits"), folder("four-bits"));
     succeeds(&["quantize", TINY, "-o", text(&eight)]);
-    // From 8 bits, since that is how the model of the page is stored.
+    // From 8 bits, since that is how the models of the page are stored.
     let output = succeeds(&["quantize", text(&eight), "--bits", "4", "-o", text(&four)]);
     assert!(output.contains("dB  classifier.weight [42, 192]") && !output.contains("gets 8 bits"), "{output}");
     let size = |folder: &Path| fs::metadata(folder.join("model.safetensors")).unwrap().len();

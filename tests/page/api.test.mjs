@@ -4,14 +4,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
-import { GRID, ROOT, classifyByCli, fromDisk, openApi, otherSite, png, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
+import { CONFIG, FOLDER, GRID, ROOT, classifyByCli, disturb, firstAnswer, fromDisk, openApi, otherSite, png, recover, shortName, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
-const MODEL = '/models/vitscope-tiny/';
 /** @type {import('playwright-core').Browser} */
 let browser;
 let origin = '';
+let first = '';
 before(async () => {
-  [browser, origin] = await Promise.all([startBrowser(), startServer()]);
+  [browser, origin, first] = await Promise.all([startBrowser(), startServer(), firstAnswer()]);
 });
 
 /** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
@@ -38,15 +38,15 @@ test("the API gives the command line's numbers", onApiPage(async ({ page }) => {
     return { file, base64 };
   }));
   for (const dtype of /** @type {const} */ ([undefined, 'f32'])) {
-    const expected = classifyByCli([`.${MODEL}`, ...files.map(({ file }) => file), ...(dtype ? ['--dtype', dtype] : [])]);
+    const expected = await classifyByCli([`.${FOLDER}`, ...files.map(({ file }) => file), ...(dtype ? ['--dtype', dtype] : [])]);
     const actual = await page.evaluate(async ({ model, images, dtype }) => {
       const vit = await vitscope.Vitscope.load(model, { dtype });
       const blobs = images.map((base64) => new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
       const answers = await Promise.all(blobs.map((blob) => vit.classify(blob)));
       vit.close();
       return { dtype: vit.config.dtype, tops: answers.map(({ top }) => top) };
-    }, { model: MODEL, images: files.map(({ base64 }) => base64), dtype });
-    assert.equal(actual.dtype, dtype ?? 'int8');
+    }, { model: FOLDER, images: files.map(({ base64 }) => base64), dtype });
+    assert.equal(actual.dtype, dtype ?? CONFIG.dtype);
     expected.forEach(({ top }, i) => {
       assert.equal(actual.tops[i].length, 5);
       assert.deepEqual(actual.tops[i].map(({ index, label }) => [index, label]), top.map(({ index, label }) => [index, label]));
@@ -86,7 +86,7 @@ test('colours under transparency are read as they are stored', onApiPage(async (
     const answers = [await vit.classify(blob), await vit.classify(new ImageData(new Uint8ClampedArray(data), 64, 48))];
     vit.close();
     return { expected: [...expected.logits], answers: answers.map(({ logits }) => [...logits]) };
-  }, { model: MODEL, file: png(64, 48, colour).toString('base64'), data });
+  }, { model: FOLDER, file: png(64, 48, colour).toString('base64'), data });
   for (const answer of results.answers) assert.deepEqual(answer, results.expected);
 }));
 
@@ -130,7 +130,7 @@ test('every kind of image is accepted, gives the same answer and stays usable', 
     frame.close();
     vit.close();
     return { logits, usable };
-  }, { model: MODEL, file });
+  }, { model: FOLDER, file });
   assert.deepEqual(results.usable, { bitmap: true, frame: true, data: true, canvas: true });
   const { blob, frame, ...others } = results.logits;
   for (const [name, logits] of Object.entries(others)) assert.deepEqual(logits, blob, name);
@@ -162,7 +162,7 @@ test('a video is read as it is at the time of the call', onApiPage(async ({ page
     const [first, reference] = [await asked, await vit.classify(still)];
     vit.close();
     return { tooEarly, first: [...first.logits], reference: [...reference.logits] };
-  }, MODEL);
+  }, FOLDER);
   assert.equal(tops.tooEarly, 'invalid-image');
   assert.ok(distance(tops.first, tops.reference) < 1e-5, String(distance(tops.first, tops.reference)));
 }));
@@ -188,7 +188,7 @@ test("a photo is turned upright as its EXIF data says", onApiPage(async ({ page 
     const [actual, expected] = [await vit.classify(turned), await vit.classify(upright)];
     vit.close();
     return { crop: actual.crop, actual: [...actual.logits], expected: [...expected.logits] };
-  }, MODEL);
+  }, FOLDER);
   assert.deepEqual(result.crop, { x: 0, y: 24, width: 48, height: 48 });
   assert.ok(distance(result.actual, result.expected) < 1e-5, String(distance(result.actual, result.expected)));
 }));
@@ -211,7 +211,7 @@ test('a model can be given by its folder or its files', onApiPage(async ({ page 
       vit.close();
     }
     return { logits, length: weights.byteLength };
-  }, MODEL);
+  }, FOLDER);
   for (const logits of results.logits) assert.deepEqual(logits, results.logits[0]);
   assert.ok(results.length > 0, "the caller's buffer was not taken away");
 }));
@@ -223,7 +223,7 @@ test('progress counts the bytes', onApiPage(async ({ page }) => {
     const vit = await vitscope.Vitscope.load(model, { onProgress: (progress) => seen.push(progress) });
     vit.close();
     return { seen, size: (await (await fetch(`${model}model.safetensors`)).blob()).size };
-  }, MODEL);
+  }, FOLDER);
   const of = (/** @type {string} */ phase) => seen.filter((progress) => progress.phase === phase);
   const weights = of('weights');
   assert.deepEqual(weights.at(-1), { phase: 'weights', loaded: size, total: size });
@@ -260,7 +260,7 @@ test('calls are answered in order, and aborted ones leave the others alone', onA
     log.push(`then ${top.length}`);
     vit.close();
     return log;
-  }, MODEL);
+  }, FOLDER);
   assert.equal(log[0], 'fifth rejected with the reason');
   assert.deepEqual(log.slice(1, 3).sort(), ['first rejected with the reason', 'second rejected with the reason']);
   assert.deepEqual(log.slice(3), ['third done', 'fourth done', 'then 1']);
@@ -273,7 +273,7 @@ test('aborting a load ends its worker', onApiPage(async ({ page }) => {
     const abort = new AbortController();
     const during = await vitscope.Vitscope.load(model, { signal: abort.signal, onProgress: () => abort.abort(reason) }).catch((error) => error === reason);
     return { before, during };
-  }, MODEL);
+  }, FOLDER);
   assert.deepEqual(result, { before: true, during: true });
   await workersEnd(page);
 }));
@@ -286,7 +286,7 @@ test('after close, pending and later calls say so', onApiPage(async ({ page }) =
     vit.close();
     const code = (/** @type {Promise<unknown>} */ promise) => promise.then(() => 'answered', (error) => error instanceof vitscope.VitscopeError && error.code);
     return { codes: await Promise.all([...pending, vit.classify('/www/samples/coffee.jpg')].map(code)), layers: vit.config.layers };
-  }, MODEL);
+  }, FOLDER);
   assert.deepEqual(codes.codes, ['closed', 'closed', 'closed']);
   assert.ok(codes.layers > 0);
 }));
@@ -328,7 +328,7 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
     const after = await vit.classify('/www/samples/coffee.jpg');
     vit.close();
     return { errors, after: after.top[0].label };
-  }, { model: MODEL, foreign });
+  }, { model: FOLDER, foreign });
   const codes = Object.fromEntries(Object.entries(results.errors).map(([name, [code]]) => [name, code]));
   assert.deepEqual(codes, {
     nothing: 'invalid-image', number: 'invalid-image', array: 'invalid-image', object: 'invalid-image', short: 'invalid-image',
@@ -344,12 +344,12 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
   assert.match(say('tainted'), /another site/);
   assert.match(say('page'), /www\/index\.html/);
   for (const [name, [, message]] of Object.entries(results.errors)) assert.match(message, /^[^\n]{15,260}\.$/, `${name}: ${message}`);
-  assert.equal(results.after, 'espresso');
+  assert.equal(shortName(results.after), first);
 }));
 
 test("a trace's views are the synchronous engine's, whatever the page's instance is", onApiPage(async ({ page, requests, warnings }) => {
   for (const threads of [1, 2]) {
-    const differences = await page.evaluate(async ({ model, threads }) => {
+    const differences = await page.evaluate(async ({ model, threads, label }) => {
       const vit = await vitscope.Vitscope.load(model, { threads });
       const engine = await vitscope.Engine.load(model);
       const image = new ImageData(Uint8ClampedArray.from({ length: 4 * 60 * 40 }, (_, i) => (i * i) % 256), 60, 40);
@@ -363,10 +363,10 @@ test("a trace's views are the synchronous engine's, whatever the page's instance
         ['distance', a.attentionDistance(), b.attentionDistance()],
         ['entropy', a.attentionEntropy(), b.attentionEntropy()],
         ['logit lens', await a.logitLens(), b.logitLens()],
-        ['patch lens', await a.patchLens({ layer: 3, target: 'espresso' }), b.patchLens({ layer: 3, target: 'espresso' })],
+        ['patch lens', await a.patchLens({ layer: 3, target: label }), b.patchLens({ layer: 3, target: label })],
         ['positions', await vit.positionSimilarity(), engine.positionSimilarity()],
         ['filters', await vit.patchFilters({ count: 4 }), engine.patchFilters({ count: 4 })],
-        ['occlusion', await vit.attribute(image, { method: 'occlusion', target: 3 }), engine.attribute(image, { method: 'occlusion', target: 3 })],
+        ['occlusion', await vit.attribute(image, { method: 'occlusion', target: 3, window: 4 }), engine.attribute(image, { method: 'occlusion', target: 3, window: 4 })],
         ['chefer', await vit.attribute(image), engine.attribute(image)],
         ['grad-cam', await vit.attribute(image, { method: 'grad-cam', layer: 2 }), engine.attribute(image, { method: 'grad-cam', layer: 2 })],
         ['curves', await vit.curves(image, a.headMap(), { steps: 3 }), engine.curves(image, b.headMap(), { steps: 3 })],
@@ -376,7 +376,7 @@ test("a trace's views are the synchronous engine's, whatever the page's instance
       const closed = await a.logitLens().catch((error) => error.code);
       const numbers = (/** @type {any} */ value) => JSON.stringify(value, (_, part) => (ArrayBuffer.isView(part) ? [.../** @type {any} */ (part)] : part));
       return [...pairs.filter(([, x, y]) => numbers(x) !== numbers(y)).map(([name]) => name), closed, a.rollout().rows, vit.backend.threads];
-    }, { model: MODEL, threads });
+    }, { model: FOLDER, threads, label: first });
     assert.deepEqual(differences, ['closed', GRID, threads]);
   }
   assert.deepEqual(warnings, []);
@@ -398,7 +398,7 @@ test('what takes many passes reports them, and can be stopped', onApiPage(async 
     const image = await (await fetch('/www/samples/coffee.jpg')).blob();
     /** @type {import('../../pkg/index.js').Passes[]} */
     const seen = [];
-    const whole = await vit.attribute(image, { method: 'occlusion', window: 1, onProgress: (passes) => seen.push(passes) });
+    const whole = await vit.attribute(image, { method: 'occlusion', window: 2, onProgress: (passes) => seen.push(passes) });
     passes = 0;
     const abort = new AbortController();
     const reason = new Error('enough');
@@ -411,13 +411,14 @@ test('what takes many passes reports them, and can be stopped', onApiPage(async 
     const { top } = await vit.classify(image);
     vit.close();
     return { seen, target: whole.target, label: top[0].label, stopped, before, passes, text: whole.text, crop: whole.crop };
-  }, MODEL);
-  const total = 1 + GRID * GRID;
+  }, FOLDER);
+  const total = 1 + (GRID / 2) ** 2;
   assert.deepEqual(result.seen, Array.from({ length: total }, (_, i) => ({ done: i + 1, total })));
   assert.ok(result.passes < 20, `${result.passes} of 122 passes ran`);
-  assert.equal(result.target.label, 'espresso');
-  assert.match(result.text, /espresso/);
-  assert.deepEqual([result.stopped, result.before, result.label], [true, [1, 2, 3], 'espresso']);
+  assert.equal(shortName(result.label), first);
+  assert.equal(result.target.label, result.label);
+  assert.ok(result.text.includes(first), result.text);
+  assert.deepEqual([result.stopped, result.before], [true, [1, 2, 3]]);
   assert.deepEqual(result.crop, { x: 100, y: 0, width: 400, height: 400 });
 }));
 
@@ -460,8 +461,8 @@ test('maps are drawn over the crop, and exported as pictures', onApiPage(async (
 
 test('a download that breaks off, and a server that answers everything with its index page', async () => {
   const { page, context, close } = await openApi(browser, origin);
-  await context.route('**/cut/model.safetensors', (route) => route.fulfill({ body: readFileSync(join(ROOT, MODEL, 'model.safetensors')).subarray(0, 200_000) }));
-  await context.route('**/cut/config.json', (route) => route.fulfill({ path: join(ROOT, MODEL, 'config.json') }));
+  await context.route('**/cut/model.safetensors', (route) => route.fulfill({ body: readFileSync(join(ROOT, FOLDER, 'model.safetensors')).subarray(0, 200_000) }));
+  await context.route('**/cut/config.json', (route) => route.fulfill({ path: join(ROOT, FOLDER, 'config.json') }));
   await context.route('**/app/**', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>App</title>' }));
   const load = (/** @type {string} */ url) => page.evaluate((url) => vitscope.Vitscope.load(url).then(() => ['loaded', ''], (error) => [error.code, error.message]), url);
   const [cut, cutMessage] = await load('/cut/');
@@ -482,7 +483,7 @@ test('a wasm trap rejects what is pending and whatever comes, and tells to load 
     const before = await settle(vit.classify(image));
     const pending = await Promise.all([vit.trace(image), vit.classify(image)].map(settle));
     return { before, pending, later: await settle(vit.classify(image)) };
-  }, MODEL);
+  }, FOLDER);
   assert.equal(result.before[0], 'answered');
   for (const [code, message, cause] of [...result.pending, result.later]) {
     assert.equal(code, 'crashed');
@@ -495,12 +496,12 @@ test('a wasm trap rejects what is pending and whatever comes, and tells to load 
 
 test('a package whose wasm is missing says so', async () => {
   const { page, context, close } = await openApi(browser, origin);
-  await context.route('**/pkg/wasm/*/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
-  const load = () => page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), MODEL);
+  await disturb(context, '**/pkg/wasm/*/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
+  const load = () => page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), FOLDER);
   const [code, message] = await load();
   assert.equal(code, 'network');
   assert.match(message, /vitscope_bg\.wasm answered with HTTP status 404/);
-  await context.unrouteAll();
+  await recover(page);
   await context.route('**/pkg/dist/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
@@ -517,8 +518,8 @@ test('the package works from another site that allows it', async () => {
     const { top } = await vit.classify('/www/samples/coffee.jpg');
     vit.close();
     return [top[0].label, vit.backend.threads];
-  }, { cdn, model: MODEL });
-  assert.deepEqual(result, ['espresso', 2]);
+  }, { cdn, model: FOLDER });
+  assert.deepEqual([shortName(result[0]), result[1]], [first, 2]);
   assert.deepEqual([...errors, ...warnings], []);
   await close();
 });
@@ -527,7 +528,7 @@ test('a browser without SIMD is told so before anything is downloaded', async ()
   const old = await startBrowser(['--js-flags=--no-enable-ssse3 --no-enable-sse4-1']);
   const { page, requests } = await openApi(old, origin);
   const known = requests.length;
-  const [code, message] = await page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), MODEL);
+  const [code, message] = await page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), FOLDER);
   assert.equal(code, 'unsupported-browser', message);
   assert.match(message, /WebAssembly SIMD/);
   assert.equal(requests.length, known);

@@ -1,9 +1,10 @@
 /** What the npm package makes of a place that is against it: policies, service workers, too little memory, workers that end, callbacks that throw. */
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { TRAP, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { CONFIG, FOLDER, GRID, ROOT, TRAP, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
 
-const MODEL = '/models/vitscope-tiny/';
 const SMALL = '/tests/fixtures/hf_vit/';
 const PHOTO = '/www/samples/coffee.jpg';
 /** @type {import('playwright-core').Browser} */
@@ -206,11 +207,12 @@ test('a worker that never starts, and a server that stalls, end in an error', as
 });
 
 test('JavaScript memory that can not be had for a trace leaves the model usable', async () => {
+  const attentions = CONFIG.layers * CONFIG.heads * CONFIG.tokens ** 2;
   const edit = (/** @type {string} */ script) => `
     const Real = Float32Array;
     let left = 1;
     globalThis.Float32Array = new Proxy(Real, { construct(target, args, self) {
-      if (args[0] > 50000 && left-- > 0) throw new RangeError('Array buffer allocation failed');
+      if (args[0] === ${attentions} && left-- > 0) throw new RangeError('Array buffer allocation failed');
       return Reflect.construct(target, args, self);
     } });${script}`;
   const { page, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': edit } });
@@ -222,14 +224,16 @@ test('JavaScript memory that can not be had for a trace leaves the model usable'
     const again = await vit.classify(photo);
     vit.close();
     return { code, isOurs, same: [trace.logits.join() === logits.join(), again.logits.join() === logits.join()], rows: trace.headMap().rows };
-  }, { model: MODEL, photo: PHOTO });
-  assert.deepEqual(said, { code: 'out-of-memory', isOurs: true, same: [true, true], rows: 16 });
+  }, { model: FOLDER, photo: PHOTO });
+  assert.deepEqual(said, { code: 'out-of-memory', isOurs: true, same: [true, true], rows: GRID });
   await close();
 });
 
 test('a second model that does not fit leaves the first, and neither worker nor threads behind', async () => {
   const codes = new Set();
-  for (const pages of [90, 190, 900]) {
+  const file = statSync(join(ROOT, FOLDER, 'model.safetensors')).size / 65536;
+  // In f32 an int8 file takes four times its size.
+  for (const pages of [2, 4, 20].map((times) => Math.ceil(times * file))) {
     const small = await startBrowser([`--js-flags=--wasm-max-mem-pages=${pages}`]);
     const { page, errors, close } = await openApi(small, origin);
     const said = await page.evaluate(async ({ model, second, photo }) => {
@@ -248,7 +252,7 @@ test('a second model that does not fit leaves the first, and neither worker nor 
       const after = await first.classify(photo);
       first.close();
       return { codes, same: before.logits.join() === after.logits.join() };
-    }, { model: SMALL, second: MODEL, photo: PHOTO });
+    }, { model: SMALL, second: FOLDER, photo: PHOTO });
     assert.equal(said.same, true);
     for (const code of said.codes) {
       assert.match(code, /^(answered|out-of-memory)$/, `in ${pages} pages`);

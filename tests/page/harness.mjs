@@ -1,18 +1,27 @@
 /** What the page tests share: a real Chromium, the project's server, the command line, images. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { after } from 'node:test';
+import { promisify } from 'node:util';
 import { crc32, deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { serve } from '../../xtask/server.mjs';
+import { CONFIG, MODEL, shortName } from '../node/model.mjs';
 import { FLAGS, ROOT } from './browser.mjs';
 
-export { ROOT };
+export { CONFIG, MODEL, ROOT, shortName };
+
+/** The folder of the model under test on the server, and the page with that model. */
+export const FOLDER = `/models/${MODEL}/`;
+export const PAGE = `/www/?model=${FOLDER}`;
+
+/** Rows of its patches, and columns. */
+export const [GRID] = CONFIG.grid;
 
 /** @type {(() => unknown)[]} */
 const cleanups = [];
@@ -92,6 +101,7 @@ export function fromDisk(path) {
 export async function openTab(browser, options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000); // of a large model on a busy machine; what is there is not waited for
   /** @type {string[]} */
   const errors = [];
   /** @type {string[]} */
@@ -165,17 +175,24 @@ export function trapInTrace(context) {
 }
 
 /**
- * What the command line says about an image. It is built first, so that it is never an older one than the code.
+ * What the command line says about images. It is built first, so that it is never an older one than the code.
  * @param {string[]} args
- * @returns {{image: string, top: {index: number, label: string, score: number}[]}[]}
+ * @returns {Promise<{image: string, top: {index: number, label: string, score: number}[]}[]>}
  */
-export function classifyByCli(args) {
+export async function classifyByCli(args) {
+  const run = promisify(execFile);
   let cli = process.env.VITSCOPE_CLI;
   if (!cli) {
-    execFileSync('cargo', ['build', '--quiet', '--release', '--features', 'cli', '--bin', 'vitscope', '--locked'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+    await run('cargo', ['build', '--quiet', '--release', '--features', 'cli', '--bin', 'vitscope', '--locked'], { cwd: ROOT });
     cli = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release', 'vitscope');
   }
-  return JSON.parse(execFileSync(cli, ['classify', ...args, '--json'], { cwd: ROOT, encoding: 'utf8' }));
+  return JSON.parse((await run(cli, ['classify', ...args, '--json'], { cwd: ROOT })).stdout);
+}
+
+/** What the model under test takes the sample that the page opens with for, as the page calls it. */
+export async function firstAnswer() {
+  const [{ top }] = await classifyByCli([`.${FOLDER}`, 'www/samples/coffee.jpg']);
+  return shortName(top[0].label);
 }
 
 /**
@@ -193,16 +210,14 @@ export function drawn(page, selector = '#stage .overlay') {
   }, selector);
 }
 
-/** Rows and columns of the default model's patches. */
-export const GRID = 16;
-
 /**
- * Clicks the middle of a patch of the default model, on a photo wider than high.
+ * Clicks the middle of a patch of the model under test, on a photo wider than high.
  * @param {import('playwright-core').Page} page
  * @param {number} row
  * @param {number} col
  */
 export async function clickPatch(page, row, col) {
+  await page.locator('#stage').scrollIntoViewIfNeeded();
   const box = await page.locator('#stage .frame').boundingBox();
   assert.ok(box);
   await page.mouse.click(box.x + ((col + 0.5) * box.width) / GRID, box.y + ((row + 0.5) * box.height) / GRID);

@@ -4,9 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
-import { ROOT, chunk, classifyByCli, openApi, png, startBrowser, startServer, temporaryFolder } from './harness.mjs';
+import { CONFIG, FOLDER, ROOT, chunk, classifyByCli, openApi, png, startBrowser, startServer, temporaryFolder } from './harness.mjs';
 
-const MODEL = '/models/vitscope-tiny/';
 /** @type {Awaited<ReturnType<typeof openModel>>} */
 let tab;
 before(async () => {
@@ -17,7 +16,7 @@ before(async () => {
 async function openModel(flags) {
   const [browser, origin] = await Promise.all([startBrowser(flags), startServer()]);
   const tab = await openApi(browser, origin);
-  await tab.page.evaluate(async (model) => void ((/** @type {any} */ (globalThis)).vit = await vitscope.Vitscope.load(model)), MODEL);
+  await tab.page.evaluate(async (model) => void ((/** @type {any} */ (globalThis)).vit = await vitscope.Vitscope.load(model)), FOLDER);
   return tab;
 }
 
@@ -28,7 +27,7 @@ async function openModel(flags) {
  * @param {string} [type]
  */
 const answers = (file, wanted, type = 'image/png') =>
-  tab.page.evaluate(async ({ base64, wanted, type }) => {
+  tab.page.evaluate(async ({ base64, wanted, type, classes }) => {
     const blob = await (await fetch(`data:${type};base64,${base64}`)).blob();
     const forms = /** @type {Record<string, () => Promise<import('../../pkg/index.js').ImageSource>>} */ ({
       blob: async () => blob,
@@ -43,14 +42,14 @@ const answers = (file, wanted, type = 'image/png') =>
     const found = {};
     for (const form of wanted) {
       try {
-        const { top } = await /** @type {any} */ (globalThis).vit.classify(await forms[form](), { topK: 42 });
+        const { top } = await /** @type {any} */ (globalThis).vit.classify(await forms[form](), { topK: classes });
         found[form] = { scores: top.sort((/** @type {any} */ a, /** @type {any} */ b) => a.index - b.index).map((/** @type {any} */ { score }) => score) };
       } catch (error) {
         found[form] = { code: /** @type {any} */ (error).code ?? 'none', message: /** @type {Error} */ (error).message };
       }
     }
     return found;
-  }, { base64: file.toString('base64'), wanted, type });
+  }, { base64: file.toString('base64'), wanted, type, classes: CONFIG.numClasses });
 
 /**
  * A PNG of one bit a pixel: small, whatever it unfolds to.
@@ -83,7 +82,7 @@ test("what is longer or larger than a canvas gets the command line's answer", as
     const file = colour ? png(width, height, colour) : bits(width, height, (x, y) => (8 * x > y ? 0xfe : (x * y) & 255));
     const path = join(folder, `${width}x${height}.png`);
     writeFileSync(path, file);
-    const [{ top }] = classifyByCli([`.${MODEL}`, path, '--top', '42']);
+    const [{ top }] = await classifyByCli([`.${FOLDER}`, path, '--top', String(CONFIG.numClasses)]);
     const expected = top.sort((a, b) => a.index - b.index).map(({ score }) => score);
     // (The bitmap of somebody who didn't ask for its colours as they are stored has lost some of them under transparency.)
     const found = await answers(file, colour === clear ? ['blob', 'img'] : ['blob', 'img', 'bitmap']);
@@ -147,9 +146,9 @@ test('a map over such a picture is refused, or drawn smaller', async () => {
 });
 
 test('ImageData of 16-bit floats and of too many pixels are told so', async () => {
-  const found = await tab.page.evaluate(async () => {
+  const found = await tab.page.evaluate(async (model) => {
     const vit = /** @type {any} */ (globalThis).vit;
-    const engine = await vitscope.Engine.load('/models/vitscope-tiny/');
+    const engine = await vitscope.Engine.load(model);
     const float16 = new ImageData(8, 8, /** @type {any} */ ({ pixelFormat: 'rgba-float16' }));
     const large = { width: 20_000, height: 20_000, data: new Uint8Array(4) };
     Object.defineProperty(large.data, 'length', { value: 16e8 }); // nothing may look at its values
@@ -163,7 +162,7 @@ test('ImageData of 16-bit floats and of too many pixels are told so', async () =
       }
     };
     return { type: float16.data.constructor.name, float16: [await vit.classify(float16).catch(say), synchronous(float16)], large: [await vit.classify(large).catch(say), synchronous(large)] };
-  });
+  }, FOLDER);
   assert.equal(found.type, 'Float16Array');
   for (const said of found.float16) assert.match(said, /^invalid-image: .*Float16Array.*rgba-unorm8/);
   for (const said of found.large) assert.match(said, /^invalid-image: .*20000 × 20000/);
@@ -183,7 +182,7 @@ test('a picture that the engine has no memory for is out-of-memory, and the mode
 
 test("a PNG is turned upright as its EXIF data says, as the command line turns it", async () => {
   const path = 'tests/fixtures/decode/exif_6.png';
-  const [{ top }] = classifyByCli([`.${MODEL}`, path, '--top', '42']);
+  const [{ top }] = await classifyByCli([`.${FOLDER}`, path, '--top', String(CONFIG.numClasses)]);
   const expected = top.sort((a, b) => a.index - b.index).map(({ score }) => score);
   for (const [form, { scores }] of Object.entries(await answers(readFileSync(join(ROOT, path)), ['blob', 'img', 'bitmap']))) {
     assert.ok(scores && Math.max(...scores.map((score, i) => Math.abs(score - expected[i]))) < 1e-4, `${form}: ${scores} and ${expected}`);

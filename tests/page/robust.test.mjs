@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { ROOT, TRAP, addToEngine, disturb, openTab, recover, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { CONFIG, MODEL, PAGE, ROOT, TRAP, addToEngine, disturb, firstAnswer, openTab, recover, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 /** @typedef {Awaited<ReturnType<typeof openTab>>} Tab */
 /** @typedef {import('playwright-core').Page} Page */
@@ -14,8 +14,9 @@ const FIXTURE = (/** @type {string} */ name) => ['config.json', 'model.safetenso
 /** @type {import('playwright-core').Browser} */
 let browser;
 let origin = '';
+let first = '';
 before(async () => {
-  [browser, origin] = await Promise.all([startBrowser(CAMERA), startServer()]);
+  [browser, origin, first] = await Promise.all([startBrowser(CAMERA), startServer(), firstAnswer()]);
 });
 
 /**
@@ -24,12 +25,12 @@ before(async () => {
  * @param {{setUp?: (tab: Tab) => Promise<unknown>, address?: string, wait?: boolean, uncaught?: RegExp}} [settings]
  *   wait: for the first answer; uncaught: the errors that may be
  */
-const onPage = (body, { setUp, address = '/www/', wait = true, uncaught } = {}) => async () => {
+const onPage = (body, { setUp, address = PAGE, wait = true, uncaught } = {}) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 800 } });
-  tab.page.setDefaultTimeout(15_000);
+  tab.page.setDefaultTimeout(60_000);
   await setUp?.(tab);
   await tab.page.goto(origin + address, { waitUntil: 'commit' });
-  if (wait) await answered(tab.page, 'espresso');
+  if (wait) await answered(tab.page, address === PAGE ? first : undefined);
   await body(tab);
   assert.deepEqual(tab.errors.filter((error) => !uncaught?.test(error)), []);
   await tab.close();
@@ -43,6 +44,7 @@ async function answered(page, label) {
   }, label);
 }
 
+const anotherAnswer = (/** @type {Page} */ page) => page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent !== first, first);
 const button = (/** @type {Page} */ page, /** @type {string | RegExp} */ name) => page.getByRole('button', { name, exact: typeof name === 'string' });
 const said = (/** @type {Page} */ page, /** @type {RegExp} */ sentence) => page.locator('.notice:not([hidden])').getByText(sentence).waitFor();
 const pick = (/** @type {Page} */ page, /** @type {string} */ text) => page.locator('.panel:not([hidden]) label', { hasText: text }).click();
@@ -111,7 +113,7 @@ for (const [runner, method] of [['Leave out', 'occlusion'], ['Deletion and inser
       const busy = since(tab);
       await change(page);
       await page.waitForFunction((text) => [...document.querySelectorAll('.runner button')].some((button) => button.textContent === text) && !document.querySelector('.runner .progress:not([hidden])'), runner);
-      if (what === 'a photo') await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent !== 'espresso');
+      if (what === 'a photo') await anotherAnswer(page);
       await page.waitForTimeout(700);
       const jobs = busy();
       // One pass may have begun just before; the class and its other maps are asked once more.
@@ -128,7 +130,7 @@ test('a photo waits for one gradient, however many were asked for', onPage(async
   const busy = since(tab);
   for (const nth of [1, 2, 3, 4, 0, 1, 2, 3]) await page.locator('#answers li button').nth(nth).click();
   await choosePhoto(page, 'chelsea');
-  await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent !== 'espresso');
+  await anotherAnswer(page);
   const before = busy().indexOf('trace');
   assert.ok(before >= 0 && before <= 4, `the photo waited: ${busy().join()}`);
   await page.getByText(/Relevance for/).first().waitFor();
@@ -205,7 +207,7 @@ test('a camera whose picture can not be shown is let go, and said', onPage(async
   await said(page, /picture could not be shown/);
   assert.deepEqual(await cameras(page), { asked: 1, live: 0 });
   assert.equal(await button(page, 'Webcam').count(), 1);
-  await answered(page, 'espresso');
+  await answered(page, first);
 }, { setUp: (tab) => watchCamera(tab, { unplayable: true }) }));
 
 for (const how of ['hidden', 'left']) {
@@ -243,14 +245,14 @@ test('a model that crashes in a view of the page is closed, and can be loaded ag
   assert.equal(await modelInUse(page), 'none');
   await page.evaluate(() => Object.assign(globalThis, { trapping: false }));
   await button(page, 'Load again').click();
-  await page.waitForFunction(() => document.querySelector('[data-status=model]')?.textContent === 'vitscope-tiny');
-  await answered(page, 'espresso');
+  await page.waitForFunction((name) => document.querySelector('[data-status=model]')?.textContent === name, MODEL);
+  await answered(page, first);
   assert.equal(await page.locator('#notice').isVisible(), false);
 }, { uncaught: /unreachable|stopped unexpectedly/, setUp: ({ context }) => addToEngine(context, `Views.prototype.headMap = ((real) => function (...args) { if (globalThis.trapping) ${TRAP} return real.apply(this, args); })(Views.prototype.headMap);`) }));
 
 for (const [what, code, sentence, remedy] of /** @type {const} */ ([
-  ['crashes', `Engine.load = (...args) => ${TRAP}`, /stopped unexpectedly[^]*vitscope-tiny stays in use/, 'Try again'],
-  ['has no memory left', "Engine.load = () => { throw new RangeError('Array buffer allocation failed'); }", /not enough memory[^]*vitscope-tiny stays in use, and takes memory too/, 'Unload it and try again'],
+  ['crashes', `Engine.load = (...args) => ${TRAP}`, new RegExp(`stopped unexpectedly[^]*${MODEL} stays in use`), 'Try again'],
+  ['has no memory left', "Engine.load = () => { throw new RangeError('Array buffer allocation failed'); }", new RegExp(`not enough memory[^]*${MODEL} stays in use, and takes memory too`), 'Unload it and try again'],
 ])) {
   test(`a second model that ${what} leaves the first in use, and none of its own workers`, onPage(async ({ page, context }) => {
     const workers = page.workers().length;
@@ -258,7 +260,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     await addToEngine(context, `${code};`);
     await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
     await said(page, sentence);
-    assert.equal(await modelInUse(page), 'vitscope-tiny');
+    assert.equal(await modelInUse(page), MODEL);
     await workersLeft(page, workers);
     // It still answers, about photos and about classes.
     await choosePhoto(page, 'chelsea');
@@ -280,9 +282,9 @@ test('another arithmetic that fails is said in the dialog, and the present one s
   await disturb(context, '**/model.safetensors', (route) => route.fulfill({ status: 503, body: '' }));
   await page.locator('#model label:has([value=f32])').click();
   const problem = page.getByRole('dialog').getByRole('alert');
-  await problem.getByText(/HTTP status 503[^]*vitscope-tiny stays in use/).waitFor();
+  await problem.getByText(new RegExp(`HTTP status 503[^]*${MODEL} stays in use`)).waitFor();
   assert.equal(await page.locator('#model [name=dtype]:checked').getAttribute('value'), '');
-  assert.match(await page.locator('#status').innerText(), /vitscope-tiny[^]*int8/);
+  assert.match(await page.locator('#status').innerText(), new RegExp(`${MODEL}[^]*${CONFIG.dtype}`));
   await recover(page);
   await problem.getByRole('button', { name: 'Try again' }).click();
   await page.waitForFunction(() => document.querySelector('[data-status=dtype]')?.textContent === 'f32');
@@ -298,7 +300,7 @@ test('the address of a model goes through the redirect to the page', onPage(asyn
 for (const [address, sentence] of /** @type {const} */ ([['%E0%A4%A', /has no valid address/], ['/models/%25E0%25A4%25A/', /has no valid address/], ['http://[', /has no valid address/]])) {
   test(`?model=${address} is a notice, and the page works`, onPage(async ({ page }) => {
     await said(page, sentence);
-    assert.equal(await modelInUse(page), 'vitscope-tiny');
+    assert.match(await modelInUse(page), /^vitscope-/, 'the default model');
   }, { address: `/www/?model=${address}` }));
 }
 
@@ -318,7 +320,7 @@ for (const script of ['www/main.js', 'www/views/rollout.js', 'pkg/dist/index.js'
       await painted(page);
       await recover(page);
       await button(page, 'Reload page').click();
-      await answered(page, 'espresso');
+      await answered(page, first);
       assert.equal(await page.locator('.notice:not([hidden])').count(), 0);
     }, { wait: false, uncaught: /^$/ /* a module that can't be read has no stack */, setUp: async (tab) => {
       await hurry(tab);
@@ -334,7 +336,7 @@ async function painted(page) {
 
 test('a style sheet that never comes keeps nothing from being seen, or from working', onPage(async ({ page }) => {
   await painted(page);
-  await answered(page, 'espresso');
+  await answered(page, first);
 }, { wait: false, setUp: async (tab) => {
   await hurry(tab);
   await disturb(tab.context, '**/style.css');
@@ -343,7 +345,7 @@ test('a style sheet that never comes keeps nothing from being seen, or from work
 test('a script that comes late takes the notice back', onPage(async ({ page }) => {
   await said(page, /taking long to load/);
   await page.evaluate(() => fetch('/www/go'));
-  await answered(page, 'espresso');
+  await answered(page, first);
   assert.equal(await page.locator('.notice:not([hidden])').count(), 0);
 }, { wait: false, setUp: async (tab) => {
   await hurry(tab);
@@ -360,14 +362,14 @@ test('a script that comes late takes the notice back', onPage(async ({ page }) =
   });
 } }));
 
-for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js'], ['the names of the model', '**/vitscope-tiny/config.json']]) {
+for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js'], ['the names of the model', `**/${MODEL}/config.json`]]) {
   test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page }) => {
     await page.waitForFunction(() => /Loading/.test(document.querySelector('[data-status=loading]')?.textContent ?? ''));
     await page.waitForTimeout(500);
-    await said(page, /No progress in loading vitscope-tiny for 20 seconds/);
+    await said(page, new RegExp(`No progress in loading ${MODEL} for 20 seconds`));
     await recover(page);
     await button(page, 'Try again').click();
-    await answered(page, 'espresso');
+    await answered(page, first);
     assert.equal(await page.locator('#notice').isVisible(), false);
   }, { wait: false, setUp: async (tab) => {
     await hurry(tab);
@@ -380,7 +382,7 @@ for (const [what, path] of [['the engine', '**/*.wasm'], ['the worker', '**/work
     await said(page, /could not be (loaded|started)|HTTP status 404/);
     await recover(page);
     await button(page, 'Try again').click();
-    await answered(page, 'espresso');
+    await answered(page, first);
     assert.equal(await page.locator('#notice').isVisible(), false);
   }, { wait: false, setUp: ({ context }) => disturb(context, path, missing) }));
 }
@@ -389,7 +391,7 @@ test('a sample that stalls is said, and asked again', onPage(async ({ page }) =>
   await said(page, /coffee\.jpg has not come for 20 seconds/);
   await recover(page);
   await button(page, 'Try again').click();
-  await answered(page, 'espresso');
+  await answered(page, first);
   assert.equal(await page.locator('#notice').isVisible(), false);
 }, { wait: false, setUp: async (tab) => {
   await hurry(tab);
@@ -406,7 +408,7 @@ test('a second model that stalls can be cancelled', onPage(async ({ page, contex
   assert.equal(await page.locator('#model [name=dtype]:checked').getAttribute('value'), '');
   await button(page, 'Close').click();
   await page.getByRole('button', { name: 'Tabby cat' }).click();
-  await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent !== 'espresso');
+  await anotherAnswer(page);
 }, { setUp: hurry }));
 
 const LOOKS = /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([

@@ -1,7 +1,7 @@
 /** The page says what a model's scores are: labels that may hold together, or the number of a regression. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openTab, startBrowser, startServer } from './harness.mjs';
+import { MODEL, firstAnswer, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -36,6 +36,13 @@ const withModel = (model, body) => async () => {
   await tab.close();
 };
 
+/** What the page calls the class of an answer. @param {Page} page @param {{label: string}} answer */
+async function nameOf(page, { label }) {
+  const shown = page.locator('#answers .label').first();
+  assert.equal(await shown.getAttribute('title'), label);
+  return shown.innerText();
+}
+
 const scores = (/** @type {Page} */ page) => page.locator('#answers .score').allInnerTexts();
 const open = (/** @type {Page} */ page, /** @type {string} */ view) => page.locator(`#tab-${view}`).click();
 const table = (/** @type {Page} */ page) => page.locator('.panel:not([hidden]) table').innerText();
@@ -57,6 +64,7 @@ async function occlude(page) {
 
 test('of labels that may hold together each has its own bar', withModel('hf_vit_multi_label', async (page, answer) => {
   assert.equal(answer.scores, 'sigmoid');
+  const name = await nameOf(page, answer.top[0]);
   const shares = answer.top.map(({ score }) => score);
   assert.ok(Math.abs(shares.reduce((a, b) => a + b) - 1) > 0.1, `${shares} tell nothing`);
   assert.deepEqual((await scores(page)).filter(Boolean), shares.map((share) => `${(100 * share).toFixed(1)} %`));
@@ -67,18 +75,19 @@ test('of labels that may hold together each has its own bar', withModel('hf_vit_
   await page.waitForSelector('.panel:not([hidden]) polyline');
   assert.match(await table(page), /Likeliest there\s+Probability/);
   const last = await page.locator('.panel:not([hidden]) tbody tr').last().innerText();
-  assert.equal(last.replace(/\s+/g, ' '), `1 ${answer.top[0].label} ${(100 * shares[0]).toFixed(1)} %`, 'the last layer gives the answer');
+  assert.equal(last.replace(/\s+/g, ' '), `1 ${name} ${(100 * shares[0]).toFixed(1)} %`, 'the last layer gives the answer');
 
   await open(page, 'class');
   const { key, axis } = await judged(page);
   assert.match(key.join(), /^Deletion, area 0\.\d{3},Insertion, area 0\.\d{3}$/);
-  assert.ok(axis.includes(`probability of ${answer.top[0].label}`));
+  assert.ok(axis.includes(`probability of ${name}`));
   assert.match(await occlude(page), /how much less likely[^]*Loss of probability/);
 }));
 
 test('a regression is a plain number, without bar, percent or area', withModel('hf_vit_regression', async (page, answer) => {
   assert.equal(answer.scores, 'none');
-  const [{ label, score }] = answer.top;
+  const [{ score }] = answer.top;
+  const name = await nameOf(page, answer.top[0]);
   const [said] = await scores(page);
   assert.match(said, /^−?\d+(\.\d+)?$/);
   assert.ok(Math.abs(Number(said.replace('−', '-')) - score) < 0.006 * Math.max(1, Math.abs(score)), `${said}, not ${score}`);
@@ -89,7 +98,7 @@ test('a regression is a plain number, without bar, percent or area', withModel('
   assert.match(await table(page), /Highest there\s+Value/);
   assert.equal(await page.locator('.panel:not([hidden]) .segments').isVisible(), false, 'there is no probability to choose');
   const last = await page.locator('.panel:not([hidden]) tbody tr').last().innerText();
-  assert.equal(last.replace(/\s+/g, ' '), `1 ${label} ${said}`);
+  assert.equal(last.replace(/\s+/g, ' '), `1 ${name} ${said}`);
 
   await open(page, 'patch-lens');
   await page.getByText('What the value would be by each patch alone.').waitFor();
@@ -97,7 +106,7 @@ test('a regression is a plain number, without bar, percent or area', withModel('
   await open(page, 'class');
   const { key, axis } = await judged(page);
   assert.deepEqual(key, ['Deletion', 'Insertion']);
-  assert.ok(axis.includes(`value of ${label}`) && !axis.includes('NaN'));
+  assert.ok(axis.includes(`value of ${name}`) && !axis.includes('NaN'));
   const text = await occlude(page);
   assert.match(text, /how much lower[^]*Loss of the value/);
   assert.doesNotMatch(text, /probability|likel|area/i);
@@ -105,8 +114,8 @@ test('a regression is a plain number, without bar, percent or area', withModel('
 
 test('after a regression, another model has its bars again', withModel('hf_vit_regression', async (page) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('button', { name: 'Default model' }).click();
-  await page.waitForFunction(() => document.querySelector('#answers .label')?.textContent === 'espresso');
+  await page.getByRole('dialog').getByRole('button', { name: MODEL }).click();
+  await page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent === first, await firstAnswer());
   assert.equal(await page.locator('#answers .bar').first().isVisible(), true);
   assert.match((await scores(page))[0], /%$/);
 }));
