@@ -324,7 +324,8 @@ async function visitPage(browser, model) {
   say(`${model}: ${rounds} visits of the page`);
   requests.clear();
   const times = await pageVisits(browser, `${server.url}www/`, DEFAULT_MODEL.name, rounds);
-  const files = [...requests].map((path) => (path.endsWith('/') ? `${path}index.html` : path));
+  const asked = [...requests].map((path) => (path.endsWith('/') ? `${path}index.html` : path));
+  const files = asked.filter((path) => existsSync(new URL(`.${path}`, ROOT))); // a model lacks what is optional
   const read = (/** @type {string} */ path) => readFileSync(new URL(`.${path}`, ROOT));
   return {
     model,

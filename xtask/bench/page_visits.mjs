@@ -35,9 +35,10 @@ function watchAnswers(name) {
   new MutationObserver((_, observer) => {
     if (!document.querySelector('#answers li button:enabled')) return;
     const { dataset } = document.documentElement;
-    if (!dataset.first) dataset.first = String(performance.now());
+    const now = String(performance.now());
+    dataset.first ??= now;
     if (text('[data-status=model]') !== name || document.querySelector('#answers [aria-busy=true]')) return;
-    dataset.own = String(performance.now());
+    dataset.own = now;
     observer.disconnect();
   }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 }
