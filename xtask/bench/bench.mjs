@@ -3,16 +3,17 @@
  * one browser, in workers of one isolated page, and take turns: whatever else the machine does meets both.
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { arch, cpus, type } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { FLAGS } from '../../tests/page/browser.mjs';
+import { DEFAULT_MODEL } from '../../www/models.js';
 import { serve } from '../server.mjs';
-import { markdown, replaceBetweenMarkers, rows, terminalTable } from './report.mjs';
+import { pageVisits } from './page_visits.mjs';
+import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
+import { sizes } from './sizes.mjs';
 import { cosine, summarise } from './stats.mjs';
 
 /**
@@ -20,7 +21,7 @@ import { cosine, summarise } from './stats.mjs';
  * @typedef {import('./report.mjs').Dtype} Dtype
  * @typedef {import('./worker.js').Setup} Setup
  * @typedef {'ours' | 'theirs'} Side
- * @typedef {'forward' | 'explain' | 'cold' | 'wire' | 'memory' | 'kernels'} Part
+ * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels'} Part
  * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
  */
 
@@ -28,11 +29,13 @@ const ROOT = new URL('../../', import.meta.url);
 const SIDES = /** @type {const} */ (['ours', 'theirs']);
 const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/dist'];
 /** Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised. */
-const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 } };
+const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 }, default: { warmUp: 4, timed: 9 } };
 const COLD_ROUNDS = 5;
 const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
 /** Between two runs, so that threads that wait for more work by spinning have given up before the other side's turn. */
 const PAUSE_MS = 50;
+/** What a page is made of; all else that it asks for is data. */
+const CODE = /\.(m?js|wasm|css|html)$/;
 /** More than this of the cores in use by others is worth a warning. */
 const BUSY = 0.1;
 /** f32 answers of both sides are the same mathematics. */
@@ -54,15 +57,20 @@ try {
 /** @returns {Promise<import('./report.mjs').Record>} */
 async function measure() {
   const { parts, models } = choices;
+  // Of the seeded models the smallest starts, and the largest shows what memory is taken; the default model is asked for all.
+  const [seeded, trained] = [models.filter((model) => model !== 'default'), models.filter((model) => model === 'default')];
+  const [starts, takes] = [[...seeded.slice(0, 1), ...trained], [...seeded.slice(-1), ...trained]];
   const busy = await otherLoad();
   if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
   const browser = await launch();
   try {
     const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
     const explain = parts.includes('explain') ? await explanations(browser) : [];
-    const visits = parts.includes('cold') ? await coldStarts(browser, models[0]) : [];
+    const [visits, pages, memory] = [/** @type {import('./report.mjs').Cold[]} */ ([]), /** @type {import('./report.mjs').PageVisits[]} */ ([]), /** @type {import('./report.mjs').Memory[]} */ ([])];
+    if (parts.includes('cold')) for (const model of starts) visits.push(...(await coldStarts(browser, model)));
+    if (parts.includes('page')) for (const model of trained) pages.push(await visitPage(browser, model));
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
-    const memory = parts.includes('memory') ? [await memoryOf(/** @type {Model} */ (models.at(-1)), 'int8')] : [];
+    if (parts.includes('memory')) for (const model of takes) memory.push(await memoryOf(model, 'int8'));
     return {
       date: new Date().toISOString(),
       commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
@@ -72,9 +80,11 @@ async function measure() {
       system: `${type()} ${arch()}`,
       chromium: browser.version(),
       onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
+      defaultModel: DEFAULT_MODEL.name,
       ...forward,
       explain,
       cold: visits,
+      page: pages,
       wire: parts.includes('wire') ? [await wire(browser, models[0], 1), await wire(browser, models[0], 2)] : [],
       memory,
       kernels,
@@ -237,9 +247,12 @@ async function explanationsOf(browser, model, dtype, threads) {
     attribute.push(times[1]);
     for (const [view, ms] of Object.entries(seen)) (views[view] ??= []).push(ms);
   }
+  // Once: it is many passes, thus a mean already. With the threads that a visitor has.
+  const occluded = threads > 1 ? await page.evaluate((id) => bench.occlude(id), id) : undefined;
   await page.context().close();
   const each = Object.fromEntries(Object.entries(views).map(([view, values]) => [view, summarise(values)]));
-  return [{ model, dtype, threads, forward: summarise(forward), attribute: summarise(attribute), views: each }];
+  const occlusion = occluded && { ms: occluded.ms, passes: occluded.answer };
+  return [{ model, dtype, threads, forward: summarise(forward), attribute: summarise(attribute), views: each, occlusion }];
 }
 
 /**
@@ -302,6 +315,28 @@ async function visit(browser, side, model, threads) {
 }
 
 /**
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ * @returns {Promise<import('./report.mjs').PageVisits>}
+ */
+async function visitPage(browser, model) {
+  const rounds = choices.rounds ?? COLD_ROUNDS;
+  say(`${model}: ${rounds} visits of the page`);
+  requests.clear();
+  const times = await pageVisits(browser, `${server.url}www/`, DEFAULT_MODEL.name, rounds);
+  const asked = [...requests].map((path) => (path.endsWith('/') ? `${path}index.html` : path));
+  const files = asked.filter((path) => existsSync(new URL(`.${path}`, ROOT))); // a model lacks what is optional
+  const read = (/** @type {string} */ path) => readFileSync(new URL(`.${path}`, ROOT));
+  return {
+    model,
+    first: summarise(times.map(({ first }) => first)),
+    own: summarise(times.map(({ own }) => own)),
+    code: files.filter((path) => CODE.test(path)).map((path) => ({ path, ...sizes(read(path)) })),
+    data: files.filter((path) => !CODE.test(path)).map((path) => ({ path, bytes: read(path).length })),
+  };
+}
+
+/**
  * Scripts and modules that a visitor downloads. The benchmark's own are not counted on either side, nor is data, such as names of classes.
  * @param {import('playwright-core').Browser} browser
  * @param {Model} model
@@ -317,20 +352,7 @@ async function wire(browser, model, threads) {
     const asked = [...requests].filter((path) => /^\/(pkg|node_modules)\/.*\.(m?js|wasm)$/.test(path));
     files[side] = asked.map((path) => ({ path, ...sizes(readFileSync(new URL(`.${path}`, ROOT))) }));
   }
-  return { threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
-}
-
-/**
- * Compressed as a careful server would. Theirs takes half a minute, so sizes are remembered by content.
- * @param {Buffer} content
- */
-function sizes(content) {
-  const file = new URL(`target/bench/brotli/${createHash('sha256').update(content).digest('hex')}`, ROOT);
-  if (!existsSync(file)) {
-    mkdirSync(new URL('.', file), { recursive: true });
-    writeFileSync(file, `${brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS } }).length}\n`);
-  }
-  return { bytes: content.length, brotli: Number(readFileSync(file, 'utf8')) };
+  return { model, threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
 }
 
 /** @param {import('playwright-core').Browser} browser */
@@ -410,11 +432,12 @@ function keep(record) {
   mkdirSync(folder, { recursive: true });
   const file = new URL(`${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
   // A series of numbers on one line.
-  const text = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
-  writeFileSync(file, `${text}\n`);
+  const json = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
+  writeFileSync(file, `${json}\n`);
   say(`Written: ${fileURLToPath(file)}`);
   if (!choices.record) return;
   const readme = new URL('README.md', ROOT);
-  writeFileSync(readme, replaceBetweenMarkers(readFileSync(readme, 'utf8'), markdown(record)));
-  say('README.md has the new table');
+  const text = readFileSync(readme, 'utf8');
+  writeFileSync(readme, tables(record).reduce((text, { name, content }) => replaceBetweenMarkers(text, name, content), text));
+  say('README.md has what was measured');
 }

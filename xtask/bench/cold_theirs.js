@@ -7,5 +7,5 @@ import { ask, startWorker } from './ask.js';
 const { model, threads } = /** @type {Record<string, string>} */ (Object.fromEntries(new URLSearchParams(location.search)));
 const worker = startWorker();
 const loaded = await ask(worker, { type: 'load', setup: { side: 'theirs', model, dtype: 'int8', threads: Number(threads) } });
-await ask(worker, { type: 'classify', pixels: new Float32Array(3 * 224 * 224) });
+await ask(worker, { type: 'classify', pixels: new Float32Array(loaded.pixels) });
 Object.assign(document.documentElement.dataset, { ms: performance.now(), threads: loaded.threads });

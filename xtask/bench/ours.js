@@ -14,6 +14,11 @@ export async function load({ model, dtype, threads, simd }) {
     trace: async (pixels) => engine.trace(pixels).logits,
     attribute: async (pixels) => engine.attribute(pixels, { target: 0 }).data,
     views: async (pixels) => timed(engine, engine.trace(pixels)),
+    occlude: async (pixels) => {
+      let passes = 0;
+      engine.attribute(pixels, { method: 'occlusion', target: 0, onProgress: ({ total }) => void (passes = total) });
+      return passes;
+    },
   };
 }
 

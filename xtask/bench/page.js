@@ -26,9 +26,15 @@ export const bench = {
    * @returns {Promise<{ms: number, logits: number[]}>}
    */
   async run(id, type) {
-    const { ms, logits } = await ask(workers[id], { type, pixels });
-    return { ms, logits: [...logits] };
+    const { ms, answer } = await ask(workers[id], { type, pixels });
+    return { ms, logits: [...answer] };
   },
+
+  /**
+   * @param {number} id
+   * @returns {Promise<{ms: number, answer: number}>} answer: forward passes
+   */
+  occlude: (id) => ask(workers[id], { type: 'occlude', pixels }),
 
   /**
    * @param {number} id

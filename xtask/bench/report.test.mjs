@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { markdown, replaceBetweenMarkers, rows, terminalTable } from './report.mjs';
+import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
 import { summarise } from './stats.mjs';
 
 /** @param {number} ms */
@@ -13,7 +13,7 @@ const of = (ms) => summarise([ms]);
 function record(parts) {
   return {
     date: '2026-11-23T14:02:00.000Z', commit: 'abc', cpu: 'A processor', cores: 2, busy: 0, system: 'Linux x64', chromium: '156.0', onnxruntimeWeb: '1.30.0',
-    simd: 'relaxed', forward: [], explain: [], agreement: [], cold: [], wire: [], memory: [], kernels: [], ...parts,
+    simd: 'relaxed', defaultModel: 'a-model', forward: [], explain: [], agreement: [], cold: [], page: [], wire: [], memory: [], kernels: [], ...parts,
   };
 }
 
@@ -63,7 +63,7 @@ test('cold start, bytes and memory', () => {
   const file = (/** @type {number} */ brotli) => ({ path: '/pkg/index.js', bytes: 1_000_000, brotli });
   const [cold, wire, wasm, settled, peak] = rows(record({
     cold: [{ model: 'ti', threads: 1, ours: of(100), theirs: of(499) }],
-    wire: [{ threads: 1, ours: [file(100_000), file(50_001)], theirs: [file(2_250_015)] }],
+    wire: [{ model: 'ti', threads: 1, ours: [file(100_000), file(50_001)], theirs: [file(2_250_015)] }],
     memory: [{ model: 'b', dtype: 'int8', file: 100e6, memory: { wasm: 125e6, weights: 99e6 }, ours: { peak: 300e6, settled: 150e6 }, theirs: { peak: 900e6, settled: 400e6 } }],
   }));
   assert.deepEqual([cold.ratio, cold.met], ['4.99 ×', false]);
@@ -86,21 +86,22 @@ test('both tables have every row', () => {
   const [head, line] = terminalTable(rows(measured)).split('\n');
   assert.equal(line, 'ViT-Ti/16 int8, 1 thread   20.0 ms           110 ms  5.50 ×  ≥ 4 × faster  met');
   assert.equal(head.indexOf('onnxruntime-web') + 'onnxruntime-web'.length, line.indexOf('110 ms') + '110 ms'.length);
-  assert.equal(markdown(measured), [
+  assert.deepEqual(tables(measured), [{ name: 'bench', content: [
     '2026-11-23, A processor, 2 cores, Chromium 156.0, onnxruntime-web 1.30.0, vitscope\'s relaxed build:',
     '',
     '|  | vitscope | onnxruntime-web |  | target |  |',
     '| --- | --: | --: | --: | --- | --- |',
     '| ViT-Ti/16 int8, 1 thread | 20.0 ms | 110 ms | 5.50 × | ≥ 4 × faster | met |',
-  ].join('\n'));
+  ].join('\n') }]);
 });
 
 test('the README is changed between the markers alone', () => {
-  const once = replaceBetweenMarkers('before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n', 'new $& $1');
-  assert.equal(once, 'before\n<!-- bench -->\n\nnew $& $1\n\n<!-- /bench -->\nafter\n');
-  assert.equal(replaceBetweenMarkers(once, 'new $& $1'), once);
+  const other = '<!-- bench other -->\nstays\n<!-- /bench other -->\n';
+  const once = replaceBetweenMarkers(`${other}<!-- bench -->\nold\n<!-- /bench -->\nafter\n`, 'bench', 'new $& $1');
+  assert.equal(once, `${other}<!-- bench -->\n\nnew $& $1\n\n<!-- /bench -->\nafter\n`);
+  assert.equal(replaceBetweenMarkers(once, 'bench', 'new $& $1'), once);
   for (const text of ['none', '<!-- bench --> only one', '<!-- /bench --> <!-- bench -->']) {
-    assert.throws(() => replaceBetweenMarkers(text, 'new'), /README\.md has no/);
+    assert.throws(() => replaceBetweenMarkers(text, 'bench', 'new'), /README\.md has no/);
   }
 });
 
@@ -115,4 +116,47 @@ test('relevance costs so many forward passes, and the slowest view stands for al
     ['ViT-B/16 f32, slowest view of a trace (rollout)', '', true],
   ]);
   assert.deepEqual(explain(401, 11).map(([, , met]) => met), [false, false]);
+});
+
+test('the default model has no targets of the seeded ones, and a table of its own with its name', () => {
+  const series = { 'ours-1': of(200), 'theirs-1': of(300) };
+  const views = { rollout: of(12) };
+  const measured = record({
+    forward: [{ model: 'ti', dtype: 'int8', series }, { model: 'default', dtype: 'int8', series }],
+    explain: [{ model: 'default', dtype: 'int8', threads: 1, forward: of(200), attribute: of(800), views }],
+    cold: [{ model: 'default', threads: 1, ours: of(100), theirs: of(200) }],
+    kernels: [{ name: 'the dot', gmacs: 80 }],
+  });
+  const [seeded, own, ...others] = tables(measured);
+  assert.deepEqual([seeded.name, own.name, others], ['bench', 'bench default', []]);
+  assert.deepEqual(seeded.content.split('\n').slice(4).map((line) => line.split(' | ')[0]), ['| ViT-Ti/16 int8, 1 thread', '| the dot']);
+  assert.equal(own.content, [
+    '2026-11-23, a-model, A processor, 2 cores, Chromium 156.0, onnxruntime-web 1.30.0, vitscope\'s relaxed build:',
+    '',
+    '|  | vitscope | onnxruntime-web |  | target |  |',
+    '| --- | --: | --: | --: | --- | --- |',
+    '| default model int8, 1 thread | 200 ms | 300 ms | 1.50 × |  |  |',
+    '| default model int8, relevance of a class, 1 thread | 800 ms |  | 4.00 × a forward pass |  |  |',
+    '| default model int8, slowest view of a trace (rollout) | 12.0 ms |  |  |  |  |',
+    '| default model int8, page open to first answer, 1 thread | 100 ms | 200 ms | 2.00 × |  |  |',
+  ].join('\n'));
+});
+
+test('occlusion costs so much a pass', () => {
+  const explained = { model: /** @type {const} */ ('default'), dtype: /** @type {const} */ ('int8'), threads: 2, forward: of(100), attribute: of(400), views: {} };
+  const measured = rows(record({ explain: [{ ...explained, occlusion: { passes: 64, ms: 6400 } }, explained] }));
+  const occlusions = measured.filter(({ what }) => what.includes('occlusion')).map(({ what, ours, ratio }) => [what, ours, ratio]);
+  assert.deepEqual(occlusions, [['default model int8, occlusion in 64 passes, 2 threads', '6.4 s', '100.0 ms a pass']]);
+});
+
+test("the page's own visits: another model may answer first, and code is counted apart from data", () => {
+  /** @param {number} own */
+  const visits = (own) => rows(record({ page: [{
+    model: 'default', first: of(500), own: of(own),
+    code: [{ path: '/www/main.js', bytes: 9000, brotli: 3000 }, { path: '/pkg/wasm/a.wasm', bytes: 900_000, brotli: 197_000 }],
+    data: [{ path: '/models/a/model.safetensors', bytes: 24_900_000 }, { path: '/www/samples/coffee.jpg', bytes: 100_000 }],
+  }] })).map(({ what, ours }) => [what, ours]);
+  const weights = [['the project page over the wire (brotli)', '200 kB'], ['models and photos beside it', '25.0 MB']];
+  assert.deepEqual(visits(500), [['the project page, open to first answer', '500 ms'], ...weights]);
+  assert.deepEqual(visits(1200), [['the project page, open to first answer', '500 ms'], ["the project page, open to the default model's answer", '1200 ms'], ...weights]);
 });

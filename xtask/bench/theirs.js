@@ -14,10 +14,12 @@ export async function load({ model, dtype, threads }) {
   env.wasm.numThreads = threads;
   const options = /** @type {const} */ ({ executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
   const session = await InferenceSession.create(`${model}/${dtype}.onnx`, options);
+  const [input] = session.inputMetadata;
+  const shape = input.isTensor ? input.shape.map(Number) : [];
   return {
-    describe: () => ({ threads: env.wasm.numThreads }),
+    describe: () => ({ threads: env.wasm.numThreads, pixels: shape.reduce((product, size) => product * size, 1) }),
     async classify(pixels) {
-      const { logits } = await session.run({ pixel_values: new Tensor('float32', pixels, [1, 3, 224, 224]) });
+      const { logits } = await session.run({ pixel_values: new Tensor('float32', pixels, shape) });
       return /** @type {Float32Array} */ (logits.data);
     },
   };

@@ -4,15 +4,17 @@
  *
  * @typedef {{side: 'ours' | 'theirs', model: string, dtype: 'f32' | 'int8', threads: number, simd?: 'relaxed' | 'simd128'}} Setup
  *   model: the address of the folder that make_models.py wrote
- * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}}} Description what really runs
+ * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}, pixels?: number}} Description what really runs;
+ *   pixels: how many values their graph takes
  * @typedef {{
  *   describe(): Description,
  *   classify(pixels: Float32Array): Promise<Float32Array>,
  *   trace?(pixels: Float32Array): Promise<Float32Array>,
  *   attribute?(pixels: Float32Array): Promise<Float32Array>,
  *   views?(pixels: Float32Array): Promise<{[view: string]: number}>,
+ *   occlude?(pixels: Float32Array): Promise<number>,
  * }} Adapter
- * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace' | 'attribute' | 'views', pixels: Float32Array} | {type: 'describe'} |
+ * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace' | 'attribute' | 'views' | 'occlude', pixels: Float32Array} | {type: 'describe'} |
  *   {type: 'kernels'}} Request
  */
 
@@ -47,8 +49,8 @@ async function answer(request) {
       return adapter.views?.(request.pixels);
     default: {
       const start = performance.now();
-      const logits = await adapter[request.type]?.(request.pixels);
-      return { ms: performance.now() - start, logits };
+      const answer = await adapter[request.type]?.(request.pixels);
+      return { ms: performance.now() - start, answer };
     }
   }
 }

@@ -7,24 +7,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::wasm::{self, SIMD128};
 use crate::{browser, build, node, root, toolchain, wasm_tests};
 
 pub const USAGE: &str = "\
 cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by side in Chromium
-                  --model ti|b    one model only
+                  --model ti|b|default
+                                  one model only: seeded ViT-Ti/16 or ViT-B/16, or the default model
                   --dtype f32|int8
-                  --only PART,…   forward, explain, cold, wire, memory, kernels
+                  --only PART,…   forward, explain, cold, page, wire, memory, kernels
                   --rounds N      timed rounds
                   --simd relaxed|simd128
-                  --record        keep all of it: a record in benches/record, the table in README.md
+                  --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
 cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node";
 
-const MODELS: &[&str] = &["ti", "b"];
+const MODELS: &[&str] = &["ti", "b", DEFAULT];
+/// The page's default model, whichever that is. The others are seeded.
+const DEFAULT: &str = "default";
 const DTYPES: &[&str] = &["f32", "int8"];
-const PARTS: &[&str] = &["forward", "explain", "cold", "wire", "memory", "kernels"];
+const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
@@ -70,9 +73,14 @@ fn choices(options: &[&str]) -> Result<Value> {
         }
         rest = tail;
     }
-    let narrows = |option: &&str| ["--model", "--dtype", "--only", "--simd"].contains(option);
-    if choices["record"] == true && options.iter().any(narrows) {
-        bail!("--record keeps a measurement of everything; of the other options it takes --rounds alone");
+    if choices["models"] == json!([DEFAULT]) && !options.contains(&"--only") {
+        // Kernels have the shapes of the seeded models.
+        choices["parts"] = PARTS.iter().filter(|part| **part != "kernels").copied().collect();
+    }
+    let narrows = |option: &&str| ["--dtype", "--only", "--simd"].contains(option);
+    let part = choices["models"] != json!(MODELS) && choices["models"] != json!([DEFAULT]);
+    if choices["record"] == true && (part || options.iter().any(narrows)) {
+        bail!("--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT} can stand");
     }
     Ok(choices)
 }
@@ -84,27 +92,59 @@ fn one_of<'a>(allowed: &[&str], value: &'a str) -> Result<&'a str> {
     bail!("`{value}` is none of {}", allowed.join(", "))
 }
 
-/// The seeded model in every form, under `target/bench/models/`: by Python for both sides, then by our command line to int8.
-/// Kept until what makes it changes.
+/// The model in every form, under `target/bench/models/`. Kept until what makes it changes.
 fn make_model(sh: &Shell, name: &str) -> Result<()> {
     let folder = root().join("target/bench/models").join(name);
-    let script = root().join("xtask/bench/make_models.py");
-    let requirements = root().join("xtask/bench/requirements.txt");
+    if name == DEFAULT { convert(sh, &default_model(sh)?, &folder) } else { draw(sh, name, &folder) }
+}
 
-    once(sh, &folder.join("made"), &[&script, &requirements], || {
-        let python = python(sh, &requirements)?;
-        println!("Making the {name} model");
-        Ok(cmd!(sh, "{python} {script} {name} {folder}").quiet().run()?)
-    })?;
-    let inputs = ["src/quant.rs", "src/quant/four_bits.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"]
-        .map(|path| root().join(path));
-    once(sh, &folder.join("quantised"), &inputs.each_ref().map(PathBuf::as_path), || {
-        let cargo = toolchain::current_cargo();
+const SCRIPTS: [&str; 3] = ["xtask/bench/make_models.py", "xtask/bench/checkpoint.py", "xtask/bench/requirements.txt"];
+
+/// A seeded model: by Python for both sides, then by our command line to int8.
+fn draw(sh: &Shell, name: &str, folder: &Path) -> Result<()> {
+    once(sh, &folder.join("made"), &SCRIPTS.map(|path| root().join(path)), || run_script(sh, name.as_ref(), folder))?;
+    let inputs = ["src/quant.rs", "src/quant/four_bits.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"];
+    once(sh, &folder.join("quantised"), &inputs.map(|path| root().join(path)), || {
         let (from, to) = (folder.join("f32"), folder.join("int8"));
         sh.remove_path(&to)?;
-        let cli = cmd!(sh, "{cargo} run --quiet --release --features cli --bin vitscope --locked");
-        Ok(cli.args(["quantize".as_ref(), from.as_os_str(), "-o".as_ref(), to.as_os_str()]).quiet().run()?)
+        Ok(cli(sh).arg("quantize").arg(from).arg("-o").arg(to).quiet().run()?)
     })
+}
+
+/// An int8 model folder: what it holds in f32 by Python, for both sides. The input is a photo, since it has learned from such.
+fn convert(sh: &Shell, model: &Path, folder: &Path) -> Result<()> {
+    let photo = root().join("www/samples/chelsea.jpg");
+    let inputs = SCRIPTS.map(|path| root().join(path)).into_iter();
+    let inputs: Vec<_> = inputs.chain(sh.read_dir(model)?).chain([photo.clone()]).collect();
+    once(sh, &folder.join("made"), &inputs, || {
+        sh.remove_path(folder)?;
+        sh.create_dir(folder)?;
+        let trace = folder.join("photo.safetensors");
+        cli(sh).arg("trace").arg(model).arg(photo).arg("-o").arg(trace).quiet().ignore_stdout().run()?;
+        run_script(sh, model, folder)
+    })
+}
+
+/// The folder that the page itself names.
+fn default_model(sh: &Shell) -> Result<PathBuf> {
+    let script = "\
+        import { fileURLToPath } from 'node:url';\
+        import { DEFAULT_MODEL } from './www/models.js';\
+        console.log(fileURLToPath(DEFAULT_MODEL.source));";
+    Ok(cmd!(sh, "node --input-type=module -e {script}").quiet().read()?.into())
+}
+
+/// Our command line.
+fn cli(sh: &Shell) -> Cmd<'_> {
+    let cargo = toolchain::current_cargo();
+    cmd!(sh, "{cargo} run --quiet --release --features cli --bin vitscope --locked --")
+}
+
+fn run_script(sh: &Shell, source: &Path, folder: &Path) -> Result<()> {
+    let [script, _, requirements] = SCRIPTS.map(|path| root().join(path));
+    let python = python(sh, &requirements)?;
+    println!("Making {} for both sides", source.display());
+    Ok(cmd!(sh, "{python} {script} {source} {folder}").quiet().run()?)
 }
 
 /// A Python with the packages of `requirements`, in `target/bench/venv`.
@@ -112,7 +152,7 @@ fn python(sh: &Shell, requirements: &Path) -> Result<PathBuf> {
     let (system, inside) = if cfg!(windows) { ("python", "Scripts/python.exe") } else { ("python3", "bin/python") };
     let venv = root().join("target/bench/venv");
     let python = venv.join(inside);
-    once(sh, &venv.join("made"), &[requirements], || {
+    once(sh, &venv.join("made"), &[requirements.to_path_buf()], || {
         println!("Installing ONNX's Python packages into target/bench/venv");
         cmd!(sh, "{system} -m venv --clear {venv}").quiet().run().with_context(|| {
             format!(
@@ -128,7 +168,7 @@ fn python(sh: &Shell, requirements: &Path) -> Result<PathBuf> {
 }
 
 /// Runs `make` unless `stamp` says that it ran for these contents of `inputs`.
-fn once(sh: &Shell, stamp: &Path, inputs: &[&Path], make: impl FnOnce() -> Result<()>) -> Result<()> {
+fn once(sh: &Shell, stamp: &Path, inputs: &[PathBuf], make: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut hasher = DefaultHasher::new();
     for input in inputs {
         fs::read(input).with_context(|| format!("{} can't be read", input.display()))?.hash(&mut hasher);
@@ -165,7 +205,7 @@ mod tests {
     #[test]
     fn everything_is_measured_unless_chosen() {
         let all = choices(&[]).unwrap();
-        assert_eq!(all["models"], json!(["ti", "b"]));
+        assert_eq!(all["models"], json!(["ti", "b", "default"]));
         assert_eq!(all["parts"], json!(PARTS));
         assert_eq!(all["rounds"], Value::Null);
         assert_eq!(all["record"], false);
@@ -194,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn kernels_are_of_the_seeded_models() {
+        let parts = |options: &[&str]| choices(options).unwrap()["parts"].to_string();
+        assert!(parts(&["--model", "ti"]).contains("kernels"));
+        assert!(!parts(&["--model", "default"]).contains("kernels"));
+        assert!(parts(&["--model", "default"]).contains("page"));
+        assert_eq!(parts(&["--only", "kernels", "--model", "default"]), r#"["kernels"]"#);
+    }
+
+    #[test]
     fn refuses_what_it_does_not_know() {
         for options in [
             &["--model", "s"][..],
@@ -211,9 +260,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_of_everything() {
+    fn a_record_is_of_everything_or_of_the_default_model() {
         assert_eq!(choices(&["--record"]).unwrap()["record"], true);
         assert_eq!(choices(&["--rounds", "9", "--record"]).unwrap()["rounds"], 9);
+        let default = choices(&["--model", "default", "--record"]).unwrap();
+        assert_eq!((&default["models"], &default["record"]), (&json!(["default"]), &json!(true)));
+        assert!(choices(&["--model", "default", "--record", "--only", "cold"]).is_err());
         for chosen in [["--model", "ti"], ["--only", "cold"], ["--dtype", "f32"], ["--simd", "simd128"]] {
             assert!(choices(&["--record", chosen[0], chosen[1]]).is_err(), "{chosen:?}");
         }
@@ -227,7 +279,7 @@ mod tests {
         let made = |text: &str| {
             sh.write_file(&input, text).unwrap();
             let mut ran = false;
-            once(&sh, &stamp, &[&input], || {
+            once(&sh, &stamp, &[input.clone()], || {
                 ran = true;
                 Ok(())
             })
@@ -235,9 +287,12 @@ mod tests {
             ran
         };
         assert_eq!(["a", "a", "b", "b", "a"].map(made), [true, false, true, false, true]);
-        assert!(once(&sh, &stamp, &[&input], || bail!("unreached")).is_ok());
+        assert!(once(&sh, &stamp, &[input.clone()], || bail!("unreached")).is_ok());
         sh.write_file(&input, "c").unwrap();
-        assert!(once(&sh, &stamp, &[&input], || bail!("failed")).is_err());
-        assert!(once(&sh, &stamp, &[&input], || bail!("failed again")).is_err(), "a failure is not remembered as made");
+        assert!(once(&sh, &stamp, &[input.clone()], || bail!("failed")).is_err());
+        assert!(
+            once(&sh, &stamp, &[input.clone()], || bail!("failed again")).is_err(),
+            "a failure is not remembered as made"
+        );
     }
 }
