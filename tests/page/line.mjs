@@ -10,7 +10,7 @@ import { finallyDo } from './harness.mjs';
 /**
  * All connections share it, as they share a real one.
  * @param {string} origin of the server behind it
- * @param {(path: string) => number} rate bytes a second for a path; Infinity: as they come; 0: nothing ever
+ * @param {(path: string) => number} rate bytes a second for a path; Infinity: as they come; 0: nothing ever; NaN: the line breaks
  */
 export async function openLine(origin, rate) {
   /** @type {Answer[]} */
@@ -29,7 +29,8 @@ export async function openLine(origin, rate) {
           for (let at = 0; at < chunk.length; at += 8192) {
             const part = chunk.subarray(at, at + 8192);
             const pace = rate(path);
-            if (!pace) await once(response, 'close');
+            if (Number.isNaN(pace)) response.destroy();
+            else if (!pace) await once(response, 'close');
             if (response.destroyed) return;
             free = Math.max(free, performance.now()) + (1000 * part.length) / pace;
             if (Number.isFinite(pace)) await new Promise((resolve) => setTimeout(resolve, free - performance.now()));
