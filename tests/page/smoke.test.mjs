@@ -35,6 +35,12 @@ async function answered(page, label) {
 
 /** Waits until the caption says something of a map. @param {Page} page */
 const shown = (page) => page.waitForFunction(() => /\w/.test(document.querySelector('[data-caption=title]')?.textContent ?? ''));
+/** Waits until the chosen layer's small picture has many colours. @param {Page} page */
+const colourful = (page) => page.waitForFunction(() => {
+  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('.panel:not([hidden]) input:checked ~ canvas'));
+  const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size > 20;
+});
 const sample = (/** @type {Page} */ page, /** @type {string} */ name) => page.getByRole('button', { name }).click();
 const unsure = (/** @type {Page} */ page) => page.locator('.unsure').innerText();
 
@@ -67,10 +73,12 @@ test('every view draws, of its own', onPage(async (page) => {
     assert.equal(seen.get(overlay), undefined, `${id} shows what ${seen.get(overlay)} showed`);
     seen.set(overlay, id);
     if (id === 'heads') assert.ok((await page.locator('.tile').count()) > 12);
+    // Where all tokens of a layer are alike, its map is one colour and says nothing.
+    if (id === 'similarity') await colourful(page);
     if (id === 'class') assert.match(await page.locator('[data-caption=title]').innerText(), /^Relevance for espresso \(/);
   }
   await page.locator('#tab-logit-lens').click();
-  await page.locator('.panel:not([hidden]) polyline').first().waitFor();
+  await page.locator('.panel:not([hidden]) polyline').first().waitFor({ state: 'attached' });
   assert.ok((await page.locator('.panel:not([hidden]) tbody tr').count()) > 6);
   assert.equal(await page.locator('.panel:not([hidden]) tbody tr').last().locator('td').first().innerText(), 'espresso');
 }));
