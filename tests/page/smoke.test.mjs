@@ -64,6 +64,18 @@ test('the samples are answered as people would, by short names, and a doubt is s
   assert.equal((await page.locator('#answers').boundingBox())?.height, height, 'it has its place');
 }));
 
+test('a value is neither sure nor unsure, a probability below one half is', async () => {
+  for (const [model, expected] of /** @type {const} */ ([['hf_vit_regression', /^\s*$/], ['hf_vit', /^\s*$/], ['hf_dinov2', /^Not sure/]])) {
+    const { page, errors, close } = await openTab(browser);
+    await page.goto(`${origin}/www/?model=/tests/fixtures/${model}/`);
+    await answered(page, /./);
+    await page.locator('#answers .score').first().getByText(/\d/).waitFor();
+    assert.match(await unsure(page), expected, model);
+    assert.deepEqual(errors, []);
+    await close();
+  }
+});
+
 test('every view draws, of its own', onPage(async (page) => {
   const seen = new Map();
   for (const id of ['heads', 'rollout', 'class', 'patch-lens', 'features', 'similarity', 'model']) {
