@@ -122,7 +122,7 @@ export function createStage(root, { onPick, onHover }) {
    * @param {[number, number]} grid
    */
   function drawPatches(context, { x, y, width, height }, [rows, cols]) {
-    context.fillStyle = 'rgb(255 255 255 / 0.4)';
+    context.fillStyle = 'rgb(255 255 255 / 0.3)';
     for (let i = 1; i < cols; i++) context.fillRect(Math.round(x + (i * width) / cols), y, 1, height);
     for (let i = 1; i < rows; i++) context.fillRect(x, Math.round(y + (i * height) / rows), width, 1);
   }
