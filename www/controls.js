@@ -131,13 +131,14 @@ export function pictures(legend, onChange) {
 
     /**
      * @param {string[]} labels
-     * @param {number} chosen where they are not the same as before
+     * @param {() => number} chosen where they are not the same as before
      */
     offer(labels, chosen) {
       if (items.length === labels.length) return;
+      const first = chosen();
       items = labels.map((label, i) => {
         const input = make('input', { type: 'radio', name, value: String(i), 'aria-label': `${legend} ${label}` });
-        input.checked = i === chosen;
+        input.checked = i === first;
         return { input, canvas: make('canvas', { 'aria-hidden': 'true' }) };
       });
       list.replaceChildren(...items.map(({ input, canvas }, i) => make('label', {}, [input, canvas, make('span', {}, [labels[i]])])));

@@ -1,4 +1,5 @@
-import { DEFAULT_MODEL } from './models.js';
+import { loadFirst } from './first.js';
+import { MODELS, offered } from './models.js';
 import { Overtaken } from './session.js';
 
 /**
@@ -22,7 +23,7 @@ export class Loader {
   #panels;
   #onSettled;
   /** The last that worked. @type {{choice: ModelChoice, dtype: Dtype}} */
-  #last = { choice: DEFAULT_MODEL, dtype: undefined };
+  #last = { choice: MODELS[0], dtype: undefined };
   #withdraw = () => {};
 
   /**
@@ -40,32 +41,37 @@ export class Loader {
    * Whatever happens to it, the present model stays in use until the new one is ready.
    * @param {ModelChoice} choice
    * @param {Dtype} [dtype]
+   * @param {(progress: import('../pkg/index.js').Progress) => void} [onProgress]
+   * @returns {Promise<boolean>} false: something else is wanted meanwhile
    */
-  async load(choice, dtype) {
+  async load(choice, dtype, onProgress = () => {}) {
     const { status, notice } = this.#panels;
     notice.hide();
-    status.loading(choice.name);
+    status.loading(choice.name, this.#session.model?.choice.name);
     const watch = notice.watch(`No progress in loading ${choice.name}`, () => this.#waysOn(choice, dtype));
     try {
       await this.#session.load(choice, dtype, (progress) => {
         watch.alive();
-        status.loading(choice.name, progress);
+        status.loading(choice.name, this.#session.model?.choice.name, progress);
+        onProgress(progress);
       });
       this.#last = { choice, dtype };
       this.#withdraw();
       this.#settle(true);
     } catch (error) {
-      if (error instanceof Overtaken) return;
+      if (error instanceof Overtaken) return false;
       this.#settle(false);
       this.#fail(error, choice, dtype);
     } finally {
       watch.over();
     }
+    return true;
   }
 
   /** @param {ModelChoice | Error} requested what the page's address asks for */
   async start(requested) {
-    await this.load(requested instanceof Error ? DEFAULT_MODEL : requested);
+    if (requested instanceof Error || requested === MODELS[0]) await loadFirst(this);
+    else await this.load(requested);
     if (requested instanceof Error) this.#panels.notice.show(requested.message);
   }
 
@@ -118,7 +124,7 @@ export class Loader {
       stays += ', and takes memory too';
       again = { label: 'Unload it and try again', run: () => this.#replace(choice, dtype) };
     }
-    this.#say(message + (stays && `${stays}.`), ...(choice.isDefault || MAY_PASS.includes(code) ? [again] : []), ...others);
+    this.#say(message + (stays && `${stays}.`), ...(offered(choice) || MAY_PASS.includes(code) ? [again] : []), ...others);
   }
 
   /**
@@ -129,7 +135,8 @@ export class Loader {
   #waysOn(choice, dtype) {
     const again = { label: 'Try again', run: () => void this.load(choice, dtype) };
     if (this.#session.model) return [again, { label: 'Cancel', run: () => this.#cancel() }];
-    return choice.isDefault ? [again] : [again, { label: 'Default model', run: () => void this.load(DEFAULT_MODEL) }];
+    const [other] = MODELS.filter((model) => model !== choice);
+    return [again, { label: `${other.name}, ${other.megabytes} MB`, run: () => void this.load(other) }];
   }
 
   #cancel() {
@@ -142,7 +149,7 @@ export class Loader {
     const { status, model } = this.#panels;
     const present = this.#session.model;
     status.settled(present && { name: present.choice.name, dtype: present.config.dtype, backend: present.backend });
-    model.show(present && { ...present, name: present.choice.name, isDefault: present.choice.isDefault && !present.dtype });
+    model.show(present && { ...present, name: present.choice.name, offer: present.dtype ? undefined : offered(present.choice) });
     this.#onSettled(loaded);
   }
 

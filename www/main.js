@@ -1,7 +1,7 @@
 /** Wires panels, views, viewer and scope. No logic here. */
 import { find } from './dom.js';
 import { Loader } from './loader.js';
-import { DEFAULT_MODEL, requestedModel } from './models.js';
+import { offered, requestedModel } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
@@ -57,7 +57,7 @@ const loader = new Loader(session, {
   status,
   model: createModel(dialog, at('model-open'), {
     onFiles: (files) => scope.openFiles(files),
-    onDefault: () => loader.load(DEFAULT_MODEL),
+    onOffer: (offer) => loader.load(offer),
     onDtype: (dtype) => loader.changeDtype(dtype),
   }),
 }, (another) => scope.settle(another));
@@ -82,4 +82,6 @@ addEventListener('unhandledrejection', ({ reason }) => scope.fail(reason, RELOAD
 dispatchEvent(new Event('started')); // index.html waits for it
 
 scope.openSample(SAMPLES[0]);
-loader.start(requestedModel(new URL(location.href)));
+const requested = requestedModel(new URL(location.href));
+if (!(requested instanceof Error)) stage.expect(offered(requested)?.grid);
+loader.start(requested);

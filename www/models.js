@@ -1,11 +1,20 @@
 /**
  * Which model to load.
  *
- * @typedef {{name: string, source: import('../pkg/index.js').ModelSource, isDefault: boolean}} ModelChoice
+ * @typedef {{name: string, source: import('../pkg/index.js').ModelSource}} ModelChoice
+ * @typedef {ModelChoice & {megabytes: number, classes: number, grid: [number, number]}} Offer  with what is said of a model before it is there
  */
 
-/** @type {ModelChoice} */
-export const DEFAULT_MODEL = folder(new URL('../models/vitscope-tiny/', import.meta.url), true);
+/** What the page offers, the default first; the others are lighter. Another model is a folder and a line. @type {[Offer, ...Offer[]]} */
+export const MODELS = [
+  { ...here('vitscope-small'), megabytes: 25, classes: 200, grid: [16, 16] },
+  { ...here('vitscope-tiny'), megabytes: 3, classes: 42, grid: [16, 16] },
+];
+
+/** @param {ModelChoice} choice @returns {Offer | undefined} */
+export function offered(choice) {
+  return MODELS.find((model) => model === choice);
+}
 
 /**
  * The folder that the page's own address asks for, as in `?model=/models/other/`.
@@ -14,24 +23,28 @@ export const DEFAULT_MODEL = folder(new URL('../models/vitscope-tiny/', import.m
  */
 export function requestedModel(page) {
   const address = page.searchParams.get('model');
-  if (!address) return DEFAULT_MODEL;
+  if (!address) return MODELS[0];
   const unlike = (/** @type {string} */ reason) => new Error(`The model ${address} ${reason}, so it is not loaded. Download it and drop its folder here.`);
   try {
     const url = new URL(address, page);
     // The page talks to its own server alone, and a link must not change that.
-    return url.origin === page.origin ? folder(url, false) : unlike('is not on this server');
+    if (url.origin !== page.origin) return unlike('is not on this server');
+    const choice = folder(url);
+    return MODELS.find(({ source }) => source === choice.source.replace(/\/?$/, '/')) ?? choice;
   } catch {
     return unlike('has no valid address');
   }
 }
 
+/** @param {string} name */
+function here(name) {
+  return folder(new URL(`../models/${name}/`, import.meta.url));
+}
+
 /**
  * @param {URL} url
- * @param {boolean} isDefault
- * @returns {ModelChoice}
  * @throws {URIError} for a malformed escape
  */
-function folder(url, isDefault) {
-  const name = decodeURIComponent(url.pathname.split('/').filter(Boolean).at(-1) ?? url.host);
-  return { name, source: url.href, isDefault };
+function folder(url) {
+  return { name: decodeURIComponent(url.pathname.split('/').filter(Boolean).at(-1) ?? url.host), source: url.href };
 }

@@ -54,7 +54,11 @@ export class Scope {
    * @param {boolean} another whether there is another model than before
    */
   async settle(another) {
-    if (!another) return this.#session.model || this.#panels.answers.mark({});
+    if (!another) {
+      if (this.#session.model) return;
+      this.#panels.stage.expect(undefined);
+      return this.#panels.answers.mark({});
+    }
     this.#viewer.forget();
     if (!this.#camera.stream) await this.#look();
   }
@@ -66,7 +70,7 @@ export class Scope {
     this.#panels.notice.hide();
     const given = understand(files);
     if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
-    if (given.kind === 'model') return this.#loader.load({ name: given.name, source: given.parts, isDefault: false });
+    if (given.kind === 'model') return this.#loader.load({ name: given.name, source: given.parts });
     return this.#panels.notice.show(given.message);
   }
 
@@ -250,9 +254,10 @@ export class Scope {
     const { answers } = this.#panels;
     const { vit } = this.#session;
     answers.mark({ live });
-    answers.show(trace);
+    if (!vit) return;
+    answers.show(trace, vit.config.labels);
     this.#readTiming(trace.timing.forward, live);
-    if (vit) await this.#viewer.take({ trace, vit, image, title, live });
+    await this.#viewer.take({ trace, vit, image, title, live });
   }
 
   #lastReading = 0;

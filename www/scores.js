@@ -3,6 +3,14 @@ import { number } from './look.js';
 
 /** @typedef {import('../pkg/index.js').Scores} Scores */
 
+/** A score below one half is wrong more often than right, as far as the model is calibrated. */
+const SURE = 0.5;
+
+/** @param {{top: {score: number}[], scores: Scores}} answer */
+export function isSure({ top: [best], scores }) {
+  return scores === 'none' || !best || best.score >= SURE;
+}
+
 /** What a score is called. @param {Scores} scores */
 export function scoreName(scores) {
   return scores === 'none' ? 'value' : 'probability';

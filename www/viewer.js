@@ -1,3 +1,5 @@
+import { classNames } from './names.js';
+
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
  *
@@ -8,7 +10,7 @@
  * @typedef {{detail?: string, format?: (value: number) => string}} Words  a second sentence, and how values are said; as plain numbers unless told
  * @typedef {{
  *   trace: Trace, vit: import('../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
- *   query: [number, number] | undefined, target: import('../pkg/index.js').Target | undefined, signal: AbortSignal, wanted: AbortSignal,
+ *   query: [number, number] | undefined, target: {index: number, name: string} | undefined, signal: AbortSignal, wanted: AbortSignal,
  *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void, watch: () => Watch,
  * }} Context
  *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is drawn;
@@ -176,7 +178,7 @@ export class Viewer {
   /** @param {Subject} subject */
   #targetOf({ trace, vit }) {
     const index = this.#target ?? trace.top[0]?.index;
-    return index === undefined ? undefined : { index, label: vit.config.labels[index] };
+    return index === undefined ? undefined : { index, name: classNames(vit.config.labels)[index] };
   }
 
   /**
@@ -199,8 +201,14 @@ export class Viewer {
     }
     const { trace, live, image, title } = subject;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, onPhoto ? map : undefined, look, query);
-    caption.show({ map, ...words, look, query, prefix: trace.prefix, live });
+    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query, prefix: trace.prefix, live });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
+  }
+
+  /** What a map is, with its class by its short name. @param {string} [text] */
+  #inShort(text) {
+    const target = this.#subject && this.#targetOf(this.#subject);
+    return target && text?.replace(/** @type {Subject} */ (this.#subject).vit.config.labels[target.index], () => target.name);
   }
 
   /** @param {number | null} patch under the pointer */

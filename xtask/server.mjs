@@ -15,7 +15,7 @@ const ISOLATION = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
-// No stale copy of a file just rebuilt.
+// Browsers keep every file and ask each time whether it is still the same: no stale copy of one just rebuilt.
 const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
@@ -56,7 +56,7 @@ function handler(folders, headers, onFile) {
   const served = folders.map((folder) => ({
     prefix: `/${folder}`,
     // dev: look at the disk on every request; a list of files made at the start misses the next build's.
-    files: sirv(`${ROOT}${folder}`, { dev: true, etag: true }),
+    files: sirv(`${ROOT}${folder}`, { dev: true, etag: true, setHeaders: validate }),
   }));
 
   return (request, response) => {
@@ -74,10 +74,28 @@ function handler(folders, headers, onFile) {
 
     onFile(path);
     request.url = url.slice(found.prefix.length);
-    // sirv throws on a range that ends before it starts. The whole file is a valid answer to any range.
-    delete request.headers.range;
+    const known = request.headers['if-none-match'];
+    if (known) request.headers['if-none-match'] = known.replace(/^"/, 'W/"'); // as sirv compares it
     found.files(request, response, () => refuse(response, 404));
   };
+}
+
+/**
+ * Before a file is sent. A browser keeps what came of a broken download, and asks for the rest alone, only where the file's name is a strong one; sirv's
+ * is weak. And sirv knows no If-Range, and takes some ranges amiss: the whole file is a valid answer to any of them.
+ *
+ * @param {import('node:http').ServerResponse} response
+ * @param {string} _path
+ * @param {import('node:fs').Stats} stats
+ */
+function validate(response, _path, { size, mtime }) {
+  const etag = `"${size}-${mtime.getTime()}"`;
+  response.setHeader('ETag', etag);
+  response.setHeader('Accept-Ranges', 'bytes');
+  const { headers } = response.req;
+  const [, start, end = size - 1] = /^bytes=(\d+)-([1-9]\d*)?$/.exec(headers.range ?? '') ?? [];
+  const fits = Number(start) <= Number(end) && Number(start) < size;
+  if (!fits || (headers['if-range'] ?? etag) !== etag) delete headers.range;
 }
 
 /**

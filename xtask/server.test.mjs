@@ -74,9 +74,30 @@ test('can do without isolation', async () => {
 test('answers 304 to who has the file already', async () => {
   const { headers } = await get('/pkg/package.json');
   assert.match(headers['content-type'] ?? '', /^application\/json/);
+  assert.match(headers.etag ?? '', /^"/, 'a strong name: for a weak one no browser keeps part of a file');
   const again = await get('/pkg/package.json', { headers: { 'if-none-match': headers.etag } });
   assert.equal(again.status, 304);
+  assert.equal(again.body, '');
   assert.equal(again.headers['cross-origin-embedder-policy'], 'require-corp');
+  assert.equal((await get('/pkg/package.json', { headers: { 'if-none-match': '"another"' } })).status, 200);
+});
+
+test('goes on with a file where a download broke off, if it is still the same file', async () => {
+  const { headers: { etag }, body } = await get('/pkg/package.json');
+  for (const [range, part] of [['bytes=9-', body.slice(9)], ['bytes=9-20', body.slice(9, 21)], ['bytes=0-99999999', body]]) {
+    for (const condition of [{}, { 'if-range': etag }]) {
+      const rest = await get('/pkg/package.json', { headers: { range, ...condition } });
+      assert.equal(rest.status, 206);
+      assert.equal(rest.body, part);
+      assert.equal(rest.headers['content-length'], String(part.length));
+      assert.equal(rest.headers['content-range'], `bytes ${body.indexOf(part)}-${body.indexOf(part) + part.length - 1}/${body.length}`);
+      assert.equal(rest.headers.etag, etag);
+      assert.equal(rest.headers['cross-origin-embedder-policy'], 'require-corp');
+    }
+  }
+  const changed = await get('/pkg/package.json', { headers: { range: 'bytes=9-', 'if-range': '"another"' } });
+  assert.equal(changed.status, 200);
+  assert.equal(changed.body, body);
 });
 
 test('serves nothing else of the repository', async () => {
@@ -92,7 +113,7 @@ test('serves nothing else of the repository', async () => {
 });
 
 test('outlives bad requests', async () => {
-  for (const range of ['bytes=9-2', 'bytes=99999999-', 'bytes=-5', 'lines=1-2']) {
+  for (const range of ['bytes=9-2', 'bytes=99999999-', 'bytes=-5', 'bytes=0-0', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=9']) {
     const { status, body } = await get('/pkg/package.json', { headers: { range } });
     assert.equal(status, 200, range);
     assert.equal(JSON.parse(body).name, 'vitscope');

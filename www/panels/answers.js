@@ -1,5 +1,6 @@
 import { find, make } from '../dom.js';
-import { scoreFormat } from '../scores.js';
+import { classNames } from '../names.js';
+import { isSure, scoreFormat } from '../scores.js';
 
 const ROWS = 5;
 
@@ -10,6 +11,7 @@ const ROWS = 5;
  */
 export function createAnswers(root, onChoose) {
   const list = find(root, 'ol');
+  const unsure = find(root, '.unsure');
   const rows = Array.from({ length: ROWS }, () => {
     const label = make('span', { class: 'label' }, ['–']);
     const fill = make('i');
@@ -30,15 +32,20 @@ export function createAnswers(root, onChoose) {
   return {
     rows: ROWS,
 
-    /** @param {{top: {index: number, label: string, score: number}[], scores: import('../scores.js').Scores}} answer */
-    show({ top, scores }) {
+    /**
+     * @param {{top: {index: number, label: string, score: number}[], scores: import('../scores.js').Scores}} answer
+     * @param {string[]} labels of all classes
+     */
+    show(answer, labels) {
+      const { top, scores } = answer;
       shown = top;
+      unsure.textContent = isSure(answer) ? '\u00a0' : 'Not sure: no class reaches 50 %.';
       list.classList.toggle('values', scores === 'none'); // of which no bar shows how large they are
       rows.forEach(({ button, label, fill, score }, i) => {
         const entry = top[i];
         button.disabled = !entry;
         button.style.visibility = entry || i === 0 ? '' : 'hidden'; // where there are fewer classes; the row keeps its place
-        label.textContent = entry?.label ?? (i === 0 ? 'This model has no classes' : ' ');
+        label.textContent = entry ? classNames(labels)[entry.index] : i === 0 ? 'This model has no classes' : ' ';
         label.title = entry?.label ?? '';
         fill.style.transform = `scaleX(${scores === 'none' ? 0 : entry?.score ?? 0})`;
         score.textContent = entry ? scoreFormat(scores)(entry.score) : '';
@@ -58,7 +65,7 @@ export function createAnswers(root, onChoose) {
      */
     mark({ busy = false, live = false }) {
       list.setAttribute('aria-busy', String(busy));
-      list.setAttribute('aria-live', live ? 'off' : 'polite');
+      for (const element of [list, unsure]) element.setAttribute('aria-live', live ? 'off' : 'polite');
     },
   };
 }

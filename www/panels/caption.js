@@ -4,7 +4,7 @@ import { colormapOf, drawRamp, largest, number } from '../look.js';
 /**
  * @typedef {import('../look.js').ViewMap} ViewMap
  * @typedef {{
- *   map: ViewMap | undefined, detail?: string, format?: (value: number) => string, look: import('../look.js').Look, query: number | null,
+ *   map: ViewMap | undefined, text?: string, detail?: string, format?: (value: number) => string, look: import('../look.js').Look, query: number | null,
  *   prefix: import('../../pkg/index.js').PrefixToken[], live: boolean,
  * }} Shown
  */
@@ -46,8 +46,8 @@ export function createCaption(root, { onBack }) {
       words.setAttribute('aria-live', next?.live ? 'off' : 'polite'); // while frames follow each other, nothing is read aloud
       back.disabled = !next || next.query === null;
       if (next) back.textContent = next.prefix[0] === 'class' ? 'Back to class token' : 'Back to average';
-      title.textContent = next?.map?.text ?? '\u00a0';
-      title.title = title.textContent;
+      title.textContent = next?.text ?? '\u00a0';
+      title.title = next?.map?.text ?? '';
       detail.textContent = next?.detail ?? '\u00a0';
       if (next) showScale(next);
       else legend.classList.add('empty');

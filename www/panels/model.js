@@ -1,5 +1,6 @@
 import { simdName, threadCount } from '../backend.js';
 import { find, make } from '../dom.js';
+import { MODELS } from '../models.js';
 
 /**
  * @typedef {import('../../pkg/index.js').ModelConfig} ModelConfig
@@ -10,11 +11,10 @@ import { find, make } from '../dom.js';
  * The model in numbers, and the choice of another one.
  * @param {HTMLDialogElement} dialog
  * @param {HTMLElement} opener
- * @param {{onFiles: (files: File[]) => void, onDefault: () => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
+ * @param {{onFiles: (files: File[]) => void, onOffer: (offer: import('../models.js').Offer) => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
  */
-export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
+export function createModel(dialog, opener, { onFiles, onOffer, onDtype }) {
   const facts = find(dialog, '.facts');
-  const back = /** @type {HTMLButtonElement} */ (find(dialog, '[data-model=default]'));
   const folder = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=folder-input]'));
   const files = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=files-input]'));
   const chooseFolder = find(dialog, '[data-model=folder]');
@@ -23,10 +23,15 @@ export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close(); // beside the form: on the backdrop
   });
-  back.addEventListener('click', () => {
-    dialog.close();
-    onDefault();
+  const offers = MODELS.map((offer) => {
+    const button = make('button', { type: 'button', class: 'button' }, [make('b', {}, [offer.name]), ` ${offer.classes} classes, ${offer.megabytes} MB`]);
+    button.addEventListener('click', () => {
+      dialog.close();
+      onOffer(offer);
+    });
+    return { offer, button };
   });
+  find(dialog, '.offers').append(...offers.map(({ button }) => button));
   chooseFolder.hidden = !('webkitdirectory' in folder);
   chooseFolder.addEventListener('click', () => folder.click());
   find(dialog, '[data-model=files]').addEventListener('click', () => files.click());
@@ -45,10 +50,13 @@ export function createModel(dialog, opener, { onFiles, onDefault, onDtype }) {
 
   return {
     /**
-     * @param {{name: string, isDefault: boolean, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
+     * @param {{name: string, offer: import('../models.js').Offer | undefined, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
      */
     show(model) {
-      back.disabled = model?.isDefault ?? false;
+      for (const { offer, button } of offers) {
+        button.disabled = offer === model?.offer;
+        button.setAttribute('aria-pressed', String(button.disabled));
+      }
       const chosen = /** @type {HTMLInputElement} */ (find(dialog, `[name=dtype][value="${model?.dtype ?? ''}"]`));
       chosen.checked = true;
       facts.replaceChildren(...(model ? entries(model.name, model.config, model.backend) : []).flatMap(([name, value]) => [make('dt', {}, [name]), make('dd', {}, [value])]));

@@ -34,6 +34,8 @@ export function createStage(root, { onPick, onHover }) {
   let look;
   /** @type {number | null} */
   let query = null;
+  /** @type {[number, number] | undefined} */
+  let expected;
 
   /** Size of what is shown, in its own pixels. */
   function sourceSize() {
@@ -49,11 +51,19 @@ export function createStage(root, { onPick, onHover }) {
     return { scale, x: (root.clientWidth - source.width * scale) / 2, y: (root.clientHeight - source.height * scale) / 2, width: source.width * scale, height: source.height * scale };
   }
 
+  /** Where the first model will look: models take the middle square. */
+  function foreseen() {
+    const source = sourceSize();
+    if (!expected || !source) return undefined;
+    const side = Math.min(source.width, source.height);
+    return { x: (source.width - side) / 2, y: (source.height - side) / 2, width: side, height: side };
+  }
+
   /** Where the model looked, in CSS pixels of the stage. */
   function cropOnStage() {
     const place = placement();
-    if (!place || !sight) return undefined;
-    const { crop } = sight;
+    const crop = sight?.crop ?? foreseen();
+    if (!place || !crop) return undefined;
     return { x: place.x + crop.x * place.scale, y: place.y + crop.y * place.scale, width: crop.width * place.scale, height: crop.height * place.scale };
   }
 
@@ -85,6 +95,7 @@ export function createStage(root, { onPick, onHover }) {
     root.style.setProperty('--saturation', String(map && look ? 1 - look.opacity : 1));
     if (!place || !crop) return;
     shadeOutside(context, place, crop);
+    if (expected) drawPatches(context, crop, expected);
     if (!map || !look) return;
     context.globalAlpha = look.opacity;
     context.imageSmoothingEnabled = look.smooth;
@@ -103,6 +114,17 @@ export function createStage(root, { onPick, onHover }) {
     context.rect(place.x, place.y, place.width, place.height);
     context.rect(crop.x, crop.y, crop.width, crop.height);
     context.fill('evenodd');
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Rectangle} crop
+   * @param {[number, number]} grid
+   */
+  function drawPatches(context, { x, y, width, height }, [rows, cols]) {
+    context.fillStyle = 'rgb(255 255 255 / 0.3)';
+    for (let i = 1; i < cols; i++) context.fillRect(Math.round(x + (i * width) / cols), y, 1, height);
+    for (let i = 1; i < rows; i++) context.fillRect(x, Math.round(y + (i * height) / rows), width, 1);
   }
 
   function drawMarks() {
@@ -183,6 +205,16 @@ export function createStage(root, { onPick, onHover }) {
       drawBase();
     },
 
+    /**
+     * While the first model is awaited the photo's patches are shown, which takes no weights.
+     * @param {[number, number] | undefined} grid undefined: none is awaited any more
+     */
+    expect(grid) {
+      expected = grid;
+      drawOverlay();
+      drawMarks();
+    },
+
     showVideo() {
       video.hidden = false;
       root.classList.add('filled');
@@ -198,6 +230,7 @@ export function createStage(root, { onPick, onHover }) {
      */
     showMap(nextSight, nextMap, nextLook, nextQuery) {
       [sight, map, look, query] = [nextSight, nextMap, nextLook, nextQuery];
+      if (sight) expected = undefined;
       drawOverlay();
       drawMarks();
     },

@@ -18,19 +18,18 @@ export function createStatus(root) {
   return {
     /**
      * @param {string} name
+     * @param {string} [present] the model that answers meanwhile
      * @param {import('../../pkg/index.js').Progress} [step]
      */
-    loading(name, step) {
+    loading(name, present, step) {
       root.classList.add('busy');
       progress.hidden = false;
-      if (step?.phase === 'prepare') {
-        loading.textContent = `Preparing ${name}`;
-        return;
-      }
+      const say = (/** @type {string} */ text) => (loading.textContent = `${present ? `${present} answers\n` : ''}${text}`);
+      if (step?.phase === 'prepare') return say(`Preparing ${name}`);
       const { loaded = 0, total = 0 } = step?.phase === 'weights' ? step : {};
       const part = total ? loaded / total : 0;
       const text = loaded ? `Loading ${name}, ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''} MB` : `Loading ${name}`;
-      if (loaded || !loading.textContent) loading.textContent = text;
+      if (loaded || !step) say(text);
       if (step && step.phase !== 'weights') return;
       fill.style.transform = `scaleX(${part})`;
       progress.setAttribute('aria-valuenow', String(Math.round(100 * part)));

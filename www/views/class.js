@@ -104,7 +104,7 @@ export function createClass(onChange) {
     await attempt(signal, onProgress, async (onProgress) => {
       const steps = Math.min(20, trace.grid[0] * trace.grid[1]);
       const { deletion, insertion } = await vit.curves(image, map, { target: target?.index, steps, signal, onProgress });
-      if (map === shown) showCurves(deletion, insertion, target?.label ?? '');
+      if (map === shown) showCurves(deletion, insertion, target?.name ?? '');
     });
   }
 

@@ -12,8 +12,8 @@ import { drawCells } from '../look.js';
 
 const AXIS = 30; // px, the column of layer numbers
 const LARGEST_TILE = 96;
-const LOWEST_TILE = 44; // that the window's height may ask for, where there are many layers
-const ABOVE = 470; // px above the tiles, on a laptop
+const LOWEST_TILE = 32; // that the window's height may ask for, where there are many layers
+const ABOVE = 430; // px above the tiles, beside the photo
 const FUSED_GAP = 8; // px that set the fused column apart; as in style.css
 
 /**
@@ -65,9 +65,11 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const [rows, cols] = shape.grid;
     const gap = columns > 9 ? 2 : 4;
     const room = (root.clientWidth - AXIS - FUSED_GAP - columns * gap) / columns;
-    const high = (document.documentElement.clientHeight - ABOVE) / shape.layers - gap;
+    const { clientWidth, clientHeight } = document.documentElement;
+    const beside = root.clientWidth < 0.6 * clientWidth; // else the page is scrolled to them anyway
+    const high = beside ? Math.max(LOWEST_TILE, (clientHeight - ABOVE) / shape.layers - gap) : LARGEST_TILE;
     const ratio = window.devicePixelRatio || 1;
-    const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE, Math.max(high, LOWEST_TILE)) * ratio) / ratio);
+    const size = Math.max(8, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
     const width = even >= 0.85 * size ? even : size;
     grid.style.setProperty('--tile', `${width}px`);

@@ -13,11 +13,12 @@ import { drawCells } from '../look.js';
  * @param {{
  *   id: string, title: string, hint: string, detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
  *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, missing?: (context: Context) => string | undefined,
- * }} what missing: why there is nothing to show, if that is so
+ *   first?: (context: Context) => number,
+ * }} what missing: why there is nothing to show, if that is so; first: the layer to begin with
  * @param {() => void} onChange
  * @returns {View}
  */
-export function createLayerView({ id, title, hint, detail, uses, of, missing = () => undefined }, onChange) {
+export function createLayerView({ id, title, hint, detail, uses, of, missing = () => undefined, first = ({ trace }) => trace.layers - 1 }, onChange) {
   const layer = pictures('Layer', onChange);
   const element = make('div', {}, [make('p', { class: 'hint' }, [hint]), layer.element]);
 
@@ -29,7 +30,7 @@ export function createLayerView({ id, title, hint, detail, uses, of, missing = (
 
     async show(context) {
       const { trace, paint, look } = context;
-      layer.offer(Array.from({ length: trace.layers }, (_, i) => String(i)), trace.layers - 1);
+      layer.offer(Array.from({ length: trace.layers }, (_, i) => String(i)), () => first(context));
       const reason = missing(context);
       layer.element.hidden = reason !== undefined;
       if (reason !== undefined) return paint(undefined, { detail: reason });

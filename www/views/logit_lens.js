@@ -2,6 +2,7 @@ import { createChart } from '../chart.js';
 import { segments } from '../controls.js';
 import { make } from '../dom.js';
 import { number } from '../look.js';
+import { classNames } from '../names.js';
 import { scoreFormat, scoresOf } from '../scores.js';
 import { NO_CLASSES, remember } from './memory.js';
 
@@ -37,6 +38,7 @@ export function createLogitLens(onChange) {
       const map = await remember(trace, 'logit lens', () => trace.logitLens());
       if (signal.aborted) return;
       const { labels, scores } = vit.config;
+      const names = classNames(labels);
       const said = scoreFormat(scores);
       const all = scoresOf(map, scores);
       scale.element.hidden = scores === 'none'; // they are the logits
@@ -52,15 +54,15 @@ export function createLogitLens(onChange) {
         x: 'after layer', y: name, steps, lines: lines.reverse(),
         min: shares ? 0 : Math.min(0, ...drawn), max: shares ? 1 : Math.max(...drawn),
         format: shares ? (value) => `${Math.round(100 * value)} %` : number,
-        label: `The ${name} of ${classes.map(({ label }) => label).join(', ')} after each layer; the table below has the highest of each.`,
+        label: `The ${name} of ${classes.map(({ index }) => names[index]).join(', ')} after each layer; the table below has the highest of each.`,
       });
-      key.replaceChildren(...classes.map(({ label }, i) => make('li', { class: i ? `other-${i}` : 'chosen' }, [label])));
+      key.replaceChildren(...classes.map(({ index }, i) => make('li', { class: i ? `other-${i}` : 'chosen', title: labels[index] }, [names[index]])));
       const heads = ['After layer', scores === 'none' ? 'Highest there' : 'Likeliest there', scores === 'none' ? 'Value' : 'Probability'];
       head.replaceChildren(...heads.map((text) => make('th', { scope: 'col' }, [text])));
       body.replaceChildren(...steps.map((step, row) => {
         const best = argmax(all, row * map.cols, map.cols);
-        const cells = [step === '–' ? 'embeddings' : step, labels[best], said(all[row * map.cols + best])];
-        return make('tr', best === target.index ? { class: 'chosen' } : {}, cells.map((text, i) => make(i ? 'td' : 'th', i ? {} : { scope: 'row' }, [text])));
+        const cells = [step === '–' ? 'embeddings' : step, names[best], said(all[row * map.cols + best])];
+        return make('tr', best === target.index ? { class: 'chosen' } : {}, cells.map((text, i) => make(i ? 'td' : 'th', [{ scope: 'row' }, { title: labels[best] }, {}][i], [text])));
       }));
       paint(map, { detail: 'In the chart and the table, beside the photo.' });
     },

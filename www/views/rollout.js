@@ -12,7 +12,7 @@ const FUSIONS = /** @type {const} */ (['mean', 'max', 'min']);
 export function createRollout(onChange) {
   const fusion = pictures('Heads fused by', onChange);
   const discard = slider('Discard', { min: 0, max: 95, value: 0, step: 5 }, (value) => `${value} %`, onChange);
-  fusion.offer([...FUSIONS], 0);
+  fusion.offer([...FUSIONS], () => 0);
   const element = make('div', {}, [
     make('p', { class: 'hint' }, ["Attention through all layers: each layer's heads become one matrix, and all are multiplied. Discarding a layer's weakest attention leaves the strongest paths."]),
     make('div', { class: 'controls' }, [discard.element]),

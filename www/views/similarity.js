@@ -1,5 +1,8 @@
 import { createLayerView } from './layers.js';
 
+/** Tokens that are all as similar as this make a map of one colour: so are those of the last layers of some models. */
+const ALIKE = 0.8;
+
 /**
  * How alike the tokens of a layer are.
  * @param {() => void} onChange
@@ -12,5 +15,11 @@ export function createSimilarity(onChange) {
     detail: '1 points the same way, 0 has nothing to do with it, below 0 is opposed.',
     uses: { query: true },
     of: ({ trace, query }, layer) => trace.similarity({ layer, query }),
+    first({ trace, query }) {
+      const least = (/** @type {number} */ layer) => Math.min(...trace.similarity({ layer, query }).data);
+      let layer = trace.layers - 1;
+      while (layer > 0 && least(layer) > ALIKE) layer--;
+      return layer;
+    },
   }, onChange);
 }

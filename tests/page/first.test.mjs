@@ -1,0 +1,194 @@
+/** The first second and the second visit: over a slow line a light model answers until the default is there, and the browser keeps what it has. */
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { MODELS } from '../../www/models.js';
+import { FLAGS } from './browser.mjs';
+import { ROOT, drawn, finallyDo, openTab, startBrowser, startServer, temporaryFolder } from './harness.mjs';
+import { openLine } from './line.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+const [DEFAULT, LIGHT] = MODELS;
+const weights = (/** @type {{name: string}} */ { name }) => `/models/${name}/model.safetensors`;
+const size = (/** @type {{name: string}} */ model) => statSync(join(ROOT, weights(model))).size;
+const TRICKLE = 200_000; // bytes a second: two minutes for the default's weights
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+let origin = '';
+before(async () => {
+  [browser, origin] = await Promise.all([startBrowser(), startServer()]);
+});
+
+/**
+ * The page behind a line, which carries what `pace` says of each path, until that is changed.
+ * @param {Record<string, number>} pace bytes a second; all else goes as fast as it can
+ */
+async function visit(pace, address = '/www/') {
+  const line = await openLine(origin, (path) => pace[path] ?? Infinity);
+  const tab = await openTab(browser, { viewport: { width: 1280, height: 900 } });
+  tab.page.setDefaultTimeout(60_000);
+  await tab.page.goto(line.origin + address);
+  const sent = (/** @type {{name: string}} */ model) => line.answers.filter(({ path }) => path === weights(model));
+  const end = async () => {
+    assert.deepEqual(tab.errors, []);
+    await tab.close();
+  };
+  return { ...tab, sent, end };
+}
+
+const inUse = (/** @type {Page} */ page, /** @type {string} */ name) => page.locator('[data-status=model]').getByText(name, { exact: true }).waitFor({ state: 'attached' });
+const answered = (/** @type {Page} */ page) => page.waitForFunction(() => document.querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && document.querySelector('#answers .label')?.textContent === 'espresso');
+const loading = (/** @type {Page} */ page) => page.locator('[data-status=loading]').innerText();
+const said = (/** @type {Page} */ page, /** @type {RegExp} */ sentence) => page.locator('#notice').getByText(sentence).waitFor();
+
+/** A visit whose light model answers while the default trickles in. */
+async function waiting() {
+  const pace = { [weights(DEFAULT)]: TRICKLE };
+  const tab = await visit(pace);
+  await inUse(tab.page, LIGHT.name);
+  await answered(tab.page);
+  return { ...tab, pace };
+}
+
+test('on a slow line the light model answers first, then the default takes its place, and no byte comes twice', async () => {
+  const { page, sent, pace, end } = await waiting();
+  assert.match(await loading(page), new RegExp(`^${LIGHT.name} answers\nLoading ${DEFAULT.name}, [\\d.]+ of ${(size(DEFAULT) / 1e6).toFixed(1)} MB$`));
+  assert.equal(await page.getByRole('progressbar').count(), 1);
+  assert.equal(await page.locator('.tile').count(), 6 * 7, 'and its heads are shown');
+  pace[weights(DEFAULT)] = Infinity;
+  await inUse(page, DEFAULT.name);
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length > 6 * 7);
+  await answered(page);
+  assert.equal(await page.getByRole('progressbar').count(), 0);
+  assert.equal(await page.locator('#notice').isVisible(), false);
+  assert.deepEqual(sent(LIGHT).map(({ status }) => status), [200]);
+  const [given, ...rest] = sent(DEFAULT).map(({ status }) => status);
+  assert.equal(given, 200);
+  assert.ok(rest.length && rest.every((status) => status === 206), `the second download goes on where the first was given up: ${rest}`);
+  const bytes = sent(DEFAULT).reduce((sum, answer) => sum + answer.bytes, 0);
+  assert.ok(bytes - size(DEFAULT) < 0.02 * size(DEFAULT), `${bytes} bytes were sent of a file of ${size(DEFAULT)}`);
+  await end();
+});
+
+test('on a fast line the light model is never asked for', async () => {
+  const { page, sent, end } = await visit({});
+  await inUse(page, DEFAULT.name);
+  await answered(page);
+  assert.deepEqual(sent(LIGHT), []);
+  assert.deepEqual(sent(DEFAULT).map(({ bytes }) => bytes), [size(DEFAULT)]);
+  await end();
+});
+
+test('whoever asks for a model by the address waits for that one, on whatever line', async () => {
+  const { page, sent, end } = await visit({ [weights(LIGHT)]: TRICKLE * 3 }, `/www/?model=/models/${LIGHT.name}`);
+  await inUse(page, LIGHT.name);
+  await answered(page);
+  assert.deepEqual(sent(DEFAULT), []);
+  await end();
+});
+
+test("another model chosen while the default is on its way stays", async () => {
+  const { page, pace, sent, end } = await waiting();
+  await page.locator('[data-model=files-input]').setInputFiles(['config.json', 'model.safetensors'].map((file) => join(ROOT, 'tests/fixtures/hf_vit', file)));
+  await inUse(page, 'model');
+  const asked = sent(DEFAULT).length;
+  pace[weights(DEFAULT)] = Infinity;
+  await page.waitForTimeout(1500);
+  assert.equal(await page.locator('[data-status=model]').innerText(), 'model');
+  assert.equal(sent(DEFAULT).length, asked, 'the default is not asked for again');
+  await end();
+});
+
+test('a default that breaks off leaves the light model in use, and can be asked for again', async () => {
+  const { page, pace, end } = await waiting();
+  pace[weights(DEFAULT)] = NaN; // the line breaks
+  await said(page, new RegExp(`${DEFAULT.name}.* ${LIGHT.name} stays in use\\.`));
+  assert.equal(await page.locator('[data-status=model]').innerText(), LIGHT.name);
+  pace[weights(DEFAULT)] = Infinity;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await inUse(page, DEFAULT.name);
+  await answered(page);
+  assert.equal(await page.locator('#notice').isVisible(), false);
+  await end();
+});
+
+test('where the default cannot be had the light model is a way on', async () => {
+  const { page, end } = await visit({ [weights(DEFAULT)]: NaN });
+  await page.getByRole('button', { name: `${LIGHT.name}, ${LIGHT.megabytes} MB` }).click();
+  await inUse(page, LIGHT.name);
+  await answered(page);
+  await end();
+});
+
+test('what needs no weights is there before them: the photo, its patches, what the model will see', async () => {
+  const { page, end } = await visit({ [weights(DEFAULT)]: 0 });
+  await page.locator('#stage.filled').waitFor();
+  await page.locator('#stage .frame').waitFor();
+  const before = await drawn(page);
+  /** White lines over the middle square, counted in a row of pixels near its top. */
+  const lines = await page.evaluate(() => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+    const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 3, canvas.width, 1);
+    return data.filter((value, i) => i % 4 === 3 && value > 0 && data[i - 1] === 255 && !data[i - 4]).length;
+  });
+  assert.equal(lines, DEFAULT.grid[1] - 1, 'a line between every two patches');
+  await page.getByRole('button', { name: 'Tabby cat' }).click();
+  await page.waitForFunction(() => document.querySelector('#stage')?.getAttribute('aria-label') === 'Tabby cat');
+  assert.notEqual(await drawn(page), before, 'another photo has its own');
+  await page.getByRole('button', { name: 'Model', exact: true }).click();
+  await page.getByRole('button', { name: LIGHT.name }).click();
+  await inUse(page, LIGHT.name);
+  await page.waitForFunction(() => document.querySelector('[data-caption=title]')?.textContent?.startsWith('Layer'));
+  await page.locator('[name=opacity]').fill('0');
+  assert.equal(await page.evaluate(() => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+    return canvas.getContext('2d')?.getImageData(canvas.width / 3, 0, canvas.width / 3, canvas.height).data.some((value) => value > 0);
+  }), false, 'and they go with the first map');
+  await end();
+});
+
+test('a second visit has the model from the browser', async () => {
+  const line = await openLine(origin, () => Infinity);
+  const folder = temporaryFolder();
+  for (const visit of ['first', 'second']) {
+    line.answers.length = 0;
+    const context = await chromium.launchPersistentContext(folder, { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+    finallyDo(() => context.close());
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.addInitScript(() => {
+      globalThis.kept = [];
+      new MutationObserver(() => kept.push(document.querySelector('[data-status=loading]')?.textContent)).observe(document, { subtree: true, childList: true });
+    });
+    await page.goto(`${line.origin}/www/`);
+    await answered(page);
+    const all = (size(DEFAULT) / 1e6).toFixed(1);
+    assert.ok((await page.evaluate(() => kept)).includes(`Loading ${DEFAULT.name}, ${all} of ${all} MB`), 'progress is told to the end either way');
+    const bytes = line.answers.reduce((sum, answer) => sum + answer.bytes, 0);
+    if (visit === 'first') assert.ok(bytes > size(DEFAULT));
+    else {
+      assert.deepEqual(line.answers.filter(({ path, status }) => path === weights(DEFAULT) && status !== 304), []);
+      assert.ok(bytes < 5000, `the server sent ${bytes} bytes again: ${line.answers.filter((answer) => answer.bytes).map(({ path }) => path)}`);
+    }
+    await context.close();
+  }
+});
+
+for (const model of MODELS) {
+  test(`what the page says of ${model.name} before it is there is true`, async () => {
+    const { page, end } = await visit({}, `/www/?model=/models/${model.name}/`);
+    await inUse(page, model.name);
+    await page.getByRole('button', { name: 'Model', exact: true }).click();
+    const facts = await page.locator('#model .facts').innerText();
+    assert.match(facts, new RegExp(`Classes\\s+${model.classes}\\b`));
+    assert.ok(facts.includes(`${model.grid[1]} × ${model.grid[0]} of them`), facts);
+    assert.equal(model.megabytes, Math.round(size(model) / 1e6));
+    const offer = page.getByRole('button', { name: `${model.name} ${model.classes} classes, ${model.megabytes} MB` });
+    assert.equal(await offer.getAttribute('aria-pressed'), 'true', 'it is the one in use');
+    assert.equal(await page.locator('.offers [aria-pressed=true]').count(), 1);
+    await end();
+  });
+}

@@ -1,0 +1,27 @@
+/** The first model, over whatever line: while the default would be long in coming, the lightest one answers. */
+import { MODELS } from './models.js';
+
+const MEASURED = 900; // ms of a download after which its rate is believed
+const WORTH_WAITING = 4000; // ms
+
+/** @param {import('./loader.js').Loader} loader */
+export async function loadFirst(loader) {
+  const wanted = MODELS[0];
+  const light = MODELS[MODELS.length - 1];
+  let start = 0;
+  /** @type {Promise<void> | undefined} */
+  let instead;
+  await loader.load(wanted, undefined, ({ phase, loaded, total }) => {
+    if (phase !== 'weights' || instead) return;
+    start ||= performance.now();
+    const spent = performance.now() - start;
+    if (spent < MEASURED || ((total - loaded) * spent) / loaded < WORTH_WAITING) return;
+    instead = answerWith(light);
+  });
+  await instead;
+
+  /** What of the default has come stays in the browser's cache, which goes on from there. @param {import('./models.js').ModelChoice} choice */
+  async function answerWith(choice) {
+    if (await loader.load(choice)) await loader.load(wanted);
+  }
+}
