@@ -1,12 +1,15 @@
 """Model folders of Hugging Face, and those that `vitscope quantize` made of them, as transformers' models in f32."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, AutoConfig, PreTrainedModel
+from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, AutoConfig, AutoModelForImageClassification, PreTrainedModel
+
+from data import MEAN, STD
 
 
 def labels_of(folder: Path) -> list[str]:
@@ -37,3 +40,27 @@ def open_model(folder: Path) -> PreTrainedModel:
     kind = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)]
     model = kind.from_pretrained(None, config=config, state_dict=weights_of(folder), dtype=torch.float32)
     return model.eval()
+
+
+def preprocessor(size: int) -> dict[str, object]:
+    """Shortest edge and centre crop of this size, bicubic, ImageNet's statistics."""
+    return {
+        "do_resize": True, "size": {"shortest_edge": size}, "resample": 3,
+        "do_center_crop": True, "crop_size": {"height": size, "width": size},
+        "do_rescale": True, "rescale_factor": 1 / 255,
+        "do_normalize": True, "image_mean": MEAN, "image_std": STD, "do_convert_rgb": True,
+        "image_processor_type": "ViTImageProcessor",
+    }
+
+
+@torch.inference_mode()
+def check(folder: Path, expected: Callable[[Tensor], Tensor], size: int, tolerance: float) -> None:
+    """Ends the program where transformers, asked by its own means, answers otherwise."""
+    model, loading = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    if missing := [*loading["missing_keys"], *loading["unexpected_keys"]]:
+        raise SystemExit(f"{folder}: transformers misses or does not know {', '.join(missing)}")
+    pixels = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    difference = (model.eval()(pixels).logits - expected(pixels)).abs().max().item()
+    print(f"{folder}: {sum(p.numel() for p in model.parameters()):,} parameters; logits of transformers differ by {difference:.1e}")
+    if not difference <= tolerance:
+        raise SystemExit(f"that is more than {tolerance}: the folder is not the model")
