@@ -30,13 +30,13 @@ def main() -> None:
     parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
     labels = [first_name(label) for label in checkpoints.labels_of(arguments.model)]
-    answers = load_file(arguments.answers)
+    answers, width = load_file(arguments.answers), checkpoints.width_of(arguments.model)
     targets, names = answers["targets"], engine.answers_in(answers)
 
     for name in names:
         ranks = (answers[name] > answers[name].gather(1, targets[:, None])).sum(1)
         top1, top5 = ((ranks < count).double().mean() for count in (1, 5))
-        print(f"{name}: top-1 {top1:.2%}, top-5 {top5:.2%} on {len(targets)} images{agreement(answers, name)}")
+        print(f"{name}: top-1 {top1:.2%}, top-5 {top5:.2%} on {len(targets)} images{agreement(answers, name, width)}")
         calibration.report(answers[name], targets)
     if arguments.against:
         compare(answers, load_file(arguments.against))
@@ -48,15 +48,14 @@ def main() -> None:
         print(f"{photo.name}: " + ", ".join(f"{labels[i]} {score:.0%}" for score, i in zip(scores, best)))
 
 
-def agreement(answers: dict[str, Tensor], name: str) -> str:
+def agreement(answers: dict[str, Tensor], name: str, width: int) -> str:
     """With f32, where that answered too: the answers, and the class token's direction."""
     if name == "f32" or "f32" not in answers:
         return ""
     text = f", as f32 {(answers[name].argmax(1) == answers['f32'].argmax(1)).double().mean():.1%}"
     if f"{name}.features" in answers and "f32.features" in answers:
-        # Both hold the class token first; a head on [class token, mean of patches] reads as much of the latter.
-        cosine = cosine_similarity(*(answers[f"{part}.features"] for part in (name, "f32")))
-        text += f", features' cosine {cosine.mean():.5f}, {cosine.min():.4f} at least"
+        cosine = cosine_similarity(*(answers[f"{part}.features"][:, :width] for part in (name, "f32")))
+        text += f", class token's cosine {cosine.mean():.5f}, {cosine.min():.4f} at least"
     return text
 
 

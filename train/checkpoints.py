@@ -17,6 +17,10 @@ def labels_of(folder: Path) -> list[str]:
     return [names[str(i)] for i in range(len(names))]
 
 
+def width_of(folder: Path) -> int:
+    return json.loads((folder / "config.json").read_text())["hidden_size"]
+
+
 def size_of(folder: Path) -> int:
     """The edge of the image that the preprocessor cuts out."""
     return json.loads((folder / "preprocessor_config.json").read_text())["crop_size"]["height"]
