@@ -19,9 +19,9 @@ TEXT = 34
 VIEWS = {
     "features as colours": ["--method", "features", "--alone"],
     "all heads, middle layer": ["--method", "head", "--layer", "MIDDLE"],
+    "one head, last layer": ["--method", "head", "--head", "0"],
     "all heads, last layer": ["--method", "head"],
     "relevance of the answer": ["--method", "chefer"],
-    "occlusion": ["--method", "occlusion"],
     "rollout": ["--method", "rollout", "--discard", "0.5"],
 }
 
