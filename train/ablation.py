@@ -1,14 +1,13 @@
-"""What each choice of the int8 format costs, simulated in PyTorch beside what the engine gives.
+"""What each choice of the int8 format costs, simulated in PyTorch beside what the engine gives, and which parts of the model it costs most.
 
-    python ablation.py --model F32_MODEL --images DIR [--answers ANSWERS.safetensors]
+    python ablation.py --model F32_MODEL --images DIR [--size 112] [--limit 200] [--answers ANSWERS.safetensors] [--layers]
 
-DIR as unpack.py makes it, ANSWERS as engine.py does. Prints a table in Markdown: top-1 agreement with f32, cosine of the logits (their mean taken away: the
-engine's command line gives softmax, which doesn't know it), top-1 accuracy.
+DIR as unpack.py makes it, ANSWERS as engine.py does for the same images and size. Prints tables in Markdown: top-1 agreement with f32, cosine of the class
+token after the last norm, cosine of the logits (their mean taken away: scores of the engine's command line don't know it), top-1 accuracy.
 """
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,145 +15,58 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from timm.models.vision_transformer import Attention, VisionTransformer
-from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from transformers import PreTrainedModel
 
+import checkpoints
 import data
 import engine
-import model as models
+from rounding import Scheme, as_it_is, attentions, block_of, in_groups, matrices, rounded, signal_to_noise, symmetric
 
-MIN_SQNR = 30.0
-"""As src/quant.rs has it."""
-
-
-def symmetric(x: Tensor, bits: int, axis: int = -1) -> Tensor:
-    """One scale a row (or a column): integers in −2^(bits − 1) + 1 … 2^(bits − 1) − 1."""
-    levels = 2 ** (bits - 1) - 1
-    scale = (x.abs().amax(axis, keepdim=True) / levels).clamp(min=1e-30)
-    return (x / scale).round() * scale
-
-
-def in_groups(x: Tensor) -> Tensor:
-    """4 bits as src/quant/four_bits.rs has them: 32 weights share a whole number of steps, of all the one with the least squared error."""
-    scale = (x.abs().amax(-1, keepdim=True) / (7 * 15)).clamp(min=1e-30).unsqueeze(-1)
-    groups = nn.functional.pad(x, (0, -x.shape[-1] % 32)).unflatten(-1, (-1, 32))
-    candidates = torch.stack([(groups / (scale * step)).round().clamp(-8, 7) * scale * step for step in range(1, 16)])
-    best = (candidates - groups).square().sum(-1, keepdim=True).argmin(0, keepdim=True)
-    return candidates.take_along_dim(best, 0)[0].flatten(-2)[..., : x.shape[-1]]
-
-
-def with_offset(x: Tensor, bits: int) -> Tensor:
-    """One scale and one offset a row: integers in 0 … 2^bits − 1."""
-    low, high = x.aminmax(dim=-1, keepdim=True)
-    scale = ((high - low) / (2**bits - 1)).clamp(min=1e-30)
-    return ((x - low) / scale).round() * scale + low
-
-
-Rounding = Callable[[Tensor], Tensor]
-
-
-@dataclass
-class Scheme:
-    """How weights (a row an output) and activations (a row a token) are rounded."""
-
-    name: str
-    weights: Rounding
-    activations: Rounding
-    patches: bool = False
-    """Whether the patch projection is rounded too."""
-    exception: bool = False
-    """Whether a matrix below 30 dB stays f32, as do its activations."""
-    attention: bool = False
-    """Whether attention multiplies integers too."""
-
-
+FORMAT = Scheme("the format: W8A7 equalised, below 30 dB f32, attention in integers", exception=True, attention=True, equal=True)
 SIGNED_8 = partial(symmetric, bits=8)
-OFFSET_7 = partial(with_offset, bits=7)
 SCHEMES = [
     Scheme("W8A8 (signed)", SIGNED_8, SIGNED_8, patches=True),
-    Scheme("W8A7 (unsigned, an offset a token)", SIGNED_8, OFFSET_7, patches=True),
+    Scheme("W8A7 (unsigned, an offset a token)", patches=True),
     Scheme("W7A8 (signed)", partial(symmetric, bits=7), SIGNED_8, patches=True),
-    Scheme("W4A8 (signed)", partial(symmetric, bits=4), SIGNED_8, patches=True),
-    Scheme("W8A7, patch projection f32", SIGNED_8, OFFSET_7),
-    Scheme("W8A7, patch projection f32, below 30 dB f32", SIGNED_8, OFFSET_7, exception=True),
-    Scheme("W8A7 with the exceptions, attention in integers: the format", SIGNED_8, OFFSET_7, exception=True, attention=True),
-    Scheme("W4A7, patch projection f32, attention in integers", partial(symmetric, bits=4), OFFSET_7, attention=True),
-    Scheme("the same, 32 weights a step: the format of `--bits 4`", in_groups, OFFSET_7, attention=True),
+    Scheme("W8A7, patch projection f32, as in all below"),
+    Scheme("W8, activations f32", activations=as_it_is),
+    Scheme("A7, weights f32", weights=as_it_is),
+    Scheme("W8A7, equalised", equal=True),
+    Scheme("W8A7, below 30 dB f32, attention in integers", exception=True, attention=True),
+    FORMAT,
+    Scheme("W4A7, attention in integers", partial(symmetric, bits=4), attention=True),
+    Scheme("W4A7, 32 weights a step, equalised, attention in integers: `--bits 4`", in_groups, attention=True, equal=True),
 ]
+KINDS = {"q_proj": "queries, keys, values", "k_proj": "queries, keys, values", "v_proj": "queries, keys, values", "o_proj": "projection"}
 
 
-class Rounded(nn.Module):
-    """A linear layer, or the patch projection, on rounded weights and activations."""
+class Answers:
+    """Logits and class tokens of a model."""
 
-    def __init__(self, layer: nn.Linear | nn.Conv2d, scheme: Scheme) -> None:
-        super().__init__()
-        self.patch = layer.kernel_size[0] if isinstance(layer, nn.Conv2d) else 0
-        self.weight, self.bias = scheme.weights(layer.weight.flatten(1)), layer.bias
-        self.activations = scheme.activations
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.patch:
-            return linear(self.activations(x), self.weight, self.bias)
-        height, width = x.shape[-2] // self.patch, x.shape[-1] // self.patch
-        rows = nn.functional.unfold(x, self.patch, stride=self.patch).mT
-        return linear(self.activations(rows), self.weight, self.bias).mT.unflatten(-1, (height, width))
+    @torch.inference_mode()
+    def __init__(self, model: PreTrainedModel, images: Tensor) -> None:
+        tokens: list[Tensor] = []
+        hook = model.base_model.register_forward_hook(lambda _module, _inputs, output: tokens.append(output.last_hidden_state[:, 0]))
+        # More at once leave the cache.
+        self.logits = torch.cat([model(data.normalise(batch)).logits for batch in images.split(10)])
+        self.tokens = torch.cat(tokens)
+        hook.remove()
 
 
-class RoundedAttention(nn.Module):
-    """The engine's: queries 7 bits, keys 8 without their mean over the tokens, softmax's numerators 14, values 8 a channel."""
-
-    def __init__(self, attention: Attention) -> None:
-        super().__init__()
-        self.qkv, self.proj = attention.qkv, attention.proj
-        self.heads, self.scale = attention.num_heads, attention.scale
-
-    def forward(self, x: Tensor, **_: object) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = with_offset(q, 7), symmetric(k - k.mean(-2, keepdim=True), 8)
-        scores = q @ k.mT * self.scale
-        numerators = (scores - scores.amax(-1, keepdim=True)).exp()
-        numerators = (numerators * 16_383).round() / 16_383
-        heads = numerators @ symmetric(v, 8, axis=-2) / numerators.sum(-1, keepdim=True)
-        return self.proj(heads.transpose(1, 2).flatten(2))
-
-
-def signal_to_noise(weight: Tensor, rounding: Rounding) -> float:
-    """10 log₁₀(Σ w² / Σ (w − ŵ)²), in dB."""
-    weight = weight.flatten(1).double()
-    return 10 * torch.log10(weight.square().sum() / (weight - rounding(weight)).square().sum()).item()
-
-
-def matrices(model: VisionTransformer) -> list[tuple[str, nn.Module]]:
-    return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-
-
-def rounded(folder: Path, scheme: Scheme) -> tuple[VisionTransformer, int]:
-    """The model in this scheme, and how many of its matrices are rounded."""
-    model, _ = models.open_folder(folder)
-    count = 0
-    for name, layer in matrices(model):
-        exempt = isinstance(layer, nn.Conv2d) and not scheme.patches
-        if exempt or scheme.exception and signal_to_noise(layer.weight, scheme.weights) < MIN_SQNR:
-            continue
-        model.set_submodule(name, Rounded(layer, scheme))
-        count += 1
-    for block in model.blocks if scheme.attention else ():
-        block.attn = RoundedAttention(block.attn)
-    return model.eval(), count
-
-
-@torch.inference_mode()
-def logits_of(model: VisionTransformer, images: Tensor) -> Tensor:
-    return torch.cat([model(data.normalise(batch)) for batch in images.split(25)])  # more at once leave the cache
-
-
-def row(name: str, count: str, logits: Tensor, reference: Tensor, targets: Tensor) -> str:
-    agreement = (logits.argmax(1) == reference.argmax(1)).double().mean()
-    centred = [x - x.mean(1, keepdim=True) for x in (logits, reference)]
-    cosine = nn.functional.cosine_similarity(*centred)
+def figures(logits: Tensor, tokens: Tensor | None, reference: Answers, targets: Tensor) -> str:
+    agreement = (logits.argmax(1) == reference.logits.argmax(1)).double().mean()
+    token = cosine_similarity(tokens, reference.tokens) if tokens is not None else None
+    shown = f"{token.mean():.5f} | {token.min():.4f}" if token is not None else " | "
+    logit = cosine_similarity(*(x - x.mean(1, keepdim=True) for x in (logits, reference.logits)))
     top1 = (logits.argmax(1) == targets).double().mean()
-    return f"| {name} | {count} | {agreement:.2%} | {cosine.mean():.5f} | {cosine.min():.4f} | {top1:.2%} |"
+    return f"{agreement:.1%} | {shown} | {logit.mean():.5f} | {logit.min():.4f} | {top1:.1%}"
+
+
+def kind_of(name: str) -> str:
+    last = name.rpartition(".")[2]
+    return KINDS.get(last, last)
 
 
 def main() -> None:
@@ -162,26 +74,68 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--answers", type=Path)
+    parser.add_argument("--size", type=int, help="edge of the image; what the model was made for if not given")
+    parser.add_argument("--limit", type=int, help="images in all")
+    parser.add_argument("--layers", action="store_true", help="the blocks and kinds of matrices one by one, instead of the formats")
     arguments = parser.parse_args()
-    model, labels = models.open_folder(arguments.model)
-    paths = engine.images_below(arguments.images)
-    targets = torch.tensor([labels.index(path.parent.name) for path in paths])
-    images = torch.stack([torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1) for path in paths])
-    reference = logits_of(model.eval(), images)
+    model, size = checkpoints.open_model(arguments.model), arguments.size or checkpoints.size_of(arguments.model)
+    paths = engine.images_below(arguments.images, arguments.limit)
+    targets = engine.targets_of(paths, checkpoints.labels_of(arguments.model))
+    images = torch.stack([pixels(path, size) for path in paths])
+    reference = Answers(model, images)
+    print(f"{len(paths)} images at {size} pixels\n")
+    if arguments.layers:
+        layers(model, images, reference, targets)
+        return
 
-    print("| scheme | matrices in integers | agrees with f32 | cosine, mean | cosine, least | top-1 |")
-    print("| --- | --: | --: | --: | --: | --: |")
-    print(row("f32", "0", reference, reference, targets))
+    print("| scheme | in integers | agrees with f32 | class token, mean | least | logits, mean | least | top-1 |")
+    print("| --- | --: | --: | --: | --: | --: | --: | --: |")
+    print(f"| f32 | 0 | {figures(reference.logits, reference.tokens, reference, targets)} |")
     for scheme in SCHEMES:
-        model, count = rounded(arguments.model, scheme)
-        print(row(scheme.name, str(count), logits_of(model, images), reference, targets), flush=True)
-    for dtype in ("f32", "int8") if arguments.answers else ():
-        print(row(f"**the engine, {dtype}**", "", load_file(arguments.answers)[dtype], reference, targets))
+        other, count = rounded(model, scheme)
+        answers = Answers(other, images)
+        print(f"| {scheme.name} | {count} | {figures(answers.logits, answers.tokens, reference, targets)} |", flush=True)
+    answered = load_file(arguments.answers) if arguments.answers else {}
+    for name in engine.answers_in(answered):
+        features = answered.get(f"{name}.features")
+        tokens = features[:, :reference.tokens.shape[1]] if features is not None else None
+        print(f"| **the engine, {name}** | | {figures(answered[name], tokens, reference, targets)} |")
     print("\nsignal to noise of the matrices, in dB: least, median")
     roundings = [(f"{bits} bits", partial(symmetric, bits=bits)) for bits in (8, 7, 4)]
     for name, rounding in [*roundings, ("4 bits, 32 weights a step", in_groups)]:
-        values = sorted(signal_to_noise(layer.weight, rounding) for _, layer in matrices(models.open_folder(arguments.model)[0]))
+        values = sorted(signal_to_noise(layer.weight, rounding) for _, layer in matrices(model))
         print(f"{name}: {values[0]:.1f}, {values[len(values) // 2]:.1f}")
+
+
+def pixels(path: Path, size: int) -> Tensor:
+    """The preprocessor's, for a square image."""
+    image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def layers(model: PreTrainedModel, images: Tensor, reference: Answers, targets: Tensor) -> None:
+    """The format in one part of the model, and in all but that part."""
+    names = [name for name, _ in matrices(model) + attentions(model)]
+    parts: dict[str, Callable[[str], bool]] = {f"block {i}": partial(in_block, i) for i in dict.fromkeys(map(block_of, names)) if i}
+    parts |= {kind: partial(of_kind, kind) for kind in dict.fromkeys(map(kind_of, names)) if kind != "projection"}
+    print("| part | only it: class token | logits | all but it: class token | logits |")
+    print("| --- | --: | --: | --: | --: |")
+    for part, chosen in {"everything": lambda _: True, **parts}.items():
+        cells = []
+        for keep in (chosen, lambda name, chosen=chosen: not chosen(name)):
+            answers = Answers(rounded(model, FORMAT, keep)[0], images)
+            token = cosine_similarity(answers.tokens, reference.tokens).mean()
+            logit = cosine_similarity(*(x - x.mean(1, keepdim=True) for x in (answers.logits, reference.logits))).mean()
+            cells.append(f"{token:.5f} | {logit:.5f}")
+        print(f"| {part} | {' | '.join(cells)} |", flush=True)
+
+
+def in_block(number: str, name: str) -> bool:
+    return block_of(name) == number
+
+
+def of_kind(kind: str, name: str) -> bool:
+    return kind_of(name) == kind
 
 
 if __name__ == "__main__":

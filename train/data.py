@@ -38,10 +38,23 @@ def members(folder: Path) -> Iterator[tuple[str, bytes]]:
                     yield member.name.removeprefix("./"), tar.extractfile(member).read()
 
 
+def first_name(label: str) -> str:
+    """"tabby" of "tabby, tabby cat": what a class is called here, whether a model's labels are whole synsets or not."""
+    return label.split(",")[0]
+
+
+def entries(folder: Path) -> list[dict[str, str]]:
+    return json.loads(next(data for name, data in members(folder) if name.endswith("classes.json")))
+
+
 def class_ids(folder: Path) -> dict[str, str]:
-    """wnid by label, in the data set's order. A label is the first of the synset's names: "tabby" of "tabby, tabby cat"."""
-    entries = json.loads(next(data for name, data in members(folder) if name.endswith("classes.json")))
-    return {entry["label"].split(",")[0]: entry["wnid"] for entry in entries}
+    """wnid by a synset's first name, in the data set's order."""
+    return {first_name(entry["label"]): entry["wnid"] for entry in entries(folder)}
+
+
+def synsets(folder: Path) -> list[str]:
+    """Whole synsets, in the data set's order."""
+    return [entry["label"] for entry in entries(folder)]
 
 
 def tiles(mosaic: bytes) -> np.ndarray:
@@ -54,6 +67,7 @@ def tiles(mosaic: bytes) -> np.ndarray:
 def load(folder: Path, split: str, labels: list[str], limit: int | None = None) -> Split:
     """Images of the classes with these labels, numbered in the order of `labels`; at most `limit` a class."""
     ids = class_ids(folder)
+    labels = [first_name(label) for label in labels]
     if unknown := [label for label in labels if label not in ids]:
         raise SystemExit(f"not in the data set: {', '.join(unknown)}")
     index = {ids[label]: i for i, label in enumerate(labels)}

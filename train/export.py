@@ -1,7 +1,8 @@
-"""Makes a model folder of a checkpoint, with Hugging Face's names, and checks that transformers answers as timm does.
+"""Makes a model folder of a run's checkpoint, with Hugging Face's names, and checks that transformers answers as the trained model does.
 
-    python export.py --checkpoint RUN/checkpoint.pt --out F32_MODEL
-    vitscope quantize F32_MODEL -o models/vitscope-tiny
+    python export.py --checkpoint RUN/checkpoint.pt --out MODEL
+
+The small model in float16, half the size of a file that `vitscope quantize` reads as well; the tiny one in float32.
 """
 
 import argparse
@@ -11,18 +12,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import Dinov2ForImageClassification, ViTConfig
 
-import model as models
-from data import EDGE, MEAN, STD
+import checkpoints
+import small_model
+import tiny_model
+from data import EDGE
 
-PREPROCESSOR = {
-    "do_resize": True, "size": {"shortest_edge": EDGE}, "resample": 3,
-    "do_center_crop": True, "crop_size": {"height": EDGE, "width": EDGE},
-    "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": MEAN, "image_std": STD,
-    "image_processor_type": "ViTImageProcessor",
-}
+SIZE = 224
+"""Edge of the small model's images."""
 
 
 def main() -> None:
@@ -30,13 +28,24 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    model, labels = models.open_checkpoint(arguments.checkpoint)
-    models.resize_head(model, len(labels))
-    write(model.eval(), labels, arguments.out)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if "heads" in torch.load(arguments.checkpoint, map_location="cpu", weights_only=False, mmap=True):
+        model, labels = tiny_model.open_checkpoint(arguments.checkpoint)
+        tiny_model.resize_head(model, len(labels))
+        write_tiny(model.eval(), labels, arguments.out)
+    else:
+        write_small(small_model.open_run(arguments.checkpoint)[0].eval(), arguments.out)
 
 
-def write(model: VisionTransformer, labels: list[str], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def write_small(model: Dinov2ForImageClassification, folder: Path) -> None:
+    model.half().save_pretrained(folder)
+    write_preprocessor(folder, SIZE)
+    # The network of the training has products in bfloat16; without, it is transformers' own model, of what float16 left.
+    model.float()
+    checkpoints.check(folder, lambda pixels: model(pixels).logits, SIZE, tolerance=1e-5)
+
+
+def write_tiny(model: VisionTransformer, labels: list[str], folder: Path) -> None:
     config = ViTConfig(
         image_size=EDGE, patch_size=model.patch_embed.patch_size[0], hidden_size=model.embed_dim,
         num_hidden_layers=len(model.blocks), num_attention_heads=model.blocks[0].attn.num_heads,
@@ -44,16 +53,13 @@ def write(model: VisionTransformer, labels: list[str], folder: Path) -> None:
         id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)},
         architectures=["ViTForImageClassification"], dtype="float32")
     config.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
-    save_file(models.to_hf(model.state_dict()), folder / "model.safetensors", {"format": "pt"})
+    write_preprocessor(folder, EDGE)
+    save_file(tiny_model.to_hf(model.state_dict()), folder / "model.safetensors", {"format": "pt"})
+    checkpoints.check(folder, model, EDGE, tolerance=1e-4)
 
-    theirs, loading = ViTForImageClassification.from_pretrained(folder, output_loading_info=True)
-    assert not loading["missing_keys"] and not loading["unexpected_keys"], loading
-    pixels = torch.randn(2, 3, EDGE, EDGE, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        difference = (theirs.eval()(pixels).logits - model(pixels)).abs().max().item()
-    assert difference < 1e-4, f"transformers and timm differ by {difference}"
-    print(f"{folder}: {sum(p.numel() for p in model.parameters()):,} parameters, {len(labels)} classes")
+
+def write_preprocessor(folder: Path, size: int) -> None:
+    (folder / "preprocessor_config.json").write_text(json.dumps(checkpoints.preprocessor(size), indent=2) + "\n")
 
 
 if __name__ == "__main__":

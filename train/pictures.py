@@ -1,6 +1,6 @@
 """The picture of the model card: what the model looks at in the sample photos, by `vitscope explain`.
 
-    python pictures.py --vitscope BINARY --model INT8_MODEL --photos ../www/samples --out ../models/vitscope-tiny/attention.jpg
+    python pictures.py --vitscope BINARY --model MODEL --photos ../www/samples --out ../models/vitscope-small/attention.jpg
 """
 
 import argparse
@@ -11,16 +11,18 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from data import first_name
+
 EDGE = 200
 GAP = 6
 TEXT = 34
 VIEWS = {
-    "one head, layer 2": ["--method", "head", "--layer", "2", "--head", "0"],
-    "all heads, layer 3": ["--method", "head", "--layer", "3"],
+    "features as colours": ["--method", "features", "--alone"],
+    "all heads, middle layer": ["--method", "head", "--layer", "MIDDLE"],
+    "one head, last layer": ["--method", "head", "--head", "0"],
     "all heads, last layer": ["--method", "head"],
-    "rollout": ["--method", "rollout", "--discard", "0.5"],
     "relevance of the answer": ["--method", "chefer"],
-    "occlusion": ["--method", "occlusion"],
+    "rollout": ["--method", "rollout", "--discard", "0.5"],
 }
 
 
@@ -30,12 +32,14 @@ def main() -> None:
         parser.add_argument(name, type=Path, required=True)
     arguments = parser.parse_args()
     photos = sorted(arguments.photos.glob("*.jpg"))
+    middle = json.loads((arguments.model / "config.json").read_text())["num_hidden_layers"] // 2
+    views = {name: [option.replace("MIDDLE", str(middle)) for option in options] for name, options in VIEWS.items()}
     sheet = Image.new("RGB", ((EDGE + GAP) * (1 + len(VIEWS)) - GAP, (EDGE + TEXT + GAP) * len(photos)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
     for row, photo in enumerate(photos):
         top = row * (EDGE + TEXT + GAP)
         cells = {answer(arguments.vitscope, arguments.model, photo): cropped(photo)}
-        cells |= {name: view(arguments.vitscope, arguments.model, photo, options) for name, options in VIEWS.items()}
+        cells |= {name: view(arguments.vitscope, arguments.model, photo, options) for name, options in views.items()}
         for column, (text, picture) in enumerate(cells.items()):
             left = column * (EDGE + GAP)
             sheet.paste(picture.resize((EDGE, EDGE), Image.Resampling.BICUBIC), (left, top + TEXT))
@@ -45,7 +49,7 @@ def main() -> None:
 
 def answer(vitscope: Path, model: Path, photo: Path) -> str:
     top = json.loads(run(vitscope, "classify", model, photo, "--top", "1", "--json"))[0]["top"][0]
-    return f"{top['label']} {top['score']:.0%}"
+    return f"{first_name(top['label'])} {top['score']:.0%}"
 
 
 def view(vitscope: Path, model: Path, photo: Path, options: list[str]) -> Image.Image:

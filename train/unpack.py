@@ -1,15 +1,15 @@
-"""Validation images as `vitscope eval` reads them: DIR/<label>/<number>.png. Keep DIR outside the repository.
+"""Validation images as `vitscope eval` reads them: DIR/<a label's first name>/<number>.png. Keep DIR outside the repository.
 
-    python unpack.py --data TARS --model models/vitscope-tiny --out DIR            # of the model's classes
-    python unpack.py --data TARS --model models/vitscope-tiny --others --out DIR2  # of all the others
+    python unpack.py --data TARS --model MODEL --out DIR            # of the model's classes
+    python unpack.py --data TARS --model MODEL --others --out DIR2  # of all the others
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from PIL import Image
 
+import checkpoints
 import data
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--others", action="store_true")
     parser.add_argument("--limit", type=int, help="images a class")
     arguments = parser.parse_args()
-    labels = list(json.loads((arguments.model / "config.json").read_text())["id2label"].values())
+    labels = [data.first_name(label) for label in checkpoints.labels_of(arguments.model)]
     if arguments.others:
         labels = [label for label in data.class_ids(arguments.data) if label not in labels]
     split = data.load(arguments.data, "val", labels, arguments.limit)

@@ -1,14 +1,13 @@
-"""The plain ViT of timm, to and from the names of Hugging Face's `ViTForImageClassification`."""
+"""The tiny model: the plain ViT of timm, to and from the names of Hugging Face's `ViTForImageClassification`."""
 
 import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
+import checkpoints
 from data import EDGE
-from recipe import Recipe
 
 RENAMES = [
     ("cls_token", "vit.embeddings.cls_token"),
@@ -63,31 +62,19 @@ def from_hf(state: dict[str, torch.Tensor], model: VisionTransformer) -> dict[st
     return result
 
 
-def open_weights(file: Path) -> dict[str, torch.Tensor]:
-    """The floats of a file; those of `vitscope quantize`, 8 bits, are its integers times the scales of their rows."""
-    state = load_file(file)
-    return {name: tensor * state[f"{name}_scale"][:, None] if tensor.dtype == torch.int8 else tensor for name, tensor in state.items()}
-
-
 def open_folder(folder: Path, patch: int | None = None, **options: object) -> tuple[VisionTransformer, list[str]]:
     """The model of a folder, and its labels; with patches of another size, projection and positions are resampled.
 
     `options` are timm's, for instance rates of dropping.
     """
     config = json.loads((folder / "config.json").read_text())
-    labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    labels = checkpoints.labels_of(folder)
     model = VisionTransformer(
         img_size=config["image_size"], patch_size=patch or config["patch_size"], num_classes=len(labels),
         embed_dim=config["hidden_size"], depth=config["num_hidden_layers"], num_heads=config["num_attention_heads"],
         mlp_ratio=config["intermediate_size"] / config["hidden_size"], **options)
-    model.load_state_dict(checkpoint_filter_fn(from_hf(open_weights(folder / "model.safetensors"), model), model))
+    model.load_state_dict(checkpoint_filter_fn(from_hf(checkpoints.weights_of(folder), model), model))
     return model, labels
-
-
-def create(recipe: Recipe, classes: int, **options: object) -> VisionTransformer:
-    return VisionTransformer(
-        img_size=EDGE, patch_size=recipe.patch, num_classes=classes, embed_dim=recipe.width, depth=recipe.layers,
-        num_heads=recipe.heads, **options)
 
 
 def resize_head(model: VisionTransformer, classes: int) -> None:
@@ -104,7 +91,7 @@ def resize_head(model: VisionTransformer, classes: int) -> None:
 
 
 def open_checkpoint(file: Path, **options: object) -> tuple[VisionTransformer, list[str]]:
-    """The average of a run of `train.py`, and its labels; outputs for further classes come behind those of the labels."""
+    """The average of a run of `tiny.py`, and its labels; outputs for further classes come behind those of the labels."""
     run = torch.load(file, map_location="cpu", weights_only=False)
     state = {name.removeprefix("module."): tensor for name, tensor in run["average"].items()}
     classes, width = state["head.weight"].shape
