@@ -22,7 +22,7 @@ VIEWS = {
     "one head, last layer": ["--method", "head", "--head", "0"],
     "all heads, last layer": ["--method", "head"],
     "relevance of the answer": ["--method", "chefer"],
-    "rollout": ["--method", "rollout", "--discard", "0.5"],
+    "rollout, least of the heads": ["--method", "rollout", "--head", "min"],
 }
 
 
