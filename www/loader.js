@@ -70,9 +70,11 @@ export class Loader {
 
   /** @param {ModelChoice | Error} requested what the page's address asks for */
   async start(requested) {
-    if (requested instanceof Error || requested === MODELS[0]) await loadFirst(this);
-    else await this.load(requested);
-    if (requested instanceof Error) this.#panels.notice.show(requested.message);
+    const refused = requested instanceof Error && requested.message;
+    const loaded = refused || requested === MODELS[0] ? loadFirst(this) : this.load(/** @type {ModelChoice} */ (requested));
+    if (refused) this.#panels.notice.show(refused);
+    await loaded;
+    if (refused && this.#session.model) this.#panels.notice.show(refused); // which loads take away
   }
 
   /** @param {Dtype} dtype */
