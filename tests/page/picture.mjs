@@ -13,7 +13,7 @@ mkdirSync(FOLDER, { recursive: true });
 const server = await serve();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, deviceScaleFactor: 2, colorScheme });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, deviceScaleFactor: 2, colorScheme });
   await page.goto(`${server.url}www/`);
   await page.waitForFunction(() => /%/.test(document.querySelector('#answers ol')?.textContent ?? ''));
   // Some looks more at the same photo: the time of the first is the compiler's.
@@ -21,7 +21,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.getByRole('button', { name: 'Espresso cup' }).click();
     await page.waitForTimeout(150);
   }
-  await page.locator('.tile[data-layer="2"][data-head="0"]').click();
+  await page.locator('.tile[data-layer="11"][data-head="2"]').click();
   await page.mouse.move(5, 5);
   await page.waitForTimeout(500);
   const path = join(FOLDER, `page-${colorScheme}.jpg`);
