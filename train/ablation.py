@@ -59,9 +59,14 @@ def figures(logits: Tensor, tokens: Tensor | None, reference: Answers, targets: 
     agreement = (logits.argmax(1) == reference.logits.argmax(1)).double().mean()
     token = cosine_similarity(tokens, reference.tokens) if tokens is not None else None
     shown = f"{token.mean():.5f} | {token.min():.4f}" if token is not None else " | "
-    logit = cosine_similarity(*(x - x.mean(1, keepdim=True) for x in (logits, reference.logits)))
+    logit = likeness(logits, reference)
     top1 = (logits.argmax(1) == targets).double().mean()
     return f"{agreement:.1%} | {shown} | {logit.mean():.5f} | {logit.min():.4f} | {top1:.1%}"
+
+
+def likeness(logits: Tensor, reference: Answers) -> Tensor:
+    """Cosine of an image's logits, their mean taken away."""
+    return cosine_similarity(*(x - x.mean(1, keepdim=True) for x in (logits, reference.logits)))
 
 
 def kind_of(name: str) -> str:
@@ -125,8 +130,7 @@ def layers(model: PreTrainedModel, images: Tensor, reference: Answers, targets: 
         for keep in (chosen, lambda name, chosen=chosen: not chosen(name)):
             answers = Answers(rounded(model, FORMAT, keep)[0], images)
             token = cosine_similarity(answers.tokens, reference.tokens).mean()
-            logit = cosine_similarity(*(x - x.mean(1, keepdim=True) for x in (answers.logits, reference.logits))).mean()
-            cells.append(f"{token:.5f} | {logit:.5f}")
+            cells.append(f"{token:.5f} | {likeness(answers.logits, reference).mean():.5f}")
         print(f"| {part} | {' | '.join(cells)} |", flush=True)
 
 

@@ -9,19 +9,15 @@ export async function loadFirst(loader) {
   const wanted = MODELS[0];
   const light = MODELS[MODELS.length - 1];
   let start = 0;
-  /** @type {Promise<void> | undefined} */
+  /** @type {Promise<boolean> | undefined} */
   let instead;
   await loader.load(wanted, undefined, ({ phase, loaded, total }) => {
     if (phase !== 'weights' || instead) return;
     start ||= performance.now();
     const spent = performance.now() - start;
     if (spent < MEASURED || ((total - loaded) * spent) / loaded < WORTH_WAITING) return;
-    instead = answerWith(light);
+    // What of the default has come stays in the browser's cache, which goes on from there.
+    instead = loader.load(light).then((settled) => settled && loader.load(wanted));
   });
   await instead;
-
-  /** What of the default has come stays in the browser's cache, which goes on from there. @param {import('./models.js').ModelChoice} choice */
-  async function answerWith(choice) {
-    if (await loader.load(choice)) await loader.load(wanted);
-  }
 }

@@ -83,5 +83,5 @@ dispatchEvent(new Event('started')); // index.html waits for it
 
 scope.openSample(SAMPLES[0]);
 const requested = requestedModel(new URL(location.href));
-if (!(requested instanceof Error)) stage.expect(offered(requested)?.grid);
+stage.expect(offered(requested)?.grid);
 loader.start(requested);

@@ -11,7 +11,7 @@ export const MODELS = [
   { ...here('vitscope-tiny'), megabytes: 3, classes: 42, grid: [16, 16] },
 ];
 
-/** @param {ModelChoice} choice @returns {Offer | undefined} */
+/** @param {ModelChoice | Error} choice @returns {Offer | undefined} */
 export function offered(choice) {
   return MODELS.find((model) => model === choice);
 }

@@ -196,6 +196,20 @@ export async function firstAnswer() {
 }
 
 /**
+ * Waits for an answer: the given one, or any that differs from the one before.
+ * @param {import('playwright-core').Page} page
+ * @param {string} [label]
+ * @param {string} [before]
+ */
+export async function answered(page, label, before = '') {
+  await page.waitForFunction(([label, before]) => {
+    const list = document.querySelector('#answers ol');
+    const text = list?.textContent ?? '';
+    return list?.getAttribute('aria-busy') === 'false' && /%/.test(text) && text !== before && (!label || document.querySelector('#answers .label')?.textContent === label);
+  }, [label, before]);
+}
+
+/**
  * Fingerprint of what is laid over the photo, or of other canvases.
  * @param {import('playwright-core').Page} page
  */

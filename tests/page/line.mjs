@@ -39,6 +39,8 @@ export async function openLine(origin, rate) {
             response.write(part);
           }
         }
+      } catch (error) {
+        if (!response.destroyed) throw error; // else the browser has given up, and so the answer breaks off
       } finally {
         response.end();
       }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { CONFIG, GRID, MODEL, PAGE, ROOT, clickPatch, disturb, drawn, firstAnswer, openTab, recover, startBrowser, startServer, trapInTrace } from './harness.mjs';
+import { CONFIG, GRID, MODEL, PAGE, ROOT, answered, clickPatch, disturb, drawn, firstAnswer, openTab, recover, startBrowser, startServer, trapInTrace } from './harness.mjs';
 
 const SAMPLE = (/** @type {string} */ name) => join(ROOT, `www/samples/${name}.jpg`);
 const FIXTURE = (/** @type {string} */ name) => ['config.json', 'model.safetensors', 'preprocessor_config.json'].map((file) => join(ROOT, `tests/fixtures/${name}/${file}`));
@@ -36,20 +36,6 @@ const onPage = (body, { options, address = PAGE, wait = true, setUp, flags } = {
   assert.deepEqual(tab.requests.filter((url) => !url.startsWith(`${origin}/`) && !/^(blob|data):/.test(url)), []);
   await tab.close();
 };
-
-/**
- * Waits for an answer: the given one, or any that differs from the one before.
- * @param {Page} page
- * @param {string} [label]
- * @param {string} [before]
- */
-async function answered(page, label, before = '') {
-  await page.waitForFunction(([label, before]) => {
-    const list = document.querySelector('#answers ol');
-    const text = list?.textContent ?? '';
-    return list?.getAttribute('aria-busy') === 'false' && /%/.test(text) && text !== before && (!label || document.querySelector('#answers .label')?.textContent === label);
-  }, [label, before]);
-}
 
 const answers = (/** @type {Page} */ page) => page.locator('#answers ol').evaluate((list) => list.textContent ?? '');
 const tile = (/** @type {Page} */ page, /** @type {number} */ layer, /** @type {number | 'mean'} */ head) => page.locator(`.tile[data-layer="${layer}"][data-head="${head}"]`);

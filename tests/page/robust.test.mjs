@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { CONFIG, MODEL, PAGE, ROOT, TRAP, addToEngine, disturb, firstAnswer, openTab, recover, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { CONFIG, MODEL, PAGE, ROOT, TRAP, addToEngine, answered, disturb, firstAnswer, openTab, recover, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 /** @typedef {Awaited<ReturnType<typeof openTab>>} Tab */
 /** @typedef {import('playwright-core').Page} Page */
@@ -35,14 +35,6 @@ const onPage = (body, { setUp, address = PAGE, wait = true, uncaught } = {}) => 
   assert.deepEqual(tab.errors.filter((error) => !uncaught?.test(error)), []);
   await tab.close();
 };
-
-/** @param {Page} page @param {string} [label] */
-async function answered(page, label) {
-  await page.waitForFunction((label) => {
-    const list = document.querySelector('#answers ol');
-    return list?.getAttribute('aria-busy') === 'false' && /\d/.test(list.textContent ?? '') && (!label || list.querySelector('.label')?.textContent === label);
-  }, label);
-}
 
 const anotherAnswer = (/** @type {Page} */ page) => page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent !== first, first);
 const button = (/** @type {Page} */ page, /** @type {string | RegExp} */ name) => page.getByRole('button', { name, exact: typeof name === 'string' });

@@ -18,6 +18,8 @@ const onPage = (body, options) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 900 }, ...options });
   tab.page.setDefaultTimeout(60_000);
   await tab.page.goto(`${origin}/www/`);
+  // On a busy machine another model may answer first.
+  await tab.page.locator('[data-status=model]').getByText(MODELS[0].name, { exact: true }).waitFor({ state: 'attached' });
   await answered(tab.page, /^espresso$/);
   await body(tab.page);
   assert.equal(await tab.page.locator('#notice').isVisible(), false);
