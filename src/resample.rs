@@ -7,7 +7,8 @@
 
 use crate::alloc;
 use crate::error::Result;
-use std::f64::consts::{FRAC_PI_2, PI};
+use crate::kernels::sine::{cos, sin};
+use std::f64::consts::PI;
 use std::ops::Range;
 
 /// Fractional bits of a weight: 8 bits for the pixel and 2 for sums past the ends remain of 32.
@@ -84,22 +85,6 @@ impl Filter {
 
 fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { sin(x * PI) / (x * PI) }
-}
-
-fn cos(y: f64) -> f64 {
-    sin(FRAC_PI_2 - y)
-}
-
-/// sin y for |y| ≤ 10, within 10⁻¹⁵: a library's own differs from platform to platform, and brings a table of π to reduce any
-/// other argument by.
-fn sin(y: f64) -> f64 {
-    /// What f64 leaves of π.
-    const REST: f64 = 1.224_646_799_147_353_2e-16;
-    let turns = (y / PI).round_ties_even();
-    let x = (y - turns * PI) - turns * REST;
-    // Taylor's series: for |x| ≤ π / 2 the term after the last is below 2⁻⁵³ of the first.
-    let series = (1..=11).rev().fold(1.0, |sum, i| 1.0 - sum * x * x / f64::from(2 * i * (2 * i + 1)));
-    if turns % 2.0 == 0.0 { x * series } else { -x * series }
 }
 
 /// Eight-bit RGBA pixels, row by row, alpha not premultiplied: what a canvas gives.

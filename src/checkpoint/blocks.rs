@@ -86,6 +86,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             heads: config.heads,
             qk_norm,
             bias: None,
+            rotations: None,
         },
         norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {

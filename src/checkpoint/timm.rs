@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix, Scores};
+use crate::model::{Activation, Config, LayerNorm, Pooling, Positions, Prefix, Scores};
 use serde_json::Value;
 
 /// timm passes this to every LayerNorm but CLIP's; its config does not record it.
@@ -194,6 +194,7 @@ impl<'a> Architecture<'a> {
             activation: Activation::Gelu,
             gated: false,
             layer_norm_eps: LAYER_NORM_EPS,
+            positions: Positions::LEARNED,
             prefix,
             pooling: self.pooling(usual_pooling)?,
             projection_size: None,

@@ -9,7 +9,7 @@ use super::tensors::Tensors;
 use super::timm::{Architecture, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
+use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
@@ -44,7 +44,11 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if let Some(part) = architecture.parts().iter().find(|part| !known(part)) {
         return Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")));
     }
-    architecture.config(FAMILY.name, tensors, |width| width / 64, vec![Prefix::Class], Pooling::Mean)
+    let mut config =
+        architecture.config(FAMILY.name, tensors, |width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
+    let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));
+    config.positions = Positions { learned: tensors.has("pos_embed"), relative, rotary: None };
+    Ok(config)
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {

@@ -3,8 +3,10 @@
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::relative_bias::RelativeBias;
+use super::rotary::Rotations;
 use super::scratch::Worker;
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
+use crate::kernels::rotate::Turn;
 use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub struct Attention {
     pub qk_norm: Option<[LayerNorm; 2]>,
     /// Added to the scores by where query and key are (BEiT); may be common to all blocks.
     pub bias: Option<Arc<RelativeBias>>,
+    /// By which queries and keys of patches are turned, after their norm (RoPE); may be common to all blocks.
+    pub rotations: Option<Arc<Rotations>>,
 }
 
 /// Which tokens a block of them has.
@@ -32,8 +36,15 @@ pub(super) struct Tokens<'a> {
 }
 
 impl Attention {
-    /// `out = qkv(norm(stream))` for a block of tokens; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
-    pub(super) fn project(&self, norm: &LayerNorm, stream: ArrayView2<f32>, out: &mut [f32], worker: &mut Worker) {
+    /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
+    pub(super) fn project(
+        &self,
+        norm: &LayerNorm,
+        stream: ArrayView2<f32>,
+        tokens: Tokens<'_>,
+        out: &mut [f32],
+        worker: &mut Worker,
+    ) {
         let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), |row, target| {
             norm.forward(stream.row(row).to_slice().expect("rows are contiguous"), target);
         });
@@ -45,6 +56,11 @@ impl Attention {
                 for (norm, heads) in norms.iter().zip(token.chunks_exact_mut(width)) {
                     heads.chunks_exact_mut(size).for_each(|head| norm.in_place(head, before));
                 }
+            }
+        }
+        if let Some(rotations) = &self.rotations {
+            for (row, token) in out.chunks_exact_mut(3 * stream.ncols()).enumerate() {
+                rotations.apply(tokens.first + row, tokens.seen, token, Turn::Forth);
             }
         }
     }

@@ -43,7 +43,7 @@ impl Block {
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.project(&self.norm1, own, out, &mut workers.own());
+            self.attention.project(&self.norm1, own, Tokens { first, seen }, out, &mut workers.own());
         });
         parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 

@@ -1,6 +1,8 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
 use super::activation::Activation;
+use super::positions::Positions;
+use super::rotary::Frequencies;
 use super::scores::Scores;
 use crate::error::{Error, Result};
 use crate::kernels::gemm_i8::MAX_K;
@@ -43,6 +45,8 @@ pub struct Config {
     pub gated: bool,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f32,
+    /// What tells where a patch is.
+    pub positions: Positions,
     /// Tokens before the patches, in order.
     pub prefix: Vec<Prefix>,
     /// What becomes the image's features.
@@ -153,6 +157,21 @@ impl Config {
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
             return invalid(format!("a LayerNorm epsilon of {} makes no sense.", self.layer_norm_eps));
+        }
+        if let Some(rotary) = &self.positions.rotary {
+            let (parts, sound) = match rotary.frequencies {
+                Frequencies::Falling { temperature, .. } => (4, temperature.is_finite() && temperature > 0.0),
+                Frequencies::Learned => (2, true),
+            };
+            if !self.head_size().is_multiple_of(parts) {
+                return invalid(format!(
+                    "rotary positions take heads of a multiple of {parts} channels, and these have {}.",
+                    self.head_size()
+                ));
+            }
+            if !sound {
+                return invalid("the temperature of rotary positions must be a number above 0.".into());
+            }
         }
         let needed: &[Prefix] = match self.pooling {
             Pooling::Cls | Pooling::ClsMean => &[Prefix::Class],
