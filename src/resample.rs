@@ -104,10 +104,10 @@ struct Rgb {
     width: usize,
 }
 
-/// One output position: the first input it reads and the fixed-point weights of that one and those after it.
-struct Taps {
+/// One output position: the first input it reads and the weights, in fixed point or as floats, of that one and those after it.
+struct Taps<Weight = i32> {
     first: usize,
-    weights: Vec<i32>,
+    weights: Vec<Weight>,
 }
 
 /// Resizes `image` to `height × width` and returns rows × columns of the result as RGB, `[rows, columns, 3]`.
@@ -137,8 +137,44 @@ pub fn resize(
     Ok(resized.pixels)
 }
 
+/// The same in floats, which nothing rounds between the passes or after them, as PyTorch resizes values of a filter whose weights are sums of polynomials.
+pub fn resize_floats(
+    image: Rgba<'_>,
+    (height, width): (usize, usize),
+    filter: Filter,
+    rows: Range<usize>,
+    columns: Range<usize>,
+) -> Result<Vec<[f32; 3]>> {
+    let taps = |size: usize, target: usize, range: Range<usize>| -> Vec<Taps<f32>> {
+        let tap = |i| {
+            let (first, weights) = filter.weights(size, target, i);
+            Taps { first, weights: weights.into_iter().map(|weight| weight as f32).collect() }
+        };
+        range.map(tap).collect()
+    };
+    let (mut vertical, mut horizontal) = (taps(image.height, height, rows), taps(image.width, width, columns));
+    let window = flatten(image, rebase(&mut vertical), rebase(&mut horizontal))?;
+    let lines = window.pixels.chunks_exact(window.width.max(1));
+    let mut narrow: Vec<[f32; 3]> = alloc::reserve("a resized image", &[lines.len(), horizontal.len()])?;
+    for line in lines {
+        narrow
+            .extend(horizontal.iter().map(|taps| weighted(line[taps.first..].iter().map(|p| p.map(f32::from)), taps)));
+    }
+    let mut pixels = alloc::reserve("a resized image", &[vertical.len(), horizontal.len()])?;
+    for taps in &vertical {
+        let column = |x: usize| narrow[taps.first * horizontal.len()..].iter().skip(x).step_by(horizontal.len());
+        pixels.extend((0..horizontal.len()).map(|x| weighted(column(x).copied(), taps)));
+    }
+    Ok(pixels)
+}
+
+fn weighted(pixels: impl Iterator<Item = [f32; 3]>, taps: &Taps<f32>) -> [f32; 3] {
+    let add = |sum: [f32; 3], (pixel, weight): ([f32; 3], &f32)| [0, 1, 2].map(|i| sum[i] + pixel[i] * weight);
+    pixels.zip(&taps.weights).fold([0.0; 3], add)
+}
+
 /// The inputs that `taps` read, and `taps` counted from the first of them.
-fn rebase(taps: &mut [Taps]) -> Range<usize> {
+fn rebase<Weight>(taps: &mut [Taps<Weight>]) -> Range<usize> {
     let first = taps.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end = taps.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
     for taps in taps {

@@ -379,7 +379,6 @@ fn processors_that_are_not_followed_are_refused_by_name() {
     for kind in [
         "ViTHybridImageProcessor",
         "PerceiverFeatureExtractor",
-        "DINOv3ViTImageProcessorFast",
         "Siglip2ImageProcessor",
         "LayoutLMv3ImageProcessor",
         "VivitImageProcessor",
@@ -406,6 +405,7 @@ fn processors_that_are_not_followed_are_refused_by_name() {
         ("DPT", r#""size": 24, "do_pad": true, "size_divisor": 32"#, "size_divisor"),
         ("DPT", r#""size": {"shortest_edge": 24}"#, "size"),
         ("EfficientNet", r#""size": 24, "image_std": [1e-30, 1, 1]"#, "deviation"),
+        ("DINOv3ViT", r#""size": {"height": 24, "width": 24}, "resample": 1"#, "resample"),
         ("Levit", r#""size": 24, "do_flip_channel_order": true"#, "do_flip_channel_order"),
     ] {
         processor_refused(&format!(r#"{{"image_processor_type": "{kind}ImageProcessor", {keys}}}"#), &[part]);

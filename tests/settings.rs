@@ -79,6 +79,10 @@ fn full_dumps_and_unknown_keys_change_nothing() {
         ("hf_clip", json!({"hidden_act": "mish", "projection_dim": 4711, "head_dim": 3})),
         ("hf_beit", json!({"qkv_bias": false, "head_dim": 5, "pool_scales": [1], "add_fpn": true})),
         ("hf_siglip", json!({"vision_use_head": false})),
+        (
+            "hf_dinov3",
+            json!({"pos_embed_shift": 0.1, "pos_embed_jitter": 2.0, "pos_embed_rescale": null, "layerscale_value": 0.5, "qkv_bias": false, "mlp_ratio": 4}),
+        ),
         ("hf_mae", json!({"mask_ratio": 0.9, "norm_pix_loss": true})),
     ] {
         let fixture = named(name);
@@ -103,6 +107,12 @@ fn settings_that_change_the_answer_are_refused_by_name() {
         ("hf_dinov2", "mlp_ratio", json!("4"), "invalid-config"),
         ("hf_dinov2_reg", "num_register_tokens", json!(true), "invalid-config"),
         ("hf_dinov2", "use_swiglu_ffn", json!(1), "invalid-config"),
+        ("hf_dinov3", "query_bias", json!(false), "invalid-config"),
+        ("hf_dinov3", "key_bias", json!(true), "invalid-config"),
+        ("hf_dinov3", "use_gated_mlp", json!(true), "invalid-config"),
+        ("hf_dinov3_gated", "mlp_bias", json!(true), "invalid-config"),
+        ("hf_dinov3_gated", "proj_bias", json!(true), "invalid-config"),
+        ("hf_dinov3", "rope_theta", json!("100"), "invalid-config"),
         ("hf_beit", "use_relative_position_bias", json!(false), "invalid-config"),
         ("hf_beit", "use_absolute_position_embeddings", json!(true), "invalid-config"),
         ("hf_beit", "use_shared_relative_position_bias", json!(true), "invalid-config"),
@@ -133,6 +143,14 @@ fn settings_that_change_the_answer_are_refused_by_name() {
             &[key, "default"],
         );
     }
+    for (name, key) in [("hf_dinov3_gated", "key_bias"), ("hf_dinov3_gated", "use_gated_mlp")] {
+        let silent = edited(name, json!({key: Value::Null}));
+        refused(load(&silent, named(name).weights), "invalid-config", &[key, "default"]);
+    }
+    let cold = edited("hf_dinov3", json!({"rope_theta": 0}));
+    refused(load(&cold, named("hf_dinov3").weights), "invalid-config", &["rotary", "temperature"]);
+    let odd = edited("hf_dinov3", json!({"num_attention_heads": 8}));
+    refused(load(&odd, named("hf_dinov3").weights), "invalid-config", &["rotary", "multiple of 4"]);
     let unscaled =
         rewritten(named("hf_dinov2").weights, |tensors| tensors.retain(|name, _| !name.contains("layer_scale")));
     refused(load(named("hf_dinov2").config, &unscaled), "missing-tensor", &["layer_scale1.lambda1"]);

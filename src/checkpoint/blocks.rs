@@ -4,7 +4,7 @@ use super::equalise::equalise;
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add};
 use crate::error::Result;
-use crate::model::{Attention, Block, Config, Mlp, RelativeBias};
+use crate::model::{Attention, Block, Config, Frequencies, Mlp, RelativeBias, Rotary, Rotations};
 use std::sync::Arc;
 
 /// Where the tensors of a block are, relative to the block.
@@ -19,6 +19,8 @@ pub(super) struct BlockNames {
     /// One matrix, or a gate and what it gates.
     pub fc1: &'static [&'static str],
     pub fc2: &'static str,
+    /// Of the projection and of the MLP.
+    pub bias: Bias,
     /// LayerScale after attention and after the MLP, where the file has it.
     pub scales: Option<[&'static str; 2]>,
 }
@@ -77,12 +79,12 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     {
         qk_norm = Some([query, reader.layer_norm(key, config.head_size(), eps)?]);
     }
-    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, Bias::Required)).collect();
+    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, names.bias)).collect();
     Ok(Block {
         norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
-            projection: reader.linear(&[(names.projection, Bias::Required)], width, width, scale1)?,
+            projection: reader.linear(&[(names.projection, names.bias)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
             bias: None,
@@ -91,11 +93,35 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
         norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {
             fc1: reader.linear(&fc1, width, config.mlp_outputs(), None)?,
-            fc2: reader.linear(&[(names.fc2, Bias::Required)], mlp, width, scale2)?,
+            fc2: reader.linear(&[(names.fc2, names.bias)], mlp, width, scale2)?,
             activation: config.activation,
             gated: config.gated,
         },
     })
+}
+
+/// Gives each block the angles by which its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,
+/// frequencies of columns and of rows, of a model that learns them.
+pub(super) fn add_rotations(config: &Config, blocks: &mut [Block], learned: &[f32]) -> Result<()> {
+    let Some(rotary) = &config.positions.rotary else { return Ok(()) };
+    let pairs = config.head_size() / 2;
+    match rotary.frequencies {
+        Frequencies::Falling { temperature, columns_first } => {
+            let frequencies = Rotary::falling(temperature, columns_first, pairs);
+            let common = Arc::new(Rotations::new(config, rotary, &frequencies)?);
+            blocks.iter_mut().for_each(|block| block.attention.rotations = Some(common.clone()));
+        }
+        Frequencies::Learned => {
+            let (columns, rows) = learned.split_at(learned.len() / 2);
+            let layers = rows.chunks_exact(config.heads * pairs).zip(columns.chunks_exact(config.heads * pairs));
+            for (block, (rows, columns)) in blocks.iter_mut().zip(layers) {
+                let heads = rows.chunks_exact(pairs).zip(columns.chunks_exact(pairs));
+                let frequencies: Vec<f32> = heads.flat_map(|(rows, columns)| [rows, columns].concat()).collect();
+                block.attention.rotations = Some(Arc::new(Rotations::new(config, rotary, &frequencies)?));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives each block, called `{scope}{number}`, its table of relative positions `[entries, heads]`: its own, the one `shared` by all, or

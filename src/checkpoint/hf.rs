@@ -185,6 +185,7 @@ pub(super) const V4: BlockNames = BlockNames {
     norm2: "layernorm_after",
     fc1: &["intermediate.dense"],
     fc2: "output.dense",
+    bias: Bias::Required,
     scales: None,
 };
 

@@ -39,6 +39,7 @@ pub(super) const BLOCK: BlockNames = BlockNames {
     norm2: "layer_norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
+    bias: Bias::Required,
     scales: None,
 };
 

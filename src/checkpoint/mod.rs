@@ -11,6 +11,7 @@ mod hf_beit;
 mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
+mod hf_dinov3;
 mod hf_siglip;
 mod hf_vit;
 mod interpolate;
@@ -86,6 +87,7 @@ const FAMILIES: &[Family] = &[
     hf_vit::FAMILY,
     hf_deit::FAMILY,
     hf_dinov2::FAMILY,
+    hf_dinov3::FAMILY,
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,

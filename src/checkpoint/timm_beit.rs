@@ -32,6 +32,7 @@ const BLOCK: BlockNames = BlockNames {
     norm2: "norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
+    bias: Bias::Required,
     scales: Some(["gamma_1", "gamma_2"]),
 };
 

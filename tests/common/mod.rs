@@ -113,6 +113,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf "hf_dinov2_reg"),
     fixture!(hf "hf_dinov2_no_reg"),
     fixture!(hf "hf_dinov2_swiglu"),
+    fixture!(hf encoder "hf_dinov3"),
+    fixture!(hf encoder "hf_dinov3_gated"),
     fixture!(hf "hf_beit"),
     fixture!(hf "hf_beit_shared"),
     fixture!(hf "hf_data2vec"),
