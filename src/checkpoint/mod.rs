@@ -28,6 +28,7 @@ mod tensors;
 mod text;
 mod timm;
 mod timm_beit;
+mod timm_eva;
 mod timm_vit;
 
 pub use foreign::without_config;
@@ -91,6 +92,7 @@ const FAMILIES: &[Family] = &[
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
+    timm_eva::DINOV3,
     timm_vit::FAMILY,
     timm_vit::FLEXIVIT,
     timm_beit::FAMILY,

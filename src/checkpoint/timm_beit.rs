@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::{Architecture, read_last_norm};
+use super::timm::{self, Architecture, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
@@ -37,7 +37,7 @@ const BLOCK: BlockNames = BlockNames {
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = Architecture::new(json, tensors)?;
+    let architecture = Architecture::new(json, tensors, &timm::VIT)?;
     let known = |part: &&str| {
         matches!(*part, "beit" | "beitv2" | "base" | "large")
             || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
