@@ -15,6 +15,8 @@ pub(super) struct BlockNames {
     /// LayerNorms of queries and keys, where the file has them.
     pub qk_norm: Option<[&'static str; 2]>,
     pub projection: &'static str,
+    /// Norms before the projection and before fc2, where the file has them.
+    pub inner_norms: Option<[&'static str; 2]>,
     pub norm2: &'static str,
     /// One matrix, or a gate and what it gates.
     pub fc1: &'static [&'static str],
@@ -79,11 +81,17 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     {
         qk_norm = Some([query, reader.layer_norm(key, config.head_size(), eps)?]);
     }
+    let mut inner = [None, None];
+    for ((norm, name), width) in inner.iter_mut().zip(names.inner_norms.iter().flatten()).zip([width, mlp]) {
+        *norm = reader.optional_norm(name, width, eps)?;
+    }
+    let [before_projection, before_fc2] = inner;
     let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, names.bias)).collect();
     Ok(Block {
         norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
+            norm: before_projection,
             projection: reader.linear(&[(names.projection, names.bias)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
@@ -93,6 +101,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
         norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {
             fc1: reader.linear(&fc1, width, config.mlp_outputs(), None)?,
+            norm: before_fc2,
             fc2: reader.linear(&[(names.fc2, names.bias)], mlp, width, scale2)?,
             activation: config.activation,
             gated: config.gated,

@@ -34,6 +34,7 @@ const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::Split(["attention.q_proj", "attention.k_proj", "attention.v_proj"], [Bias::Optional; 3]),
     qk_norm: None,
     projection: "attention.o_proj",
+    inner_norms: None,
     norm2: "norm2",
     fc1: &["mlp.up_proj"],
     fc2: "mlp.down_proj",

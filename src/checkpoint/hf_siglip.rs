@@ -85,6 +85,7 @@ fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
     let projection = linear("attention.out_proj", width, width)?;
     let mlp = Mlp {
         fc1: linear("mlp.fc1", width, mlp)?,
+        norm: None,
         fc2: linear("mlp.fc2", mlp, width)?,
         activation: config.activation,
         gated: false,

@@ -2,11 +2,11 @@
 
 use super::interpolate::Interpolation;
 use super::json::{Json, as_usize};
-use super::reader::{Reader, add, matrix};
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, LayerNorm, Pooling, Positions, Prefix, Scores};
+use crate::model::{Activation, AttentionPool, Config, LayerNorm, Mlp, Pooling, Positions, Prefix, Scores};
 use ndarray::Array2;
 use serde_json::Value;
 
@@ -49,13 +49,15 @@ pub(super) struct Class {
     pub shown: &'static [(&'static str, &'static [&'static str])],
     /// Parts of tensors' names that are not run, with what they mean.
     pub telltales: &'static [(&'static str, &'static str)],
+    /// Whether models that pool by attention are run.
+    pub pools: bool,
     /// Whether `mlp_ratio` is that of what fc2 reads, where fc1 gives twice as much; it may be rounded up.
     pub ratio_is_read: bool,
 }
 
 /// `VisionTransformer`, and `Beit`.
 pub(super) const VIT: Class =
-    Class { reads: &[], defaults: &[], shown: &[], telltales: TELLTALES, ratio_is_read: false };
+    Class { reads: &[], defaults: &[], shown: &[], telltales: TELLTALES, pools: false, ratio_is_read: false };
 
 /// Arguments that are read one by one.
 const READ_ARGS: &[&str] = &["act_layer", "dynamic_img_pad", "global_pool", "img_size", "norm_layer", "num_heads"];
@@ -221,6 +223,7 @@ impl<'a> Architecture<'a> {
             positions: Positions::LEARNED,
             prefix,
             pooling: self.pooling(usual_pooling)?,
+            pool: None,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
@@ -304,6 +307,7 @@ impl<'a> Architecture<'a> {
             None => Ok(usual),
             Some("token") => Ok(Pooling::Cls),
             Some("avg") => Ok(Pooling::Mean),
+            Some("map") if self.class.pools => Ok(Pooling::Attention),
             Some(other) => Err(self.refuse(&format!("`global_pool` is `{other}`, and only `token` and `avg` are run"))),
         }
     }
@@ -367,6 +371,23 @@ pub(super) fn read_tokens(
         patches = Some(positions.patches);
     }
     Ok((matrix(prefix, width), patches))
+}
+
+/// What pools by attention: the query is the same for every image.
+pub(super) fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
+    let (width, mlp) = (config.hidden_size, config.pool_mlp_size());
+    reader.within(ATTENTION_POOL, |reader| {
+        let latent = reader.floats("latent", &[1, 1, width])?;
+        let query = reader.applied("q", &latent)?;
+        let mut linear = |name: &str, inputs, outputs| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
+        let (key_value, projection) = (linear("kv", width, 2 * width)?, linear("proj", width, width)?);
+        let (fc1, fc2) = (linear("mlp.fc1", width, mlp)?, linear("mlp.fc2", mlp, width)?);
+        // (Without a gate, whatever the blocks have.)
+        let activation = if config.gated { Activation::Gelu } else { config.activation };
+        let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
+        let norm = reader.layer_norm("norm", width, config.layer_norm_eps)?;
+        Ok(AttentionPool { query, key_value, projection, norm, mlp })
+    })
 }
 
 /// `norm`, or in its place `fc_norm`: models that pool the mean normalise after pooling, unless they were built with fc_norm=False.

@@ -29,6 +29,7 @@ const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::FusedWeight { weight: "attn.qkv.weight", query_bias: "attn.q_bias", value_bias: "attn.v_bias" },
     qk_norm: None,
     projection: "attn.proj",
+    inner_norms: None,
     norm2: "norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",

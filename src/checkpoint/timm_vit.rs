@@ -40,6 +40,7 @@ const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::Fused("attn.qkv", Bias::Optional),
     qk_norm: Some(["attn.q_norm", "attn.k_norm"]),
     projection: "attn.proj",
+    inner_norms: None,
     norm2: "norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
@@ -180,7 +181,9 @@ mod tests {
         let nothing = write(Vec::new(), None).unwrap();
         let tensors = Tensors::open("model.safetensors", &nothing).unwrap();
         let (mut accepted, mut refused) = (0, 0);
-        for (name, expected) in registry.as_object().unwrap() {
+        // (Of those with rotary positions another file takes care.)
+        let plain = registry.as_object().unwrap().iter().filter(|(_, expected)| expected.get("rotary").is_none());
+        for (name, expected) in plain {
             let json = Json::parse("config.json", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap();
             let recognised = (FAMILY.recognises)(&json) || (FLEXIVIT.recognises)(&json);
             let architecture = Architecture::new(&json, &tensors, &timm::VIT).unwrap();
@@ -213,6 +216,6 @@ mod tests {
                 (None, None) => refused += 1,
             }
         }
-        assert!(accepted > 100 && refused > 80, "{accepted}, {refused}");
+        assert!(accepted > 100 && refused > 30, "{accepted}, {refused}");
     }
 }

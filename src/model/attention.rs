@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Attention {
     /// D → 3 D: rows q, k, v, each heads × d_k.
     pub qkv: Linear,
+    /// On what the heads gather `[D]`, before the projection, where a model has it (EVA-02).
+    pub norm: Option<LayerNorm>,
     /// D → D.
     pub projection: Linear,
     /// Number of heads.
@@ -103,7 +105,13 @@ impl Attention {
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");
-        let gathered = activations.take(self.projection.precision(), context);
+        let precision = self.projection.precision();
+        let gathered = match &self.norm {
+            None => activations.take(precision, context),
+            Some(norm) => activations.produce(precision, [rows, width], |row, target| {
+                norm.forward(context.row(row).to_slice().expect("rows are contiguous"), target);
+            }),
+        };
         self.projection.forward(gathered, Then::Add, stream);
     }
 }

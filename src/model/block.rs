@@ -24,7 +24,8 @@ pub struct Block {
 impl Block {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten());
+        let inner = self.attention.norm.iter().chain(&self.mlp.norm);
+        let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten()).chain(inner);
         norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
     }
 

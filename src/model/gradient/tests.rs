@@ -160,6 +160,7 @@ impl Naive {
             positions: Positions { rotary: self.rotary, ..Positions::LEARNED },
             prefix: vec![Prefix::Class],
             pooling: Pooling::Cls,
+            pool: None,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
@@ -175,6 +176,7 @@ impl Naive {
             norm1: norm(norm1),
             attention: Attention {
                 qkv: linear(qkv),
+                norm: None,
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
@@ -182,7 +184,7 @@ impl Naive {
                 rotations: rotations.clone(),
             },
             norm2: norm(norm2),
-            mlp: Mlp { fc1: linear(fc1), fc2: linear(fc2), activation: Activation::Silu, gated: false },
+            mlp: Mlp { fc1: linear(fc1), norm: None, fc2: linear(fc2), activation: Activation::Silu, gated: false },
         };
         let embeddings = Embeddings {
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
