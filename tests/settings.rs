@@ -509,3 +509,22 @@ fn timm_within_transformers() {
     let resnet = edit(&|config| config["architecture"] = json!("resnet50"));
     refused(load(&resnet, fixture.weights), "unsupported-architecture", &["resnet50"]);
 }
+
+/// What `vit.config.positions` and `inspect` say.
+#[test]
+fn positions_are_named() {
+    for (name, positions) in [
+        ("hf_vit", "learned"),
+        ("hf_siglip", "learned"),
+        ("hf_beit", "relative"),
+        ("hf_beit_shared", "learned-relative"),
+        ("timm_beit", "relative"),
+        ("hf_dinov3", "rotary"),
+        ("timm_dinov3", "rotary"),
+        ("timm_eva02", "learned-rotary"),
+        ("timm_rope", "rotary"),
+        ("timm_rope_mixed_ape", "learned-rotary"),
+    ] {
+        assert_eq!(named(name).load(None).unwrap().config().positions.name(), positions, "{name}");
+    }
+}
