@@ -45,8 +45,8 @@ const BLOCK: BlockNames = BlockNames {
 /// Where blocks are in files, and in memory.
 const BLOCKS: &[&str] = &["layer.", "model.layer."];
 
-/// DINOv3's angles; also timm's.
-pub(super) fn rotary(temperature: f64) -> Rotary {
+/// Its angles.
+fn rotary(temperature: f64) -> Rotary {
     Rotary {
         pairs: Pairs::Halves,
         coordinates: Coordinates::Centred,

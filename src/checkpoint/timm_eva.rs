@@ -108,6 +108,7 @@ fn is_named(config: &Json, first: &str, marks: &[&str]) -> bool {
 struct Variant {
     pooling: Pooling,
     layer_norm_eps: f32,
+    /// Where they are not 64 wide.
     heads: Option<usize>,
     /// Heads of the pooling, where they are not the blocks'.
     pool_heads: Option<usize>,
@@ -153,18 +154,16 @@ impl Variant {
             columns_first: pe || heo,
         };
         Ok(Self {
-            pooling: match () {
-                () if has("core") => Pooling::Attention,
-                () if has("lingbot") || has("clip") || heo => Pooling::Cls,
-                () => Pooling::Mean,
+            pooling: match (has("core"), has("lingbot") || has("clip") || heo) {
+                (true, _) => Pooling::Attention,
+                (false, true) => Pooling::Cls,
+                (false, false) => Pooling::Mean,
             },
             layer_norm_eps: if dinov3 || pe { 1e-5 } else { LAYER_NORM_EPS },
-            heads: if has("7b") {
-                Some(32)
-            } else if pe && has("gigantic") {
-                Some(16)
-            } else {
-                None
+            heads: match (has("7b"), has("gigantic")) {
+                (true, _) => Some(32),
+                (false, true) => Some(16),
+                (false, false) => None,
             },
             pool_heads: pe.then_some(8),
             learned: !dinov3 && (!has("rope") || has("ape")),
@@ -221,7 +220,6 @@ fn read_rotary(architecture: &Architecture, usual: Rotary) -> Result<Option<Rota
 fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &EVA)?;
     let variant = Variant::new(&architecture)?;
-    // 64 wide, but in the largest.
     let heads = |width: usize| variant.heads.unwrap_or(width / 64);
     let mut config = architecture.config(family, tensors, heads, timm::prefix(tensors)?, variant.pooling)?;
     if !(variant.bare || tensors.has("norm.weight") || tensors.has("fc_norm.weight")) {
