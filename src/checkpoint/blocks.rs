@@ -4,7 +4,9 @@ use super::equalise::equalise;
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add};
 use crate::error::Result;
-use crate::model::{Attention, Block, Config, Frequencies, Mlp, RelativeBias, Rotary, Rotations};
+use crate::model::{
+    Activation, Attention, AttentionPool, Block, Config, Frequencies, Linear, Mlp, RelativeBias, Rotary, Rotations,
+};
 use std::sync::Arc;
 
 /// Where the tensors of a block are, relative to the block.
@@ -109,26 +111,47 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     })
 }
 
+/// What pools by attention, after its query, its keys and its values: `names` are the projection's and the norm's.
+pub(super) fn read_rest_of_pool(
+    config: &Config,
+    reader: &mut Reader,
+    query: Vec<f32>,
+    key_value: Linear,
+    names: [&str; 2],
+) -> Result<AttentionPool> {
+    let (width, mlp) = (config.hidden_size, config.pool_mlp_size());
+    let mut linear =
+        |name: &str, inputs: usize, outputs: usize| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
+    let projection = linear(names[0], width, width)?;
+    let (fc1, fc2) = (linear("mlp.fc1", width, mlp)?, linear("mlp.fc2", mlp, width)?);
+    // Without a gate, whatever the blocks have.
+    let activation = if config.gated { Activation::Gelu } else { config.activation };
+    let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
+    let norm = reader.layer_norm(names[1], width, config.layer_norm_eps)?;
+    Ok(AttentionPool { query, key_value, projection, norm, mlp })
+}
+
 /// Gives each block the angles by which its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,
 /// frequencies of columns and of rows, of a model that learns them.
 pub(super) fn add_rotations(config: &Config, blocks: &mut [Block], learned: &[f32]) -> Result<()> {
     let Some(rotary) = &config.positions.rotary else { return Ok(()) };
     let pairs = config.head_size() / 2;
-    match rotary.frequencies {
+    let (falling, count) = match rotary.frequencies {
         Frequencies::Falling { temperature, columns_first } => {
-            let frequencies = Rotary::falling(temperature, columns_first, pairs);
-            let common = Arc::new(Rotations::new(config, rotary, &frequencies)?);
-            blocks.iter_mut().for_each(|block| block.attention.rotations = Some(common.clone()));
+            (Rotary::falling(temperature, columns_first, pairs), pairs)
         }
-        Frequencies::Learned => {
-            let (columns, rows) = learned.split_at(learned.len() / 2);
-            let layers = rows.chunks_exact(config.heads * pairs).zip(columns.chunks_exact(config.heads * pairs));
-            for (block, (rows, columns)) in blocks.iter_mut().zip(layers) {
-                let heads = rows.chunks_exact(pairs).zip(columns.chunks_exact(pairs));
-                let frequencies: Vec<f32> = heads.flat_map(|(rows, columns)| [rows, columns].concat()).collect();
-                block.attention.rotations = Some(Arc::new(Rotations::new(config, rotary, &frequencies)?));
-            }
+        Frequencies::Learned => (Vec::new(), config.heads * pairs),
+    };
+    let frequencies = if falling.is_empty() { learned } else { &falling };
+    let (columns, rows) = frequencies.split_at(frequencies.len() / 2);
+    let mut last = None;
+    let mut layers = rows.chunks_exact(count).zip(columns.chunks_exact(count));
+    for block in blocks {
+        // Frequencies that follow from a rule are all blocks'.
+        if let Some((rows, columns)) = layers.next() {
+            last = Some(Arc::new(Rotations::new(config, rotary, rows, columns)?));
         }
+        block.attention.rotations.clone_from(&last);
     }
     Ok(())
 }

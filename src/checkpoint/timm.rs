@@ -1,12 +1,13 @@
 //! What the `config.json` of timm models have in common.
 
+use super::blocks::read_rest_of_pool;
 use super::interpolate::Interpolation;
 use super::json::{Json, as_usize};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, AttentionPool, Config, LayerNorm, Mlp, Pooling, Positions, Prefix, Scores};
+use crate::model::{Activation, AttentionPool, Config, LayerNorm, Pooling, Positions, Prefix, Scores};
 use ndarray::Array2;
 use serde_json::Value;
 
@@ -188,7 +189,7 @@ impl<'a> Architecture<'a> {
         &self,
         family: &'static str,
         tensors: &Tensors,
-        heads: impl Fn(usize) -> usize,
+        heads: &dyn Fn(usize) -> usize,
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
     ) -> Result<Config> {
@@ -375,18 +376,12 @@ pub(super) fn read_tokens(
 
 /// What pools by attention: the query is the same for every image.
 pub(super) fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
-    let (width, mlp) = (config.hidden_size, config.pool_mlp_size());
+    let width = config.hidden_size;
     reader.within(ATTENTION_POOL, |reader| {
         let latent = reader.floats("latent", &[1, 1, width])?;
         let query = reader.applied("q", &latent)?;
-        let mut linear = |name: &str, inputs, outputs| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
-        let (key_value, projection) = (linear("kv", width, 2 * width)?, linear("proj", width, width)?);
-        let (fc1, fc2) = (linear("mlp.fc1", width, mlp)?, linear("mlp.fc2", mlp, width)?);
-        // (Without a gate, whatever the blocks have.)
-        let activation = if config.gated { Activation::Gelu } else { config.activation };
-        let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
-        let norm = reader.layer_norm("norm", width, config.layer_norm_eps)?;
-        Ok(AttentionPool { query, key_value, projection, norm, mlp })
+        let key_value = reader.linear(&[("kv", Bias::Required)], width, 2 * width, None)?;
+        read_rest_of_pool(config, reader, query, key_value, ["proj", "norm"])
     })
 }
 

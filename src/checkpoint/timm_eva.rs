@@ -130,7 +130,8 @@ impl Variant {
     /// Accepts a name all of whose parts are understood.
     fn new(architecture: &Architecture) -> Result<Self> {
         let parts = architecture.parts();
-        let number = |part: &str, start: &str| part.strip_prefix(start).and_then(|n| n.parse::<usize>().ok());
+        let number: &dyn Fn(&str, &str) -> Option<usize> =
+            &|part, start| part.strip_prefix(start).and_then(|n| n.parse::<usize>().ok());
         let known = |part: &&&str| {
             KNOWN_PARTS.contains(part) || ["patch", "reg", ""].iter().any(|start| number(part, start).is_some())
         };
@@ -138,7 +139,7 @@ impl Variant {
             let problem = format!("`{part}` in its name marks a variant this version does not run");
             return Err(architecture.refuse(&problem));
         }
-        let has = |part: &str| parts.contains(&part);
+        let has: &dyn Fn(&str) -> bool = &|part| parts.contains(&part);
         let (dinov3, pe) = (has("dinov3") || has("lingbot"), has("pe"));
         // The rotary models of Heo et al.; those that pool the mean turn as EVA-02's.
         let heo = has("rope") && !has("gap");
@@ -221,7 +222,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     let architecture = Architecture::new(json, tensors, &EVA)?;
     let variant = Variant::new(&architecture)?;
     let heads = |width: usize| variant.heads.unwrap_or(width / 64);
-    let mut config = architecture.config(family, tensors, heads, timm::prefix(tensors)?, variant.pooling)?;
+    let mut config = architecture.config(family, tensors, &heads, timm::prefix(tensors)?, variant.pooling)?;
     if !(variant.bare || tensors.has("norm.weight") || tensors.has("fc_norm.weight")) {
         return Err(tensors.missing(if config.pooling == Pooling::Mean { "fc_norm.weight" } else { "norm.weight" }));
     }

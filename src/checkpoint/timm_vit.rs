@@ -53,7 +53,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     let variant = Variant::new(&architecture)?;
     let prefix = timm::prefix(tensors)?;
     let usual_pooling = if variant.mean { Pooling::Mean } else { Pooling::Cls };
-    let mut config = architecture.config(family, tensors, |width| variant.heads(width), prefix, usual_pooling)?;
+    let mut config = architecture.config(family, tensors, &|width| variant.heads(width), prefix, usual_pooling)?;
     config.activation = architecture.activation(variant.activation)?;
     if variant.clip {
         config.layer_norm_eps = architecture.layer_norm_eps(1e-5);

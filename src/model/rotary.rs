@@ -72,10 +72,10 @@ impl Rotary {
         }
     }
 
-    /// Frequencies that follow from a rule: of rows for each pair, then of columns.
+    /// Frequencies that follow from a rule: of columns for each pair, then of rows.
     pub fn falling(temperature: f64, columns_first: bool, pairs: usize) -> Vec<f32> {
         let mut frequencies = vec![0.0; 2 * pairs];
-        let (quarter, first) = (pairs / 2, usize::from(columns_first) * pairs);
+        let (quarter, first) = (pairs / 2, usize::from(!columns_first) * pairs);
         for m in 0..quarter {
             let frequency = (-(m as f64) / quarter as f64 * temperature.log2()).exp2() as f32;
             frequencies[first + m] = frequency;
@@ -86,13 +86,12 @@ impl Rotary {
 }
 
 impl Rotations {
-    /// `frequencies`: `[heads or 1, 2, d_k / 2]`, of rows, then of columns.
-    pub fn new(config: &Config, rotary: &Rotary, frequencies: &[f32]) -> Result<Self> {
+    /// `by_rows` and `by_columns`: frequencies `[heads or 1, d_k / 2]`.
+    pub fn new(config: &Config, rotary: &Rotary, by_rows: &[f32], by_columns: &[f32]) -> Result<Self> {
         let ([rows, columns], size) = (config.grid(), config.head_size());
         let of_a_head = rows * columns * size;
-        let mut table = reserve("rotary positions", &[frequencies.len() / size, of_a_head])?;
-        for frequencies in frequencies.chunks_exact(size) {
-            let (by_rows, by_columns) = frequencies.split_at(size / 2);
+        let mut table = reserve("rotary positions", &[2 * by_rows.len() / size, of_a_head])?;
+        for (by_rows, by_columns) in by_rows.chunks_exact(size / 2).zip(by_columns.chunks_exact(size / 2)) {
             for patch in 0..rows * columns {
                 let y = rotary.coordinate(patch / columns, rows, 0);
                 let x = rotary.coordinate(patch % columns, columns, 1);
@@ -147,7 +146,7 @@ mod tests {
     #[test]
     fn frequencies_fall_for_one_axis_and_then_for_the_other() {
         let (zero, falling) = ([0.0, 0.0], [1.0, 0.1]);
-        let expect = |rows: [[f32; 2]; 2], columns: [[f32; 2]; 2]| [rows.concat(), columns.concat()].concat();
+        let expect = |rows: [[f32; 2]; 2], columns: [[f32; 2]; 2]| [columns.concat(), rows.concat()].concat();
         let close = |a: Vec<f32>, b: Vec<f32>| assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-7), "{a:?}");
         close(Rotary::falling(100.0, false, 4), expect([falling, zero], [zero, falling]));
         close(Rotary::falling(100.0, true, 4), expect([zero, falling], [falling, zero]));

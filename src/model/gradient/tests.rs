@@ -169,9 +169,10 @@ impl Naive {
         };
         config.validate().unwrap();
         let pairs = WIDTH / HEADS / 2;
-        let of_head = |head| [0, 1].map(|axis| (0..pairs).map(move |pair| frequencies(head, pair)[axis] as f32));
-        let frequencies: Vec<f32> = (0..HEADS).flat_map(of_head).flatten().collect();
-        let rotations = self.rotary.map(|rotary| Arc::new(Rotations::new(&config, &rotary, &frequencies).unwrap()));
+        let by = |axis: usize| -> Vec<f32> {
+            (0..HEADS * pairs).map(|i| frequencies(i / pairs, i % pairs)[axis] as f32).collect()
+        };
+        let rotations = self.rotary.map(|rotary| Arc::new(Rotations::new(&config, &rotary, &by(0), &by(1)).unwrap()));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
             norm1: norm(norm1),
             attention: Attention {
