@@ -1,4 +1,4 @@
-//! The whole forward pass: `vitscope-tiny`, and a seeded ViT-Ti/16 at 224 pixels; and the backward pass of seeded ViT-Ti/16 and ViT-B/16. Times are comparable within one run only.
+//! The whole forward pass: `vitscope-tiny`, and a seeded ViT-Ti/16 at 224 pixels; DINOv3-S with its rotary positions and without; and the backward pass of seeded ViT-Ti/16 and ViT-B/16. Times are comparable within one run only.
 
 #[cfg(not(target_arch = "wasm32"))]
 use criterion::Criterion;
@@ -23,17 +23,31 @@ fn vitscope_tiny(precision: Precision) -> Classifier {
 /// The files of timm's `architecture`, 12 layers of `width` at 224 pixels, with seeded weights.
 fn seeded(architecture: &str, width: usize) -> (String, Vec<u8>) {
     let config = format!(r#"{{"architecture": "{architecture}", "pretrained_cfg": {{"input_size": [3, 224, 224]}}}}"#);
+    (config, weights(width, vec![("pos_embed".into(), vec![1, 197, width])], true))
+}
+
+/// The files of DINOv3-S at 256 pixels, its queries and keys turned or not.
+fn dinov3_small(rotary: bool) -> (String, Vec<u8>) {
+    let config = format!(
+        r#"{{"architecture": "vit_small_patch16_dinov3", "model_args": {{"use_rot_pos_emb": {rotary}}},
+        "pretrained_cfg": {{"input_size": [3, 256, 256]}}}}"#
+    );
+    (config, weights(384, vec![("reg_token".into(), vec![1, 4, 384])], false))
+}
+
+/// The weights of 12 layers of `width`, and what there is `more`; with a bias of queries, keys and values or without.
+fn weights(width: usize, more: Vec<(String, Vec<usize>)>, qkv_bias: bool) -> Vec<u8> {
     let mlp = 4 * width;
-    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+    let mut shapes = more;
+    shapes.extend([
         ("cls_token".into(), vec![1, 1, width]),
-        ("pos_embed".into(), vec![1, 197, width]),
         ("patch_embed.proj.weight".into(), vec![width, 3, 16, 16]),
         ("patch_embed.proj.bias".into(), vec![width]),
         ("head.weight".into(), vec![1000, width]),
         ("head.bias".into(), vec![1000]),
         ("norm.weight".into(), vec![width]),
         ("norm.bias".into(), vec![width]),
-    ];
+    ]);
     for i in 0..12 {
         for (layer, outputs, inputs) in [
             ("attn.qkv", 3 * width, width),
@@ -42,7 +56,9 @@ fn seeded(architecture: &str, width: usize) -> (String, Vec<u8>) {
             ("mlp.fc2", width, mlp),
         ] {
             shapes.push((format!("blocks.{i}.{layer}.weight"), vec![outputs, inputs]));
-            shapes.push((format!("blocks.{i}.{layer}.bias"), vec![outputs]));
+            if layer != "attn.qkv" || qkv_bias {
+                shapes.push((format!("blocks.{i}.{layer}.bias"), vec![outputs]));
+            }
         }
         for norm in ["norm1", "norm2"] {
             shapes.push((format!("blocks.{i}.{norm}.weight"), vec![width]));
@@ -54,13 +70,29 @@ fn seeded(architecture: &str, width: usize) -> (String, Vec<u8>) {
         let values = (0..shape.iter().product()).map(|_| (rng.f32() - 0.5) * 0.1).collect();
         (name, shape, Values::F32(values))
     });
-    (config, write(tensors.collect(), None).unwrap())
+    write(tensors.collect(), None).unwrap()
 }
 
 fn vit_tiny(precision: Precision) -> Classifier {
     let (config, weights) = seeded("vit_tiny_patch16_224", 192);
     Classifier::load(ConfigFiles { config: &config, preprocessor: None, processor: None }, &weights, Some(precision))
         .unwrap()
+}
+
+/// What rotary positions cost: the same model with and without.
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
+fn rotary(c: &mut Criterion) {
+    for precision in [Precision::F32, Precision::Int8] {
+        for (name, rotary) in [("without rotary positions", false), ("with rotary positions", true)] {
+            let (config, weights) = dinov3_small(rotary);
+            let files = ConfigFiles { config: &config, preprocessor: None, processor: None };
+            let mut model = Classifier::load(files, &weights, Some(precision)).unwrap();
+            let pixels = vec![0.5; 3 * 256 * 256];
+            c.bench_function(&format!("DINOv3-S at 256 {precision:?}, {name}"), |b| {
+                b.iter(|| model.logits(&pixels).unwrap()[0])
+            });
+        }
+    }
 }
 
 /// A model by name.
@@ -114,7 +146,7 @@ fn preprocess(c: &mut Criterion) {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-criterion::criterion_group!(benches, forward, attribute, preprocess);
+criterion::criterion_group!(benches, forward, rotary, attribute, preprocess);
 #[cfg(not(target_arch = "wasm32"))]
 criterion::criterion_main!(benches);
 

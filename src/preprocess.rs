@@ -3,6 +3,7 @@
 use crate::alloc;
 use crate::error::{Error, Result};
 use crate::resample::{self, Filter, Rgba};
+use std::ops::Range;
 
 /// How an image becomes the model's input; the union of what HF processors and timm's data config ask for.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Preprocess {
     pub fill: [u8; 3],
     /// How an odd margin is split.
     pub crop_rounding: CropRounding,
+    /// Whether resized values keep their fractions, where others are rounded to 8 bits.
+    pub floats: bool,
     /// Factor that takes 8-bit values to the range the statistics are given in: 1/255, usually.
     pub rescale_factor: f32,
     /// Mean of R, G, B, subtracted after rescaling.
@@ -49,6 +52,8 @@ pub enum CropRounding {
     Down,
     /// margin / 2 rounded half to even: torchvision, thus timm.
     HalfEven,
+    /// margin / 2 towards 0: torchvision within Hugging Face.
+    TowardsZero,
 }
 
 /// A rectangle in the pixels of the image as given; fractional, since it undoes a resize.
@@ -85,25 +90,42 @@ impl Preprocess {
                 size[0], size[1]
             )));
         }
-        let top = self.crop_start(resized.0, height);
-        let left = self.crop_start(resized.1, width);
-        let rows = visible(top, height, resized.0);
-        let columns = visible(left, width, resized.1);
-        let rgb = resample::resize(image, resized, self.filter, rows.clone(), columns.clone())?;
+        let start = [self.crop_start(resized.0, height), self.crop_start(resized.1, width)];
+        let (rows, columns) = (visible(start[0], height, resized.0), visible(start[1], width, resized.1));
+        let window = Window { start, rows: rows.clone(), columns: columns.clone(), size };
+        let normalise =
+            |value: f32, channel: usize| (value * self.rescale_factor - self.mean[channel]) / self.std[channel];
+        if self.floats {
+            let rgb = resample::resize_floats(image, resized, self.filter, rows, columns)?;
+            return self.lay(&window, &rgb, |channel| move |value| normalise(value, channel));
+        }
+        let rgb = resample::resize(image, resized, self.filter, rows, columns)?;
+        self.lay(&window, &rgb, |channel| {
+            let normalised: [f32; 256] = std::array::from_fn(|value| normalise(value as f32, channel));
+            move |value: u8| normalised[usize::from(value)]
+        })
+    }
 
-        let mut values = alloc::reserve("pixel values", &[3, height, width])?;
+    /// `[3, height, width]` of what was resized, with padding around it; `normalise(channel)(value)`.
+    fn lay<T: Copy + From<u8>, F: Fn(T) -> f32>(
+        &self,
+        window: &Window,
+        rgb: &[[T; 3]],
+        normalise: impl Fn(usize) -> F,
+    ) -> Result<Vec<f32>> {
+        let Window { start: [top, left], rows, columns, size: [height, width] } = window;
+        let fill = self.fill.map(T::from);
         let pixel = |row: isize, column: isize| match (usize::try_from(row), usize::try_from(column)) {
             (Ok(y), Ok(x)) if rows.contains(&y) && columns.contains(&x) => {
                 rgb[(y - rows.start) * columns.len() + x - columns.start]
             }
-            _ => self.fill,
+            _ => fill,
         };
+        let mut values = alloc::reserve("pixel values", &[3, *height, *width])?;
         for channel in if self.bgr { [2, 1, 0] } else { [0, 1, 2] } {
-            let (mean, std) = (self.mean[channel], self.std[channel]);
-            let normalised: [f32; 256] = std::array::from_fn(|value| (value as f32 * self.rescale_factor - mean) / std);
-            for row in (0..height).map(|y| y as isize + top) {
-                let row = (0..width).map(|x| pixel(row, x as isize + left)[channel]);
-                values.extend(row.map(|value| normalised[usize::from(value)]));
+            let normalise = normalise(channel);
+            for row in (0..*height).map(|y| y as isize + top) {
+                values.extend((0..*width).map(|x| normalise(pixel(row, x as isize + left)[channel])));
             }
         }
         Ok(values)
@@ -151,13 +173,26 @@ impl Preprocess {
             CropRounding::Down => margin.div_euclid(2),
             // torchvision pads ⌊−margin / 2⌋ in front.
             CropRounding::HalfEven if margin < 0 => -(-margin / 2),
+            CropRounding::TowardsZero => margin / 2,
             CropRounding::HalfEven => (margin as f64 / 2.0).round_ties_even() as isize,
         }
     }
 }
 
+/// What the model sees of a resized image.
+struct Window {
+    /// Its first row and column; negative where there is padding.
+    start: [isize; 2],
+    /// The rows that there are.
+    rows: Range<usize>,
+    /// The columns that there are.
+    columns: Range<usize>,
+    /// Its height and width.
+    size: [usize; 2],
+}
+
 /// The part of `start..start + length` that lies in `0..size`.
-fn visible(start: isize, length: usize, size: usize) -> std::ops::Range<usize> {
+fn visible(start: isize, length: usize, size: usize) -> Range<usize> {
     let end = (start + length as isize).clamp(0, size as isize) as usize;
     (start.max(0) as usize).min(end)..end
 }

@@ -7,7 +7,8 @@
 
 use crate::alloc;
 use crate::error::Result;
-use std::f64::consts::{FRAC_PI_2, PI};
+use crate::kernels::sine::{cos, sin};
+use std::f64::consts::PI;
 use std::ops::Range;
 
 /// Fractional bits of a weight: 8 bits for the pixel and 2 for sums past the ends remain of 32.
@@ -86,22 +87,6 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { sin(x * PI) / (x * PI) }
 }
 
-fn cos(y: f64) -> f64 {
-    sin(FRAC_PI_2 - y)
-}
-
-/// sin y for |y| ≤ 10, within 10⁻¹⁵: a library's own differs from platform to platform, and brings a table of π to reduce any
-/// other argument by.
-fn sin(y: f64) -> f64 {
-    /// What f64 leaves of π.
-    const REST: f64 = 1.224_646_799_147_353_2e-16;
-    let turns = (y / PI).round_ties_even();
-    let x = (y - turns * PI) - turns * REST;
-    // Taylor's series: for |x| ≤ π / 2 the term after the last is below 2⁻⁵³ of the first.
-    let series = (1..=11).rev().fold(1.0, |sum, i| 1.0 - sum * x * x / f64::from(2 * i * (2 * i + 1)));
-    if turns % 2.0 == 0.0 { x * series } else { -x * series }
-}
-
 /// Eight-bit RGBA pixels, row by row, alpha not premultiplied: what a canvas gives.
 #[derive(Clone, Copy)]
 pub struct Rgba<'a> {
@@ -119,10 +104,10 @@ struct Rgb {
     width: usize,
 }
 
-/// One output position: the first input it reads and the fixed-point weights of that one and those after it.
-struct Taps {
+/// One output position: the first input it reads and the weights, in fixed point or as floats, of that one and those after it.
+struct Taps<Weight = i32> {
     first: usize,
-    weights: Vec<i32>,
+    weights: Vec<Weight>,
 }
 
 /// Resizes `image` to `height × width` and returns rows × columns of the result as RGB, `[rows, columns, 3]`.
@@ -152,8 +137,44 @@ pub fn resize(
     Ok(resized.pixels)
 }
 
+/// The same in floats, which nothing rounds between the passes or after them, as PyTorch resizes values of a filter whose weights are sums of polynomials.
+pub fn resize_floats(
+    image: Rgba<'_>,
+    (height, width): (usize, usize),
+    filter: Filter,
+    rows: Range<usize>,
+    columns: Range<usize>,
+) -> Result<Vec<[f32; 3]>> {
+    let taps = |size: usize, target: usize, range: Range<usize>| -> Vec<Taps<f32>> {
+        let tap = |i| {
+            let (first, weights) = filter.weights(size, target, i);
+            Taps { first, weights: weights.into_iter().map(|weight| weight as f32).collect() }
+        };
+        range.map(tap).collect()
+    };
+    let (mut vertical, mut horizontal) = (taps(image.height, height, rows), taps(image.width, width, columns));
+    let window = flatten(image, rebase(&mut vertical), rebase(&mut horizontal))?;
+    let lines = window.pixels.chunks_exact(window.width.max(1));
+    let mut narrow: Vec<[f32; 3]> = alloc::reserve("a resized image", &[lines.len(), horizontal.len()])?;
+    for line in lines {
+        narrow
+            .extend(horizontal.iter().map(|taps| weighted(line[taps.first..].iter().map(|p| p.map(f32::from)), taps)));
+    }
+    let mut pixels = alloc::reserve("a resized image", &[vertical.len(), horizontal.len()])?;
+    for taps in &vertical {
+        let column = |x: usize| narrow[taps.first * horizontal.len()..].iter().skip(x).step_by(horizontal.len());
+        pixels.extend((0..horizontal.len()).map(|x| weighted(column(x).copied(), taps)));
+    }
+    Ok(pixels)
+}
+
+fn weighted(pixels: impl Iterator<Item = [f32; 3]>, taps: &Taps<f32>) -> [f32; 3] {
+    let add = |sum: [f32; 3], (pixel, weight): ([f32; 3], &f32)| [0, 1, 2].map(|i| sum[i] + pixel[i] * weight);
+    pixels.zip(&taps.weights).fold([0.0; 3], add)
+}
+
 /// The inputs that `taps` read, and `taps` counted from the first of them.
-fn rebase(taps: &mut [Taps]) -> Range<usize> {
+fn rebase<Weight>(taps: &mut [Taps<Weight>]) -> Range<usize> {
     let first = taps.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end = taps.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
     for taps in taps {

@@ -50,6 +50,7 @@ fn pipelines_equal_the_libraries() {
         crop,
         fill: [0; 3],
         crop_rounding,
+        floats: false,
         rescale_factor: 1.0 / 255.0,
         bgr: false,
         mean,

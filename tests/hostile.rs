@@ -182,9 +182,14 @@ fn architectures_that_are_not_run_are_refused_by_name() {
             &[name, "ViT (Hugging Face)", "ViT (timm)"],
         );
     }
+    // A plain ViT by the name of one whose positions are rotary, which has none learned.
+    let rotary = edited(TIMM, json!({"architecture": "vit_base_patch16_rope_224"}));
+    refused(load(&rotary, named(TIMM).weights), "invalid-weights", &["pos_embed", "rope", "belong together"]);
     for (changes, name) in [
         (json!({"architecture": "resnet50"}), "resnet50"),
-        (json!({"architecture": "vit_base_patch16_rope_224"}), "rope"),
+        (json!({"architecture": "vit_base_patch16_rope_sw_224"}), "sw"),
+        (json!({"architecture": "eva02_enormous_patch14_clip_224"}), "enormous"),
+        (json!({"architecture": "vit_base_patch16_sapiens2"}), "sapiens2"),
         (json!({"architecture": "vit_base_patch16_rpn_224.sw_in1k"}), "rpn"),
         (json!({"architecture": "vit_pwee_patch16_reg1_gap_256.sbb_in1k"}), "pwee"),
         (json!({"architecture": "vit_small_r26_s32_224"}), "vit_small_r26_s32_224"),
@@ -197,7 +202,7 @@ fn architectures_that_are_not_run_are_refused_by_name() {
     }
 }
 
-/// Window attention, rotary positions, attention pools, hybrid stems and whatever else the libraries have: by name, with what gave it away.
+/// Window attention, attention pools, norms behind branches, hybrid stems and whatever else the libraries have: by name, with what gave it away.
 #[test]
 fn architectures_of_the_libraries_that_are_no_plain_vit() {
     let refused_ones: Value = serde_json::from_str(include_str!("fixtures/refused.json")).unwrap();
@@ -379,7 +384,6 @@ fn processors_that_are_not_followed_are_refused_by_name() {
     for kind in [
         "ViTHybridImageProcessor",
         "PerceiverFeatureExtractor",
-        "DINOv3ViTImageProcessorFast",
         "Siglip2ImageProcessor",
         "LayoutLMv3ImageProcessor",
         "VivitImageProcessor",
@@ -406,6 +410,7 @@ fn processors_that_are_not_followed_are_refused_by_name() {
         ("DPT", r#""size": 24, "do_pad": true, "size_divisor": 32"#, "size_divisor"),
         ("DPT", r#""size": {"shortest_edge": 24}"#, "size"),
         ("EfficientNet", r#""size": 24, "image_std": [1e-30, 1, 1]"#, "deviation"),
+        ("DINOv3ViT", r#""size": {"height": 24, "width": 24}, "resample": 1"#, "resample"),
         ("Levit", r#""size": 24, "do_flip_channel_order": true"#, "do_flip_channel_order"),
     ] {
         processor_refused(&format!(r#"{{"image_processor_type": "{kind}ImageProcessor", {keys}}}"#), &[part]);

@@ -79,6 +79,10 @@ fn full_dumps_and_unknown_keys_change_nothing() {
         ("hf_clip", json!({"hidden_act": "mish", "projection_dim": 4711, "head_dim": 3})),
         ("hf_beit", json!({"qkv_bias": false, "head_dim": 5, "pool_scales": [1], "add_fpn": true})),
         ("hf_siglip", json!({"vision_use_head": false})),
+        (
+            "hf_dinov3",
+            json!({"pos_embed_shift": 0.1, "pos_embed_jitter": 2.0, "pos_embed_rescale": null, "layerscale_value": 0.5, "qkv_bias": false, "mlp_ratio": 4}),
+        ),
         ("hf_mae", json!({"mask_ratio": 0.9, "norm_pix_loss": true})),
     ] {
         let fixture = named(name);
@@ -103,6 +107,12 @@ fn settings_that_change_the_answer_are_refused_by_name() {
         ("hf_dinov2", "mlp_ratio", json!("4"), "invalid-config"),
         ("hf_dinov2_reg", "num_register_tokens", json!(true), "invalid-config"),
         ("hf_dinov2", "use_swiglu_ffn", json!(1), "invalid-config"),
+        ("hf_dinov3", "query_bias", json!(false), "invalid-config"),
+        ("hf_dinov3", "key_bias", json!(true), "invalid-config"),
+        ("hf_dinov3", "use_gated_mlp", json!(true), "invalid-config"),
+        ("hf_dinov3_gated", "mlp_bias", json!(true), "invalid-config"),
+        ("hf_dinov3_gated", "proj_bias", json!(true), "invalid-config"),
+        ("hf_dinov3", "rope_theta", json!("100"), "invalid-config"),
         ("hf_beit", "use_relative_position_bias", json!(false), "invalid-config"),
         ("hf_beit", "use_absolute_position_embeddings", json!(true), "invalid-config"),
         ("hf_beit", "use_shared_relative_position_bias", json!(true), "invalid-config"),
@@ -133,6 +143,14 @@ fn settings_that_change_the_answer_are_refused_by_name() {
             &[key, "default"],
         );
     }
+    for (name, key) in [("hf_dinov3_gated", "key_bias"), ("hf_dinov3_gated", "use_gated_mlp")] {
+        let silent = edited(name, json!({key: Value::Null}));
+        refused(load(&silent, named(name).weights), "invalid-config", &[key, "default"]);
+    }
+    let cold = edited("hf_dinov3", json!({"rope_theta": 0}));
+    refused(load(&cold, named("hf_dinov3").weights), "invalid-config", &["rotary", "temperature"]);
+    let odd = edited("hf_dinov3", json!({"num_attention_heads": 8}));
+    refused(load(&odd, named("hf_dinov3").weights), "invalid-config", &["rotary", "multiple of 4"]);
     let unscaled =
         rewritten(named("hf_dinov2").weights, |tensors| tensors.retain(|name, _| !name.contains("layer_scale")));
     refused(load(named("hf_dinov2").config, &unscaled), "missing-tensor", &["layer_scale1.lambda1"]);
@@ -184,6 +202,25 @@ fn arguments_of_timm() {
         ("timm_beit", "swiglu_mlp", json!(false)),
         ("timm_beit", "use_fc_norm", json!(true)),
         ("timm_beit", "head_init_scale", json!(0.001)),
+        ("timm_dinov3", "rope_type", json!("dinov3")),
+        ("timm_dinov3", "rope_grid_offset", json!(0.0)),
+        ("timm_dinov3", "rope_temperature", json!(100)),
+        ("timm_dinov3", "rope_rescale_coords", json!(2.0)),
+        ("timm_dinov3", "use_abs_pos_emb", json!(false)),
+        ("timm_dinov3", "use_post_norm", json!(false)),
+        ("timm_dinov3", "num_reg_tokens", json!(4)),
+        ("timm_dinov3_plus", "swiglu_align_to", json!(8)),
+        ("timm_eva02", "ref_feat_shape", json!([16, 16])),
+        ("timm_eva02", "ref_feat_shape", json!(16)),
+        ("timm_eva02", "qkv_fused", json!(false)),
+        ("timm_eva02", "scale_mlp", json!(true)),
+        ("timm_eva02", "swiglu_mlp", json!(true)),
+        ("timm_eva02_clip", "scale_attn_inner", json!(true)),
+        ("timm_rope", "attn_type", json!("rope")),
+        ("timm_rope_mixed_ape", "rope_grid_indexing", json!("xy")),
+        ("timm_pe_core", "attn_pool_num_heads", json!(8)),
+        ("timm_pe_core", "use_pre_transformer_norm", json!(true)),
+        ("timm_pe_lang", "use_post_transformer_norm", json!(false)),
     ] {
         let own = answer(named(name), named(name).load(None));
         assert_eq!(answer(named(name), args(name, key, &value)), own, "{name} {key} {value}");
@@ -222,6 +259,22 @@ fn arguments_of_timm() {
         ("timm_beit", "use_rel_pos_bias", json!(false)),
         ("timm_beit", "use_shared_rel_pos_bias", json!(true)),
         ("timm_beit", "use_fc_norm", json!(false)),
+        ("timm_dinov3", "rope_type", json!("cat")),
+        ("timm_dinov3", "rope_type", json!("mrope")),
+        ("timm_dinov3", "rope_grid_offset", json!(0.5)),
+        ("timm_dinov3", "rope_temperature", json!("100")),
+        ("timm_dinov3", "gated_attn", json!(true)),
+        ("timm_dinov3", "num_kv_heads", json!(1)),
+        ("timm_dinov3", "num_reg_tokens", json!(3)),
+        ("timm_dinov3", "use_post_norm", json!(true)),
+        ("timm_eva02", "qkv_fused", json!(true)),
+        ("timm_eva02", "scale_mlp", json!(false)),
+        ("timm_eva02", "swiglu_mlp", json!(false)),
+        ("timm_eva02", "scale_attn_inner", json!(true)),
+        ("timm_eva02", "ref_feat_shape", json!("16")),
+        ("timm_rope_mixed_ape", "rope_grid_indexing", json!("ij")),
+        ("timm_pe_core", "attn_pool_num_heads", json!("8")),
+        ("timm_pe_lang", "use_post_transformer_norm", json!(true)),
     ] {
         let error = args(name, key, &value).err().unwrap_or_else(|| panic!("{name} {key} {value} should be refused"));
         assert!(error.to_string().contains(key), "{error}");
@@ -455,4 +508,23 @@ fn timm_within_transformers() {
     refused(load(&config, &pooled), "unsupported-architecture", &["attention-pool", "timm_model.attn_pool"]);
     let resnet = edit(&|config| config["architecture"] = json!("resnet50"));
     refused(load(&resnet, fixture.weights), "unsupported-architecture", &["resnet50"]);
+}
+
+/// What `vit.config.positions` and `inspect` say.
+#[test]
+fn positions_are_named() {
+    for (name, positions) in [
+        ("hf_vit", "learned"),
+        ("hf_siglip", "learned"),
+        ("hf_beit", "relative"),
+        ("hf_beit_shared", "learned-relative"),
+        ("timm_beit", "relative"),
+        ("hf_dinov3", "rotary"),
+        ("timm_dinov3", "rotary"),
+        ("timm_eva02", "learned-rotary"),
+        ("timm_rope", "rotary"),
+        ("timm_rope_mixed_ape", "learned-rotary"),
+    ] {
+        assert_eq!(named(name).load(None).unwrap().config().positions.name(), positions, "{name}");
+    }
 }

@@ -26,6 +26,7 @@ fuzz_target!(|input: &[u8]| {
         crop: Some([12, 20]),
         fill: [0; 3],
         crop_rounding: if options & 4 == 0 { CropRounding::Down } else { CropRounding::HalfEven },
+        floats: options & 128 != 0,
         rescale_factor: 1.0 / 255.0,
         bgr: false,
         mean: [0.5; 3],

@@ -4,7 +4,9 @@ use super::equalise::equalise;
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add};
 use crate::error::Result;
-use crate::model::{Attention, Block, Config, Mlp, RelativeBias};
+use crate::model::{
+    Activation, Attention, AttentionPool, Block, Config, Frequencies, Linear, Mlp, RelativeBias, Rotary, Rotations,
+};
 use std::sync::Arc;
 
 /// Where the tensors of a block are, relative to the block.
@@ -15,10 +17,14 @@ pub(super) struct BlockNames {
     /// LayerNorms of queries and keys, where the file has them.
     pub qk_norm: Option<[&'static str; 2]>,
     pub projection: &'static str,
+    /// Norms before the projection and before fc2, where the file has them.
+    pub inner_norms: Option<[&'static str; 2]>,
     pub norm2: &'static str,
     /// One matrix, or a gate and what it gates.
     pub fc1: &'static [&'static str],
     pub fc2: &'static str,
+    /// Of the projection and of the MLP.
+    pub bias: Bias,
     /// LayerScale after attention and after the MLP, where the file has it.
     pub scales: Option<[&'static str; 2]>,
 }
@@ -77,24 +83,77 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     {
         qk_norm = Some([query, reader.layer_norm(key, config.head_size(), eps)?]);
     }
-    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, Bias::Required)).collect();
+    let mut inner = [None, None];
+    for ((norm, name), width) in inner.iter_mut().zip(names.inner_norms.iter().flatten()).zip([width, mlp]) {
+        *norm = reader.optional_norm(name, width, eps)?;
+    }
+    let [before_projection, before_fc2] = inner;
+    let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, names.bias)).collect();
     Ok(Block {
         norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
-            projection: reader.linear(&[(names.projection, Bias::Required)], width, width, scale1)?,
+            norm: before_projection,
+            projection: reader.linear(&[(names.projection, names.bias)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
             bias: None,
+            rotations: None,
         },
         norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {
             fc1: reader.linear(&fc1, width, config.mlp_outputs(), None)?,
-            fc2: reader.linear(&[(names.fc2, Bias::Required)], mlp, width, scale2)?,
+            norm: before_fc2,
+            fc2: reader.linear(&[(names.fc2, names.bias)], mlp, width, scale2)?,
             activation: config.activation,
             gated: config.gated,
         },
     })
+}
+
+/// What pools by attention, after its query, its keys and its values: `names` are the projection's and the norm's.
+pub(super) fn read_rest_of_pool(
+    config: &Config,
+    reader: &mut Reader,
+    query: Vec<f32>,
+    key_value: Linear,
+    names: [&str; 2],
+) -> Result<AttentionPool> {
+    let (width, mlp) = (config.hidden_size, config.pool_mlp_size());
+    let mut linear =
+        |name: &str, inputs: usize, outputs: usize| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
+    let projection = linear(names[0], width, width)?;
+    let (fc1, fc2) = (linear("mlp.fc1", width, mlp)?, linear("mlp.fc2", mlp, width)?);
+    // Without a gate, whatever the blocks have.
+    let activation = if config.gated { Activation::Gelu } else { config.activation };
+    let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
+    let norm = reader.layer_norm(names[1], width, config.layer_norm_eps)?;
+    Ok(AttentionPool { query, key_value, projection, norm, mlp })
+}
+
+/// Gives each block the angles by which its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,
+/// frequencies of columns and of rows, of a model that learns them.
+pub(super) fn add_rotations(config: &Config, blocks: &mut [Block], learned: &[f32]) -> Result<()> {
+    let Some(rotary) = &config.positions.rotary else { return Ok(()) };
+    let pairs = config.head_size() / 2;
+    let (falling, count) = match rotary.frequencies {
+        Frequencies::Falling { temperature, columns_first } => {
+            (Rotary::falling(temperature, columns_first, pairs), pairs)
+        }
+        Frequencies::Learned => (Vec::new(), config.heads * pairs),
+    };
+    let frequencies = if falling.is_empty() { learned } else { &falling };
+    let (columns, rows) = frequencies.split_at(frequencies.len() / 2);
+    let mut last = None;
+    let mut layers = rows.chunks_exact(count).zip(columns.chunks_exact(count));
+    for block in blocks {
+        // Frequencies that follow from a rule are all blocks'.
+        if let Some((rows, columns)) = layers.next() {
+            last = Some(Arc::new(Rotations::new(config, rotary, rows, columns)?));
+        }
+        block.attention.rotations.clone_from(&last);
+    }
+    Ok(())
 }
 
 /// Gives each block, called `{scope}{number}`, its table of relative positions `[entries, heads]`: its own, the one `shared` by all, or

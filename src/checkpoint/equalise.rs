@@ -9,8 +9,9 @@
 //! | made by | size_c | read by, peak_c = max over rows r of \|W_rc\| |
 //! | --- | --- | --- |
 //! | a norm | √(γ_c² + β_c²) | queries, keys and values, or the MLP's first layer |
-//! | the values | √(Σ_j W_cj² + b_c²) | the projection |
-//! | fc1, where its activation lets a factor through | the same | fc2 |
+//! | the values, where no norm follows | √(Σ_j W_cj² + b_c²) | the projection |
+//! | a norm before the projection or before fc2 | √(γ_c² + β_c²) | that layer |
+//! | fc1, where its activation lets a factor through and no norm follows | the same | fc2 |
 //!
 //! Only norms within blocks are touched, so the stream, features and attention are what they were.
 
@@ -47,10 +48,18 @@ pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames)
     }
 
     after_norm(reader, names.norm1, &qkv)?;
-    after_rows(reader, &qkv[qkv.len() - 1], &value_bias, &projection)?;
+    let [before_projection, before_fc2] = names
+        .inner_norms
+        .map_or([None; 2], |names| names.map(|name| Some(name).filter(|name| reader.has(&weight(name)))));
+    match before_projection {
+        Some(norm) => after_norm(reader, norm, std::slice::from_ref(&projection))?,
+        None => after_rows(reader, &qkv[qkv.len() - 1], &value_bias, &projection)?,
+    }
     after_norm(reader, names.norm2, &fc1)?;
     // A gate leaves its other half linear, and ReLU lets positive factors through.
-    if config.gated || config.activation == Activation::Relu {
+    if let Some(norm) = before_fc2 {
+        after_norm(reader, norm, std::slice::from_ref(&fc2))?;
+    } else if config.gated || config.activation == Activation::Relu {
         after_rows(reader, &fc1[fc1.len() - 1], &fc1_bias, &fc2)?;
     }
     Ok(())
@@ -162,7 +171,7 @@ mod tests {
     /// Powers of two change no bit of any product, so the function is the same to the bit, whatever form a block's tensors have.
     #[test]
     fn the_function_stays_what_it_was() {
-        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm");
+        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip");
         for (name, config, weights) in fixtures {
             let weights = with_loud_norms(weights);
             let json = Json::parse(CONFIG_FILE, config).unwrap();

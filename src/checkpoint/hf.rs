@@ -6,7 +6,7 @@ use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::{heads, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, Linear, Pooling, Prefix, Scores};
+use crate::model::{Activation, Config, Linear, Pooling, Positions, Prefix, Scores};
 use serde_json::Value;
 
 /// What a model class takes where its config is silent.
@@ -78,8 +78,10 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         })?,
         gated: false,
         layer_norm_eps: json.optional_f32("layer_norm_eps")?.unwrap_or(usual.layer_norm_eps),
+        positions: Positions::LEARNED,
         prefix: vec![Prefix::Class],
         pooling: Pooling::Cls,
+        pool: None,
         projection_size: None,
         zero_shot: false,
         scores: Scores::Softmax,
@@ -181,9 +183,11 @@ pub(super) const V4: BlockNames = BlockNames {
     ),
     qk_norm: None,
     projection: "attention.output.dense",
+    inner_norms: None,
     norm2: "layernorm_after",
     fc1: &["intermediate.dense"],
     fc2: "output.dense",
+    bias: Bias::Required,
     scales: None,
 };
 

@@ -8,7 +8,7 @@ use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Weights};
+use crate::model::{Config, Embeddings, Pooling, Positions, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (Hugging Face)",
@@ -69,6 +69,9 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if json.optional_bool("use_mean_pooling")?.unwrap_or(true) {
         config.pooling = Pooling::Mean;
     }
+    let on = |key: &str| Ok::<_, crate::Error>(json.optional_bool(key)?.unwrap_or(false));
+    let relative = on("use_relative_position_bias")? || on("use_shared_relative_position_bias")?;
+    config.positions = Positions { learned: on("use_absolute_position_embeddings")?, relative, rotary: None };
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     Ok(config)
 }

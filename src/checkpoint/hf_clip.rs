@@ -36,9 +36,11 @@ pub(super) const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::Split(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], [Bias::Required; 3]),
     qk_norm: None,
     projection: "self_attn.out_proj",
+    inner_norms: None,
     norm2: "layer_norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
+    bias: Bias::Required,
     scales: None,
 };
 

@@ -1,6 +1,6 @@
 //! Hugging Face SigLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::read_blocks;
+use super::blocks::{read_blocks, read_rest_of_pool};
 use super::hf::{self, Usual};
 use super::hf_clip::{BLOCK, is_of_another_tower, vision_config};
 use super::interpolate::Interpolation;
@@ -9,7 +9,7 @@ use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{AttentionPool, Config, Embeddings, Mlp, Pooling, Weights};
+use crate::model::{AttentionPool, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "SigLIP (Hugging Face)",
@@ -75,20 +75,10 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
 }
 
 fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
-    let (width, mlp) = (config.hidden_size, config.mlp_size);
+    let width = config.hidden_size;
     // The query is the same for every image: probe Wqᵀ + b.
     let probe = reader.floats("probe", &[1, 1, width])?;
     let bias = reader.floats("attention.in_proj_bias", &[3 * width])?;
     let (query, key_value) = reader.query_and_rest("attention.in_proj_weight", &probe, bias)?;
-    let mut linear =
-        |name: &str, inputs: usize, outputs: usize| reader.linear(&[(name, Bias::Required)], inputs, outputs, None);
-    let projection = linear("attention.out_proj", width, width)?;
-    let mlp = Mlp {
-        fc1: linear("mlp.fc1", width, mlp)?,
-        fc2: linear("mlp.fc2", mlp, width)?,
-        activation: config.activation,
-        gated: false,
-    };
-    let norm = reader.layer_norm("layernorm", width, config.layer_norm_eps)?;
-    Ok(AttentionPool { query, key_value, projection, norm, mlp })
+    read_rest_of_pool(config, reader, query, key_value, ["attention.out_proj", "layernorm"])
 }

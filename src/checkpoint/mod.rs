@@ -11,6 +11,7 @@ mod hf_beit;
 mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
+mod hf_dinov3;
 mod hf_siglip;
 mod hf_vit;
 mod interpolate;
@@ -27,6 +28,7 @@ mod tensors;
 mod text;
 mod timm;
 mod timm_beit;
+mod timm_eva;
 mod timm_vit;
 
 pub use foreign::without_config;
@@ -86,9 +88,14 @@ const FAMILIES: &[Family] = &[
     hf_vit::FAMILY,
     hf_deit::FAMILY,
     hf_dinov2::FAMILY,
+    hf_dinov3::FAMILY,
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
+    timm_eva::DINOV3,
+    timm_eva::EVA02,
+    timm_eva::ROPE,
+    timm_eva::PE,
     timm_vit::FAMILY,
     timm_vit::FLEXIVIT,
     timm_beit::FAMILY,

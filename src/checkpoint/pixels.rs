@@ -140,6 +140,7 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
             [0; 3]
         },
         crop_rounding: CropRounding::HalfEven,
+        floats: false,
         rescale_factor: 1.0 / 255.0,
         mean,
         bgr: false,

@@ -58,12 +58,17 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
             std = [0, 1, 2].map(|i| std[i] * again[i]);
         }
     }
+    let floats = own == Own::DinoV3 && rescales;
+    if floats && resize != Resize::None && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
+        return Err(json.problem("`resample` of a DINOv3 processor should be 2 (bilinear) or 3 (bicubic).".into()));
+    }
     let steps = Preprocess {
         resize,
         filter,
         crop,
         fill: [0; 3],
-        crop_rounding: CropRounding::Down,
+        crop_rounding: if own == Own::DinoV3 { CropRounding::TowardsZero } else { CropRounding::Down },
+        floats,
         rescale_factor,
         mean,
         std,

@@ -45,6 +45,8 @@ pub(super) enum Own {
     PoolFormer,
     /// Blue first, and never normalised.
     MobileVit,
+    /// Rescales before it resizes, so that nothing is rounded between; crops as torchvision does.
+    DinoV3,
     /// May subtract 1 after rescaling, and divides by the deviations twice.
     EfficientNet,
 }
@@ -78,6 +80,9 @@ pub(super) const CLIP: Processor = Processor {
 };
 pub(super) const SIGLIP: Processor = Processor { name: "Siglip", shortest: true, ..BICUBIC };
 
+pub(super) const DINOV3: Processor =
+    Processor { name: "DINOv3ViT", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::DinoV3, ..VIT };
+
 const BLIP: Processor =
     Processor { name: "Blip", size: Resize::Squash([384; 2]), mean: CLIP_MEAN, std: CLIP_STD, ..BICUBIC };
 const LEVIT: Processor = Processor { name: "Levit", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::Levit, ..CLIP };
@@ -92,6 +97,7 @@ const PROCESSORS: &[&Processor] = &[
     &BIT,
     &CLIP,
     &SIGLIP,
+    &DINOV3,
     &BLIP,
     &LEVIT,
     &MOBILENET,
@@ -159,6 +165,7 @@ pub(super) fn usual_steps(usual: &Processor, native: [usize; 2]) -> Preprocess {
         crop: usual.crop.then_some(native),
         fill: [0; 3],
         crop_rounding: CropRounding::Down,
+        floats: usual.own == Own::DinoV3,
         rescale_factor: 1.0 / 255.0,
         mean: usual.mean,
         std: usual.std,

@@ -268,11 +268,15 @@ impl<'a> Reader<'a> {
         let whole = if self.precision == Precision::Int8 { stored.quantized(inputs)? } else { stored };
         room("a tensor", &[outputs, inputs, size_of::<f32>()])?;
         let (first, rest) = whole.split_at(inputs, inputs);
-        let rows = first.into_f32()?;
-        for (query, row) in bias.iter_mut().zip(rows.chunks_exact(inputs)) {
-            *query += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
-        }
-        Ok((bias, self.assemble(vec![rest], inputs, rest_bias, None)?))
+        Ok((first.apply(input, bias)?, self.assemble(vec![rest], inputs, rest_bias, None)?))
+    }
+
+    /// What a layer `name` from `input` `[inputs]` to as many makes of it.
+    pub fn applied(&mut self, name: &str, input: &[f32]) -> Result<Vec<f32>> {
+        let inputs = input.len();
+        let stored = self.stored(&[name, ".weight"].concat(), [inputs, inputs])?;
+        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs)? } else { stored };
+        whole.apply(input, self.bias(name, inputs, Bias::Required)?)
     }
 
     fn assemble(
@@ -409,6 +413,15 @@ pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usi
 }
 
 impl Stored {
+    /// bias + W input.
+    fn apply(self, input: &[f32], mut bias: Vec<f32>) -> Result<Vec<f32>> {
+        let rows = self.into_f32()?;
+        for (sum, row) in bias.iter_mut().zip(rows.chunks_exact(input.len())) {
+            *sum += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
+        }
+        Ok(bias)
+    }
+
     fn into_f32(self) -> Result<Vec<f32>> {
         match self {
             Self::F32(weights) => Ok(weights),

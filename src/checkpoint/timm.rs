@@ -1,11 +1,14 @@
 //! What the `config.json` of timm models have in common.
 
+use super::blocks::read_rest_of_pool;
+use super::interpolate::Interpolation;
 use super::json::{Json, as_usize};
-use super::reader::Reader;
+use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, Config, LayerNorm, Pooling, Prefix, Scores};
+use crate::model::{Activation, AttentionPool, Config, LayerNorm, Pooling, Positions, Prefix, Scores};
+use ndarray::Array2;
 use serde_json::Value;
 
 /// timm passes this to every LayerNorm but CLIP's; its config does not record it.
@@ -15,7 +18,8 @@ pub(super) const LAYER_NORM_EPS: f32 = 1e-6;
 pub(super) struct Architecture<'a> {
     pub json: &'a Json,
     pub name: &'a str,
-    args: Json,
+    pub args: Json,
+    class: &'static Class,
     /// Whether transformers made the file: its class builds the model by its name and `model_args` alone.
     wrapped: bool,
 }
@@ -35,6 +39,26 @@ const HARMLESS_ARGS: &[&str] = &[
     "proj_drop_rate",
     "weight_init",
 ];
+
+/// What a class of timm's takes beside what all of them do. (What is here comes before what is said of all.)
+pub(super) struct Class {
+    /// Arguments that are read one by one.
+    pub reads: &'static [&'static str],
+    /// Arguments that may only be what they are by default, as JSON.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// Arguments that are on where the file has one of these tensors.
+    pub shown: &'static [(&'static str, &'static [&'static str])],
+    /// Parts of tensors' names that are not run, with what they mean.
+    pub telltales: &'static [(&'static str, &'static str)],
+    /// Whether models that pool by attention are run.
+    pub pools: bool,
+    /// Whether `mlp_ratio` is that of what fc2 reads, where fc1 gives twice as much; it may be rounded up.
+    pub ratio_is_read: bool,
+}
+
+/// `VisionTransformer`, and `Beit`.
+pub(super) const VIT: Class =
+    Class { reads: &[], defaults: &[], shown: &[], telltales: TELLTALES, pools: false, ratio_is_read: false };
 
 /// Arguments that are read one by one.
 const READ_ARGS: &[&str] = &["act_layer", "dynamic_img_pad", "global_pool", "img_size", "norm_layer", "num_heads"];
@@ -71,7 +95,7 @@ const SHOWN_ARGS: &[(&str, &[&str])] = &[
 
 /// Arguments that must be what the shapes of tensors are.
 const SHAPE_ARGS: &[&str] =
-    &["depth", "embed_dim", "mlp_ratio", "no_embed_class", "num_classes", "patch_size", "reg_tokens"];
+    &["depth", "embed_dim", "mlp_ratio", "no_embed_class", "num_classes", "num_reg_tokens", "patch_size", "reg_tokens"];
 
 /// What tensors of an attention-pool head are called.
 pub(super) const ATTENTION_POOL: &str = "attn_pool.";
@@ -91,15 +115,18 @@ const TELLTALES: &[(&str, &str)] = &[
 ];
 
 impl<'a> Architecture<'a> {
-    pub fn new(json: &'a Json, tensors: &Tensors) -> Result<Self> {
+    pub fn new(json: &'a Json, tensors: &Tensors, class: &'static Class) -> Result<Self> {
         let name = json.optional_str("architecture").unwrap_or_default();
         let args = json.nested("model_args")?.unwrap_or_else(|| json.empty());
-        let own = Self { json, name, args, wrapped: json.optional_str("model_type") == Some("timm_wrapper") };
+        let own = Self { json, name, args, class, wrapped: json.optional_str("model_type") == Some("timm_wrapper") };
         for key in own.args.keys() {
             let Some(value) = own.args.get(key) else { continue };
             let text = value.to_string();
-            let default = DEFAULT_ARGS.contains(&(key, &text));
-            let shown = SHOWN_ARGS.iter().find(|(arg, _)| *arg == key);
+            let default = [class.defaults, DEFAULT_ARGS].iter().any(|defaults| defaults.contains(&(key, &text)));
+            let shown = class.shown.iter().chain(SHOWN_ARGS).find(|(arg, _)| *arg == key);
+            if class.reads.contains(&key) {
+                continue;
+            }
             if let Some((_, names)) = shown {
                 tensors.shape("patch_embed.proj.weight")?;
                 hf::check_shown(&own.args, tensors, key, None, &|name| names.contains(&name))?;
@@ -112,7 +139,7 @@ impl<'a> Architecture<'a> {
         // (A model that doesn't pool by attention drops what its checkpoint has for it.)
         let stated = own.stated_pooling()?;
         let pools = stated == Some("map") || (stated.is_none() && !own.parts().contains(&"gap"));
-        for (mark, meaning) in TELLTALES.iter().filter(|(mark, _)| pools || *mark != ATTENTION_POOL) {
+        for (mark, meaning) in class.telltales.iter().filter(|(mark, _)| pools || *mark != ATTENTION_POOL) {
             if let Some(name) = names.iter().find(|name| name.contains(mark)) {
                 let name = tensors.in_file(name);
                 return Err(own.refuse(&format!("tensor `{name}` belongs to {meaning}")));
@@ -162,7 +189,7 @@ impl<'a> Architecture<'a> {
         &self,
         family: &'static str,
         tensors: &Tensors,
-        heads: impl Fn(usize) -> usize,
+        heads: &dyn Fn(usize) -> usize,
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
     ) -> Result<Config> {
@@ -194,8 +221,10 @@ impl<'a> Architecture<'a> {
             activation: Activation::Gelu,
             gated: false,
             layer_norm_eps: LAYER_NORM_EPS,
+            positions: Positions::LEARNED,
             prefix,
             pooling: self.pooling(usual_pooling)?,
+            pool: None,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
@@ -212,7 +241,10 @@ impl<'a> Architecture<'a> {
         let no_class = args.optional_bool("no_embed_class")?.filter(|_| config.prefix_tokens() > 0);
         let alone = tensors.shape("pos_embed").is_ok_and(|shape| shape.get(1) == Some(&config.patches()));
         let ratio = args.typed("mlp_ratio", "a number", Value::as_f64)?;
-        let outputs = tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied();
+        let (outputs, rounded) = match self.class.ratio_is_read {
+            true => (config.mlp_size, 64),
+            false => (tensors.shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0), 1),
+        };
         let registers = config.prefix.iter().filter(|prefix| **prefix == Prefix::Register).count();
         let mut wrong = None;
         for (key, shown) in [
@@ -220,13 +252,17 @@ impl<'a> Architecture<'a> {
             ("embed_dim", config.hidden_size),
             ("num_classes", classes),
             ("reg_tokens", registers),
+            ("num_reg_tokens", registers),
         ] {
             wrong = wrong.or(args.optional_usize(key)?.filter(|stated| *stated != shown).map(|_| key));
         }
         if no_class.is_some_and(|no_class| no_class != alone) {
             wrong = Some("no_embed_class");
         }
-        if ratio.is_some_and(|ratio| Some((config.hidden_size as f64 * ratio) as usize) != outputs) {
+        if ratio.is_some_and(|ratio| {
+            let width = (config.hidden_size as f64 * ratio) as usize;
+            !(width..width.saturating_add(rounded)).contains(&outputs)
+        }) {
             wrong = Some("mlp_ratio");
         }
         if args.optional_pair("patch_size")?.is_some_and(|patch| patch != config.patch_size) {
@@ -272,6 +308,7 @@ impl<'a> Architecture<'a> {
             None => Ok(usual),
             Some("token") => Ok(Pooling::Cls),
             Some("avg") => Ok(Pooling::Mean),
+            Some("map") if self.class.pools => Ok(Pooling::Attention),
             Some(other) => Err(self.refuse(&format!("`global_pool` is `{other}`, and only `token` and `avg` are run"))),
         }
     }
@@ -295,6 +332,57 @@ impl<'a> Architecture<'a> {
         let named = labels::are_names(&labels);
         Ok((labels, named))
     }
+}
+
+/// The tokens before the patches, in order.
+const PREFIX: [(&str, Prefix); 3] =
+    [("cls_token", Prefix::Class), ("dist_token", Prefix::Distillation), ("reg_token", Prefix::Register)];
+
+/// Which tokens there are before the patches.
+pub(super) fn prefix(tensors: &Tensors) -> Result<Vec<Prefix>> {
+    let mut prefix = Vec::new();
+    for (name, kind) in PREFIX.into_iter().filter(|(name, _)| tensors.has(name)) {
+        let registers = || Ok(tensors.shape(name)?.get(1).copied().unwrap_or(0).min(crate::kernels::gemm_i8::MAX_K));
+        let count = if kind == Prefix::Register { registers()? } else { 1 };
+        prefix.extend(std::iter::repeat_n(kind, count));
+    }
+    Ok(prefix)
+}
+
+/// The tokens before the patches `[P, D]` with their positions, and positions of the patches: those of all tokens are in one tensor, or only the patches have
+/// any, or nobody.
+pub(super) fn read_tokens(
+    config: &Config,
+    reader: &mut Reader,
+    how: Interpolation,
+) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
+    let width = config.hidden_size;
+    let mut prefix = Vec::new();
+    for (name, kind) in PREFIX {
+        let count = config.prefix.iter().filter(|prefix| **prefix == kind).count();
+        if count > 0 {
+            prefix.extend(reader.floats(name, &[1, count, width])?);
+        }
+    }
+    let mut patches = None;
+    if config.positions.learned {
+        let own = if reader.has_positions_of_patches_alone("pos_embed") { 0 } else { config.prefix_tokens() };
+        let positions = reader.positions("pos_embed", &[1], [own, width], config.grid(), how)?;
+        add(&mut prefix, &positions.prefix);
+        patches = Some(positions.patches);
+    }
+    Ok((matrix(prefix, width), patches))
+}
+
+/// What pools by attention: the query is the same for every image.
+pub(super) fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
+    let width = config.hidden_size;
+    reader.within(ATTENTION_POOL, |reader| {
+        let latent = reader.floats("latent", &[1, 1, width])?;
+        let query = reader.applied("q", &latent)?;
+        let key_value = reader.linear(&[("kv", Bias::Required)], width, 2 * width, None)?;
+        read_rest_of_pool(config, reader, query, key_value, ["proj", "norm"])
+    })
 }
 
 /// `norm`, or in its place `fc_norm`: models that pool the mean normalise after pooling, unless they were built with fc_norm=False.

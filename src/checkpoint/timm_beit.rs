@@ -6,10 +6,10 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::{Architecture, read_last_norm};
+use super::timm::{self, Architecture, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
+use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
@@ -29,14 +29,16 @@ const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::FusedWeight { weight: "attn.qkv.weight", query_bias: "attn.q_bias", value_bias: "attn.v_bias" },
     qk_norm: None,
     projection: "attn.proj",
+    inner_norms: None,
     norm2: "norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
+    bias: Bias::Required,
     scales: Some(["gamma_1", "gamma_2"]),
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = Architecture::new(json, tensors)?;
+    let architecture = Architecture::new(json, tensors, &timm::VIT)?;
     let known = |part: &&str| {
         matches!(*part, "beit" | "beitv2" | "base" | "large")
             || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
@@ -44,7 +46,11 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if let Some(part) = architecture.parts().iter().find(|part| !known(part)) {
         return Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")));
     }
-    architecture.config(FAMILY.name, tensors, |width| width / 64, vec![Prefix::Class], Pooling::Mean)
+    let mut config =
+        architecture.config(FAMILY.name, tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
+    let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));
+    config.positions = Positions { learned: tensors.has("pos_embed"), relative, rotary: None };
+    Ok(config)
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {

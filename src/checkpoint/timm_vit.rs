@@ -4,12 +4,12 @@ use super::blocks::{BlockNames, Qkv, read_blocks};
 use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
-use super::reader::{Bias, Reader, add, matrix};
+use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
-use super::timm::{ATTENTION_POOL, Architecture, read_last_norm};
+use super::timm::{self, ATTENTION_POOL, Architecture, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
+use crate::model::{Activation, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
@@ -40,28 +40,20 @@ const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::Fused("attn.qkv", Bias::Optional),
     qk_norm: Some(["attn.q_norm", "attn.k_norm"]),
     projection: "attn.proj",
+    inner_norms: None,
     norm2: "norm2",
     fc1: &["mlp.fc1"],
     fc2: "mlp.fc2",
+    bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
 };
 
 fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = Architecture::new(json, tensors)?;
+    let architecture = Architecture::new(json, tensors, &timm::VIT)?;
     let variant = Variant::new(&architecture)?;
-    let mut prefix = Vec::new();
-    if tensors.has("cls_token") {
-        prefix.push(Prefix::Class);
-    }
-    if tensors.has("dist_token") {
-        prefix.push(Prefix::Distillation);
-    }
-    if tensors.has("reg_token") {
-        let registers = tensors.shape("reg_token")?.get(1).copied().unwrap_or(0);
-        prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
-    }
+    let prefix = timm::prefix(tensors)?;
     let usual_pooling = if variant.mean { Pooling::Mean } else { Pooling::Cls };
-    let mut config = architecture.config(family, tensors, |width| variant.heads(width), prefix, usual_pooling)?;
+    let mut config = architecture.config(family, tensors, &|width| variant.heads(width), prefix, usual_pooling)?;
     config.activation = architecture.activation(variant.activation)?;
     if variant.clip {
         config.layer_norm_eps = architecture.layer_norm_eps(1e-5);
@@ -156,27 +148,15 @@ fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Res
     let blocks = read_blocks(config, reader, "blocks.", &BlockNames { scales, ..BLOCK })?;
     let (norm, fc_norm) = read_last_norm(config, reader)?;
 
-    // The tokens before the patches, and positions of all tokens in one tensor, or of the patches alone.
-    let mut prefix = Vec::new();
-    for (name, kind) in
-        [("cls_token", Prefix::Class), ("dist_token", Prefix::Distillation), ("reg_token", Prefix::Register)]
-    {
-        let count = config.prefix.iter().filter(|prefix| **prefix == kind).count();
-        if count > 0 {
-            prefix.extend(reader.floats(name, &[1, count, width])?);
-        }
-    }
-    let own = if reader.has_positions_of_patches_alone("pos_embed") { 0 } else { config.prefix_tokens() };
-    let positions = reader.positions("pos_embed", &[1], [own, width], config.grid(), how)?;
-    add(&mut prefix, &positions.prefix);
+    let (prefix, positions) = timm::read_tokens(config, reader, how)?;
 
     // Models with a norm before their blocks have no bias in their patches.
     let before = reader.optional_norm("norm_pre", width, eps)?;
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
-        prefix: matrix(prefix, width),
-        positions: Some(positions.patches),
+        prefix,
+        positions,
         norm: before,
     };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
@@ -201,10 +181,12 @@ mod tests {
         let nothing = write(Vec::new(), None).unwrap();
         let tensors = Tensors::open("model.safetensors", &nothing).unwrap();
         let (mut accepted, mut refused) = (0, 0);
-        for (name, expected) in registry.as_object().unwrap() {
+        // (Of those with rotary positions another file takes care.)
+        let plain = registry.as_object().unwrap().iter().filter(|(_, expected)| expected.get("rotary").is_none());
+        for (name, expected) in plain {
             let json = Json::parse("config.json", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap();
             let recognised = (FAMILY.recognises)(&json) || (FLEXIVIT.recognises)(&json);
-            let architecture = Architecture::new(&json, &tensors).unwrap();
+            let architecture = Architecture::new(&json, &tensors, &timm::VIT).unwrap();
             let variant = Variant::new(&architecture).ok().filter(|_| recognised);
             match (expected["width"].as_u64(), variant) {
                 (Some(width), Some(variant)) => {
@@ -234,6 +216,6 @@ mod tests {
                 (None, None) => refused += 1,
             }
         }
-        assert!(accepted > 100 && refused > 80, "{accepted}, {refused}");
+        assert!(accepted > 100 && refused > 30, "{accepted}, {refused}");
     }
 }

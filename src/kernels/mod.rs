@@ -15,6 +15,8 @@ pub mod layer_norm;
 pub mod pack;
 pub mod quantize;
 pub mod relu;
+pub mod rotate;
+pub mod sine;
 pub mod softmax;
 pub mod swish;
 pub mod unpack;

@@ -3,8 +3,10 @@
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::relative_bias::RelativeBias;
+use super::rotary::Rotations;
 use super::scratch::Worker;
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
+use crate::kernels::rotate::Turn;
 use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use std::sync::Arc;
 pub struct Attention {
     /// D → 3 D: rows q, k, v, each heads × d_k.
     pub qkv: Linear,
+    /// On what the heads gather `[D]`, before the projection, where a model has it (EVA-02).
+    pub norm: Option<LayerNorm>,
     /// D → D.
     pub projection: Linear,
     /// Number of heads.
@@ -20,6 +24,8 @@ pub struct Attention {
     pub qk_norm: Option<[LayerNorm; 2]>,
     /// Added to the scores by where query and key are (BEiT); may be common to all blocks.
     pub bias: Option<Arc<RelativeBias>>,
+    /// By which queries and keys of patches are turned, after their norm (RoPE); may be common to all blocks.
+    pub rotations: Option<Arc<Rotations>>,
 }
 
 /// Which tokens a block of them has.
@@ -32,8 +38,15 @@ pub(super) struct Tokens<'a> {
 }
 
 impl Attention {
-    /// `out = qkv(norm(stream))` for a block of tokens; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
-    pub(super) fn project(&self, norm: &LayerNorm, stream: ArrayView2<f32>, out: &mut [f32], worker: &mut Worker) {
+    /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
+    pub(super) fn project(
+        &self,
+        norm: &LayerNorm,
+        stream: ArrayView2<f32>,
+        tokens: Tokens<'_>,
+        out: &mut [f32],
+        worker: &mut Worker,
+    ) {
         let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), |row, target| {
             norm.forward(stream.row(row).to_slice().expect("rows are contiguous"), target);
         });
@@ -45,6 +58,11 @@ impl Attention {
                 for (norm, heads) in norms.iter().zip(token.chunks_exact_mut(width)) {
                     heads.chunks_exact_mut(size).for_each(|head| norm.in_place(head, before));
                 }
+            }
+        }
+        if let Some(rotations) = &self.rotations {
+            for (row, token) in out.chunks_exact_mut(3 * stream.ncols()).enumerate() {
+                rotations.apply(tokens.first + row, tokens.seen, token, Turn::Forth);
             }
         }
     }
@@ -87,7 +105,13 @@ impl Attention {
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");
-        let gathered = activations.take(self.projection.precision(), context);
+        let precision = self.projection.precision();
+        let gathered = match &self.norm {
+            None => activations.take(precision, context),
+            Some(norm) => activations.produce(precision, [rows, width], |row, target| {
+                norm.forward(context.row(row).to_slice().expect("rows are contiguous"), target);
+            }),
+        };
         self.projection.forward(gathered, Then::Add, stream);
     }
 }

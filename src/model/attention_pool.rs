@@ -36,7 +36,8 @@ impl AttentionPool {
 
     /// Pools the stream, each token of it normalised by `norm`, into `scratch.pooled`.
     pub(super) fn forward(&self, norm: &Option<LayerNorm>, scratch: &mut Scratch) {
-        let Scratch { stream, qkv, heads, pooled, workers, .. } = scratch;
+        let Scratch { stream, qkv, heads, pool_heads, pooled, workers, .. } = scratch;
+        let heads = if pool_heads.is_empty() { heads } else { pool_heads };
         let (tokens, width) = stream.dim();
         let size = width / heads.len();
         // (Room for queries, keys and values of all tokens is room for keys and values.)

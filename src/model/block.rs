@@ -24,7 +24,8 @@ pub struct Block {
 impl Block {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten());
+        let inner = self.attention.norm.iter().chain(&self.mlp.norm);
+        let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten()).chain(inner);
         norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
     }
 
@@ -43,7 +44,7 @@ impl Block {
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.project(&self.norm1, own, out, &mut workers.own());
+            self.attention.project(&self.norm1, own, Tokens { first, seen }, out, &mut workers.own());
         });
         parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 

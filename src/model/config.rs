@@ -1,6 +1,8 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
 use super::activation::Activation;
+use super::positions::Positions;
+use super::rotary::Frequencies;
 use super::scores::Scores;
 use crate::error::{Error, Result};
 use crate::kernels::gemm_i8::MAX_K;
@@ -43,10 +45,14 @@ pub struct Config {
     pub gated: bool,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f32,
+    /// What tells where a patch is.
+    pub positions: Positions,
     /// Tokens before the patches, in order.
     pub prefix: Vec<Prefix>,
     /// What becomes the image's features.
     pub pooling: Pooling,
+    /// Heads and MLP width of the pooling, where they are not the blocks' (Perception Encoder).
+    pub pool: Option<[usize; 2]>,
     /// Width of the space in which image and text features are compared, where pooled features are projected there (CLIP).
     pub projection_size: Option<usize>,
     /// Whether the answer is the similarity of image and text features: these are normalised before the head.
@@ -122,6 +128,7 @@ impl Config {
             ("number of layers", self.layers, MAX_K),
             ("number of heads", self.heads, MAX_K),
             ("MLP width", self.mlp_size, MAX_K),
+            ("MLP width of the pooling", self.pool_mlp_size(), MAX_K),
             ("feature width", self.feature_size(), MAX_K),
             // (A model without a head has no classes, and gives features.)
             ("number of classes", self.labels.len().max(1), MAX_K),
@@ -131,8 +138,10 @@ impl Config {
                 return invalid(format!("the {name} is {size}; it must lie in 1..={max}."));
             }
         }
-        if !self.hidden_size.is_multiple_of(self.heads) {
-            return invalid(format!("{} heads do not divide the hidden size {}.", self.heads, self.hidden_size));
+        for heads in [self.heads, self.pool_heads()] {
+            if heads == 0 || !self.hidden_size.is_multiple_of(heads) {
+                return invalid(format!("{heads} heads do not divide the hidden size {}.", self.hidden_size));
+            }
         }
         for (image, patch) in self.image_size.into_iter().zip(self.patch_size) {
             if image < patch {
@@ -153,6 +162,21 @@ impl Config {
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
             return invalid(format!("a LayerNorm epsilon of {} makes no sense.", self.layer_norm_eps));
+        }
+        if let Some(rotary) = &self.positions.rotary {
+            let (parts, sound) = match rotary.frequencies {
+                Frequencies::Falling { temperature, .. } => (4, temperature.is_finite() && temperature > 0.0),
+                Frequencies::Learned => (2, true),
+            };
+            if !self.head_size().is_multiple_of(parts) {
+                return invalid(format!(
+                    "rotary positions take heads of a multiple of {parts} channels, and these have {}.",
+                    self.head_size()
+                ));
+            }
+            if !sound {
+                return invalid("the temperature of rotary positions must be a number above 0.".into());
+            }
         }
         let needed: &[Prefix] = match self.pooling {
             Pooling::Cls | Pooling::ClsMean => &[Prefix::Class],
@@ -235,6 +259,16 @@ impl Config {
     /// Width d_k of a head.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.heads
+    }
+
+    /// Heads of pooling by attention.
+    pub fn pool_heads(&self) -> usize {
+        self.pool.map_or(self.heads, |[heads, _]| heads)
+    }
+
+    /// Hidden width of the MLP in pooling by attention.
+    pub fn pool_mlp_size(&self) -> usize {
+        self.pool.map_or(self.mlp_size, |[_, mlp_size]| mlp_size)
     }
 
     /// Number of classes C; 0 without a head.

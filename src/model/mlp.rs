@@ -6,10 +6,12 @@ use super::norm::LayerNorm;
 use super::scratch::Worker;
 use ndarray::ArrayView2;
 
-/// fc2(f(fc1(x))), or gated fc2(f(g) · h) with (g, h) = fc1(x) (SwiGLU; Shazeer, 2020).
+/// fc2(norm(f(fc1(x)))), or gated fc2(norm(f(g) · h)) with (g, h) = fc1(x) (SwiGLU; Shazeer, 2020); few have that norm.
 pub struct Mlp {
     /// D → M; gated D → 2 M, the gate first.
     pub fc1: Linear,
+    /// On what fc2 reads `[M]`, where a model has it (EVA-02).
+    pub norm: Option<LayerNorm>,
     /// M → D.
     pub fc2: Linear,
     /// f.
@@ -30,7 +32,7 @@ impl Mlp {
             norm.forward(&stream[row * width..][..width], target);
         });
         // GELU costs nothing on the way out of the product. The others are passes of their own: each would double the products' code.
-        let x = if self.activation == Activation::Gelu && !self.gated {
+        let x = if self.activation == Activation::Gelu && !self.gated && self.norm.is_none() {
             self.fc1.forward(x, Then::Gelu, hidden);
             let hidden = ArrayView2::from_shape((rows, outputs), &*hidden).expect("the slice has this size");
             activations.take(self.fc2.precision(), hidden)
@@ -38,12 +40,25 @@ impl Mlp {
             self.fc1.forward(x, Then::Store, hidden);
             let mlp = if self.gated { outputs / 2 } else { outputs };
             activations.produce(self.fc2.precision(), [rows, mlp], |row, target| {
-                let (first, gated) = hidden[row * outputs..][..outputs].split_at(mlp);
-                target.copy_from_slice(first);
-                self.activation.apply(target);
-                target.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
+                let (first, gated) = hidden[row * outputs..][..outputs].split_at_mut(mlp);
+                match &self.norm {
+                    None => {
+                        target.copy_from_slice(first);
+                        self.activate(target, gated);
+                    }
+                    Some(norm) => {
+                        self.activate(first, gated);
+                        norm.forward(first, target);
+                    }
+                }
             })
         };
         self.fc2.forward(x, Then::Add, stream);
+    }
+
+    /// `first ← f(first)`, times `gated` where there is that.
+    pub(super) fn activate(&self, first: &mut [f32], gated: &[f32]) {
+        self.activation.apply(first);
+        first.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
     }
 }

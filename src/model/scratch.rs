@@ -21,6 +21,8 @@ pub struct Scratch {
     pub(super) qkv: Array2<f32>,
     /// `[heads]` keys and values, packed.
     pub(super) heads: Vec<PackedHead>,
+    /// `[heads]` of the pooling, where they are not as those of the blocks.
+    pub(super) pool_heads: Vec<PackedHead>,
     /// `[D]` or `[2 D]` what is read of the stream.
     pub(super) pooled: Vec<f32>,
     /// What the head of the model reads: the same, projected where a model does that.
@@ -74,17 +76,22 @@ impl Scratch {
     }
 
     fn for_tokens(config: &Config, precision: Precision, tokens: usize, seen: Option<Vec<usize>>) -> Result<Self> {
-        let (width, size) = (config.hidden_size, config.head_size());
-        let head = || match precision {
-            Precision::F32 => PackedHead::f32(tokens, size),
-            Precision::Int8 => PackedHead::int8(tokens, size),
+        let width = config.hidden_size;
+        let heads = |count: usize| {
+            let head = |_| match precision {
+                Precision::F32 => PackedHead::f32(tokens, width / count),
+                Precision::Int8 => PackedHead::int8(tokens, width / count),
+            };
+            (0..count).map(head).collect::<Result<Vec<_>>>()
         };
+        let pool_heads = if config.pool_heads() == config.heads { Vec::new() } else { heads(config.pool_heads())? };
         Ok(Self {
             seen,
             precision,
             stream: matrix("the residual stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
-            heads: (0..config.heads).map(|_| head()).collect::<Result<_>>()?,
+            heads: heads(config.heads)?,
+            pool_heads,
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
@@ -104,7 +111,8 @@ impl Worker {
     fn new(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
         let width = config.hidden_size;
         let block = parallel::BLOCK_ROWS.min(tokens);
-        let read = config.pooled_size().max(config.feature_size()).max(config.mlp_size);
+        let read = [config.pooled_size(), config.feature_size(), config.mlp_size, config.pool_mlp_size()];
+        let read = read.into_iter().max().unwrap_or(0);
         let quantized = match precision {
             Precision::F32 => 0,
             Precision::Int8 => read,
@@ -112,9 +120,9 @@ impl Worker {
         Ok(Self {
             activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
             attention: matrix("attention", block, tokens)?,
-            attend: AttendScratch::new(block, tokens, config.head_size())?,
+            attend: AttendScratch::new(block, tokens, config.head_size().max(width / config.pool_heads()))?,
             context: zeros("the attention's output", &[block, width])?,
-            hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs()])?,
+            hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs().max(config.pool_mlp_size())])?,
         })
     }
 }

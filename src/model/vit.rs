@@ -39,14 +39,11 @@ impl Weights {
         let Self { embeddings, blocks, norm, fc_norm, pool, projection, heads } = self;
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
         let linear = heads.iter().chain(projection).map(Linear::bytes);
-        // Blocks that share a table are told apart from those that don't by the one before them.
-        let tables = blocks.iter().map(|block| block.attention.bias.as_ref());
-        let own = tables.clone().zip(std::iter::once(None).chain(tables)).filter_map(|(table, before)| {
-            table.filter(|table| !before.is_some_and(|before| Arc::ptr_eq(table, before)))
-        });
+        let biases = own(blocks.iter().map(|block| block.attention.bias.as_ref())).map(|table| table.bytes());
+        let rotations = own(blocks.iter().map(|block| block.attention.rotations.as_ref())).map(|table| table.bytes());
         let blocks = blocks.iter().map(Block::bytes);
         let other = embeddings.bytes() + pool.as_ref().map_or(0, AttentionPool::bytes);
-        other + norms.chain(linear).chain(blocks).chain(own.map(|table| table.bytes())).sum::<usize>()
+        other + norms.chain(linear).chain(blocks).chain(biases).chain(rotations).sum::<usize>()
     }
 }
 
@@ -185,6 +182,14 @@ impl Vit {
             ))
         })
     }
+}
+
+/// The tables of blocks, one that several share only once: those that do are told by the block before them.
+fn own<'a, T: 'a>(tables: impl Iterator<Item = Option<&'a Arc<T>>> + Clone) -> impl Iterator<Item = &'a Arc<T>> {
+    tables
+        .clone()
+        .zip(std::iter::once(None).chain(tables))
+        .filter_map(|(table, before)| table.filter(|table| !before.is_some_and(|before| Arc::ptr_eq(table, before))))
 }
 
 /// √(Σ x²), never 0.

@@ -71,6 +71,19 @@ impl F32x4 {
         I32x4(self.0.map(|x| x.to_bits() as i32))
     }
 
+    /// The even and the odd lanes of two vectors, one after the other.
+    #[inline(always)]
+    pub fn unzip([a, b]: [Self; 2]) -> [Self; 2] {
+        let lane = |i: usize| if i < 4 { a.0[i] } else { b.0[i - 4] };
+        [0, 1].map(|odd| Self(from_fn(|i| lane(2 * i + odd))))
+    }
+
+    /// Two vectors lane by lane in turn: [`Self::unzip`] undone.
+    #[inline(always)]
+    pub fn zip(pair: [Self; 2]) -> [Self; 2] {
+        [0, 2].map(|first| Self(from_fn(|i| pair[i % 2].0[first + i / 2])))
+    }
+
     /// The sum of the lanes, as (0 + 2) + (1 + 3).
     #[inline(always)]
     pub fn sum(self) -> f32 {

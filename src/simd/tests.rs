@@ -29,6 +29,13 @@ fn compares_and_selects() {
     assert_eq!(a.max_lane(), 3.0);
 }
 
+#[test]
+fn unzips_and_zips() {
+    let pair = [F32x4::load(&[0.0, 1.0, 2.0, 3.0]), F32x4::load(&[4.0, 5.0, 6.0, 7.0])];
+    assert_eq!(F32x4::unzip(pair).map(lanes), [[0.0, 2.0, 4.0, 6.0], [1.0, 3.0, 5.0, 7.0]]);
+    assert_eq!(F32x4::zip(pair).map(lanes), [[0.0, 4.0, 1.0, 5.0], [2.0, 6.0, 3.0, 7.0]]);
+}
+
 /// The order of the sum is part of the contract: another order gives other bits.
 #[test]
 fn sums_in_the_stated_order() {

@@ -27,7 +27,8 @@ export interface EngineConfig {
   family: string; imageSize: [number, number]; patchSize: [number, number]; grid: [number, number];
   tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
   numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; scores: 'softmax' | 'sigmoid' | 'none';
-  pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention'; dtype: 'f32' | 'int8'; parameters: number;
+  pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
+  positions: 'learned' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
 export interface EngineFiles {
@@ -282,6 +283,7 @@ struct ConfigView<'a> {
     zero_shot: bool,
     scores: Scores,
     pooling: Pooling,
+    positions: &'a str,
     dtype: Precision,
     parameters: usize,
     processor: Option<&'a str>,
@@ -302,6 +304,7 @@ impl<'a> ConfigView<'a> {
             zero_shot: config.zero_shot,
             scores: config.scores,
             pooling: config.pooling,
+            positions: config.positions.name(),
             dtype: classifier.precision(),
             parameters: classifier.parameters(),
             processor: classifier.processor(),

@@ -50,6 +50,7 @@ for (const name of MODELS) {
     assert.equal(trace.features.length, config.numFeatures);
     assert.equal(trace.tokens, trace.prefixTokens + trace.grid[0] * trace.grid[1]);
     assert.equal(trace.prefix.length, trace.prefixTokens);
+    assert.equal(config.positions.includes('rotary'), /dinov3|eva02|lingbot|_pe_|_rope/.test(name));
     assert.equal(config.dtype, 'f32');
 
     const answer = engine.classify(pixel_values.data, { topK: 3 });

@@ -29,6 +29,7 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("heads       {} of {}", config.heads, config.head_size()))?;
     print(format_args!("width       {}, MLP {}", config.hidden_size, config.mlp_size))?;
     print(format_args!("LayerNorm   eps {:e}", config.layer_norm_eps))?;
+    print(format_args!("positions   {}", config.positions.name()))?;
     print(format_args!("pooling     {:?}", config.pooling))?;
     print(format_args!("classes     {}", config.classes()))?;
     print(format_args!("scores      {:?}", config.scores))?;

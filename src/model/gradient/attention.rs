@@ -3,6 +3,7 @@
 use super::heads::Qkv;
 use super::linear::{Products, for_each_row, multiply, row, view};
 use super::tape::AttentionTape;
+use crate::kernels::rotate::Turn;
 use crate::model::attention::Attention;
 use crate::model::linear::Then;
 use crate::model::norm::LayerNorm;
@@ -20,6 +21,7 @@ impl AttentionTape<'_> {
                 for_each_norm(norms, row(unnormalised, token, qkv), qkv, LayerNorm::forward);
             });
         }
+        turn(attention, qkv, Turn::Forth);
         heads.recompute(split(qkv, width), attention.bias.as_deref(), context);
     }
 
@@ -29,11 +31,19 @@ impl AttentionTape<'_> {
         let Self { qkv, qkv_gradient, unnormalised, heads } = self;
         let width = attention.qkv.inputs();
         heads.backward(split(qkv, width), context, qkv_gradient);
+        turn(attention, qkv_gradient, Turn::Back);
         if let Some(norms) = &attention.qk_norm {
             for_each_row(qkv_gradient, 3 * width, &|token, gradient| {
                 for_each_norm(norms, row(unnormalised, token, gradient), gradient, LayerNorm::backward);
             });
         }
+    }
+}
+
+/// Turns queries and keys, or the gradients by them, `[T, 3 D]`, where the model has rotary positions.
+fn turn(attention: &Attention, qkv: &mut [f32], direction: Turn) {
+    if let Some(rotations) = &attention.rotations {
+        for_each_row(qkv, 3 * attention.qkv.inputs(), &|token, qkv| rotations.apply(token, None, qkv, direction));
     }
 }
 

@@ -39,16 +39,23 @@ impl<'a> Qkv<'a> {
 }
 
 impl Heads<'_> {
+    /// The same memory for the pooling's heads.
+    pub fn of_pool(&mut self) -> Heads<'_> {
+        let Self { probabilities, gradient, own, tokens, pool, .. } = self;
+        let (workers, size) = *pool;
+        Heads { probabilities, gradient, own, workers, tokens: *tokens, size, pool: *pool }
+    }
+
     /// Computes probabilities again, and `context` `[Q, D]`, what the heads gather.
     pub fn recompute(&mut self, qkv: Qkv<'_>, bias: Option<&RelativeBias>, context: &mut [f32]) {
         let (size, tokens) = (self.size, self.tokens);
-        let (width, workers) = (qkv.q.ncols(), &self.workers);
+        let (width, workers) = (qkv.q.ncols(), self.workers);
         let own = self.own.chunks_exact_mut(3 * tokens * size);
         let mut heads: Vec<_> = self.probabilities.chunks_exact_mut(qkv.q.nrows() * tokens).zip(own).collect();
         parallel::for_each(&mut heads, &|index, (p, own)| {
             workers.own().recompute(index, qkv.head(index, size), bias, own, p);
         });
-        self.gather(context, width, 0);
+        self.gathered(context, width);
     }
 
     /// From the gradient by what the heads gather, `context` `[Q, D]`, to those by the probabilities and by what was read.
@@ -56,7 +63,7 @@ impl Heads<'_> {
     /// `out`: `[T, 3 D]`, as queries, keys and values of a block are, or `[T, 2 D]`, keys and values alone.
     pub fn backward(&mut self, qkv: Qkv<'_>, context: &[f32], out: &mut [f32]) {
         let (size, tokens) = (self.size, self.tokens);
-        let (width, workers, all) = (qkv.q.ncols(), &self.workers, qkv.q.nrows() * tokens);
+        let (width, workers, all) = (qkv.q.ncols(), self.workers, qkv.q.nrows() * tokens);
         let own = self.own.chunks_exact_mut(3 * tokens * size);
         let mut heads: Vec<_> = self.gradient.chunks_exact_mut(all).zip(own).collect();
         let probabilities = &*self.probabilities;
@@ -67,6 +74,11 @@ impl Heads<'_> {
         });
         let parts = out.len() / (tokens * width);
         self.gather(out, parts * width, 3 - parts);
+    }
+
+    /// What the heads gathered `[Q, D]`, as long as nothing went backward.
+    pub fn gathered(&self, context: &mut [f32], width: usize) {
+        self.gather(context, width, 0);
     }
 
     /// Writes what the heads have of their own, from part `first` on, side by side to rows of `out`, each `width` long.

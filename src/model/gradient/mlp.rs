@@ -23,12 +23,12 @@ impl MlpTape<'_> {
     pub fn add_to(&mut self, mlp: &Mlp, out: &mut [f32], products: &mut Products) {
         let (hidden, outputs, inputs) = (&self.hidden, mlp.fc1.outputs(), mlp.fc2.inputs());
         let active = &mut self.active[..out.len() / mlp.fc2.outputs() * inputs];
-        for_each_row(active, inputs, &|token, active| {
-            let (first, gated) = hidden[token * outputs..][..outputs].split_at(inputs);
-            active.copy_from_slice(first);
-            mlp.activation.apply(active);
-            active.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
-        });
+        activate(mlp, &hidden[..active.len() / inputs * outputs], active);
+        if let Some(norm) = &mlp.norm {
+            let before = &mut self.product[..active.len()];
+            before.copy_from_slice(active);
+            normalise(norm, before, active);
+        }
         multiply(products.forward(&mlp.fc2), active, Then::Add, out);
     }
 
@@ -46,6 +46,11 @@ impl MlpTape<'_> {
         let rows = x.len() / width;
         let active = &mut self.active[..rows * inputs];
         multiply(products.backward(&mlp.fc2), gradient, Then::Store, active);
+        if let Some(norm) = &mlp.norm {
+            let product = &mut self.product[..rows * inputs];
+            activate(mlp, &self.hidden[..rows * outputs], product);
+            normalise_backward(norm, product, active);
+        }
         let (active, hidden) = (&*active, &mut self.hidden[..rows * outputs]);
         for_each_row(hidden, outputs, &|token, hidden| {
             let (first, gated) = hidden.split_at_mut(inputs);
@@ -61,6 +66,16 @@ impl MlpTape<'_> {
         normalise_backward(norm, x, branch);
         add(gradient, branch);
     }
+}
+
+/// What fc2 reads, or its norm, `active` `[rows, M]`, of what fc1 gives.
+fn activate(mlp: &Mlp, hidden: &[f32], active: &mut [f32]) {
+    let (outputs, inputs) = (mlp.fc1.outputs(), mlp.fc2.inputs());
+    for_each_row(active, inputs, &|token, active| {
+        let (first, gated) = hidden[token * outputs..][..outputs].split_at(inputs);
+        active.copy_from_slice(first);
+        mlp.activate(active, gated);
+    });
 }
 
 /// y = f(g) h: takes g and h to the gradients by them, from the gradient by y.

@@ -90,6 +90,10 @@ impl Block {
         let width = self.norm1.weight.len();
         normalise(&self.norm1, stream, normalised);
         attention.recompute(&self.attention, normalised, branch, products);
+        if let Some(norm) = &self.attention.norm {
+            between.copy_from_slice(branch);
+            normalise(norm, between, branch);
+        }
         between.copy_from_slice(stream);
         multiply(products.forward(&self.attention.projection), branch, Then::Add, between);
 
@@ -97,6 +101,10 @@ impl Block {
         mlp.backward(&self.mlp, &self.norm2, between, gradient, branch, products);
 
         multiply(products.backward(&self.attention.projection), gradient, Then::Store, branch);
+        if let Some(norm) = &self.attention.norm {
+            attention.heads.gathered(between, width);
+            normalise_backward(norm, between, branch);
+        }
         attention.backward(&self.attention, branch);
         let shape = (self.attention.heads, stream.len() / width, stream.len() / width);
         let matrices = |values| ArrayView3::from_shape(shape, values).expect("the buffer has this size");

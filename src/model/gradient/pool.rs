@@ -20,7 +20,7 @@ impl AttentionPool {
         let kv = &mut attention.qkv[..2 * stream.len()];
         multiply(products.forward(&self.key_value), normalised, Then::Store, kv);
         let (context, x) = (&mut branch[..width], &mut between[..width]);
-        attention.heads.recompute(self.read(kv), None, context);
+        attention.heads.of_pool().recompute(self.read(kv), None, context);
         multiply(products.forward(&self.projection), context, Then::Store, x);
         mlp.recompute(&self.mlp, &self.norm, x, context, products);
         pooled.copy_from_slice(x);
@@ -37,7 +37,7 @@ impl AttentionPool {
 
         let kv = &attention.qkv[..2 * stream.len()];
         let kv_gradient = &mut attention.qkv_gradient[..2 * stream.len()];
-        attention.heads.backward(self.read(kv), context, kv_gradient);
+        attention.heads.of_pool().backward(self.read(kv), context, kv_gradient);
         multiply(products.backward(&self.key_value), kv_gradient, Then::Store, gradient);
         if let Some(norm) = norm {
             normalise_backward(norm, stream, gradient);

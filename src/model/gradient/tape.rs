@@ -46,11 +46,13 @@ pub(super) struct Heads<'m> {
     /// gradient by its keys, and by its values.
     pub own: &'m mut [f32],
     /// One a thread.
-    pub workers: PerThread<HeadWorker>,
+    pub workers: &'m PerThread<HeadWorker>,
     /// T.
     pub tokens: usize,
     /// d_k.
     pub size: usize,
+    /// Workers and d_k of the pooling's heads.
+    pub pool: (&'m PerThread<HeadWorker>, usize),
 }
 
 /// Of an MLP of width M.
@@ -59,6 +61,8 @@ pub(super) struct MlpTape<'m> {
     pub hidden: &'m mut [f32],
     /// `[T, M]`: what fc2 reads, or the gradient by it.
     pub active: &'m mut [f32],
+    /// `[T, M]`: what the norm before fc2 reads, in a model that has one.
+    pub product: &'m mut [f32],
 }
 
 /// Of what is pooled and of features.
@@ -78,7 +82,10 @@ pub(super) struct HeadTape<'m> {
 /// The memory behind the plain buffers.
 pub(super) struct Memory {
     values: Vec<f32>,
-    sizes: [usize; 17],
+    sizes: [usize; 18],
+    workers: PerThread<HeadWorker>,
+    /// Of the pooling, where its heads are not as the blocks'.
+    pool: Option<PerThread<HeadWorker>>,
 }
 
 impl Memory {
@@ -88,18 +95,22 @@ impl Memory {
         let normalises = vit.weights.blocks.iter().any(|block| block.attention.qk_norm.is_some());
         let (stream, qkv) = (tokens * width, tokens * 3 * width);
         // The one size that is not bounded when a model is loaded; too much is too much.
-        let attention = config.heads.saturating_mul(tokens * tokens);
+        let attention = config.heads.saturating_mul(tokens * tokens).max(config.pool_heads().saturating_mul(tokens));
         let (pooled, features) = (config.pooled_size(), config.feature_size());
         let unnormalised = if normalises { qkv } else { 0 };
-        let (hidden, active) = (tokens * config.mlp_outputs(), tokens * config.mlp_size);
+        let hidden = (tokens * config.mlp_outputs()).max(config.pool_mlp_size());
+        let active = (tokens * config.mlp_size).max(config.pool_mlp_size());
+        let product = if vit.weights.blocks.iter().any(|block| block.mlp.norm.is_some()) { active } else { 0 };
         // In the order in which they are cut off.
         #[rustfmt::skip]
         let sizes = [
-            stream, stream, stream, stream, qkv, qkv, unnormalised, attention, attention, qkv, hidden, active,
+            stream, stream, stream, stream, qkv, qkv, unnormalised, attention, attention, qkv, hidden, active, product,
             pooled, pooled, features, features, width,
         ];
         let all = sizes.iter().fold(0usize, |sum, size| sum.saturating_add(*size));
-        Ok(Self { values: zeros("the backward pass", &[all])?, sizes })
+        let workers = |heads: usize| PerThread::new(|| HeadWorker::new(tokens, width / heads));
+        let pool = (config.pool_heads() != config.heads).then(|| workers(config.pool_heads())).transpose()?;
+        Ok(Self { values: zeros("the backward pass", &[all])?, sizes, workers: workers(config.heads)?, pool })
     }
 }
 
@@ -109,14 +120,16 @@ impl<'m> Tape<'m> {
         let mut rest = memory.values.as_mut_slice();
         let cut = memory.sizes.map(|size| rest.split_off_mut(..size).expect("the memory has room for all"));
         let [normalised, between, branch, gradient, qkv, qkv_gradient, unnormalised, rest @ ..] = cut;
-        let [probabilities, p_gradient, own, hidden, active, average, pooled, features, f_gradient, token] = rest;
-        let workers = PerThread::new(|| HeadWorker::new(tokens, size))?;
-        let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size };
+        let [probabilities, p_gradient, own, hidden, active, product, average, pooled, features, f_gradient, token] =
+            rest;
+        let (workers, config) = (&memory.workers, &vit.config);
+        let pool = (memory.pool.as_ref().unwrap_or(workers), config.hidden_size / config.pool_heads());
+        let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size, pool };
         let attention = AttentionTape { qkv, qkv_gradient, unnormalised, heads };
         let weights = &vit.weights;
         let pool = weights.pool.iter().flat_map(AttentionPool::layers);
         let layers = weights.blocks.iter().flat_map(Block::layers).chain(pool).chain(&weights.projection);
-        let (products, mlp) = (Products::new(layers)?, MlpTape { hidden, active });
+        let (products, mlp) = (Products::new(layers)?, MlpTape { hidden, active, product });
         let head = HeadTape { average, pooled, features, gradient: f_gradient, token };
         Ok((Self { products, attention, mlp, normalised, between, branch, gradient }, head))
     }

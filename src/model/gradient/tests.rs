@@ -1,18 +1,20 @@
 //! What a backward pass shows against finite differences of the whole model in f64, written as naively as the papers have it.
 
 use super::GradientSink;
+use crate::kernels::rotate::Pairs;
 use crate::model::{
-    Activation, Attention, Block, Config, Embeddings, LayerNorm, Linear, Matrix, Mlp, Pooling, Prefix, Scores, Vit,
-    Weights,
+    Activation, Attention, Block, Config, Coordinates, Embeddings, Frequencies, LayerNorm, Linear, Matrix, Mlp,
+    Pooling, Positions, Prefix, Rotary, Rotations, Scores, Vit, Weights,
 };
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, s};
+use std::sync::Arc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// More patches than are taken as queries at a time.
 const GRID: [usize; 2] = [9, 8];
 const TOKENS: usize = 1 + GRID[0] * GRID[1];
-const WIDTH: usize = 10;
+const WIDTH: usize = 12;
 const HEADS: usize = 2;
 const MLP: usize = 13;
 const LAYERS: usize = 2;
@@ -24,6 +26,7 @@ type Layer = (Array2<f64>, Array1<f64>);
 
 /// The weights of a block: norm1, qkv, norms of queries and keys, projection, norm2, fc1, fc2.
 struct Naive {
+    rotary: Option<Rotary>,
     blocks: Vec<[Layer; 8]>,
     norm: Layer,
     head: Layer,
@@ -48,8 +51,31 @@ fn norm(x: &Array2<f64>, (weight, bias): &Layer) -> Array2<f64> {
     centred / (variance + EPS).mapv(f64::sqrt) * weight.row(0) + bias
 }
 
+/// Frequency of rows, and of columns, of a pair of a head.
+fn frequencies(head: usize, pair: usize) -> [f64; 2] {
+    [0.3 - 0.2 * head as f64 + 0.1 * pair as f64, 0.15 * head as f64 - 0.05 * pair as f64]
+}
+
+/// Queries or keys of a head, those of patches turned: pair k as a complex number times e^iθ.
+fn turn(x: Array2<f64>, head: usize, rotary: Option<Rotary>) -> Array2<f64> {
+    let Some(Rotary { pairs, .. }) = rotary else { return x };
+    let mut turned = x.clone();
+    let half = x.ncols() / 2;
+    for patch in 0..TOKENS - 1 {
+        for k in 0..half {
+            let [rows, columns] = frequencies(head, k);
+            let angle = (patch / GRID[1]) as f64 * rows + (patch % GRID[1]) as f64 * columns;
+            let [i, j] = if pairs == Pairs::Halves { [k, k + half] } else { [2 * k, 2 * k + 1] };
+            let (a, b) = (x[[patch + 1, i]], x[[patch + 1, j]]);
+            turned[[patch + 1, i]] = a * angle.cos() - b * angle.sin();
+            turned[[patch + 1, j]] = b * angle.cos() + a * angle.sin();
+        }
+    }
+    turned
+}
+
 impl Naive {
-    fn new(rng: &mut fastrand::Rng) -> Self {
+    fn new(rng: &mut fastrand::Rng, rotary: Option<Rotary>) -> Self {
         let mut random = |outputs: usize, inputs: usize, mean: f64| -> Layer {
             let mut draw = |scale: f64| f64::from(((rng.f64() - 0.5) * scale) as f32);
             let weight = Array2::from_shape_fn((outputs, inputs), |_| draw(1.0) + mean);
@@ -66,7 +92,7 @@ impl Naive {
             [norm1, qkv, q_norm, k_norm, projection, norm2, random(MLP, WIDTH, 0.0), random(WIDTH, MLP, 0.0)]
         };
         let blocks = (0..LAYERS).map(|_| block()).collect();
-        Self { blocks, norm: random(1, WIDTH, 1.0), head: random(CLASSES, WIDTH, 0.0) }
+        Self { rotary, blocks, norm: random(1, WIDTH, 1.0), head: random(CLASSES, WIDTH, 0.0) }
     }
 
     /// The streams between blocks, and the logits.
@@ -87,7 +113,8 @@ impl Naive {
             };
             let mut context = Array2::zeros((TOKENS, WIDTH));
             for head in 0..HEADS {
-                let (q, k) = (norm(&part(0, head), q_norm), norm(&part(1, head), k_norm));
+                let turned = |third, by| turn(norm(&part(third, head), by), head, self.rotary);
+                let (q, k) = (turned(0, q_norm), turned(1, k_norm));
                 let e = (q.dot(&k.t()) / (size as f64).sqrt()).exp();
                 let mut a = &e / &e.sum_axis(Axis(1)).insert_axis(Axis(1));
                 match nudge {
@@ -118,18 +145,6 @@ impl Naive {
             let bias: Vec<f32> = bias.iter().map(|b| *b as f32).collect();
             Linear::new(Matrix::f32(weight.mapv(|w| w as f32).view()).unwrap(), &bias)
         };
-        let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
-            norm1: norm(norm1),
-            attention: Attention {
-                qkv: linear(qkv),
-                projection: linear(projection),
-                heads: HEADS,
-                qk_norm: Some([norm(q_norm), norm(k_norm)]),
-                bias: None,
-            },
-            norm2: norm(norm2),
-            mlp: Mlp { fc1: linear(fc1), fc2: linear(fc2), activation: Activation::Silu, gated: false },
-        };
         let config = Config {
             family: "test",
             image_size: GRID,
@@ -142,8 +157,10 @@ impl Naive {
             activation: Activation::Silu,
             gated: false,
             layer_norm_eps: EPS as f32,
+            positions: Positions { rotary: self.rotary, ..Positions::LEARNED },
             prefix: vec![Prefix::Class],
             pooling: Pooling::Cls,
+            pool: None,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
@@ -151,6 +168,25 @@ impl Naive {
             named: true,
         };
         config.validate().unwrap();
+        let pairs = WIDTH / HEADS / 2;
+        let by = |axis: usize| -> Vec<f32> {
+            (0..HEADS * pairs).map(|i| frequencies(i / pairs, i % pairs)[axis] as f32).collect()
+        };
+        let rotations = self.rotary.map(|rotary| Arc::new(Rotations::new(&config, &rotary, &by(0), &by(1)).unwrap()));
+        let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
+            norm1: norm(norm1),
+            attention: Attention {
+                qkv: linear(qkv),
+                norm: None,
+                projection: linear(projection),
+                heads: HEADS,
+                qk_norm: Some([norm(q_norm), norm(k_norm)]),
+                bias: None,
+                rotations: rotations.clone(),
+            },
+            norm2: norm(norm2),
+            mlp: Mlp { fc1: linear(fc1), norm: None, fc2: linear(fc2), activation: Activation::Silu, gated: false },
+        };
         let embeddings = Embeddings {
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
@@ -189,10 +225,9 @@ impl GradientSink for Shown {
 
 /// The two gradients that the explanations are made of, entry by entry. Both sides agree on the model to f32's rounding, and central
 /// differences in f64 are off by less than 1e-8.
-#[test]
-fn gradients_by_attention_and_by_normalised_tokens_equal_finite_differences() {
+fn check_gradients(rotary: Option<Rotary>) {
     let mut rng = fastrand::Rng::with_seed(7);
-    let naive = Naive::new(&mut rng);
+    let naive = Naive::new(&mut rng, rotary);
     let embeddings = Array2::from_shape_fn((TOKENS, WIDTH), |_| f64::from((rng.f64() - 0.5) as f32));
     let (streams, _) = naive.forward(&embeddings, None);
     let mut hidden_states = Array3::<f32>::zeros((LAYERS + 1, TOKENS, WIDTH));
@@ -230,4 +265,18 @@ fn gradients_by_attention_and_by_normalised_tokens_equal_finite_differences() {
         }
     }
     assert!(shown.attentions.len() == LAYERS && shown.normalised.len() == LAYERS);
+}
+
+#[test]
+fn gradients_by_attention_and_by_normalised_tokens_equal_finite_differences() {
+    check_gradients(None);
+}
+
+/// Of both kinds of pairs, with angles of each head's own.
+#[test]
+fn gradients_pass_rotations() {
+    for pairs in [Pairs::Halves, Pairs::Neighbours] {
+        let coordinates = Coordinates::Counted { offset: 0.0, reference: None };
+        check_gradients(Some(Rotary { pairs, coordinates, frequencies: Frequencies::Learned }));
+    }
 }

@@ -83,6 +83,18 @@ impl F32x4 {
         I32x4(self.0)
     }
 
+    /// The even and the odd lanes of two vectors, one after the other.
+    #[inline(always)]
+    pub fn unzip([a, b]: [Self; 2]) -> [Self; 2] {
+        [Self(i32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)), Self(i32x4_shuffle::<1, 3, 5, 7>(a.0, b.0))]
+    }
+
+    /// Two vectors lane by lane in turn: [`Self::unzip`] undone.
+    #[inline(always)]
+    pub fn zip([a, b]: [Self; 2]) -> [Self; 2] {
+        [Self(i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)), Self(i32x4_shuffle::<2, 6, 3, 7>(a.0, b.0))]
+    }
+
     /// The sum of the lanes, as (0 + 2) + (1 + 3).
     #[inline(always)]
     pub fn sum(self) -> f32 {
