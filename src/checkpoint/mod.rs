@@ -2,6 +2,7 @@
 //!
 //! A family is one file with a `Family` in it and one line in `FAMILIES`. This folder is the only importer of `safetensors`.
 
+mod alias;
 mod blocks;
 mod equalise;
 mod foreign;
@@ -106,6 +107,11 @@ pub fn families() -> impl Iterator<Item = (&'static str, &'static str)> {
     FAMILIES.iter().map(|family| (family.name, family.models))
 }
 
+/// Types that are read as another, or of which a part is.
+pub fn aliases() -> impl Iterator<Item = &'static str> {
+    alias::types()
+}
+
 /// The texts of a model's JSON files.
 #[derive(Clone, Copy)]
 pub struct ConfigFiles<'a> {
@@ -153,7 +159,7 @@ pub struct Loaded {
 pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Loaded> {
     let options = options.into();
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, tensors) = open(&config, source)?;
+    let (family, config, tensors) = open(config, source)?;
     let precision = options.precision.unwrap_or_else(|| tensors.precision());
     let equalises = precision == Precision::Int8;
     let (vit, preprocess, processor, reader) = read(family, &config, &files, &tensors, precision, equalises, &options)?;
@@ -214,14 +220,22 @@ fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
     }
 }
 
-/// The family of a model, and its tensors.
-fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, Tensors<'s>)> {
-    let tensors = Tensors::open(WEIGHTS_FILE, source);
-    match FAMILIES.iter().find(|family| (family.recognises)(config)) {
+/// The family of a model, its config and its tensors: those of the encoder, where it is part of something larger.
+fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Json, Tensors<'s>)> {
+    let found = alias::find(&whole)?;
+    let mut tensors = Tensors::open(WEIGHTS_FILE, source);
+    let config = match found {
+        Some(found) => {
+            tensors = tensors.map(|tensors| tensors.part(&found.prefixes, &found.others));
+            found.config
+        }
+        None => whole.clone(),
+    };
+    match FAMILIES.iter().find(|family| (family.recognises)(&config)) {
         Some(family) => {
             let tensors = tensors?;
-            foreign::refuse(config, &tensors)?;
-            Ok((family, tensors))
+            foreign::refuse(&whole, &tensors)?;
+            Ok((family, config, tensors))
         }
         None => {
             let name = config.optional_str("architecture").or(config.optional_str("model_type"));
@@ -231,7 +245,7 @@ fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, T
             };
             match (name, tensors) {
                 (None, Ok(tensors)) => {
-                    foreign::refuse(config, &tensors)?;
+                    foreign::refuse(&whole, &tensors)?;
                     let remedy = foreign::remedy(&tensors);
                     Err(Error::UnsupportedArchitecture {
                         name: "unknown".into(),

@@ -1,0 +1,120 @@
+//! Plain ViTs by another name: encoders of larger models, and families that differ in nothing that is computed. Each is a line.
+
+use super::json::Json;
+use crate::error::Result;
+use serde_json::{Value, json};
+
+/// What is read as a type that a family knows.
+struct Alias {
+    /// `model_type` of its config.
+    model_type: &'static str,
+    /// The object in which the encoder's own config lies, where there is one.
+    config: &'static str,
+    /// `model_type` of that object where it states none, or else of the whole.
+    read_as: &'static str,
+    /// What comes off the names of tensors, where the encoder's all begin with it.
+    prefixes: &'static [&'static str],
+    /// What the names of other parts begin with, `model.` apart.
+    others: &'static [&'static str],
+}
+
+/// Every alias, in groups of those that differ least.
+const ALIASES: &[Alias] = &[
+    alias("metaclip_2", "", "clip", &[], &[]),
+    alias("metaclip_2_vision_model", "", "clip", &[], &[]),
+    alias("chinese_clip", "vision_config", "clip", &[], &[]),
+    alias("chinese_clip_vision_model", "", "clip", &[], &[]),
+    alias("altclip", "vision_config", "clip", &[], &[]),
+    alias("altclip_vision_model", "", "clip", &[], &[]),
+    alias("clipseg", "vision_config", "clip", &["clip."], &["decoder."]),
+    alias("clipseg_vision_model", "", "clip", &[], &[]),
+    alias("owlvit", "vision_config", "owlvit_vision_model", &["owlvit."], DETECTION),
+    alias("owlvit_vision_model", "", "clip", &[], &[]),
+    alias("owlv2", "vision_config", "owlv2_vision_model", &["owlv2."], DETECTION),
+    alias("owlv2_vision_model", "", "clip", &[], &[]),
+    alias("git", "vision_config", "git_vision_model", &["git.", "image_encoder."], CAPTIONS),
+    alias("git_vision_model", "", "clip", &[], &[]),
+    alias("kosmos-2", "vision_config", "kosmos_2_vision_model", &["vision_model."], GROUNDING),
+    alias("kosmos_2_vision_model", "", "clip", &[], &[]),
+];
+
+/// OWL-ViT's heads.
+const DETECTION: &[&str] = &["box_head.", "class_head.", "objectness_head.", "layer_norm."];
+/// GIT's text.
+const CAPTIONS: &[&str] =
+    &["git.embeddings.", "git.encoder.", "git.visual_projection.", "git.img_temporal_embedding.", "output."];
+/// KOSMOS-2's text.
+const GROUNDING: &[&str] = &["text_model.", "image_to_text_projection."];
+
+const fn alias(
+    model_type: &'static str,
+    config: &'static str,
+    read_as: &'static str,
+    prefixes: &'static [&'static str],
+    others: &'static [&'static str],
+) -> Alias {
+    Alias { model_type, config, read_as, prefixes, others }
+}
+
+/// Classes whose sizes are not those of what they are read as, or that are written without what equals their own where they are parts: hidden size, MLP
+/// width, layers, heads, image size, patch size.
+const SIZES: &[(&str, [usize; 6])] = &[
+    ("owlvit_vision_model", [768, 3072, 12, 12, 768, 32]),
+    ("owlv2_vision_model", [768, 3072, 12, 12, 768, 16]),
+    ("git_vision_model", [768, 3072, 12, 12, 224, 16]),
+    ("kosmos_2_vision_model", [1024, 4096, 24, 16, 224, 14]),
+];
+const KEYS: [&str; 6] =
+    ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size"];
+
+/// An encoder within a file: what its family reads.
+pub(super) struct Found {
+    /// The encoder's own config.
+    pub config: Json,
+    /// What comes off the names of its tensors.
+    pub prefixes: Vec<&'static str>,
+    /// What other names begin with.
+    pub others: Vec<&'static str>,
+}
+
+/// Of every alias, its type.
+pub(super) fn types() -> impl Iterator<Item = &'static str> {
+    ALIASES.iter().map(|alias| alias.model_type)
+}
+
+/// The model that `config` calls otherwise, or encloses; nothing where its type is no alias.
+pub(super) fn find(config: &Json) -> Result<Option<Found>> {
+    let mut found: Option<Found> = None;
+    loop {
+        let config = found.as_ref().map_or(config, |found| &found.config);
+        let Some(alias) = config
+            .optional_str("model_type")
+            .and_then(|model_type| ALIASES.iter().find(|alias| alias.model_type == model_type))
+        else {
+            return Ok(found);
+        };
+        let own = if alias.config.is_empty() { None } else { config.nested(alias.config)? };
+        let enclosed = own.is_some();
+        let mut own = own.unwrap_or_else(|| config.clone());
+        if enclosed {
+            // A part has no head, whatever it was taken from.
+            own.remove("architectures");
+            own.fill("model_type", json!(alias.read_as));
+            fill_sizes(&mut own);
+        } else {
+            fill_sizes(&mut own);
+            own.put("model_type", json!(alias.read_as));
+        }
+        let (mut prefixes, mut others) = found.map(|found| (found.prefixes, found.others)).unwrap_or_default();
+        prefixes.extend(alias.prefixes);
+        others.extend(alias.others);
+        found = Some(Found { config: own, prefixes, others });
+    }
+}
+
+fn fill_sizes(config: &mut Json) {
+    let sizes = SIZES.iter().find(|(model_type, _)| config.optional_str("model_type") == Some(model_type));
+    for (key, size) in KEYS.iter().zip(sizes.iter().flat_map(|(_, sizes)| sizes)) {
+        config.fill(key, Value::from(*size));
+    }
+}
