@@ -1,5 +1,6 @@
 //! Plain ViTs by another name: encoders of larger models, and families that differ in nothing that is computed. Each is a line.
 
+use super::interpolate::Interpolation;
 use super::json::Json;
 use crate::error::Result;
 use serde_json::{Value, json};
@@ -14,8 +15,10 @@ struct Alias {
     read_as: &'static str,
     /// What comes off the names of tensors, where the encoder's all begin with it.
     prefixes: &'static [&'static str],
-    /// What the names of other parts begin with, `model.` apart.
+    /// What the names of other parts begin with, `model.` and prefixes apart.
     others: &'static [&'static str],
+    /// How positions are resampled, where not as in what it is read as.
+    positions: Option<Interpolation>,
 }
 
 /// Every alias, in groups of those that differ least.
@@ -36,6 +39,44 @@ const ALIASES: &[Alias] = &[
     alias("git_vision_model", "", "clip", &[], &[]),
     alias("kosmos-2", "vision_config", "kosmos_2_vision_model", &["vision_model."], GROUNDING),
     alias("kosmos_2_vision_model", "", "clip", &[], &[]),
+    alias("vision-encoder-decoder", "encoder", "vit", &["encoder."], &["decoder.", "enc_to_dec_proj."]),
+    alias("vision-text-dual-encoder", "vision_config", "vit", &["vision_model."], COMPARISON),
+    Alias { positions: Some(Interpolation::Bilinear), ..alias("dpt", "backbone_config", "vit", &["dpt."], DEPTH) },
+    alias("depth_anything", "backbone_config", "dinov2", &[], DEPTH),
+    alias("prompt_depth_anything", "backbone_config", "dinov2", &[], DEPTH),
+    alias("zoedepth", "backbone_config", "beit", &[], DEPTH),
+    alias("flava", "image_config", "flava_image_model", &["flava.", "image_model."], FLAVA),
+    alias("flava_image_model", "", "vit", &[], &[]),
+    alias("llava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
+    alias("llava_next", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
+    alias("llava_next_video", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
+    alias("llava_onevision", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("vipllava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
+    alias("paligemma", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+];
+
+/// Where models of images and language have their encoder.
+const TOWER: &[&str] = &["vision_tower."];
+const LANGUAGE: &[&str] = &["language_model.", "multi_modal_projector.", "lm_head.", "image_newline"];
+/// What a dual encoder compares by: that is of the pooler, which other features do without.
+const COMPARISON: &[&str] = &["text_model.", "visual_projection.", "text_projection.", "logit_scale"];
+/// What makes depth of features.
+const DEPTH: &[&str] = &["neck.", "head.", "auxiliary_head.", "relative_head.", "metric_head."];
+/// FLAVA's text, what it has of both, and its heads.
+const FLAVA: &[&str] = &[
+    "text_model.",
+    "multimodal_model.",
+    "image_projection.",
+    "text_projection.",
+    "image_to_mm_projection.",
+    "text_to_mm_projection.",
+    "logit_scale",
+    "image_codebook.",
+    "mim_head.",
+    "mlm_head.",
+    "itm_head.",
+    "mmm_image_head.",
+    "mmm_text_head.",
 ];
 
 /// OWL-ViT's heads.
@@ -53,17 +94,25 @@ const fn alias(
     prefixes: &'static [&'static str],
     others: &'static [&'static str],
 ) -> Alias {
-    Alias { model_type, config, read_as, prefixes, others }
+    Alias { model_type, config, read_as, prefixes, others, positions: None }
 }
 
 /// Classes whose sizes are not those of what they are read as, or that are written without what equals their own where they are parts: hidden size, MLP
 /// width, layers, heads, image size, patch size.
 const SIZES: &[(&str, [usize; 6])] = &[
+    ("vit", BASE),
+    ("deit", BASE),
+    ("beit", BASE),
+    ("data2vec-vision", BASE),
+    ("flava_image_model", BASE),
+    ("dinov2", [768, 3072, 12, 12, 224, 14]),
+    ("dinov2_with_registers", BASE),
     ("owlvit_vision_model", [768, 3072, 12, 12, 768, 32]),
     ("owlv2_vision_model", [768, 3072, 12, 12, 768, 16]),
-    ("git_vision_model", [768, 3072, 12, 12, 224, 16]),
+    ("git_vision_model", BASE),
     ("kosmos_2_vision_model", [1024, 4096, 24, 16, 224, 14]),
 ];
+const BASE: [usize; 6] = [768, 3072, 12, 12, 224, 16];
 const KEYS: [&str; 6] =
     ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size"];
 
@@ -75,6 +124,8 @@ pub(super) struct Found {
     pub prefixes: Vec<&'static str>,
     /// What other names begin with.
     pub others: Vec<&'static str>,
+    /// How positions are resampled, where not as its family does.
+    pub positions: Option<Interpolation>,
 }
 
 /// Of every alias, its type.
@@ -108,7 +159,9 @@ pub(super) fn find(config: &Json) -> Result<Option<Found>> {
         let (mut prefixes, mut others) = found.map(|found| (found.prefixes, found.others)).unwrap_or_default();
         prefixes.extend(alias.prefixes);
         others.extend(alias.others);
-        found = Some(Found { config: own, prefixes, others });
+        // (The inner one's own way of it is its family's.)
+        let positions = if enclosed { None } else { alias.positions };
+        found = Some(Found { config: own, prefixes, others, positions });
     }
 }
 

@@ -226,7 +226,7 @@ fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Jso
     let mut tensors = Tensors::open(WEIGHTS_FILE, source);
     let config = match found {
         Some(found) => {
-            tensors = tensors.map(|tensors| tensors.part(&found.prefixes, &found.others));
+            tensors = tensors.map(|tensors| tensors.part(&found));
             found.config
         }
         None => whole.clone(),

@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         let mut patches = rows.split_off(prefix * width);
         if native != grid {
             room("positions", &[native[0] + grid[0], grid[1], width, size_of::<f32>()])?;
-            patches = resize(&patches, native, grid, how);
+            patches = resize(&patches, native, grid, self.tensors.positions.unwrap_or(how));
         }
         Ok(Positions { prefix: rows, patches: matrix(patches, width) })
     }

@@ -1,5 +1,7 @@
 //! The safetensors container: a header, checked before anything else, and tensors read one at a time.
 
+use super::alias::Found;
+use super::interpolate::Interpolation;
 use super::names::{telltale, wrapping};
 use crate::alloc;
 use crate::error::{Error, Result};
@@ -59,6 +61,8 @@ pub struct Tensors<'a> {
     wrapping: String,
     /// What the names of other models in the file begin with, which are not seen at all.
     others: Vec<String>,
+    /// How positions are resampled, where not as their family does.
+    pub(super) positions: Option<Interpolation>,
     /// Offset of the first tensor's data.
     start: usize,
 }
@@ -112,18 +116,19 @@ impl<'a> Tensors<'a> {
             )));
         }
         let wrapping = wrapping(&metadata.offset_keys(), &[]).to_owned();
-        let tensors = Self { file, source, metadata, wrapping, others: Vec::new(), start };
+        let tensors = Self { file, source, metadata, wrapping, others: Vec::new(), positions: None, start };
         tensors.check_version()?;
         Ok(tensors)
     }
 
-    /// The tensors of a model within a larger one: without those whose names begin with one of `others`, `model.` before it or not, and without what of
-    /// `prefixes` all the rest begin with.
-    pub(super) fn part(mut self, prefixes: &[&str], others: &[&str]) -> Self {
-        let whole = ["", "model."].into_iter().flat_map(|before| others.iter().map(move |other| [before, other]));
-        self.others = whole.map(|[before, other]| [&self.wrapping, before, other].concat()).collect();
-        let more = wrapping(&self.names(), prefixes).to_owned();
+    /// The tensors of a model within a larger one: without what is of other parts, and without the prefixes that all the rest begin with.
+    pub(super) fn part(mut self, found: &Found) -> Self {
+        let before = ["", "model."].into_iter().chain(found.prefixes.iter().copied());
+        let others = before.flat_map(|before| found.others.iter().map(move |other| [before, other]));
+        self.others = others.map(|[before, other]| [&self.wrapping, before, other].concat()).collect();
+        let more = wrapping(&self.names(), &found.prefixes).to_owned();
         self.wrapping.push_str(&more);
+        self.positions = found.positions;
         self
     }
 
