@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::edit::{edited, load, refused, renamed, with_tensor};
-use common::named;
+use common::edit::{edited, load, refused, renamed, rewritten, with_tensor};
+use common::{named, relative_error};
+use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 use vitscope::checkpoint::{ConfigFiles, aliases, quantize};
 use vitscope::quant::Bits;
@@ -58,6 +59,7 @@ const CASES: &[Case] = &[
     ),
     ("flava", "hf_vit_model", "image_config", "flava.image_model.", &["flava.multimodal_model.x", "itm_head.x"]),
     ("flava_image_model", "hf_vit_model", "", "", &[]),
+    ("blip", "hf_blip", "vision_config", "", &["text_encoder.x", "itm_head.weight"]),
     (
         "llava",
         "hf_clip_vision",
@@ -113,6 +115,25 @@ fn every_alias_is_what_it_is_read_as() {
         let mut directly = fixture.load(Some("int8")).unwrap();
         assert_eq!(fixture.run(&mut again, &pixels), fixture.run(&mut directly, &pixels), "{}, quantised", case.0);
     }
+}
+
+/// I-JEPA's classifier, which has no class token to read: the encoder within `ijepa.`, and a head on the mean.
+#[test]
+fn a_head_on_the_mean_of_all_tokens() {
+    let fixture = named("hf_ijepa");
+    let pixels = fixture.expected("pixel_values");
+    let features = fixture.run(&mut fixture.load(None).unwrap(), &pixels);
+    let inner = rewritten(fixture.weights, |tensors| tensors.retain(|name, _| !name.starts_with("pooler.")));
+    let weights = rewritten(&renamed(&inner, |name| ["ijepa.", name].concat()), |tensors| {
+        let identity = (0..features.len().pow(2)).map(|i| f32::from(i % (features.len() + 1) == 0));
+        let head = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect();
+        tensors.insert("classifier.weight".into(), (Dtype::F32, vec![features.len(); 2], head(identity.collect())));
+        tensors.insert("classifier.bias".into(), (Dtype::F32, vec![features.len()], head(vec![1.0; features.len()])));
+    });
+    let config = edited("hf_ijepa", json!({"architectures": ["IJepaForImageClassification"]}));
+    let mut model = load(&config, &weights).unwrap();
+    let expected: Vec<_> = features.iter().map(|feature| feature + 1.0).collect();
+    assert!(relative_error(model.logits(&pixels).unwrap(), &expected) < 1e-6);
 }
 
 /// A part is no classifier, whatever its config was taken from.

@@ -47,6 +47,7 @@ const ALIASES: &[Alias] = &[
     alias("zoedepth", "backbone_config", "beit", &[], DEPTH),
     alias("flava", "image_config", "flava_image_model", &["flava.", "image_model."], FLAVA),
     alias("flava_image_model", "", "vit", &[], &[]),
+    alias("blip", "vision_config", "blip_vision_model", &[], BLIP),
     alias("llava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("llava_next", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("llava_next_video", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
@@ -55,6 +56,18 @@ const ALIASES: &[Alias] = &[
     alias("paligemma", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
 ];
 
+/// BLIP's text, and what compares the two.
+const BLIP: &[&str] = &[
+    "text_model.",
+    "text_encoder.",
+    "text_decoder.",
+    "itm_head.",
+    "vision_proj.",
+    "text_proj.",
+    "visual_projection.",
+    "text_projection.",
+    "logit_scale",
+];
 /// Where models of images and language have their encoder.
 const TOWER: &[&str] = &["vision_tower."];
 const LANGUAGE: &[&str] = &["language_model.", "multi_modal_projector.", "lm_head.", "image_newline"];

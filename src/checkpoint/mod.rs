@@ -9,6 +9,7 @@ mod foreign;
 mod heads;
 mod hf;
 mod hf_beit;
+mod hf_blip;
 mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
@@ -93,6 +94,7 @@ const FAMILIES: &[Family] = &[
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
+    hf_blip::FAMILY,
     timm_eva::DINOV3,
     timm_eva::EVA02,
     timm_eva::ROPE,

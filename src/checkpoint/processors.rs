@@ -83,7 +83,7 @@ pub(super) const SIGLIP: Processor = Processor { name: "Siglip", shortest: true,
 pub(super) const DINOV3: Processor =
     Processor { name: "DINOv3ViT", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::DinoV3, ..VIT };
 
-const BLIP: Processor =
+pub(super) const BLIP: Processor =
     Processor { name: "Blip", size: Resize::Squash([384; 2]), mean: CLIP_MEAN, std: CLIP_STD, ..BICUBIC };
 const LEVIT: Processor = Processor { name: "Levit", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::Levit, ..CLIP };
 const MOBILENET: Processor =

@@ -129,6 +129,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf encoder "hf_vision_text"),
     fixture!(hf encoder "hf_dpt"),
     fixture!(hf encoder "hf_zoedepth"),
+    fixture!(hf encoder "hf_blip"),
+    fixture!(hf encoder "hf_ijepa"),
     fixture!(hf encoder "hf_paligemma"),
     fixture!(zero_shot "hf_clip_zero_shot"),
     fixture!(zero_shot "hf_siglip_zero_shot"),
