@@ -94,6 +94,7 @@ const FAMILIES: &[Family] = &[
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
+    hf_siglip::NAFLEX,
     hf_blip::FAMILY,
     timm_eva::DINOV3,
     timm_eva::EVA02,

@@ -328,6 +328,18 @@ impl<'a> Reader<'a> {
         Ok(Linear::new(self.f32_matrix(&weights, 3 * height * columns)?, &bias))
     }
 
+    /// A linear layer on patches whose channels come last, put into the order that images have: [`Self::patch_projection`] for the rest.
+    pub fn flat_patch_projection(&mut self, name: &str, width: usize, patch: [usize; 2]) -> Result<Linear> {
+        let pixels = patch[0] * patch[1];
+        let stored = self.floats(&[name, ".weight"].concat(), &[width, 3 * pixels])?;
+        let bias = self.bias(name, width, Bias::Required)?;
+        let mut weights = reserve("weights", &[stored.len()])?;
+        for row in stored.chunks_exact(3 * pixels) {
+            (0..3).for_each(|channel| weights.extend(row[channel..].iter().step_by(3)));
+        }
+        Ok(Linear::new(self.f32_matrix(&weights, 3 * pixels)?, &bias))
+    }
+
     /// A head whose weights `[classes, features]` come from elsewhere, always in f32.
     pub fn head_of(&self, weights: &[f32], features: usize, bias: &[f32]) -> Result<Linear> {
         Ok(Linear::new(self.f32_matrix(weights, features)?, bias))
