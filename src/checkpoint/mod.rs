@@ -15,6 +15,7 @@ mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
 mod hf_siglip;
+mod hf_tipsv2;
 mod hf_vit;
 mod interpolate;
 mod json;
@@ -91,6 +92,7 @@ const FAMILIES: &[Family] = &[
     hf_deit::FAMILY,
     hf_dinov2::FAMILY,
     hf_dinov3::FAMILY,
+    hf_tipsv2::FAMILY,
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,

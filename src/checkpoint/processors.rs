@@ -83,6 +83,9 @@ pub(super) const CLIP: Processor = Processor {
 pub(super) const SIGLIP: Processor = Processor { name: "Siglip", shortest: true, ..BICUBIC };
 pub(super) const SIGLIP2: Processor = Processor { name: "Siglip2", own: Own::Siglip2, ..VIT };
 
+pub(super) const TIPSV2: Processor =
+    Processor { name: "Tipsv2", size: Resize::Squash([448; 2]), mean: [0.0; 3], std: [1.0; 3], ..VIT };
+
 pub(super) const DINOV3: Processor =
     Processor { name: "DINOv3ViT", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::DinoV3, ..VIT };
 
@@ -101,6 +104,7 @@ const PROCESSORS: &[&Processor] = &[
     &CLIP,
     &SIGLIP,
     &SIGLIP2,
+    &TIPSV2,
     &DINOV3,
     &BLIP,
     &LEVIT,
