@@ -384,7 +384,7 @@ fn processors_that_are_not_followed_are_refused_by_name() {
     for kind in [
         "ViTHybridImageProcessor",
         "PerceiverFeatureExtractor",
-        "Siglip2ImageProcessor",
+        "Owlv2ImageProcessor",
         "LayoutLMv3ImageProcessor",
         "VivitImageProcessor",
         "ViT",

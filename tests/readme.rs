@@ -4,7 +4,7 @@
 mod common;
 
 use common::FIXTURES;
-use vitscope::checkpoint::families;
+use vitscope::checkpoint::{aliases, families};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const START: &str = "<!-- models -->\n";
@@ -25,7 +25,10 @@ fn table() -> String {
         format!("| **{family}** | {models} | {} |\n", held.join(" "))
     };
     let rows: String = families().map(row).collect();
-    format!("\n| | models | held by |\n| --- | --- | --- |\n{rows}\n")
+    let types: Vec<_> = aliases().map(|model_type| format!("`{model_type}`")).collect();
+    let also =
+        format!("One of these by another name, or the encoder of a larger model (`model_type`): {}.", types.join(", "));
+    format!("\n| | models | held by |\n| --- | --- | --- |\n{rows}\n{also}\n\n")
 }
 
 #[test]

@@ -19,7 +19,7 @@ const INDEX = 'model.safetensors.index.json';
 const TEXT = 'text_embeddings.safetensors';
 
 /** Models that compare images with texts: only beside these are text features looked for. */
-const COMPARES = /"model_type"\s*:\s*"(clip|siglip)/;
+const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip)/;
 
 /**
  * Checks what the caller named as the model, without reading any of it.

@@ -85,6 +85,9 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         let mut positions = reader.positions(name, &[], [1, width], config.grid(), Interpolation::Bicubic)?;
         add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[width])?);
         let patches = "embeddings.patch_embedding";
+        // OWL-ViT spells it right, and transformers 5 counts AltCLIP's blocks otherwise.
+        let before = reader.choose(&["pre_layrnorm", "pre_layernorm"], ".weight");
+        let blocks = reader.choose(&["encoder.layers.", "encoder.layer."], "0.layer_norm1.weight");
         // The classifier reads patches as they leave the last block. The norm belongs to the class token, which it does without.
         let norm = reader.layer_norm("post_layernorm", width, eps)?;
         Ok(Weights {
@@ -92,9 +95,9 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
                 patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Absent)?,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
-                norm: Some(reader.layer_norm("pre_layrnorm", width, eps)?),
+                norm: Some(reader.layer_norm(before, width, eps)?),
             },
-            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            blocks: read_blocks(config, reader, blocks, &BLOCK)?,
             norm: (config.pooling == Pooling::Cls).then_some(norm),
             fc_norm: None,
             pool: None,

@@ -16,11 +16,32 @@ pub(super) const FAMILY: Family = Family {
     models: "`SiglipForImageClassification`; `SiglipModel` and `SiglipVisionModel` as encoders, and zero-shot with text features",
     recognises: |config| matches!(config.optional_str("model_type"), Some("siglip" | "siglip_vision_model")),
     config: read_config,
-    weights: read_weights,
+    weights: |config, reader| read_tower(config, reader, false),
     // A classifier reads the mean of its tokens: the head of the tower goes unused.
     ignores: |name| is_of_another_tower(name) || name.starts_with("vision_model.head."),
     processor: &processors::SIGLIP,
     any_size: false,
+};
+
+/// SigLIP 2 with patches of any grid, run at the square one or at a size that is asked for.
+pub(super) const NAFLEX: Family = Family {
+    name: "SigLIP 2 NaFlex (Hugging Face)",
+    models: "`Siglip2ForImageClassification`; `Siglip2Model` and `Siglip2VisionModel` as encoders, and zero-shot with text features; at the square grid, or any image size",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("siglip2" | "siglip2_vision_model")),
+    config: |json, tensors| {
+        let mut config = read_config(json, tensors)?;
+        let patches = vision_config(json)?.optional_usize("num_patches")?.unwrap_or(256);
+        let edge = patches.isqrt();
+        if edge * edge != patches {
+            return Err(json.problem(format!("`num_patches` should be a square, not {patches}.")));
+        }
+        config.family = NAFLEX.name;
+        config.image_size = config.patch_size.map(|patch| patch.saturating_mul(edge));
+        Ok(config)
+    },
+    weights: |config, reader| read_tower(config, reader, true),
+    processor: &processors::SIGLIP2,
+    ..FAMILY
 };
 
 const SCOPES: &[&str] = &["vision_model.", ""];
@@ -48,18 +69,24 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+/// The tower; `flexible`: with a linear layer on flat patches in place of a convolution.
+fn read_tower(config: &Config, reader: &mut Reader, flexible: bool) -> Result<Weights> {
     let width = config.hidden_size;
     let heads = hf::read_heads(config, reader)?;
     let scope = reader.choose(SCOPES, "embeddings.patch_embedding.weight");
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding.weight";
-        let positions = reader.positions(name, &[], [0, width], config.grid(), Interpolation::Bicubic)?;
+        let how = if flexible { Interpolation::BilinearAntialias } else { Interpolation::Bicubic };
+        let positions = reader.positions(name, &[], [0, width], config.grid(), how)?;
         let patches = "embeddings.patch_embedding";
+        let patch_projection = match flexible {
+            true => reader.flat_patch_projection(patches, width, config.patch_size)?,
+            false => reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+        };
         let attends = config.pooling == Pooling::Attention;
         Ok(Weights {
             embeddings: Embeddings {
-                patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+                patch_projection,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: None,

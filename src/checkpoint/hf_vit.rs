@@ -6,25 +6,30 @@ use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Weights};
+use crate::model::{Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (Hugging Face)",
-    models: "`ViTForImageClassification`, with the names of transformers 4 and 5; encoders without a head: `ViTModel` (DINO), `ViTMAEModel`, `ViTMSNModel`; `ViTMSNForImageClassification`",
-    recognises: |config| matches!(config.optional_str("model_type"), Some("vit" | "vit_mae" | "vit_msn")),
+    models: "`ViTForImageClassification`, with the names of transformers 4 and 5; encoders without a head: `ViTModel` (DINO), `ViTMAEModel`, `ViTMSNModel`; `ViTMSNForImageClassification`; I-JEPA (`IJepaModel`, `IJepaForImageClassification`)",
+    recognises: |config| matches!(config.optional_str("model_type"), Some("vit" | "vit_mae" | "vit_msn" | "ijepa")),
     config: |json, tensors| {
         let model_type = json.optional_str("model_type").unwrap_or("vit");
         let usual = if model_type == "vit_msn" { &MSN } else { &USUAL };
         let mut config = hf::read_config(json, FAMILY.name, model_type, usual)?;
         hf::check_qkv_bias(json, tensors)?;
+        if model_type == "ijepa" {
+            (config.prefix, config.pooling) = (Vec::new(), Pooling::Mean);
+        }
         hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
         Ok(config)
     },
     weights: read_weights,
-    ignores: |name| is_of_pretraining(name, "vit."),
+    ignores: |name| SCOPES.iter().any(|scope| is_of_pretraining(name, scope)),
     processor: &processors::VIT,
     any_size: false,
 };
+
+const SCOPES: &[&str] = &["vit.", "ijepa.", ""];
 
 pub(super) const USUAL: Usual =
     Usual { layer_norm_eps: 1e-12, hidden_act: "gelu", sizes: None, mlp_ratio: None, head_dim: true };
@@ -38,7 +43,7 @@ pub(super) fn is_of_pretraining(name: &str, scope: &str) -> bool {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let scope = reader.choose(&["vit.", ""], "embeddings.cls_token");
+    let scope = reader.choose(SCOPES, "embeddings.position_embeddings");
     read_encoder(config, reader, scope)
 }
 

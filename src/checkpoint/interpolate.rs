@@ -11,6 +11,8 @@ pub(super) enum Interpolation {
     BicubicAntialias,
     /// `mode="bilinear"`, edges repeated.
     Bilinear,
+    /// The same with `antialias=True`: Pillow's filter.
+    BilinearAntialias,
     /// timm's `resize_rel_pos_bias_table`: linear between points whose distances grow geometrically from the centre, so that near
     /// ones stay where they were.
     Geometric,
@@ -56,12 +58,8 @@ impl Interpolation {
                     [-1.0, 0.0, 1.0, 2.0].map(|tap: f64| (clamp(first + tap), cubic((t - tap).abs()))).to_vec()
                 })
                 .collect(),
-            Self::BicubicAntialias => (0..to)
-                .map(|i| {
-                    let (first, weights) = Filter::Bicubic.weights(from, to, i);
-                    weights.into_iter().enumerate().map(|(tap, weight)| (first + tap, weight)).collect()
-                })
-                .collect(),
+            Self::BicubicAntialias => filtered(Filter::Bicubic, from, to),
+            Self::BilinearAntialias => filtered(Filter::Bilinear, from, to),
             Self::Bilinear => (0..to)
                 .map(|i| {
                     let position = centre(i).max(0.0);
@@ -72,6 +70,15 @@ impl Interpolation {
             Self::Geometric => geometric(from, to),
         }
     }
+}
+
+fn filtered(filter: Filter, from: usize, to: usize) -> Vec<Taps> {
+    (0..to)
+        .map(|i| {
+            let (first, weights) = filter.weights(from, to, i);
+            weights.into_iter().enumerate().map(|(tap, weight)| (first + tap, weight)).collect()
+        })
+        .collect()
 }
 
 /// Cubic convolution (Keys, 1981) with PyTorch's a.
@@ -119,8 +126,13 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const ALL: [Interpolation; 4] =
-        [Interpolation::Bicubic, Interpolation::BicubicAntialias, Interpolation::Bilinear, Interpolation::Geometric];
+    const ALL: [Interpolation; 5] = [
+        Interpolation::Bicubic,
+        Interpolation::BicubicAntialias,
+        Interpolation::Bilinear,
+        Interpolation::BilinearAntialias,
+        Interpolation::Geometric,
+    ];
 
     #[test]
     fn weights_sum_to_one_and_stay_inside() {

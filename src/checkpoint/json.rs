@@ -43,6 +43,22 @@ impl Json {
         self.value.get(key).filter(|value| !value.is_null())
     }
 
+    pub fn remove(&mut self, key: &str) {
+        self.put(key, Value::Null);
+    }
+
+    /// Puts `value` under `key` of an object.
+    pub fn put(&mut self, key: &str, value: Value) {
+        self.value[key] = value;
+    }
+
+    /// The same where there is nothing.
+    pub fn fill(&mut self, key: &str, value: Value) {
+        if self.get(key).is_none() {
+            self.put(key, value);
+        }
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.value.as_object().into_iter().flatten().map(|(key, _)| key.as_str())
     }

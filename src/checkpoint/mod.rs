@@ -2,17 +2,20 @@
 //!
 //! A family is one file with a `Family` in it and one line in `FAMILIES`. This folder is the only importer of `safetensors`.
 
+mod alias;
 mod blocks;
 mod equalise;
 mod foreign;
 mod heads;
 mod hf;
 mod hf_beit;
+mod hf_blip;
 mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
 mod hf_siglip;
+mod hf_tipsv2;
 mod hf_vit;
 mod interpolate;
 mod json;
@@ -89,9 +92,12 @@ const FAMILIES: &[Family] = &[
     hf_deit::FAMILY,
     hf_dinov2::FAMILY,
     hf_dinov3::FAMILY,
+    hf_tipsv2::FAMILY,
     hf_beit::FAMILY,
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
+    hf_siglip::NAFLEX,
+    hf_blip::FAMILY,
     timm_eva::DINOV3,
     timm_eva::EVA02,
     timm_eva::ROPE,
@@ -104,6 +110,11 @@ const FAMILIES: &[Family] = &[
 /// Name and models of every supported family.
 pub fn families() -> impl Iterator<Item = (&'static str, &'static str)> {
     FAMILIES.iter().map(|family| (family.name, family.models))
+}
+
+/// Types that are read as another, or of which a part is.
+pub fn aliases() -> impl Iterator<Item = &'static str> {
+    alias::types()
 }
 
 /// The texts of a model's JSON files.
@@ -153,7 +164,7 @@ pub struct Loaded {
 pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Loaded> {
     let options = options.into();
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, tensors) = open(&config, source)?;
+    let (family, config, tensors) = open(config, source)?;
     let precision = options.precision.unwrap_or_else(|| tensors.precision());
     let equalises = precision == Precision::Int8;
     let (vit, preprocess, processor, reader) = read(family, &config, &files, &tensors, precision, equalises, &options)?;
@@ -214,14 +225,22 @@ fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
     }
 }
 
-/// The family of a model, and its tensors.
-fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, Tensors<'s>)> {
-    let tensors = Tensors::open(WEIGHTS_FILE, source);
-    match FAMILIES.iter().find(|family| (family.recognises)(config)) {
+/// The family of a model, its config and its tensors: those of the encoder, where it is part of something larger.
+fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Json, Tensors<'s>)> {
+    let found = alias::find(&whole)?;
+    let mut tensors = Tensors::open(WEIGHTS_FILE, source);
+    let config = match found {
+        Some(found) => {
+            tensors = tensors.map(|tensors| tensors.part(&found));
+            found.config
+        }
+        None => whole.clone(),
+    };
+    match FAMILIES.iter().find(|family| (family.recognises)(&config)) {
         Some(family) => {
             let tensors = tensors?;
-            foreign::refuse(config, &tensors)?;
-            Ok((family, tensors))
+            foreign::refuse(&whole, &tensors)?;
+            Ok((family, config, tensors))
         }
         None => {
             let name = config.optional_str("architecture").or(config.optional_str("model_type"));
@@ -231,7 +250,7 @@ fn open<'s>(config: &Json, source: &'s dyn Source) -> Result<(&'static Family, T
             };
             match (name, tensors) {
                 (None, Ok(tensors)) => {
-                    foreign::refuse(config, &tensors)?;
+                    foreign::refuse(&whole, &tensors)?;
                     let remedy = foreign::remedy(&tensors);
                     Err(Error::UnsupportedArchitecture {
                         name: "unknown".into(),

@@ -13,16 +13,17 @@ const WRAPPERS: &[&str] = &[
     "_fsdp_wrapped_module.",
 ];
 
-/// The wrappers that all of `names` begin with, one after another.
-pub(super) fn wrapping(names: &[String]) -> &str {
+/// The wrappers, or other prefixes of `more`, that all of `names` begin with, one after another.
+pub(super) fn wrapping<'n>(names: &'n [String], more: &[&str]) -> &'n str {
     let Some(first) = names.first() else { return "" };
     let mut shared = 0;
     let all = |prefix: &str| names.iter().all(|name| name.starts_with(prefix));
-    let mut ends = WRAPPERS.iter();
+    let wrappers = || WRAPPERS.iter().chain(more);
+    let mut ends = wrappers();
     while let Some(wrapper) = ends.next() {
         let end = shared + wrapper.len();
         if first.get(shared..end) == Some(wrapper) && all(&first[..end]) {
-            (shared, ends) = (end, WRAPPERS.iter());
+            (shared, ends) = (end, wrappers());
         }
     }
     &first[..shared]
@@ -64,7 +65,7 @@ mod tests {
             (&["modules.a"], ""),
             (&[], ""),
         ] {
-            assert_eq!(wrapping(&names(given)), expected, "{given:?}");
+            assert_eq!(wrapping(&names(given), &[]), expected, "{given:?}");
         }
     }
 

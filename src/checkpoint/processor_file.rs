@@ -34,6 +34,11 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
         Own::ConvNext => (resize, crop) = convnext(json, resize, crop)?,
         Own::PoolFormer => resize = poolformer(json, resize)?,
         Own::Levit => resize = shortest(resize, |edge| 256.0 / 224.0 * edge),
+        Own::Siglip2 => {
+            let number = |key: &str, usual| json.optional_usize(key).map(|stated| stated.unwrap_or(usual));
+            resize =
+                Resize::Squash([number("patch_size", 16)?.saturating_mul(number("max_num_patches", 256)?.isqrt()); 2]);
+        }
         Own::Dpt => check_multiples(json, resize, &on)?,
         _ => {}
     }

@@ -47,6 +47,8 @@ pub(super) enum Own {
     MobileVit,
     /// Rescales before it resizes, so that nothing is rounded between; crops as torchvision does.
     DinoV3,
+    /// Keeps the shape of an image; here at the square of as many patches.
+    Siglip2,
     /// May subtract 1 after rescaling, and divides by the deviations twice.
     EfficientNet,
 }
@@ -79,11 +81,15 @@ pub(super) const CLIP: Processor = Processor {
     own: Own::Nothing,
 };
 pub(super) const SIGLIP: Processor = Processor { name: "Siglip", shortest: true, ..BICUBIC };
+pub(super) const SIGLIP2: Processor = Processor { name: "Siglip2", own: Own::Siglip2, ..VIT };
+
+pub(super) const TIPSV2: Processor =
+    Processor { name: "Tipsv2", size: Resize::Squash([448; 2]), mean: [0.0; 3], std: [1.0; 3], ..VIT };
 
 pub(super) const DINOV3: Processor =
     Processor { name: "DINOv3ViT", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::DinoV3, ..VIT };
 
-const BLIP: Processor =
+pub(super) const BLIP: Processor =
     Processor { name: "Blip", size: Resize::Squash([384; 2]), mean: CLIP_MEAN, std: CLIP_STD, ..BICUBIC };
 const LEVIT: Processor = Processor { name: "Levit", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::Levit, ..CLIP };
 const MOBILENET: Processor =
@@ -97,6 +103,8 @@ const PROCESSORS: &[&Processor] = &[
     &BIT,
     &CLIP,
     &SIGLIP,
+    &SIGLIP2,
+    &TIPSV2,
     &DINOV3,
     &BLIP,
     &LEVIT,

@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         let mut patches = rows.split_off(prefix * width);
         if native != grid {
             room("positions", &[native[0] + grid[0], grid[1], width, size_of::<f32>()])?;
-            patches = resize(&patches, native, grid, how);
+            patches = resize(&patches, native, grid, self.tensors.positions.unwrap_or(how));
         }
         Ok(Positions { prefix: rows, patches: matrix(patches, width) })
     }
@@ -326,6 +326,18 @@ impl<'a> Reader<'a> {
         let weights = self.floats(&[name, ".weight"].concat(), &[width, 3, height, columns])?;
         let bias = self.bias(name, width, bias)?;
         Ok(Linear::new(self.f32_matrix(&weights, 3 * height * columns)?, &bias))
+    }
+
+    /// A linear layer on patches whose channels come last, put into the order that images have: [`Self::patch_projection`] for the rest.
+    pub fn flat_patch_projection(&mut self, name: &str, width: usize, patch: [usize; 2]) -> Result<Linear> {
+        let pixels = patch[0] * patch[1];
+        let stored = self.floats(&[name, ".weight"].concat(), &[width, 3 * pixels])?;
+        let bias = self.bias(name, width, Bias::Required)?;
+        let mut weights = reserve("weights", &[stored.len()])?;
+        for row in stored.chunks_exact(3 * pixels) {
+            (0..3).for_each(|channel| weights.extend(row[channel..].iter().step_by(3)));
+        }
+        Ok(Linear::new(self.f32_matrix(&weights, 3 * pixels)?, &bias))
     }
 
     /// A head whose weights `[classes, features]` come from elsewhere, always in f32.

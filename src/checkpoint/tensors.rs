@@ -1,5 +1,7 @@
 //! The safetensors container: a header, checked before anything else, and tensors read one at a time.
 
+use super::alias::Found;
+use super::interpolate::Interpolation;
 use super::names::{telltale, wrapping};
 use crate::alloc;
 use crate::error::{Error, Result};
@@ -55,8 +57,12 @@ pub struct Tensors<'a> {
     file: &'a str,
     source: &'a dyn Source,
     metadata: Metadata,
-    /// What all names in the file begin with, which nobody else sees.
+    /// What all names that are seen begin with in the file, which nobody else sees.
     wrapping: String,
+    /// What the names of other models in the file begin with, which are not seen at all.
+    others: Vec<String>,
+    /// How positions are resampled, where not as their family does.
+    pub(super) positions: Option<Interpolation>,
     /// Offset of the first tensor's data.
     start: usize,
 }
@@ -109,10 +115,21 @@ impl<'a> Tensors<'a> {
                 "the file is {state}: it holds {found} bytes of tensors, its header lists {expected}. Fetch or copy it again."
             )));
         }
-        let wrapping = wrapping(&metadata.offset_keys()).to_owned();
-        let tensors = Self { file, source, metadata, wrapping, start };
+        let wrapping = wrapping(&metadata.offset_keys(), &[]).to_owned();
+        let tensors = Self { file, source, metadata, wrapping, others: Vec::new(), positions: None, start };
         tensors.check_version()?;
         Ok(tensors)
+    }
+
+    /// The tensors of a model within a larger one: without what is of other parts, and without the prefixes that all the rest begin with.
+    pub(super) fn part(mut self, found: &Found) -> Self {
+        let before = ["", "model."].into_iter().chain(found.prefixes.iter().copied());
+        let others = before.flat_map(|before| found.others.iter().map(move |other| [before, other]));
+        self.others = others.map(|[before, other]| [&self.wrapping, before, other].concat()).collect();
+        let more = wrapping(&self.names(), &found.prefixes).to_owned();
+        self.wrapping.push_str(&more);
+        self.positions = found.positions;
+        self
     }
 
     /// How the matrices of this file are stored.
@@ -144,6 +161,7 @@ impl<'a> Tensors<'a> {
 
     pub(super) fn names(&self) -> Vec<String> {
         let mut names = self.metadata.offset_keys();
+        names.retain(|name| !self.others.iter().any(|other| name.starts_with(other)));
         names.iter_mut().for_each(|name| drop(name.drain(..self.wrapping.len())));
         names
     }
@@ -168,7 +186,7 @@ impl<'a> Tensors<'a> {
 
     /// An error that says how the tensors there are called.
     pub(super) fn missing(&self, name: &str) -> Error {
-        let found = telltale(&self.metadata.offset_keys()).cloned();
+        let found = telltale(&self.names()).map(|name| self.in_file(name).into());
         Error::MissingTensor { file: self.file.into(), name: self.in_file(name).into(), found }
     }
 

@@ -1,0 +1,59 @@
+//! Hugging Face BLIP: the image encoder.
+
+use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::hf::{self, Usual};
+use super::interpolate::Interpolation;
+use super::reader::{Bias, Reader, add, matrix};
+use super::{Family, hf_clip, processors};
+use crate::error::Result;
+use crate::model::{Config, Embeddings, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "BLIP (Hugging Face)",
+    models: "the image encoder of `BlipModel`, `BlipForConditionalGeneration`, `BlipForQuestionAnswering`, `BlipForImageTextRetrieval`; `BlipVisionModel`",
+    recognises: |config| config.optional_str("model_type") == Some("blip_vision_model"),
+    config: |json, _| hf::read_config(json, FAMILY.name, "blip_vision_model", &USUAL),
+    weights: read_weights,
+    ignores: |_| false,
+    processor: &processors::BLIP,
+    any_size: false,
+};
+
+const USUAL: Usual = Usual {
+    layer_norm_eps: 1e-5,
+    hidden_act: "gelu",
+    sizes: Some([768, 3072, 12, 12, 384, 16]),
+    mlp_ratio: None,
+    head_dim: false,
+};
+
+const BLOCK: BlockNames = BlockNames {
+    qkv: Qkv::Fused("self_attn.qkv", Bias::Optional),
+    projection: "self_attn.projection",
+    ..hf_clip::BLOCK
+};
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+    let scope = reader.choose(&["vision_model.", ""], "embeddings.class_embedding");
+    reader.within(scope, |reader| {
+        let name = "embeddings.position_embedding";
+        let mut positions = reader.positions(name, &[1], [1, width], config.grid(), Interpolation::Bicubic)?;
+        add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[1, 1, width])?);
+        let patches = "embeddings.patch_embedding";
+        Ok(Weights {
+            embeddings: Embeddings {
+                patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+                prefix: matrix(positions.prefix, width),
+                positions: Some(positions.patches),
+                norm: None,
+            },
+            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            norm: Some(reader.layer_norm("post_layernorm", width, eps)?),
+            fc_norm: None,
+            pool: None,
+            projection: None,
+            heads: Vec::new(),
+        })
+    })
+}

@@ -1,0 +1,76 @@
+//! Hugging Face TIPSv2: the image encoder, a DINOv2 with a register and the names of its original.
+
+use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::hf::{self, Usual};
+use super::interpolate::Interpolation;
+use super::reader::{Bias, Reader, add, matrix};
+use super::{Family, processors, unsupported};
+use crate::error::Result;
+use crate::model::{Config, Embeddings, Prefix, Weights};
+
+pub(super) const FAMILY: Family = Family {
+    name: "TIPSv2 (Hugging Face)",
+    models: "`Tipsv2VisionModel` and backbones, with an MLP",
+    recognises: |config| config.optional_str("model_type") == Some(TYPE),
+    config: |json, _| {
+        let mut config = hf::read_config(json, FAMILY.name, TYPE, &USUAL)?;
+        if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
+            return Err(unsupported(TYPE, "`use_swiglu_ffn` is on, which this version does not run"));
+        }
+        let registers = json.optional_usize("num_register_tokens")?.unwrap_or(1);
+        config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+        Ok(config)
+    },
+    weights: read_weights,
+    ignores: |name| name == "mask_token",
+    processor: &processors::TIPSV2,
+    any_size: true,
+};
+
+const TYPE: &str = "tipsv2_vision_model";
+
+const USUAL: Usual = Usual {
+    layer_norm_eps: 1e-6,
+    hidden_act: "gelu",
+    sizes: Some([768, 3072, 12, 12, 448, 14]),
+    mlp_ratio: Some(4.0),
+    head_dim: false,
+};
+
+const BLOCK: BlockNames = BlockNames {
+    norm1: "norm1",
+    qkv: Qkv::Fused("attn.qkv", Bias::Optional),
+    qk_norm: None,
+    projection: "attn.proj",
+    inner_norms: None,
+    norm2: "norm2",
+    fc1: &["mlp.c_fc"],
+    fc2: "mlp.c_proj",
+    bias: Bias::Required,
+    scales: Some(["ls1.gamma", "ls2.gamma"]),
+};
+
+fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+    let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
+    let how = Interpolation::BilinearAntialias;
+    let mut positions = reader.positions("pos_embed", &[1], [1, width], config.grid(), how)?;
+    add(&mut positions.prefix, &reader.floats("cls_token", &[1, 1, width])?);
+    // Registers come in after positions were added.
+    if registers > 0 {
+        positions.prefix.extend(reader.floats("register_tokens", &[1, registers, width])?);
+    }
+    Ok(Weights {
+        embeddings: Embeddings {
+            patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
+            prefix: matrix(positions.prefix, width),
+            positions: Some(positions.patches),
+            norm: None,
+        },
+        blocks: read_blocks(config, reader, "blocks.", &BLOCK)?,
+        norm: Some(reader.layer_norm("norm", width, config.layer_norm_eps)?),
+        fc_norm: None,
+        pool: None,
+        projection: None,
+        heads: Vec::new(),
+    })
+}
