@@ -93,28 +93,19 @@ impl Preprocess {
         let start = [self.crop_start(resized.0, height), self.crop_start(resized.1, width)];
         let (rows, columns) = (visible(start[0], height, resized.0), visible(start[1], width, resized.1));
         let window = Window { start, rows: rows.clone(), columns: columns.clone(), size };
-        let normalise =
-            |value: f32, channel: usize| (value * self.rescale_factor - self.mean[channel]) / self.std[channel];
-        if self.floats {
-            let rgb = resample::resize_floats(image, resized, self.filter, rows, columns)?;
-            return self.lay(&window, &rgb, |channel| move |value| normalise(value, channel));
-        }
-        let rgb = resample::resize(image, resized, self.filter, rows, columns)?;
-        self.lay(&window, &rgb, |channel| {
-            let normalised: [f32; 256] = std::array::from_fn(|value| normalise(value as f32, channel));
-            move |value: u8| normalised[usize::from(value)]
-        })
+        let rgb = if self.floats {
+            resample::resize_floats(image, resized, self.filter, rows, columns)?
+        } else {
+            let rgb = resample::resize(image, resized, self.filter, rows, columns)?;
+            rgb.iter().map(|pixel| pixel.map(f32::from)).collect()
+        };
+        self.lay(&window, &rgb)
     }
 
-    /// `[3, height, width]` of what was resized, with padding around it; `normalise(channel)(value)`.
-    fn lay<T: Copy + From<u8>, F: Fn(T) -> f32>(
-        &self,
-        window: &Window,
-        rgb: &[[T; 3]],
-        normalise: impl Fn(usize) -> F,
-    ) -> Result<Vec<f32>> {
+    /// `[3, height, width]` of what was resized, with padding around it, normalised.
+    fn lay(&self, window: &Window, rgb: &[[f32; 3]]) -> Result<Vec<f32>> {
         let Window { start: [top, left], rows, columns, size: [height, width] } = window;
-        let fill = self.fill.map(T::from);
+        let fill = self.fill.map(f32::from);
         let pixel = |row: isize, column: isize| match (usize::try_from(row), usize::try_from(column)) {
             (Ok(y), Ok(x)) if rows.contains(&y) && columns.contains(&x) => {
                 rgb[(y - rows.start) * columns.len() + x - columns.start]
@@ -123,9 +114,10 @@ impl Preprocess {
         };
         let mut values = alloc::reserve("pixel values", &[3, *height, *width])?;
         for channel in if self.bgr { [2, 1, 0] } else { [0, 1, 2] } {
-            let normalise = normalise(channel);
+            let (mean, std) = (self.mean[channel], self.std[channel]);
             for row in (0..*height).map(|y| y as isize + top) {
-                values.extend((0..*width).map(|x| normalise(pixel(row, x as isize + left)[channel])));
+                let row = (0..*width).map(|x| pixel(row, x as isize + left)[channel]);
+                values.extend(row.map(|value| (value * self.rescale_factor - mean) / std));
             }
         }
         Ok(values)

@@ -148,34 +148,32 @@ pub(super) fn types() -> impl Iterator<Item = &'static str> {
 
 /// The model that `config` calls otherwise, or encloses; nothing where its type is no alias.
 pub(super) fn find(config: &Json) -> Result<Option<Found>> {
-    let mut found: Option<Found> = None;
-    loop {
-        let config = found.as_ref().map_or(config, |found| &found.config);
-        let Some(alias) = config
-            .optional_str("model_type")
-            .and_then(|model_type| ALIASES.iter().find(|alias| alias.model_type == model_type))
-        else {
-            return Ok(found);
-        };
-        let own = if alias.config.is_empty() { None } else { config.nested(alias.config)? };
-        let enclosed = own.is_some();
-        let mut own = own.unwrap_or_else(|| config.clone());
-        if enclosed {
-            // A part has no head, whatever it was taken from.
-            own.remove("architectures");
-            own.fill("model_type", json!(alias.read_as));
-            fill_sizes(&mut own);
-        } else {
-            fill_sizes(&mut own);
-            own.put("model_type", json!(alias.read_as));
-        }
-        let (mut prefixes, mut others) = found.map(|found| (found.prefixes, found.others)).unwrap_or_default();
-        prefixes.extend(alias.prefixes);
-        others.extend(alias.others);
+    let mut found = Found { config: config.clone(), prefixes: Vec::new(), others: Vec::new(), positions: None };
+    let mut any = false;
+    while let Some(alias) =
+        ALIASES.iter().find(|alias| found.config.optional_str("model_type") == Some(alias.model_type))
+    {
+        any = true;
+        let enclosed = if alias.config.is_empty() { None } else { found.config.nested(alias.config)? };
         // (The inner one's own way of it is its family's.)
-        let positions = if enclosed { None } else { alias.positions };
-        found = Some(Found { config: own, prefixes, others, positions });
+        found.positions = if enclosed.is_some() { None } else { alias.positions };
+        found.prefixes.extend(alias.prefixes);
+        found.others.extend(alias.others);
+        match enclosed {
+            Some(own) => {
+                found.config = own;
+                // A part has no head, whatever it was taken from.
+                found.config.remove("architectures");
+                found.config.fill("model_type", json!(alias.read_as));
+                fill_sizes(&mut found.config);
+            }
+            None => {
+                fill_sizes(&mut found.config);
+                found.config.put("model_type", json!(alias.read_as));
+            }
+        }
     }
+    Ok(any.then_some(found))
 }
 
 fn fill_sizes(config: &mut Json) {

@@ -49,7 +49,9 @@ impl Json {
 
     /// Puts `value` under `key` of an object.
     pub fn put(&mut self, key: &str, value: Value) {
-        self.value[key] = value;
+        if let Value::Object(object) = &mut self.value {
+            object.insert(key.into(), value);
+        }
     }
 
     /// The same where there is nothing.

@@ -2,7 +2,7 @@
 //! lie apart (RoPE; Su et al., 2021), in both directions of an image (Heo et al., 2024).
 
 use super::config::Config;
-use crate::alloc::reserve;
+use crate::alloc::zeros;
 use crate::error::Result;
 use crate::kernels::rotate::{Pairs, Turn, rotate};
 use crate::kernels::sine::{cos, sin};
@@ -90,15 +90,16 @@ impl Rotations {
     pub fn new(config: &Config, rotary: &Rotary, by_rows: &[f32], by_columns: &[f32]) -> Result<Self> {
         let ([rows, columns], size) = (config.grid(), config.head_size());
         let of_a_head = rows * columns * size;
-        let mut table = reserve("rotary positions", &[2 * by_rows.len() / size, of_a_head])?;
-        for (by_rows, by_columns) in by_rows.chunks_exact(size / 2).zip(by_columns.chunks_exact(size / 2)) {
-            for patch in 0..rows * columns {
-                let y = rotary.coordinate(patch / columns, rows, 0);
-                let x = rotary.coordinate(patch % columns, columns, 1);
-                for f in [cos, sin] {
-                    let angles = by_rows.iter().zip(by_columns).map(|(r, c)| y * f64::from(*r) + x * f64::from(*c));
-                    table.extend(angles.map(|angle| f(angle) as f32));
-                }
+        let mut table = zeros("rotary positions", &[2 * by_rows.len() / size, of_a_head])?;
+        for (i, angles) in table.chunks_exact_mut(size).enumerate() {
+            let (head, patch) = (i / (rows * columns), i % (rows * columns));
+            let y = rotary.coordinate(patch / columns, rows, 0);
+            let x = rotary.coordinate(patch % columns, columns, 1);
+            let (cosines, sines) = angles.split_at_mut(size / 2);
+            let frequencies = by_rows.iter().zip(by_columns).skip(head * size / 2);
+            for ((cosine, sine), (r, c)) in cosines.iter_mut().zip(sines).zip(frequencies) {
+                let angle = y * f64::from(*r) + x * f64::from(*c);
+                (*cosine, *sine) = (cos(angle) as f32, sin(angle) as f32);
             }
         }
         let (prefix, widths) = (config.prefix_tokens(), [config.hidden_size, size]);
