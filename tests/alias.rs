@@ -74,6 +74,29 @@ const CASES: &[Case] = &[
     ("vipllava", "hf_clip_vision", "vision_config", "vision_tower.", &["multi_modal_projector.x"]),
     ("paligemma", "hf_paligemma", "vision_config", "", &[]),
     ("paligemma", "hf_siglip_vision", "vision_config", "model.vision_tower.", &["model.language_model.x"]),
+    ("gemma3", "hf_siglip_vision", "vision_config", "vision_tower.vision_model.", &["language_model.model.x"]),
+    (
+        "shieldgemma2",
+        "hf_siglip_vision",
+        "vision_config",
+        "model.model.vision_tower.",
+        &["model.model.language_model.x"],
+    ),
+    ("aya_vision", "hf_siglip_vision", "vision_config", "vision_tower.", &["multi_modal_projector.layernorm.bias"]),
+    ("cohere2_vision", "hf_siglip_vision", "vision_config", "model.vision_tower.", &["model.language_model.x"]),
+    ("lfm2_vl", "hf_siglip2", "vision_config", "model.vision_tower.", &["model.multi_modal_projector.layer_norm.bias"]),
+    ("deepseek_vl", "hf_siglip_vision", "vision_config", "model.vision_model.", &["model.aligner.linear1.weight"]),
+    (
+        "video_llava",
+        "hf_clip_vision",
+        "vision_config",
+        "image_tower.",
+        &["video_tower.embeddings.x", "language_model.x"],
+    ),
+    ("colpali", "hf_paligemma", "vlm_config", "vlm.", &["embedding_proj_layer.weight"]),
+    ("blip-2", "hf_blip", "vision_config", "", &["query_tokens", "qformer.layernorm.bias", "language_projection.bias"]),
+    ("instructblip", "hf_blip", "vision_config", "", &["qformer.embeddings.layernorm.bias", "language_model.x"]),
+    ("chmv2", "hf_dinov3", "backbone_config", "backbone.", &["neck.x", "head.x"]),
 ];
 
 /// The fixture's config as one of `model_type` has it. Types of parts are left out, as far as they go without saying.
@@ -134,6 +157,19 @@ fn a_head_on_the_mean_of_all_tokens() {
     let mut model = load(&config, &weights).unwrap();
     let expected: Vec<_> = features.iter().map(|feature| feature + 1.0).collect();
     assert!(relative_error(model.logits(&pixels).unwrap(), &expected) < 1e-6);
+}
+
+/// Classes whose tensors are the same differ in what their configs leave out.
+#[test]
+fn what_goes_without_saying_is_of_the_class() {
+    let whole: Value = serde_json::from_str(named("hf_blip").config).unwrap();
+    let mut own = whole["vision_config"].clone();
+    own.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "layer_norm_eps" | "model_type"));
+    for (model_type, eps) in [("blip", 1e-5), ("blip-2", 1e-6), ("instructblip", 1e-6)] {
+        let config = json!({"model_type": model_type, "vision_config": own}).to_string();
+        let model = load(&config, named("hf_blip").weights).unwrap();
+        assert_eq!(model.config().layer_norm_eps, eps, "{model_type}");
+    }
 }
 
 /// A part is no classifier, whatever its config was taken from.

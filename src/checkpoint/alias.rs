@@ -44,33 +44,48 @@ const ALIASES: &[Alias] = &[
     Alias { positions: Some(Interpolation::Bilinear), ..alias("dpt", "backbone_config", "vit", &["dpt."], DEPTH) },
     alias("depth_anything", "backbone_config", "dinov2", &[], DEPTH),
     alias("prompt_depth_anything", "backbone_config", "dinov2", &[], DEPTH),
+    alias("chmv2", "backbone_config", "dinov3_vit", &[], DEPTH),
     alias("zoedepth", "backbone_config", "beit", &[], DEPTH),
     alias("flava", "image_config", "flava_image_model", &["flava.", "image_model."], FLAVA),
     alias("flava_image_model", "", "vit", &[], &[]),
     alias("blip", "vision_config", "blip_vision_model", &[], BLIP),
+    alias("blip-2", "vision_config", "blip_2_vision_model", &[], BLIP),
+    alias("instructblip", "vision_config", "instructblip_vision_model", &[], BLIP),
     alias("llava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("llava_next", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("llava_next_video", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("llava_onevision", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
     alias("vipllava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("paligemma", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("gemma3", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("shieldgemma2", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("aya_vision", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("cohere2_vision", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("lfm2_vl", "vision_config", "siglip2_vision_model", TOWER, LANGUAGE),
+    alias("deepseek_vl", "vision_config", "siglip_vision_model", &["vision_model."], LANGUAGE),
+    alias("video_llava", "vision_config", "clip_vision_model", &["image_tower."], LANGUAGE),
+    alias("colpali", "vlm_config", "paligemma", &["vlm."], &["embedding_proj_layer."]),
 ];
 
-/// BLIP's text, and what compares the two.
+/// BLIP's text, what compares the two, and what asks for what a text is about.
 const BLIP: &[&str] = &[
     "text_model.",
     "text_encoder.",
     "text_decoder.",
     "itm_head.",
-    "vision_proj.",
-    "text_proj.",
+    "vision_proj",
+    "text_proj",
     "visual_projection.",
-    "text_projection.",
     "logit_scale",
+    "qformer.",
+    "query_tokens",
+    "embeddings.",
+    "language_",
 ];
 /// Where models of images and language have their encoder.
 const TOWER: &[&str] = &["vision_tower."];
-const LANGUAGE: &[&str] = &["language_model.", "multi_modal_projector.", "lm_head.", "image_newline"];
+const LANGUAGE: &[&str] =
+    &["language_model.", "multi_modal_projector.", "aligner.", "lm_head.", "image_newline", "video_tower."];
 /// What a dual encoder compares by: that is of the pooler, which other features do without.
 const COMPARISON: &[&str] = &["text_model.", "visual_projection.", "text_projection.", "logit_scale"];
 /// What makes depth of features.

@@ -3,6 +3,7 @@
 use super::blocks::{BlockNames, Qkv, read_blocks};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
+use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, hf_clip, processors};
 use crate::error::Result;
@@ -10,9 +11,12 @@ use crate::model::{Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BLIP (Hugging Face)",
-    models: "the image encoder of `BlipModel`, `BlipForConditionalGeneration`, `BlipForQuestionAnswering`, `BlipForImageTextRetrieval`; `BlipVisionModel`",
-    recognises: |config| config.optional_str("model_type") == Some("blip_vision_model"),
-    config: |json, _| hf::read_config(json, FAMILY.name, "blip_vision_model", &USUAL),
+    models: "the image encoder of `BlipModel`, `BlipForConditionalGeneration`, `BlipForQuestionAnswering`, `BlipForImageTextRetrieval`, of BLIP-2 and of InstructBLIP; `BlipVisionModel`, `Blip2VisionModel`",
+    recognises: |config| config.optional_str("model_type") == Some("blip_vision_model") || is_second(config),
+    config: |json, _| {
+        let usual = if is_second(json) { &SECOND } else { &USUAL };
+        hf::read_config(json, FAMILY.name, "blip_vision_model", usual)
+    },
     weights: read_weights,
     ignores: |_| false,
     processor: &processors::BLIP,
@@ -26,6 +30,13 @@ const USUAL: Usual = Usual {
     mlp_ratio: None,
     head_dim: false,
 };
+
+/// BLIP-2, and InstructBLIP.
+const SECOND: Usual = Usual { layer_norm_eps: 1e-6, sizes: Some([1408, 6144, 39, 16, 224, 14]), ..USUAL };
+
+fn is_second(config: &Json) -> bool {
+    matches!(config.optional_str("model_type"), Some("blip_2_vision_model" | "instructblip_vision_model"))
+}
 
 const BLOCK: BlockNames = BlockNames {
     qkv: Qkv::Fused("self_attn.qkv", Bias::Optional),
