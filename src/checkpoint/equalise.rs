@@ -70,7 +70,8 @@ fn after_norm(reader: &mut Reader, norm: &str, readers: &[Matrix]) -> Result<()>
     let width = readers[0].1[1];
     let parameters = [".weight", ".bias"].map(|suffix| [norm, suffix].concat());
     let mut squares = vec![0.0; width];
-    for name in &parameters {
+    // (An RMSNorm has no bias.)
+    for name in parameters.iter().filter(|name| reader.has(name)) {
         add_squares(&mut squares, &reader.values(name, &[width])?);
     }
     let factors = factors(&squares, &peaks(reader, readers)?);

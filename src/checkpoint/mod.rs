@@ -193,7 +193,7 @@ fn read<'t>(
     config.validate().map_err(|error| blame(error, options.image_size))?;
     let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
 
-    let mut reader = Reader::new(tensors, precision, equalises, native_grid);
+    let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
     let mut weights = (family.weights)(&config, &mut reader)?;
     if let Some(text) = &text {
         weights.heads.push(text.head(&reader)?);
