@@ -172,7 +172,7 @@ mod tests {
     /// Powers of two change no bit of any product, so the function is the same to the bit, whatever form a block's tensors have.
     #[test]
     fn the_function_stays_what_it_was() {
-        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip");
+        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip" "timm_aimv2" "timm_aimv2_cls");
         for (name, config, weights) in fixtures {
             let weights = with_loud_norms(weights);
             let json = Json::parse(CONFIG_FILE, config).unwrap();

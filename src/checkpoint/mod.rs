@@ -8,6 +8,7 @@ mod equalise;
 mod foreign;
 mod heads;
 mod hf;
+mod hf_aimv2;
 mod hf_beit;
 mod hf_blip;
 mod hf_clip;
@@ -30,6 +31,7 @@ mod shards;
 mod tensors;
 mod text;
 mod timm;
+mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
 mod timm_vit;
@@ -97,6 +99,8 @@ const FAMILIES: &[Family] = &[
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
     hf_siglip::NAFLEX,
+    hf_aimv2::FAMILY,
+    hf_aimv2::NATIVE,
     hf_blip::FAMILY,
     timm_eva::DINOV3,
     timm_eva::EVA02,
@@ -105,6 +109,7 @@ const FAMILIES: &[Family] = &[
     timm_vit::FAMILY,
     timm_vit::FLEXIVIT,
     timm_beit::FAMILY,
+    timm_aimv2::FAMILY,
 ];
 
 /// Name and models of every supported family.

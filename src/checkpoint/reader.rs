@@ -186,6 +186,11 @@ impl<'a> Reader<'a> {
         Ok(Positions { prefix: rows, patches: matrix(patches, width) })
     }
 
+    /// Whether this is the grid that the file was made for.
+    pub fn is_native(&self, grid: [usize; 2]) -> bool {
+        self.native_grid == grid
+    }
+
     /// Whether the file has positions `[1, N, D]` without rows for other tokens.
     pub fn has_positions_of_patches_alone(&self, name: &str) -> bool {
         let rows = self.tensors.shape(&self.full(name)).ok().and_then(|shape| shape.get(1));
