@@ -74,6 +74,14 @@ const CASES: &[Case] = &[
     ("vipllava", "hf_clip_vision", "vision_config", "vision_tower.", &["multi_modal_projector.x"]),
     ("paligemma", "hf_paligemma", "vision_config", "", &[]),
     ("paligemma", "hf_siglip_vision", "vision_config", "model.vision_tower.", &["model.language_model.x"]),
+    ("tipsv2", "hf_tipsv2", "vision_config", "vision_encoder.", &["text_encoder.ln_final.bias", "temperature"]),
+    (
+        "tipsv2_dpt",
+        "hf_tipsv2",
+        "backbone_config",
+        "vision_encoder.",
+        &["depth_head.convs.0.weight", "normals_head.x", "segmentation_head.x"],
+    ),
 ];
 
 /// The fixture's config as one of `model_type` has it. Types of parts are left out, as far as they go without saying.

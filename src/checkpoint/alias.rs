@@ -54,6 +54,8 @@ const ALIASES: &[Alias] = &[
     alias("llava_onevision", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
     alias("vipllava", "vision_config", "clip_vision_model", TOWER, LANGUAGE),
     alias("paligemma", "vision_config", "siglip_vision_model", TOWER, LANGUAGE),
+    alias("tipsv2", "vision_config", "tipsv2_vision_model", &["vision_encoder."], &["text_encoder.", "temperature"]),
+    alias("tipsv2_dpt", "backbone_config", "tipsv2_vision_model", &["vision_encoder."], DENSE),
 ];
 
 /// BLIP's text, and what compares the two.
@@ -75,6 +77,8 @@ const LANGUAGE: &[&str] = &["language_model.", "multi_modal_projector.", "lm_hea
 const COMPARISON: &[&str] = &["text_model.", "visual_projection.", "text_projection.", "logit_scale"];
 /// What makes depth of features.
 const DEPTH: &[&str] = &["neck.", "head.", "auxiliary_head.", "relative_head.", "metric_head."];
+/// The same of TIPSv2, and what else it makes of them.
+const DENSE: &[&str] = &["depth_head.", "normals_head.", "segmentation_head."];
 /// FLAVA's text, what it has of both, and its heads.
 const FLAVA: &[&str] = &[
     "text_model.",

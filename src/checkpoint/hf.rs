@@ -92,6 +92,16 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
     })
 }
 
+/// Whether the MLP has a gate: DINOv2's largest, and TIPSv2's.
+pub(super) fn read_swiglu(config: &mut Config, json: &Json) -> Result<()> {
+    if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
+        (config.gated, config.activation) = (true, Activation::Silu);
+        // Two thirds of an ungated one's width, in eights: about as many weights in all.
+        config.mlp_size = (config.mlp_size.saturating_mul(2) / 3).next_multiple_of(8);
+    }
+    Ok(())
+}
+
 /// By the names of transformers' `ACT2FN`.
 fn activation(name: &str) -> Option<Activation> {
     match name {

@@ -135,6 +135,7 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(hf encoder "hf_ijepa"),
     fixture!(hf encoder "hf_siglip2"),
     fixture!(hf encoder "hf_tipsv2"),
+    fixture!(hf encoder "hf_tipsv2_swiglu"),
     fixture!(hf encoder "hf_paligemma"),
     fixture!(zero_shot "hf_clip_zero_shot"),
     fixture!(zero_shot "hf_siglip_zero_shot"),
