@@ -43,7 +43,7 @@ pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::error::{Error, Result};
 use crate::model::{Config, Precision, Scores, Vit, Weights};
-use crate::preprocess::Preprocess;
+use crate::preprocess::{Preprocess, Resize};
 use json::Json;
 use pixels::Pixels;
 use processors::Processor;
@@ -196,7 +196,12 @@ fn read<'t>(
     let usual = if family.any_size { pixels.stated_size()? } else { None };
     config.image_size = options.image_size.or(usual).unwrap_or(native);
     config.validate().map_err(|error| blame(error, options.image_size))?;
-    let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
+    let mut preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
+    if family.any_size && preprocess.output_size().is_none() {
+        // The library takes pictures as they come (AIMv2 native). One that has not the size that is run is made to cover it.
+        let size = config.image_size;
+        (preprocess.resize, preprocess.crop) = (Resize::Cover(size), Some(size));
+    }
 
     let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
     let mut weights = (family.weights)(&config, &mut reader)?;
