@@ -175,6 +175,14 @@ fn settings_that_change_the_answer_are_refused_by_name() {
     let mut config: Value = serde_json::from_str(named("hf_aimv2_zero_shot").config).unwrap();
     config["vision_config"]["use_head"] = json!(false);
     refused(load(&config.to_string(), &headless), "unsupported-architecture", &["use_head", "visual_projection"]);
+    for (name, norm) in [
+        ("timm_aimv2", "norm.weight"),
+        ("timm_aimv2", "patch_embed.norm.weight"),
+        ("hf_aimv2_native", "rms_norm.weight"),
+    ] {
+        let bare = rewritten(named(name).weights, |tensors| drop(tensors.remove(norm)));
+        refused(load(named(name).config, &bare), "missing-tensor", &[norm]);
+    }
     let unscaled =
         rewritten(named("hf_dinov2").weights, |tensors| tensors.retain(|name, _| !name.contains("layer_scale")));
     refused(load(named("hf_dinov2").config, &unscaled), "missing-tensor", &["layer_scale1.lambda1"]);
