@@ -98,7 +98,7 @@ fn elementwise(c: &mut Criterion) {
     let (weight, bias) = (vec![1.0; 768], vec![0.0; 768]);
     let mut out = vec![0.0; 768];
     c.bench_function("layer_norm, 768 values", |b| {
-        b.iter(|| layer_norm(black_box(&x), &weight, &bias, 1e-6, black_box(&mut out)))
+        b.iter(|| layer_norm(black_box(&x), &weight, &bias, 1e-6, true, black_box(&mut out)))
     });
     let mut rows = QuantizedRows::default();
     rows.reset(1, 768);

@@ -502,8 +502,8 @@ export interface ModelConfig {
   readonly scores: Scores;
   /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */
   readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
-  /** What tells it where a patch is: learned positions, biases of scores by distance, queries and keys turned by angles, or two of these. */
-  readonly positions: 'learned' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none';
+  /** What tells it where a patch is: learned positions, sines and cosines of it, biases of scores by distance, queries and keys turned by angles, or two of these. */
+  readonly positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none';
   readonly dtype: 'f32' | 'int8';
   readonly parameters: number;
   /** The file that says how pixels are prepared; null where none does, and it is as is usual for the family. */

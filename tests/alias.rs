@@ -97,6 +97,14 @@ const CASES: &[Case] = &[
     ("blip-2", "hf_blip", "vision_config", "", &["query_tokens", "qformer.layernorm.bias", "language_projection.bias"]),
     ("instructblip", "hf_blip", "vision_config", "", &["qformer.embeddings.layernorm.bias", "language_model.x"]),
     ("chmv2", "hf_dinov3", "backbone_config", "backbone.", &["neck.x", "head.x"]),
+    ("tipsv2", "hf_tipsv2", "vision_config", "vision_encoder.", &["text_encoder.ln_final.bias", "temperature"]),
+    (
+        "tipsv2_dpt",
+        "hf_tipsv2",
+        "backbone_config",
+        "vision_encoder.",
+        &["depth_head.convs.0.weight", "normals_head.x", "segmentation_head.x"],
+    ),
 ];
 
 /// The fixture's config as one of `model_type` has it. Types of parts are left out, as far as they go without saying.

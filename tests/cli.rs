@@ -62,6 +62,10 @@ fn inspect_tells_what_a_model_is() {
     for part in ["ViT (Hugging Face)", "64 × 64", "layers      6", "heads       6 of 32", "2,736,618", "I8", "F32"] {
         assert!(output.contains(part), "{output}");
     }
+    let output = succeeds(&["inspect", "tests/fixtures/hf_aimv2_native"]);
+    for part in ["RMSNorm     eps 1e-2", "positions   sinusoidal", "pooling     Attention"] {
+        assert!(output.contains(part), "{output}");
+    }
 }
 
 #[test]

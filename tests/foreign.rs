@@ -90,6 +90,7 @@ fn layouts_of_other_programs() {
     let trunk = of(&["visual.trunk.blocks.0.attn.qkv.weight", "visual.trunk.patch_embed.proj.weight", "logit_scale"]);
     let torchvision = of(&["class_token", "conv_proj.weight", "encoder.layers.encoder_layer_0.ln_1.weight"]);
     let jax = of(&["Transformer/encoderblock_0/LayerNorm_0/scale", "embedding/kernel", "cls"]);
+    let aim = of(&["preprocessor.patchifier.proj.weight", "trunk.blocks.0.attn.qkv.weight"]);
     let timm = of(&["blocks.0.attn.qkv.weight", "cls_token", "patch_embed.proj.weight", "mask_token"]);
     let transformers = of(&["vit.embeddings.patch_embeddings.projection.weight", "vit.embeddings.cls_token"]);
     let other = of(&["stem.bn.num_batches_tracked", "stem.bn.running_mean", "stem.conv.weight"]);
@@ -98,6 +99,7 @@ fn layouts_of_other_programs() {
         (&trunk, &["open_clip", "visual.trunk.", "save_for_hf"]),
         (&torchvision, &["torchvision", "encoder_layer_0", "patch_embed.proj", "attn.qkv"]),
         (&jax, &["JAX", "timm.create_model"]),
+        (&aim, &["ml-aim", "preprocessor.patchifier.", "timm.create_model"]),
     ] {
         // With a config or without.
         refused(load(named(HF).config, weights), "invalid-weights", parts);

@@ -190,6 +190,7 @@ fn architectures_that_are_not_run_are_refused_by_name() {
         (json!({"architecture": "vit_base_patch16_rope_sw_224"}), "sw"),
         (json!({"architecture": "eva02_enormous_patch14_clip_224"}), "enormous"),
         (json!({"architecture": "vit_base_patch16_sapiens2"}), "sapiens2"),
+        (json!({"architecture": "aimv2_giant_patch14_224"}), "giant"),
         (json!({"architecture": "vit_base_patch16_rpn_224.sw_in1k"}), "rpn"),
         (json!({"architecture": "vit_pwee_patch16_reg1_gap_256.sbb_in1k"}), "pwee"),
         (json!({"architecture": "vit_small_r26_s32_224"}), "vit_small_r26_s32_224"),

@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{floats, relative_error};
+use common::{floats, named, relative_error};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use vitscope::Classifier;
-use vitscope::checkpoint::{ConfigFiles, Values, write};
+use vitscope::checkpoint::{ConfigFiles, LoadOptions, Values, write};
 use vitscope::resample::{Filter, Rgba, resize};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -232,6 +232,34 @@ fn silent_processors_equal_their_defaults() {
         let silent = format!(r#"{{"{key}": "{}{suffix}"}}"#, kind.strip_suffix("ImageProcessor").unwrap());
         let values = |json: &str| model_for(&kind, json, [height, width]).preprocess(photo.view()).unwrap();
         assert!(values(&silent) == values(&whole), "{silent}");
+    }
+}
+
+/// A model that takes pictures as they come leaves alone those of the size that is run, and others cover it.
+#[test]
+fn pictures_as_they_come() {
+    let load = |json: &str, size: Option<[usize; 2]>| {
+        let files = ConfigFiles { preprocessor: Some(json), ..named("hf_aimv2_native").files() };
+        let options = LoadOptions { image_size: size, ..LoadOptions::default() };
+        Classifier::load(files, &*named("hf_aimv2_native").source(), options).unwrap()
+    };
+    let photo = Decoded::named("photo").without_alpha();
+    let own = [photo.height, photo.width];
+    for (json, size) in [
+        (r#"{"do_resize": false, "do_center_crop": false}"#, None),
+        (r#"{"do_resize": false, "do_center_crop": false}"#, Some([8, 20])),
+        (r#"{"do_resize": false, "do_center_crop": false}"#, Some(own)),
+        (r#"{"size": {"shortest_edge": 12}, "do_center_crop": false}"#, None),
+    ] {
+        let model = load(json, size);
+        let [height, width] = size.unwrap_or([12; 2]);
+        assert_eq!(model.config().image_size, [height, width]);
+        let values = model.preprocess(photo.view()).unwrap();
+        assert_eq!(values.len(), 3 * height * width, "{json} {size:?}");
+        if size == Some(own) {
+            let squashed = format!(r#"{{"size": {{"height": {height}, "width": {width}}}, "do_center_crop": false}}"#);
+            assert!(values == load(&squashed, size).preprocess(photo.view()).unwrap());
+        }
     }
 }
 

@@ -123,6 +123,14 @@ fn settings_that_change_the_answer_are_refused_by_name() {
         ("hf_clip", "vision_config", json!("vit"), "invalid-config"),
         ("hf_clip", "vision_config_dict", json!([]), "invalid-config"),
         ("hf_siglip_vision", "vision_use_head", json!(false), "invalid-config"),
+        ("hf_aimv2_native", "qkv_bias", json!(false), "invalid-config"),
+        ("hf_aimv2_native", "mlp_bias", json!(false), "invalid-config"),
+        ("hf_aimv2_native", "use_head", json!(false), "invalid-config"),
+        ("hf_aimv2_native", "rms_norm_eps", json!("1e-5"), "invalid-config"),
+        ("hf_aimv2_headless", "qkv_bias", json!(true), "invalid-config"),
+        ("hf_aimv2_headless", "use_head", json!(true), "invalid-config"),
+        ("hf_aimv2_headless", "is_native", json!("yes"), "invalid-config"),
+        ("hf_aimv2_zero_shot", "max_logit_scale", json!("100"), "invalid-config"),
         ("timm_vit", "global_pool", json!(1), "invalid-config"),
         ("timm_vit", "model_args", json!([]), "invalid-config"),
         ("timm_vit", "pretrained_cfg", json!(5), "invalid-config"),
@@ -151,6 +159,30 @@ fn settings_that_change_the_answer_are_refused_by_name() {
     refused(load(&cold, named("hf_dinov3").weights), "invalid-config", &["rotary", "temperature"]);
     let odd = edited("hf_dinov3", json!({"num_attention_heads": 8}));
     refused(load(&odd, named("hf_dinov3").weights), "invalid-config", &["rotary", "multiple of 4"]);
+    // AIMv2's positions are computed, or those of one size.
+    let learned = edited("hf_aimv2_native", json!({"is_native": false}));
+    refused(load(&learned, named("hf_aimv2_native").weights), "missing-tensor", &["position_embedding"]);
+    let native = edited("hf_aimv2_headless", json!({"is_native": true}));
+    refused(load(&native, named("hf_aimv2_headless").weights), "unexpected-tensor", &["position_embedding"]);
+    for name in ["hf_aimv2_headless", "hf_aimv2_zero_shot"] {
+        refused(named(name).load_at(Some([8, 16]), None), "invalid-argument", &["8 × 16", "own size"]);
+    }
+    let odd = edited("hf_aimv2_native", json!({"hidden_size": 18}));
+    refused(load(&odd, named("hf_aimv2_native").weights), "invalid-config", &["sinusoidal", "multiple of 4"]);
+    let headless = rewritten(named("hf_aimv2_zero_shot").weights, |tensors| {
+        tensors.retain(|name, _| !name.starts_with("vision_model.head."));
+    });
+    let mut config: Value = serde_json::from_str(named("hf_aimv2_zero_shot").config).unwrap();
+    config["vision_config"]["use_head"] = json!(false);
+    refused(load(&config.to_string(), &headless), "unsupported-architecture", &["use_head", "visual_projection"]);
+    for (name, norm) in [
+        ("timm_aimv2", "norm.weight"),
+        ("timm_aimv2", "patch_embed.norm.weight"),
+        ("hf_aimv2_native", "rms_norm.weight"),
+    ] {
+        let bare = rewritten(named(name).weights, |tensors| drop(tensors.remove(norm)));
+        refused(load(named(name).config, &bare), "missing-tensor", &[norm]);
+    }
     let unscaled =
         rewritten(named("hf_dinov2").weights, |tensors| tensors.retain(|name, _| !name.contains("layer_scale")));
     refused(load(named("hf_dinov2").config, &unscaled), "missing-tensor", &["layer_scale1.lambda1"]);
@@ -221,6 +253,11 @@ fn arguments_of_timm() {
         ("timm_pe_core", "attn_pool_num_heads", json!(8)),
         ("timm_pe_core", "use_pre_transformer_norm", json!(true)),
         ("timm_pe_lang", "use_post_transformer_norm", json!(false)),
+        ("timm_aimv2", "act_layer", json!("silu")),
+        ("timm_aimv2", "fc_norm", json!(false)),
+        ("timm_aimv2", "mlp_ratio", json!(1.75)),
+        ("timm_aimv2", "proj_bias", json!(false)),
+        ("timm_aimv2_cls", "proj_bias", json!(true)),
     ] {
         let own = answer(named(name), named(name).load(None));
         assert_eq!(answer(named(name), args(name, key, &value)), own, "{name} {key} {value}");
@@ -274,6 +311,11 @@ fn arguments_of_timm() {
         ("timm_eva02", "ref_feat_shape", json!("16")),
         ("timm_rope_mixed_ape", "rope_grid_indexing", json!("ij")),
         ("timm_pe_core", "attn_pool_num_heads", json!("8")),
+        ("timm_aimv2", "embed_norm_layer", json!("layernorm")),
+        ("timm_aimv2", "mlp_ratio", json!(4)),
+        ("timm_aimv2", "norm_layer", json!("layernorm")),
+        ("timm_aimv2", "norm_layer", json!("rmsnorm")),
+        ("timm_aimv2", "proj_bias", json!(true)),
         ("timm_pe_lang", "use_post_transformer_norm", json!(true)),
     ] {
         let error = args(name, key, &value).err().unwrap_or_else(|| panic!("{name} {key} {value} should be refused"));
@@ -524,6 +566,8 @@ fn positions_are_named() {
         ("timm_eva02", "learned-rotary"),
         ("timm_rope", "rotary"),
         ("timm_rope_mixed_ape", "learned-rotary"),
+        ("hf_aimv2_native", "sinusoidal"),
+        ("hf_aimv2_headless", "learned"),
     ] {
         assert_eq!(named(name).load(None).unwrap().config().positions.name(), positions, "{name}");
     }

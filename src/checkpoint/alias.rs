@@ -65,6 +65,8 @@ const ALIASES: &[Alias] = &[
     alias("deepseek_vl", "vision_config", "siglip_vision_model", &["vision_model."], LANGUAGE),
     alias("video_llava", "vision_config", "clip_vision_model", &["image_tower."], LANGUAGE),
     alias("colpali", "vlm_config", "paligemma", &["vlm."], &["embedding_proj_layer."]),
+    alias("tipsv2", "vision_config", "tipsv2_vision_model", &["vision_encoder."], &["text_encoder.", "temperature"]),
+    alias("tipsv2_dpt", "backbone_config", "tipsv2_vision_model", &["vision_encoder."], DENSE),
 ];
 
 /// BLIP's text, what compares the two, and what asks for what a text is about.
@@ -90,6 +92,8 @@ const LANGUAGE: &[&str] =
 const COMPARISON: &[&str] = &["text_model.", "visual_projection.", "text_projection.", "logit_scale"];
 /// What makes depth of features.
 const DEPTH: &[&str] = &["neck.", "head.", "auxiliary_head.", "relative_head.", "metric_head."];
+/// The same of TIPSv2, and what else it makes of them.
+const DENSE: &[&str] = &["depth_head.", "normals_head.", "segmentation_head."];
 /// FLAVA's text, what it has of both, and its heads.
 const FLAVA: &[&str] = &[
     "text_model.",

@@ -128,7 +128,7 @@ pub(super) fn read_rest_of_pool(
     let activation = if config.gated { Activation::Gelu } else { config.activation };
     let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
     let norm = reader.layer_norm(names[1], width, config.layer_norm_eps)?;
-    Ok(AttentionPool { query, key_value, projection, norm, mlp })
+    Ok(AttentionPool { query, key_value, projection, mlp: Some((norm, mlp)) })
 }
 
 /// Gives each block the angles by which its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,

@@ -70,7 +70,8 @@ fn after_norm(reader: &mut Reader, norm: &str, readers: &[Matrix]) -> Result<()>
     let width = readers[0].1[1];
     let parameters = [".weight", ".bias"].map(|suffix| [norm, suffix].concat());
     let mut squares = vec![0.0; width];
-    for name in &parameters {
+    // (An RMSNorm has no bias.)
+    for name in parameters.iter().filter(|name| reader.has(name)) {
         add_squares(&mut squares, &reader.values(name, &[width])?);
     }
     let factors = factors(&squares, &peaks(reader, readers)?);
@@ -171,7 +172,7 @@ mod tests {
     /// Powers of two change no bit of any product, so the function is the same to the bit, whatever form a block's tensors have.
     #[test]
     fn the_function_stays_what_it_was() {
-        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip");
+        let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip" "timm_aimv2" "timm_aimv2_cls");
         for (name, config, weights) in fixtures {
             let weights = with_loud_norms(weights);
             let json = Json::parse(CONFIG_FILE, config).unwrap();

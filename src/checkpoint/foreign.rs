@@ -37,12 +37,15 @@ const MARKS: &[(&str, &str)] = &[
     (".encoder_layer_0.", TORCHVISION),
     ("encoderblock_0", JAX),
     ("/kernel", JAX),
+    ("preprocessor.patchifier.", ML_AIM),
 ];
 const PEFT: &str = "PEFT";
 const BITSANDBYTES: &str = "bitsandbytes";
 const OPEN_CLIP: &str = "open_clip";
 const TORCHVISION: &str = "torchvision";
 const JAX: &str = "JAX";
+/// Apple's own code of AIMv2.
+const ML_AIM: &str = "ml-aim";
 
 const MERGE: &str = "a LoRA adapter (or another of PEFT's) is not merged, or came alone. Load it with its model in PEFT, call \
     `merge_and_unload()` and save what that returns";
@@ -68,7 +71,7 @@ pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
     };
     let (made, way, remedy) = match program {
         PEFT => ("written", "", MERGE),
-        OPEN_CLIP | JAX => ("written", "let timm convert it: ", BY_TIMM),
+        OPEN_CLIP | ML_AIM | JAX => ("written", "let timm convert it: ", BY_TIMM),
         TORCHVISION => ("written", "", BY_NAMES),
         _ => ("quantised", "", QUANTISE),
     };

@@ -78,16 +78,28 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         })?,
         gated: false,
         layer_norm_eps: json.optional_f32("layer_norm_eps")?.unwrap_or(usual.layer_norm_eps),
+        rms_norm: false,
         positions: Positions::LEARNED,
         prefix: vec![Prefix::Class],
         pooling: Pooling::Cls,
         pool: None,
         projection_size: None,
         zero_shot: false,
+        max_logit_scale: None,
         scores: Scores::Softmax,
         labels: Vec::new(),
         named: false,
     })
+}
+
+/// Whether the MLP has a gate: DINOv2's largest, and TIPSv2's.
+pub(super) fn read_swiglu(config: &mut Config, json: &Json) -> Result<()> {
+    if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
+        (config.gated, config.activation) = (true, Activation::Silu);
+        // Two thirds of an ungated one's width, in eights: about as many weights in all.
+        config.mlp_size = (config.mlp_size.saturating_mul(2) / 3).next_multiple_of(8);
+    }
+    Ok(())
 }
 
 /// By the names of transformers' `ACT2FN`.

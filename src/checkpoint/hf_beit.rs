@@ -71,7 +71,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     }
     let on = |key: &str| Ok::<_, crate::Error>(json.optional_bool(key)?.unwrap_or(false));
     let relative = on("use_relative_position_bias")? || on("use_shared_relative_position_bias")?;
-    config.positions = Positions { learned: on("use_absolute_position_embeddings")?, relative, rotary: None };
+    config.positions = Positions { learned: on("use_absolute_position_embeddings")?, relative, ..Positions::NONE };
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     Ok(config)
 }
@@ -106,6 +106,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                patch_norm: None,
                 prefix: matrix(prefix, width),
                 positions,
                 norm: None,

@@ -55,6 +55,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+                patch_norm: None,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: None,

@@ -93,6 +93,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Absent)?,
+                patch_norm: None,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: Some(reader.layer_norm(before, width, eps)?),

@@ -8,7 +8,7 @@ use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Embeddings, Pooling, Prefix, Weights};
+use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv2 (Hugging Face)",
@@ -47,11 +47,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if !tensors.names().iter().any(|name| name.ends_with(SCALE)) {
         return Err(tensors.missing(SCALE));
     }
-    if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
-        (config.gated, config.activation) = (true, Activation::Silu);
-        // Two thirds of an ungated one's width, in eights: about as many weights in all.
-        config.mlp_size = (config.mlp_size.saturating_mul(2) / 3).next_multiple_of(8);
-    }
+    hf::read_swiglu(&mut config, json)?;
     if model_type == "dinov2_with_registers" {
         let registers = json.optional_usize("num_register_tokens")?.unwrap_or(4);
         config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
@@ -82,6 +78,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                patch_norm: None,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: None,

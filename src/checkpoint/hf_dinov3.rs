@@ -75,7 +75,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     }
     config.gated = json.optional_bool("use_gated_mlp")?.unwrap_or(false);
     let theta = json.typed("rope_theta", "a number", serde_json::Value::as_f64)?.unwrap_or(100.0);
-    config.positions = Positions { rotary: Some(rotary(theta)), learned: false, relative: false };
+    config.positions = Positions { rotary: Some(rotary(theta)), ..Positions::NONE };
     let registers = json.optional_usize("num_register_tokens")?.unwrap_or(0);
     config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
     Ok(config)
@@ -93,6 +93,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     Ok(Weights {
         embeddings: Embeddings {
             patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
+            patch_norm: None,
             prefix: matrix(prefix, width),
             positions: None,
             norm: None,

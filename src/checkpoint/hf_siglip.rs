@@ -87,6 +87,7 @@ fn read_tower(config: &Config, reader: &mut Reader, flexible: bool) -> Result<We
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection,
+                patch_norm: None,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: None,

@@ -4,19 +4,17 @@ use super::blocks::{BlockNames, Qkv, read_blocks};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
-use super::{Family, processors, unsupported};
+use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "TIPSv2 (Hugging Face)",
-    models: "`Tipsv2VisionModel` and backbones, with an MLP",
+    models: "`Tipsv2Model` as an encoder, `Tipsv2VisionModel` and backbones, with MLP or SwiGLU",
     recognises: |config| config.optional_str("model_type") == Some(TYPE),
     config: |json, _| {
         let mut config = hf::read_config(json, FAMILY.name, TYPE, &USUAL)?;
-        if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {
-            return Err(unsupported(TYPE, "`use_swiglu_ffn` is on, which this version does not run"));
-        }
+        hf::read_swiglu(&mut config, json)?;
         let registers = json.optional_usize("num_register_tokens")?.unwrap_or(1);
         config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
         Ok(config)
@@ -36,6 +34,9 @@ const USUAL: Usual = Usual {
     mlp_ratio: Some(4.0),
     head_dim: false,
 };
+
+/// The gate's matrix is above what it gates.
+const GATED: BlockNames = BlockNames { fc1: &["mlp.w12"], fc2: "mlp.w3", ..BLOCK };
 
 const BLOCK: BlockNames = BlockNames {
     norm1: "norm1",
@@ -59,14 +60,16 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     if registers > 0 {
         positions.prefix.extend(reader.floats("register_tokens", &[1, registers, width])?);
     }
+    let names = if config.gated { &GATED } else { &BLOCK };
     Ok(Weights {
         embeddings: Embeddings {
             patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
+            patch_norm: None,
             prefix: matrix(positions.prefix, width),
             positions: Some(positions.patches),
             norm: None,
         },
-        blocks: read_blocks(config, reader, "blocks.", &BLOCK)?,
+        blocks: read_blocks(config, reader, "blocks.", names)?,
         norm: Some(reader.layer_norm("norm", width, config.layer_norm_eps)?),
         fc_norm: None,
         pool: None,

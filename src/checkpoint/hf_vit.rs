@@ -70,6 +70,7 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) ->
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
+                patch_norm: None,
                 prefix: matrix(positions.prefix, width),
                 positions: Some(positions.patches),
                 norm: None,

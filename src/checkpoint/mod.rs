@@ -8,6 +8,7 @@ mod equalise;
 mod foreign;
 mod heads;
 mod hf;
+mod hf_aimv2;
 mod hf_beit;
 mod hf_blip;
 mod hf_clip;
@@ -30,6 +31,7 @@ mod shards;
 mod tensors;
 mod text;
 mod timm;
+mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
 mod timm_vit;
@@ -41,7 +43,7 @@ pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::error::{Error, Result};
 use crate::model::{Config, Precision, Scores, Vit, Weights};
-use crate::preprocess::Preprocess;
+use crate::preprocess::{Preprocess, Resize};
 use json::Json;
 use pixels::Pixels;
 use processors::Processor;
@@ -97,6 +99,8 @@ const FAMILIES: &[Family] = &[
     hf_clip::FAMILY,
     hf_siglip::FAMILY,
     hf_siglip::NAFLEX,
+    hf_aimv2::FAMILY,
+    hf_aimv2::NATIVE,
     hf_blip::FAMILY,
     timm_eva::DINOV3,
     timm_eva::EVA02,
@@ -105,6 +109,7 @@ const FAMILIES: &[Family] = &[
     timm_vit::FAMILY,
     timm_vit::FLEXIVIT,
     timm_beit::FAMILY,
+    timm_aimv2::FAMILY,
 ];
 
 /// Name and models of every supported family.
@@ -191,9 +196,14 @@ fn read<'t>(
     let usual = if family.any_size { pixels.stated_size()? } else { None };
     config.image_size = options.image_size.or(usual).unwrap_or(native);
     config.validate().map_err(|error| blame(error, options.image_size))?;
-    let preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
+    let mut preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
+    if family.any_size && preprocess.output_size().is_none() {
+        // The library takes pictures as they come (AIMv2 native). One that has not the size that is run is made to cover it.
+        let size = config.image_size;
+        (preprocess.resize, preprocess.crop) = (Resize::Cover(size), Some(size));
+    }
 
-    let mut reader = Reader::new(tensors, precision, equalises, native_grid);
+    let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
     let mut weights = (family.weights)(&config, &mut reader)?;
     if let Some(text) = &text {
         weights.heads.push(text.head(&reader)?);

@@ -105,6 +105,7 @@ const PROCESSORS: &[&Processor] = &[
     &SIGLIP,
     &SIGLIP2,
     &TIPSV2,
+    &Processor { name: "Tipsv2Dpt", ..TIPSV2 },
     &DINOV3,
     &BLIP,
     &LEVIT,

@@ -27,6 +27,8 @@ pub(super) struct Reader<'a> {
     matrices: BTreeSet<String>,
     /// Whether blocks are equalised, see [`super::equalise`].
     pub equalises: bool,
+    /// Whether norms are RMSNorms, which have no bias.
+    rms: bool,
     /// What tensors are read with, by their names. (Few enough to look through: another map would be kilobytes of wasm.)
     factors: Vec<(String, Factors)>,
     parameters: usize,
@@ -64,7 +66,13 @@ pub(super) struct Positions {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(tensors: &'a Tensors<'a>, precision: Precision, equalises: bool, native_grid: [usize; 2]) -> Self {
+    pub fn new(
+        tensors: &'a Tensors<'a>,
+        precision: Precision,
+        equalises: bool,
+        native_grid: [usize; 2],
+        rms: bool,
+    ) -> Self {
         let (used, matrices, factors) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         Self {
             tensors,
@@ -74,6 +82,7 @@ impl<'a> Reader<'a> {
             used,
             matrices,
             equalises,
+            rms,
             factors,
             parameters: 0,
         }
@@ -177,6 +186,11 @@ impl<'a> Reader<'a> {
         Ok(Positions { prefix: rows, patches: matrix(patches, width) })
     }
 
+    /// Whether this is the grid that the file was made for.
+    pub fn is_native(&self, grid: [usize; 2]) -> bool {
+        self.native_grid == grid
+    }
+
     /// Whether the file has positions `[1, N, D]` without rows for other tokens.
     pub fn has_positions_of_patches_alone(&self, name: &str) -> bool {
         let rows = self.tensors.shape(&self.full(name)).ok().and_then(|shape| shape.get(1));
@@ -211,12 +225,13 @@ impl<'a> Reader<'a> {
         Ok(table)
     }
 
-    /// `NAME.weight` and `NAME.bias`, each `[width]`.
+    /// `NAME.weight` and, unless norms are RMSNorms, `NAME.bias`, each `[width]`.
     pub fn layer_norm(&mut self, name: &str, width: usize, eps: f32) -> Result<LayerNorm> {
         Ok(LayerNorm {
             weight: self.floats(&[name, ".weight"].concat(), &[width])?,
-            bias: self.floats(&[name, ".bias"].concat(), &[width])?,
+            bias: self.bias(name, width, if self.rms { Bias::Absent } else { Bias::Required })?,
             eps,
+            centred: !self.rms,
         })
     }
 

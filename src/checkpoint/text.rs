@@ -41,11 +41,14 @@ impl TextEmbeddings {
         let scalar = |name: &str| {
             [model, &file].into_iter().find(|tensors| tensors.has(name)).map(|tensors| tensors.scalar(name))
         };
-        let scale = scalar(LOGIT_SCALE).transpose()?.ok_or_else(|| {
+        let mut scale = scalar(LOGIT_SCALE).transpose()?.ok_or_else(|| {
             file.invalid(format!(
                 "tensor `{LOGIT_SCALE}` is neither here nor in the model. Add it: e to its power scales similarities."
             ))
         })?;
+        if let Some(most) = config.max_logit_scale {
+            scale = scale.max(0.0).min(most.ln());
+        }
         let bias = scalar(LOGIT_BIAS).transpose()?.unwrap_or(0.0);
         for row in weights.chunks_exact_mut(shape[1].max(1)) {
             let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -49,7 +49,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let mut config =
         architecture.config(FAMILY.name, tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
     let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));
-    config.positions = Positions { learned: tensors.has("pos_embed"), relative, rotary: None };
+    config.positions = Positions { learned: tensors.has("pos_embed"), relative, ..Positions::NONE };
     Ok(config)
 }
 
@@ -68,6 +68,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     let (norm, fc_norm) = read_last_norm(config, reader)?;
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
+        patch_norm: None,
         prefix: matrix(prefix, width),
         positions,
         norm: None,

@@ -246,7 +246,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
             "it {found} `pos_embed`, and `{name}` is otherwise. Check that the files belong together."
         )));
     }
-    config.positions = Positions { learned, relative: false, rotary };
+    config.positions = Positions { learned, rotary, ..Positions::NONE };
     Ok(config)
 }
 
@@ -281,6 +281,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+        patch_norm: None,
         prefix,
         positions,
         norm: before,

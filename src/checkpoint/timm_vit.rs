@@ -155,6 +155,7 @@ fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Res
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+        patch_norm: None,
         prefix,
         positions,
         norm: before,

@@ -1,4 +1,4 @@
-//! Pooling by attention: a learned query gathers from all tokens, and an MLP follows (SigLIP's head; Zhai et al., 2022).
+//! Pooling by attention: a learned query gathers from all tokens, and an MLP may follow (SigLIP's head; Zhai et al., 2022).
 
 use super::linear::{Linear, Then};
 use super::mlp::Mlp;
@@ -8,7 +8,7 @@ use crate::kernels::attention::{Wanted, attend};
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-/// x = projection(attention(query, tokens)); pooled = x + mlp(norm(x)).
+/// x = projection(attention(query, tokens)); pooled = x + mlp(norm(x)), or x itself.
 pub struct AttentionPool {
     /// `[D]`: the query of each head, heads side by side.
     pub query: Vec<f32>,
@@ -16,22 +16,20 @@ pub struct AttentionPool {
     pub key_value: Linear,
     /// D → D.
     pub projection: Linear,
-    /// Before the MLP.
-    pub norm: LayerNorm,
-    /// The MLP.
-    pub mlp: Mlp,
+    /// The MLP and the norm before it, where a model has them.
+    pub mlp: Option<(LayerNorm, Mlp)>,
 }
 
 impl AttentionPool {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        let layers = self.layers().map(Linear::bytes).iter().sum::<usize>();
-        size_of_val(self.query.as_slice()) + self.norm.bytes() + layers
+        let norm = self.mlp.as_ref().map_or(0, |(norm, _)| norm.bytes());
+        size_of_val(self.query.as_slice()) + norm + self.layers().map(Linear::bytes).sum::<usize>()
     }
 
     /// Its linear layers.
-    pub(super) fn layers(&self) -> [&Linear; 4] {
-        [&self.key_value, &self.projection, &self.mlp.fc1, &self.mlp.fc2]
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Linear> {
+        [&self.key_value, &self.projection].into_iter().chain(self.mlp.iter().flat_map(|(_, mlp)| [&mlp.fc1, &mlp.fc2]))
     }
 
     /// Pools the stream, each token of it normalised by `norm`, into `scratch.pooled`.
@@ -70,6 +68,8 @@ impl AttentionPool {
             let gathered = activations.take(self.projection.precision(), gathered);
             self.projection.forward(gathered, Then::Store, pooled);
         }
-        self.mlp.add_to(pooled, &self.norm, worker);
+        if let Some((norm, mlp)) = &self.mlp {
+            mlp.add_to(pooled, norm, worker);
+        }
     }
 }

@@ -43,8 +43,10 @@ pub struct Config {
     pub activation: Activation,
     /// Whether the MLP's first layer gives twice its hidden width, one half gating the other.
     pub gated: bool,
-    /// ε of every LayerNorm.
+    /// ε of every norm.
     pub layer_norm_eps: f32,
+    /// Whether every norm is an RMSNorm, which leaves the mean and has no bias (AIMv2).
+    pub rms_norm: bool,
     /// What tells where a patch is.
     pub positions: Positions,
     /// Tokens before the patches, in order.
@@ -57,6 +59,8 @@ pub struct Config {
     pub projection_size: Option<usize>,
     /// Whether the answer is the similarity of image and text features: these are normalised before the head.
     pub zero_shot: bool,
+    /// The most that similarities are scaled by, where a model bounds that (AIMv2).
+    pub max_logit_scale: Option<f32>,
     /// What logits become for whoever reads the answer.
     pub scores: Scores,
     /// A name for each class; none for a model without a head.
@@ -161,7 +165,13 @@ impl Config {
             return invalid(format!("{} tokens of up to {widest} values are too many.", self.tokens()));
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
-            return invalid(format!("a LayerNorm epsilon of {} makes no sense.", self.layer_norm_eps));
+            return invalid(format!("a norm's epsilon of {} makes no sense.", self.layer_norm_eps));
+        }
+        if self.positions.sinusoidal && !self.hidden_size.is_multiple_of(4) {
+            return invalid(format!(
+                "sinusoidal positions take a hidden size of a multiple of 4, and this is {}.",
+                self.hidden_size
+            ));
         }
         if let Some(rotary) = &self.positions.rotary {
             let (parts, sound) = match rotary.frequencies {

@@ -7,10 +7,12 @@ use super::scratch::Workers;
 use crate::parallel;
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
 
-/// z₀ = norm([prefix; x₁ E + p₁; …; x_N E + p_N]).
+/// z₀ = norm([prefix; patch_norm(x₁ E) + p₁; …; patch_norm(x_N E) + p_N]).
 pub struct Embeddings {
     /// E: a patch, flattened channel by channel, to D.
     pub patch_projection: Linear,
+    /// On every patch before its position is added, where a model has it (AIMv2).
+    pub patch_norm: Option<LayerNorm>,
     /// `[P, D]`: class token, distillation token, registers, their positions already added.
     pub prefix: Array2<f32>,
     /// `[N, D]`: of the patches, if they have any of their own.
@@ -23,7 +25,8 @@ impl Embeddings {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
         let floats = self.prefix.len() + self.positions.as_ref().map_or(0, Array2::len);
-        self.patch_projection.bytes() + floats * size_of::<f32>() + self.norm.as_ref().map_or(0, LayerNorm::bytes)
+        let norms = [&self.patch_norm, &self.norm].into_iter().flatten().map(LayerNorm::bytes).sum::<usize>();
+        self.patch_projection.bytes() + floats * size_of::<f32>() + norms
     }
 
     /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`; `seen`: which patches these are, if not all.
@@ -39,7 +42,7 @@ impl Embeddings {
         let (mut prefix, patches) =
             tokens.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
         prefix.assign(&self.prefix);
-        self.normalise(prefix, workers);
+        normalise(&self.norm, prefix, workers);
         let count = patches.nrows();
         parallel::for_each_block(patches, count, &|first, mut tokens| {
             {
@@ -51,22 +54,23 @@ impl Embeddings {
                 let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
                 self.patch_projection.forward(x, Then::Store, out);
             }
+            normalise(&self.patch_norm, tokens.view_mut(), workers);
             if let Some(positions) = &self.positions {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
                     token += &positions.row(patch(first + row));
                 }
             }
-            self.normalise(tokens, workers);
+            normalise(&self.norm, tokens, workers);
         });
     }
+}
 
-    /// `tokens ← norm(tokens)`, where there is one.
-    fn normalise(&self, mut tokens: ArrayViewMut2<f32>, workers: &Workers) {
-        let Some(norm) = &self.norm else { return };
-        let before = &mut workers.own().context[..tokens.ncols()];
-        for mut token in tokens.rows_mut() {
-            norm.in_place(token.as_slice_mut().expect("rows are contiguous"), before);
-        }
+/// `tokens ← norm(tokens)`, where there is one.
+fn normalise(norm: &Option<LayerNorm>, mut tokens: ArrayViewMut2<f32>, workers: &Workers) {
+    let Some(norm) = norm else { return };
+    let before = &mut workers.own().context[..tokens.ncols()];
+    for mut token in tokens.rows_mut() {
+        norm.in_place(token.as_slice_mut().expect("rows are contiguous"), before);
     }
 }
 

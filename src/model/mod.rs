@@ -33,7 +33,7 @@ pub use gradient::GradientSink;
 pub use linear::{Linear, Matrix};
 pub use mlp::Mlp;
 pub use norm::LayerNorm;
-pub use positions::Positions;
+pub use positions::{Positions, sinusoidal};
 pub use relative_bias::RelativeBias;
 pub use rotary::{Coordinates, Frequencies, Rotary, Rotations};
 pub use scores::Scores;

@@ -1,8 +1,8 @@
-//! LayerNorm with its learned weight and bias.
+//! LayerNorm with its learned weight and bias, or RMSNorm.
 
 use crate::kernels::layer_norm::{layer_norm, layer_norm_backward};
 
-/// `y = (x − mean) / √(variance + eps) · weight + bias`, over the last axis.
+/// `y = (x − mean) / √(variance + eps) · weight + bias`, over the last axis. RMSNorm is the same about 0 in place of the mean, with a bias of zeros.
 pub struct LayerNorm {
     /// `[D]`.
     pub weight: Vec<f32>,
@@ -10,6 +10,8 @@ pub struct LayerNorm {
     pub bias: Vec<f32>,
     /// ε.
     pub eps: f32,
+    /// Whether the mean is taken away; not of RMSNorm.
+    pub centred: bool,
 }
 
 impl LayerNorm {
@@ -20,12 +22,12 @@ impl LayerNorm {
 
     /// `x`, `out`: `[D]`.
     pub fn forward(&self, x: &[f32], out: &mut [f32]) {
-        layer_norm(x, &self.weight, &self.bias, self.eps, out);
+        layer_norm(x, &self.weight, &self.bias, self.eps, self.centred, out);
     }
 
     /// Takes the gradient by `norm(x)` to that by `x`, in place; `x`, `gradient`: `[D]`.
     pub(super) fn backward(&self, x: &[f32], gradient: &mut [f32]) {
-        layer_norm_backward(x, &self.weight, self.eps, gradient);
+        layer_norm_backward(x, &self.weight, self.eps, self.centred, gradient);
     }
 
     /// `x ← norm(x)`; `before`: `[D]`, for x as it was.

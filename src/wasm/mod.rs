@@ -28,7 +28,7 @@ export interface EngineConfig {
   tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
   numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; scores: 'softmax' | 'sigmoid' | 'none';
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
-  positions: 'learned' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
+  positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
 export interface EngineFiles {

@@ -28,7 +28,11 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("layers      {}", config.layers))?;
     print(format_args!("heads       {} of {}", config.heads, config.head_size()))?;
     print(format_args!("width       {}, MLP {}", config.hidden_size, config.mlp_size))?;
-    print(format_args!("LayerNorm   eps {:e}", config.layer_norm_eps))?;
+    print(format_args!(
+        "{:11} eps {:e}",
+        if config.rms_norm { "RMSNorm" } else { "LayerNorm" },
+        config.layer_norm_eps
+    ))?;
     print(format_args!("positions   {}", config.positions.name()))?;
     print(format_args!("pooling     {:?}", config.pooling))?;
     print(format_args!("classes     {}", config.classes()))?;

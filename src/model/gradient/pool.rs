@@ -22,9 +22,11 @@ impl AttentionPool {
         let (context, x) = (&mut branch[..width], &mut between[..width]);
         attention.heads.of_pool().recompute(self.read(kv), None, context);
         multiply(products.forward(&self.projection), context, Then::Store, x);
-        mlp.recompute(&self.mlp, &self.norm, x, context, products);
         pooled.copy_from_slice(x);
-        mlp.add_to(&self.mlp, pooled, products);
+        if let Some((norm, own)) = &self.mlp {
+            mlp.recompute(own, norm, x, context, products);
+            mlp.add_to(own, pooled, products);
+        }
     }
 
     /// Takes the gradient by what is pooled, `pooled` `[D]`, to that by the stream in `tape.gradient`, after [`Self::recompute`].
@@ -32,7 +34,9 @@ impl AttentionPool {
         let Tape { products, attention, mlp, between, branch, gradient, .. } = tape;
         let width = pooled.len();
         let (context, x) = (&mut branch[..width], &between[..width]);
-        mlp.backward(&self.mlp, &self.norm, x, pooled, context, products);
+        if let Some((norm, own)) = &self.mlp {
+            mlp.backward(own, norm, x, pooled, context, products);
+        }
         multiply(products.backward(&self.projection), pooled, Then::Store, context);
 
         let kv = &attention.qkv[..2 * stream.len()];

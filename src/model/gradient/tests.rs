@@ -140,6 +140,7 @@ impl Naive {
             weight: weight.iter().map(|w| *w as f32).collect(),
             bias: bias.iter().map(|b| *b as f32).collect(),
             eps: EPS as f32,
+            centred: true,
         };
         let linear = |(weight, bias): &Layer| {
             let bias: Vec<f32> = bias.iter().map(|b| *b as f32).collect();
@@ -157,12 +158,14 @@ impl Naive {
             activation: Activation::Silu,
             gated: false,
             layer_norm_eps: EPS as f32,
+            rms_norm: false,
             positions: Positions { rotary: self.rotary, ..Positions::LEARNED },
             prefix: vec![Prefix::Class],
             pooling: Pooling::Cls,
             pool: None,
             projection_size: None,
             zero_shot: false,
+            max_logit_scale: None,
             scores: Scores::Softmax,
             labels: vec![String::new(); CLASSES],
             named: true,
@@ -190,6 +193,7 @@ impl Naive {
         let embeddings = Embeddings {
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
+            patch_norm: None,
             positions: None,
             norm: None,
         };
