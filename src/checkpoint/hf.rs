@@ -82,6 +82,7 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         prefix: vec![Prefix::Class],
         pooling: Pooling::Cls,
         pool: None,
+        pools_prefix: false,
         projection_size: None,
         zero_shot: false,
         scores: Scores::Softmax,

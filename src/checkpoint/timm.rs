@@ -225,6 +225,7 @@ impl<'a> Architecture<'a> {
             prefix,
             pooling: self.pooling(usual_pooling)?,
             pool: None,
+            pools_prefix: false,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,

@@ -237,6 +237,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     config.activation = architecture.activation(if config.gated { Activation::Silu } else { Activation::Gelu })?;
     if config.pooling == Pooling::Attention {
         let heads = architecture.args.optional_usize("attn_pool_num_heads")?.or(variant.pool_heads);
+        config.pools_prefix = true;
         config.pool = Some([heads.unwrap_or(config.heads), tensors.inputs("attn_pool.mlp.fc2.weight")?]);
     }
     let (rotary, learned) = (read_rotary(&architecture, variant.rotary)?, tensors.has("pos_embed"));

@@ -161,6 +161,7 @@ impl Naive {
             prefix: vec![Prefix::Class],
             pooling: Pooling::Cls,
             pool: None,
+            pools_prefix: false,
             projection_size: None,
             zero_shot: false,
             scores: Scores::Softmax,
