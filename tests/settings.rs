@@ -6,6 +6,7 @@ use common::edit::{doubled, edited, load, refused, renamed, rewritten, with_tens
 use common::{FIXTURES, Fixture, named};
 use serde_json::{Value, json};
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Tensors, quantize};
+use vitscope::model::Pooling;
 use vitscope::quant::Bits;
 use vitscope::{Classifier, Error};
 #[cfg(target_arch = "wasm32")]
@@ -258,6 +259,14 @@ fn arguments_of_timm() {
         ("timm_aimv2", "mlp_ratio", json!(1.75)),
         ("timm_aimv2", "proj_bias", json!(false)),
         ("timm_aimv2_cls", "proj_bias", json!(true)),
+        ("timm_vit", "pool_include_prefix", json!(true)),
+        ("timm_intern", "final_norm", json!(false)),
+        ("timm_radio", "final_norm", json!(false)),
+        ("timm_beit3", "scale_attn_norm", json!(true)),
+        ("timm_beit3", "scale_mlp_norm", json!(true)),
+        ("timm_map", "pool_include_prefix", json!(false)),
+        ("timm_map_prefix", "pool_include_prefix", json!(true)),
+        ("timm_eva", "use_rot_pos_emb", json!(false)),
     ] {
         let own = answer(named(name), named(name).load(None));
         assert_eq!(answer(named(name), args(name, key, &value)), own, "{name} {key} {value}");
@@ -265,8 +274,14 @@ fn arguments_of_timm() {
     for (name, key, value) in [
         ("timm_vit", "final_norm", json!(false)),
         ("timm_vit", "proj_bias", json!(false)),
-        ("timm_vit", "pool_include_prefix", json!(true)),
         ("timm_vit", "scale_attn_norm", json!(true)),
+        ("timm_vit", "scale_mlp_norm", json!(true)),
+        ("timm_vit", "pool_include_prefix", json!(1)),
+        ("timm_intern", "final_norm", json!(true)),
+        ("timm_beit", "final_norm", json!(false)),
+        ("timm_beit", "scale_mlp", json!(true)),
+        ("timm_beit3", "scale_attn_norm", json!(false)),
+        ("timm_pe_core", "pool_include_prefix", json!(false)),
         ("timm_vit", "embed_norm_layer", json!("layernorm")),
         ("timm_vit", "attn_layer", json!("diff")),
         ("timm_vit", "pos_embed", json!("none")),
@@ -541,15 +556,62 @@ fn timm_within_transformers() {
     refused(load(fixture.config, &headless), "missing-tensor", &["`timm_model.head.weight`"]);
     let model = edit(&|config| config["architectures"] = json!(["TimmWrapperModel"]));
     assert_eq!(load(&model, &headless).unwrap().config().classes(), 0);
-    // An attention pool is refused, though nothing but its tensors shows it.
+    // An attention pool that neither name nor argument speaks of is refused.
     let pooled = with_tensor(fixture.weights, "timm_model.attn_pool.latent", &[1, 1, 18]);
-    let config = edit(&|config| {
-        config["architecture"] = json!("vit_base_patch16_siglip_224");
-        config["model_args"].as_object_mut().unwrap().remove("global_pool");
-    });
+    let config = edit(&|config| drop(config["model_args"].as_object_mut().unwrap().remove("global_pool")));
     refused(load(&config, &pooled), "unsupported-architecture", &["attention-pool", "timm_model.attn_pool"]);
+    // Whatever the model: it is timm's with another prefix.
+    for name in ["timm_siglip", "timm_map", "timm_map_prefix", "timm_radio", "timm_beit3", "timm_eva", "timm_pe_core"] {
+        let fixture = named(name);
+        let class = if fixture.result() == "logits" { "ForImageClassification" } else { "Model" };
+        let architectures = [["TimmWrapper", class].concat()];
+        let config = edited(name, json!({"model_type": "timm_wrapper", "architectures": architectures}));
+        let weights = renamed(fixture.weights, |name| ["timm_model.", name].concat());
+        let own = answer(fixture, fixture.load(None));
+        assert_eq!(answer(fixture, changed(fixture, &config, Some(weights))), own, "{name}");
+    }
     let resnet = edit(&|config| config["architecture"] = json!("resnet50"));
     refused(load(&resnet, fixture.weights), "unsupported-architecture", &["resnet50"]);
+}
+
+/// What is pooled, and whether a norm comes before: by `global_pool`, else by the name; tensors that contradict it are refused.
+#[test]
+fn pooling_of_timm() {
+    // A fixture's config under a name, with a pooling that is stated or nothing of it.
+    let as_of = |fixture: &str, name: &str, pooling: Value| {
+        let mut config: Value = serde_json::from_str(&edited(fixture, json!({"architecture": name}))).unwrap();
+        config["global_pool"] = pooling.clone();
+        config["model_args"]["global_pool"] = pooling;
+        config
+    };
+    let run = |fixture: &'static Fixture, config: &Value| answer(fixture, load(&config.to_string(), fixture.weights));
+    let (gap, siglip, intern) = (named("timm_vit_gap"), named("timm_siglip"), named("timm_intern"));
+    let own = |fixture: &'static Fixture| answer(fixture, fixture.load(None));
+    assert_eq!(run(gap, &as_of(gap.name, "eva_large_patch14_196", Value::Null)), own(gap));
+    let name = "vit_giantopt_patch16_siglip_384.v2_webli";
+    assert_eq!(run(siglip, &as_of(siglip.name, name, Value::Null)), own(siglip));
+    // Another pooling sets aside what the checkpoint has for this one.
+    let mean = as_of(siglip.name, name, json!("avg"));
+    assert_eq!(load(&mean.to_string(), siglip.weights).unwrap().config().pooling, Pooling::Mean);
+    let by_name = as_of(siglip.name, "vit_so400m_patch16_siglip_gap_256", Value::Null);
+    assert_eq!(run(siglip, &by_name), run(siglip, &mean));
+    // What is pooled has all its tensors, and none that is not read.
+    let more = with_tensor(siglip.weights, "attn_pool.q_norm.weight", &[8]);
+    refused(load(siglip.config, &more), "unexpected-tensor", &["attn_pool.q_norm.weight"]);
+    for fixture in [siglip, named("timm_pe_core")] {
+        let more = with_tensor(fixture.weights, "fc_norm.weight", &[16]);
+        refused(load(fixture.config, &with_tensor(&more, "fc_norm.bias", &[16])), "unexpected-tensor", &["fc_norm"]);
+    }
+    let without = |start: &str| rewritten(siglip.weights, |tensors| tensors.retain(|name, _| !name.starts_with(start)));
+    refused(load(siglip.config, &without("attn_pool.")), "missing-tensor", &["attn_pool."]);
+    refused(load(siglip.config, &without("norm.")), "missing-tensor", &["norm.weight"]);
+    // That there is no norm is as much a part of a name.
+    let more = with_tensor(&with_tensor(intern.weights, "norm.weight", &[12]), "norm.bias", &[12]);
+    refused(load(intern.config, &more), "invalid-config", &["final_norm", "norm.weight"]);
+    let mut normed = as_of(intern.name, "vit_large_patch14_448", Value::Null);
+    refused(load(&normed.to_string(), intern.weights), "missing-tensor", &["norm.weight"]);
+    normed["model_args"]["final_norm"] = json!(false);
+    assert_eq!(run(intern, &normed), own(intern));
 }
 
 /// What `vit.config.positions` and `inspect` say.

@@ -117,6 +117,7 @@ pub(super) fn read_rest_of_pool(
     reader: &mut Reader,
     query: Vec<f32>,
     key_value: Linear,
+    activation: Activation,
     names: [&str; 2],
 ) -> Result<AttentionPool> {
     let (width, mlp) = (config.hidden_size, config.pool_mlp_size());
@@ -125,7 +126,6 @@ pub(super) fn read_rest_of_pool(
     let projection = linear(names[0], width, width)?;
     let (fc1, fc2) = (linear("mlp.fc1", width, mlp)?, linear("mlp.fc2", mlp, width)?);
     // Without a gate, whatever the blocks have.
-    let activation = if config.gated { Activation::Gelu } else { config.activation };
     let mlp = Mlp { fc1, norm: None, fc2, activation, gated: false };
     let norm = reader.layer_norm(names[1], width, config.layer_norm_eps)?;
     Ok(AttentionPool { query, key_value, projection, mlp: Some((norm, mlp)) })

@@ -83,6 +83,7 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
         prefix: vec![Prefix::Class],
         pooling: Pooling::Cls,
         pool: None,
+        pools_prefix: false,
         projection_size: None,
         zero_shot: false,
         max_logit_scale: None,

@@ -108,5 +108,5 @@ fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
     let probe = reader.floats("probe", &[1, 1, width])?;
     let bias = reader.floats("attention.in_proj_bias", &[3 * width])?;
     let (query, key_value) = reader.query_and_rest("attention.in_proj_weight", &probe, bias)?;
-    read_rest_of_pool(config, reader, query, key_value, ["attention.out_proj", "layernorm"])
+    read_rest_of_pool(config, reader, query, key_value, config.activation, ["attention.out_proj", "layernorm"])
 }

@@ -11,7 +11,9 @@ pub(super) enum Interpolation {
     BicubicAntialias,
     /// `mode="bilinear"`, edges repeated.
     Bilinear,
-    /// The same with `antialias=True`: Pillow's filter.
+    /// The same with `align_corners=True`: the outermost stay the outermost.
+    BilinearCorners,
+    /// `mode="bilinear"` with `antialias=True`: Pillow's filter.
     BilinearAntialias,
     /// timm's `resize_rel_pos_bias_table`: linear between points whose distances grow geometrically from the centre, so that near
     /// ones stay where they were.
@@ -60,9 +62,10 @@ impl Interpolation {
                 .collect(),
             Self::BicubicAntialias => filtered(Filter::Bicubic, from, to),
             Self::BilinearAntialias => filtered(Filter::Bilinear, from, to),
-            Self::Bilinear => (0..to)
+            Self::Bilinear | Self::BilinearCorners => (0..to)
                 .map(|i| {
-                    let position = centre(i).max(0.0);
+                    let corners = (i * (from - 1)) as f64 / (to - 1).max(1) as f64;
+                    let position = if self == Self::BilinearCorners { corners } else { centre(i).max(0.0) };
                     let t = position - position.floor();
                     vec![(clamp(position.floor()), 1.0 - t), (clamp(position.floor() + 1.0), t)]
                 })
@@ -126,10 +129,11 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    const ALL: [Interpolation; 5] = [
+    const ALL: [Interpolation; 6] = [
         Interpolation::Bicubic,
         Interpolation::BicubicAntialias,
         Interpolation::Bilinear,
+        Interpolation::BilinearCorners,
         Interpolation::BilinearAntialias,
         Interpolation::Geometric,
     ];

@@ -106,8 +106,12 @@ const FAMILIES: &[Family] = &[
     timm_eva::EVA02,
     timm_eva::ROPE,
     timm_eva::PE,
+    timm_eva::EVA,
+    timm_vit::RADIO_V3,
+    timm_vit::RADIO,
     timm_vit::FAMILY,
     timm_vit::FLEXIVIT,
+    timm_vit::BEIT3,
     timm_beit::FAMILY,
     timm_aimv2::FAMILY,
 ];

@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     /// What every name begins with.
     scope: String,
     used: BTreeSet<String>,
+    /// How names begin that belong to something the model doesn't use.
+    left: Option<&'static str>,
     /// Matrices that may be held in 8 bits.
     matrices: BTreeSet<String>,
     /// Whether blocks are equalised, see [`super::equalise`].
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
             native_grid,
             scope: String::new(),
             used,
+            left: None,
             matrices,
             equalises,
             rms,
@@ -363,7 +366,8 @@ impl<'a> Reader<'a> {
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.
     pub fn refuse_unused(&self, family: &Family) -> Result<()> {
         let mut stray = self.tensors.names();
-        stray.retain(|name| !self.used.contains(name) && !(family.ignores)(name));
+        let left = |name: &str| self.left.is_some_and(|start| name.starts_with(start)) || (family.ignores)(name);
+        stray.retain(|name| !self.used.contains(name) && !left(name));
         match telltale(&stray) {
             Some(name) => Err(Error::UnexpectedTensor {
                 file: self.tensors.file().into(),
@@ -377,6 +381,11 @@ impl<'a> Reader<'a> {
     /// Values read so far, scales not counted.
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    /// Says that tensors whose names begin so belong to something this model doesn't use.
+    pub fn leave(&mut self, start: &'static str) {
+        self.left = Some(start);
     }
 
     /// Whether the model used this tensor, and if so whether as a matrix that may be held in 8 bits.

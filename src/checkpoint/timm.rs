@@ -56,9 +56,19 @@ pub(super) struct Class {
     pub ratio_is_read: bool,
 }
 
-/// `VisionTransformer`, and `Beit`.
-pub(super) const VIT: Class =
-    Class { reads: &[], defaults: &[], shown: &[], telltales: TELLTALES, pools: false, ratio_is_read: false };
+/// `VisionTransformer`.
+pub(super) const VIT: Class = Class {
+    reads: &["pool_include_prefix"],
+    defaults: &[],
+    shown: &[
+        ("final_norm", &["norm.weight", "fc_norm.weight"]),
+        ("scale_attn_norm", &["blocks.0.attn.norm.weight"]),
+        ("scale_mlp_norm", &["blocks.0.mlp.norm.weight"]),
+    ],
+    telltales: TELLTALES,
+    pools: true,
+    ratio_is_read: false,
+};
 
 /// Arguments that are read one by one.
 const READ_ARGS: &[&str] = &["act_layer", "dynamic_img_pad", "global_pool", "img_size", "norm_layer", "num_heads"];
@@ -70,7 +80,6 @@ const DEFAULT_ARGS: &[(&str, &str)] = &[
     ("features_only", "false"),
     ("final_norm", "true"),
     ("in_chans", "3"),
-    ("pool_include_prefix", "false"),
     ("pos_embed", "\"learn\""),
     ("proj_bias", "true"),
     ("scale_attn_norm", "false"),
@@ -102,12 +111,9 @@ pub(super) const ATTENTION_POOL: &str = "attn_pool.";
 
 /// Tensors of what the families here don't have, with what they mean. Any other surplus tensor is refused too; these can say why.
 const TELLTALES: &[(&str, &str)] = &[
-    (ATTENTION_POOL, "an attention-pool head"),
     ("patch_embed.backbone.", "a convolutional stem"),
     ("patch_embed.norm.", "a norm in its patch embedding"),
     ("rope", "rotary positions"),
-    (".attn.norm.", "a norm within attention"),
-    (".mlp.norm.", "a norm within the MLP"),
     (".attn.gate.", "gated attention"),
     (".lambda_", "differential attention"),
     (".attns.", "parallel attention"),
@@ -136,10 +142,7 @@ impl<'a> Architecture<'a> {
             }
         }
         let names = tensors.names();
-        // (A model that doesn't pool by attention drops what its checkpoint has for it.)
-        let stated = own.stated_pooling()?;
-        let pools = stated == Some("map") || (stated.is_none() && !own.parts().contains(&"gap"));
-        for (mark, meaning) in class.telltales.iter().filter(|(mark, _)| pools || *mark != ATTENTION_POOL) {
+        for (mark, meaning) in class.telltales {
             if let Some(name) = names.iter().find(|name| name.contains(mark)) {
                 let name = tensors.in_file(name);
                 return Err(own.refuse(&format!("tensor `{name}` belongs to {meaning}")));
@@ -226,6 +229,7 @@ impl<'a> Architecture<'a> {
             prefix,
             pooling: self.pooling(usual_pooling)?,
             pool: None,
+            pools_prefix: false,
             projection_size: None,
             zero_shot: false,
             max_logit_scale: None,
@@ -235,6 +239,14 @@ impl<'a> Architecture<'a> {
         };
         self.check_shapes(&config, tensors, classes)?;
         Ok(config)
+    }
+
+    /// Refuses a model without a norm behind its blocks or behind its pooling.
+    pub fn require_last_norm(&self, config: &Config, tensors: &Tensors) -> Result<()> {
+        if ["norm.weight", "fc_norm.weight"].iter().any(|name| tensors.has(name)) {
+            return Ok(());
+        }
+        Err(tensors.missing(if config.pooling == Pooling::Mean { "fc_norm.weight" } else { "norm.weight" }))
     }
 
     /// Refuses arguments that are not what the tensors are.
@@ -300,7 +312,7 @@ impl<'a> Architecture<'a> {
         Err(self.json.missing("pretrained_cfg.input_size"))
     }
 
-    fn stated_pooling(&self) -> Result<Option<&str>> {
+    pub fn stated_pooling(&self) -> Result<Option<&str>> {
         let stated = self.args.text("global_pool")?;
         if self.wrapped { Ok(stated) } else { Ok(stated.or(self.json.text("global_pool")?)) }
     }
@@ -311,7 +323,7 @@ impl<'a> Architecture<'a> {
             Some("token") => Ok(Pooling::Cls),
             Some("avg") => Ok(Pooling::Mean),
             Some("map") if self.class.pools => Ok(Pooling::Attention),
-            Some(other) => Err(self.refuse(&format!("`global_pool` is `{other}`, and only `token` and `avg` are run"))),
+            Some(other) => Err(self.refuse(&format!("`global_pool` is `{other}`, which this version does not run"))),
         }
     }
 
@@ -377,21 +389,25 @@ pub(super) fn read_tokens(
 }
 
 /// What pools by attention: the query is the same for every image.
-pub(super) fn read_pool(config: &Config, reader: &mut Reader) -> Result<AttentionPool> {
+pub(super) fn read_pool(config: &Config, reader: &mut Reader, activation: Activation) -> Result<AttentionPool> {
     let width = config.hidden_size;
     reader.within(ATTENTION_POOL, |reader| {
         let latent = reader.floats("latent", &[1, 1, width])?;
         let query = reader.applied("q", &latent)?;
         let key_value = reader.linear(&[("kv", Bias::Required)], width, 2 * width, None)?;
-        read_rest_of_pool(config, reader, query, key_value, ["proj", "norm"])
+        read_rest_of_pool(config, reader, query, key_value, activation, ["proj", "norm"])
     })
 }
 
-/// `norm`, or in its place `fc_norm`: models that pool the mean normalise after pooling, unless they were built with fc_norm=False.
+/// `norm`, or in its place `fc_norm`: models that pool the mean normalise after pooling, unless they were built with fc_norm=False. Nothing where the file
+/// has neither.
 pub(super) fn read_last_norm(config: &Config, reader: &mut Reader) -> Result<(Option<LayerNorm>, Option<LayerNorm>)> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    match reader.optional_norm("fc_norm", width, eps)? {
-        Some(norm) => Ok((None, Some(norm))),
-        None => Ok((Some(reader.layer_norm("norm", width, eps)?), None)),
+    // (What is pooled by attention is not normalised again.)
+    if config.pooling != Pooling::Attention
+        && let Some(norm) = reader.optional_norm("fc_norm", width, eps)?
+    {
+        return Ok((None, Some(norm)));
     }
+    Ok((reader.optional_norm("norm", width, eps)?, None))
 }

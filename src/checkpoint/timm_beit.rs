@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
-use super::timm::{self, Architecture, read_last_norm};
+use super::timm::{self, Architecture, Class, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
@@ -24,6 +24,10 @@ pub(super) const FAMILY: Family = Family {
     any_size: false,
 };
 
+/// `Beit`.
+const BEIT: Class =
+    Class { reads: &[], shown: &[], telltales: &[(".mlp.norm.", "a norm within the MLP")], pools: false, ..timm::VIT };
+
 const BLOCK: BlockNames = BlockNames {
     norm1: "norm1",
     qkv: Qkv::FusedWeight { weight: "attn.qkv.weight", query_bias: "attn.q_bias", value_bias: "attn.v_bias" },
@@ -38,7 +42,7 @@ const BLOCK: BlockNames = BlockNames {
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = Architecture::new(json, tensors, &timm::VIT)?;
+    let architecture = Architecture::new(json, tensors, &BEIT)?;
     let known = |part: &&str| {
         matches!(*part, "beit" | "beitv2" | "base" | "large")
             || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
@@ -48,6 +52,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     }
     let mut config =
         architecture.config(FAMILY.name, tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
+    architecture.require_last_norm(&config, tensors)?;
     let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));
     config.positions = Positions { learned: tensors.has("pos_embed"), relative, ..Positions::NONE };
     Ok(config)

@@ -1,6 +1,6 @@
 //! timm's `Eva` module: ViTs that know where their patches are by how queries and keys are turned.
 //!
-//! Four lines of models under four names, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
+//! Four lines of models under four names, and EVA that has learned positions alone, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
 
 use super::blocks::{BlockNames, Qkv, add_rotations, read_blocks};
 use super::heads::read_heads;
@@ -24,6 +24,14 @@ pub(super) const DINOV3: Family = Family {
     ignores: |_| false,
     processor: &processors::VIT,
     any_size: false,
+};
+
+pub(super) const EVA: Family = Family {
+    name: "EVA (timm)",
+    models: "`eva_giant_*`, `_clip_` too",
+    recognises: |config| is_named(config, "eva", &["giant"]),
+    config: |json, tensors| read_config(EVA.name, json, tensors),
+    ..DINOV3
 };
 
 pub(super) const EVA02: Family = Family {
@@ -51,7 +59,7 @@ pub(super) const PE: Family = Family {
 };
 
 /// What `Eva` takes beside what all classes take.
-const EVA: Class = Class {
+const CLASS: Class = Class {
     reads: &[
         "attn_pool_mlp_ratio",
         "attn_pool_num_heads",
@@ -116,12 +124,14 @@ struct Variant {
     learned: bool,
     /// Whether there may be no norm behind the blocks.
     bare: bool,
+    /// Whether queries and keys are turned.
+    turns: bool,
     rotary: Rotary,
 }
 
 /// Parts of names that change no arithmetic which tensors don't show, or of which one is asked below.
 const KNOWN_PARTS: &[&str] = &[
-    "vit", "eva02", "pe", "tiny", "small", "medium", "mediumd", "betwixt", "base", "large", "giant", "gigantic",
+    "vit", "eva", "eva02", "pe", "tiny", "small", "medium", "mediumd", "betwixt", "base", "large", "giant", "gigantic",
     "huge", "7b", "plus", "dinov3", "qkvb", "lingbot", "rope", "mixed", "ape", "gap", "clip", "core", "spatial",
     "lang",
 ];
@@ -140,7 +150,7 @@ impl Variant {
             return Err(architecture.refuse(&problem));
         }
         let has: &dyn Fn(&str) -> bool = &|part| parts.contains(&part);
-        let (dinov3, pe) = (has("dinov3") || has("lingbot"), has("pe"));
+        let (dinov3, pe, eva) = (has("dinov3") || has("lingbot"), has("pe"), has("eva"));
         // The rotary models of Heo et al.; those that pool the mean turn as EVA-02's.
         let heo = has("rope") && !has("gap");
         // As many patches an edge as Perception Encoder's images have at the size that its name says; sixteen in the others' training.
@@ -148,7 +158,7 @@ impl Variant {
         let edge = if pe { stated("").unwrap_or(0) / stated("patch").unwrap_or(1).max(1) } else { 16 };
         let counted = Coordinates::Counted {
             offset: if pe && !has("gigantic") { 1.0 } else { 0.0 },
-            reference: (!heo).then_some([edge; 2]),
+            reference: (!heo && !eva).then_some([edge; 2]),
         };
         let falling = Frequencies::Falling {
             temperature: if dinov3 || heo { 100.0 } else { 10_000.0 },
@@ -161,7 +171,7 @@ impl Variant {
                 (false, false) => Pooling::Mean,
             },
             layer_norm_eps: if dinov3 || pe { 1e-5 } else { LAYER_NORM_EPS },
-            heads: match (has("7b"), has("gigantic")) {
+            heads: match (has("7b"), has("gigantic") || eva) {
                 (true, _) => Some(32),
                 (false, true) => Some(16),
                 (false, false) => None,
@@ -169,6 +179,7 @@ impl Variant {
             pool_heads: pe.then_some(8),
             learned: !dinov3 && (!has("rope") || has("ape")),
             bare: has("spatial") || has("lang"),
+            turns: !eva,
             rotary: Rotary {
                 pairs: if dinov3 { Pairs::Halves } else { Pairs::Neighbours },
                 coordinates: if dinov3 { Coordinates::Centred } else { counted },
@@ -179,13 +190,13 @@ impl Variant {
 }
 
 /// The angles, as a name has them or arguments that were given besides.
-fn read_rotary(architecture: &Architecture, usual: Rotary) -> Result<Option<Rotary>> {
+fn read_rotary(architecture: &Architecture, variant: &Variant) -> Result<Option<Rotary>> {
     let args = &architecture.args;
-    if !args.optional_bool("use_rot_pos_emb")?.unwrap_or(true) {
+    if !args.optional_bool("use_rot_pos_emb")?.unwrap_or(variant.turns) {
         return Ok(None);
     }
     let number = |key: &str| args.typed(key, "a number", Value::as_f64);
-    let Rotary { mut pairs, mut coordinates, mut frequencies } = usual;
+    let Rotary { mut pairs, mut coordinates, mut frequencies } = variant.rotary;
     if let Some(half) = args.optional_bool("rope_rotate_half")? {
         pairs = if half { Pairs::Halves } else { Pairs::Neighbours };
     }
@@ -219,12 +230,12 @@ fn read_rotary(architecture: &Architecture, usual: Rotary) -> Result<Option<Rota
 }
 
 fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
-    let architecture = Architecture::new(json, tensors, &EVA)?;
+    let architecture = Architecture::new(json, tensors, &CLASS)?;
     let variant = Variant::new(&architecture)?;
     let heads = |width: usize| variant.heads.unwrap_or(width / 64);
     let mut config = architecture.config(family, tensors, &heads, timm::prefix(tensors)?, variant.pooling)?;
-    if !(variant.bare || tensors.has("norm.weight") || tensors.has("fc_norm.weight")) {
-        return Err(tensors.missing(if config.pooling == Pooling::Mean { "fc_norm.weight" } else { "norm.weight" }));
+    if !variant.bare {
+        architecture.require_last_norm(&config, tensors)?;
     }
     config.layer_norm_eps = architecture.layer_norm_eps(variant.layer_norm_eps);
     config.gated = tensors.has(GATE)
@@ -237,9 +248,10 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     config.activation = architecture.activation(if config.gated { Activation::Silu } else { Activation::Gelu })?;
     if config.pooling == Pooling::Attention {
         let heads = architecture.args.optional_usize("attn_pool_num_heads")?.or(variant.pool_heads);
+        config.pools_prefix = true;
         config.pool = Some([heads.unwrap_or(config.heads), tensors.inputs("attn_pool.mlp.fc2.weight")?]);
     }
-    let (rotary, learned) = (read_rotary(&architecture, variant.rotary)?, tensors.has("pos_embed"));
+    let (rotary, learned) = (read_rotary(&architecture, &variant)?, tensors.has("pos_embed"));
     if architecture.args.optional_bool("use_abs_pos_emb")?.unwrap_or(variant.learned) != learned {
         let (name, found) = (architecture.name, if learned { "has" } else { "lacks" });
         return Err(tensors.invalid(format!(
@@ -274,7 +286,9 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     };
     add_rotations(config, &mut blocks, &frequencies)?;
     let norm = reader.optional_norm("norm", width, eps)?;
-    let fc_norm = reader.optional_norm("fc_norm", width, eps)?;
+    // (What is pooled by attention is not normalised again.)
+    let attends = config.pooling == Pooling::Attention;
+    let fc_norm = if attends { None } else { reader.optional_norm("fc_norm", width, eps)? };
     let (prefix, positions) = timm::read_tokens(config, reader, Interpolation::BicubicAntialias)?;
     // Models with a norm before their blocks have no bias in their patches.
     let before = reader.optional_norm("norm_pre", width, eps)?;
@@ -286,7 +300,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         positions,
         norm: before,
     };
-    let pool = (config.pooling == Pooling::Attention).then(|| timm::read_pool(config, reader)).transpose()?;
+    let pool = attends.then(|| timm::read_pool(config, reader, Activation::Gelu)).transpose()?;
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
     Ok(Weights { embeddings, blocks, norm, fc_norm, pool, projection: None, heads })
 }
@@ -316,8 +330,8 @@ mod tests {
         let mut accepted = 0;
         for (name, expected) in registry.as_object().unwrap() {
             let json = Json::parse("config.json", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap();
-            let families = [DINOV3, EVA02, ROPE, PE].iter().filter(|family| (family.recognises)(&json)).count();
-            let architecture = Architecture::new(&json, &tensors, &EVA).unwrap();
+            let families = [DINOV3, EVA, EVA02, ROPE, PE].iter().filter(|family| (family.recognises)(&json)).count();
+            let architecture = Architecture::new(&json, &tensors, &CLASS).unwrap();
             let variant = Variant::new(&architecture).ok().filter(|_| families == 1);
             let Some(variant) = variant else {
                 assert!(expected.get("rotary").is_none(), "{name} should be read");
@@ -337,7 +351,12 @@ mod tests {
             }
             assert_eq!(Value::from(variant.learned), expected["learned"], "{name}");
             assert_eq!(Value::from(variant.bare), expected["bare"], "{name}");
+            accepted += 1;
 
+            assert_eq!(variant.turns, !expected["rotary"].is_null(), "{name}");
+            if !variant.turns {
+                continue;
+            }
             let (rotary, Rotary { pairs, coordinates, frequencies }) = (&expected["rotary"], variant.rotary);
             assert_eq!(pairs == Pairs::Halves, rotary["half"], "{name}");
             let columns = rotary["indexing"] == "xy";
@@ -350,8 +369,7 @@ mod tests {
                 }
                 other => panic!("{name}: {other:?}"),
             }
-            accepted += 1;
         }
-        assert_eq!(accepted, 55);
+        assert_eq!(accepted, 59);
     }
 }

@@ -1,4 +1,4 @@
-//! Pooling by attention: a learned query gathers from all tokens, and an MLP may follow (SigLIP's head; Zhai et al., 2022).
+//! Pooling by attention: a learned query gathers from the tokens, and an MLP may follow (SigLIP's head; Zhai et al., 2022).
 
 use super::linear::{Linear, Then};
 use super::mlp::Mlp;
@@ -32,13 +32,14 @@ impl AttentionPool {
         [&self.key_value, &self.projection].into_iter().chain(self.mlp.iter().flat_map(|(_, mlp)| [&mlp.fc1, &mlp.fc2]))
     }
 
-    /// Pools the stream, each token of it normalised by `norm`, into `scratch.pooled`.
-    pub(super) fn forward(&self, norm: &Option<LayerNorm>, scratch: &mut Scratch) {
+    /// Pools the stream from token `start` on, each of them normalised by `norm`, into `scratch.pooled`.
+    pub(super) fn forward(&self, norm: &Option<LayerNorm>, start: usize, scratch: &mut Scratch) {
         let Scratch { stream, qkv, heads, pool_heads, pooled, workers, .. } = scratch;
         let heads = if pool_heads.is_empty() { heads } else { pool_heads };
+        let stream = stream.slice(s![start.., ..]);
         let (tokens, width) = stream.dim();
         let size = width / heads.len();
-        // (Room for queries, keys and values of all tokens is room for keys and values.)
+        // (Room for queries, keys and values is room for keys and values.)
         let memory = &mut qkv.as_slice_mut().expect("it is contiguous")[..2 * tokens * width];
         let mut keys_values = ArrayViewMut2::from_shape((tokens, 2 * width), memory).expect("the slice has this size");
         parallel::for_each_block(keys_values.view_mut(), tokens, &|first, mut out| {
@@ -61,7 +62,7 @@ impl AttentionPool {
             for (index, head) in heads.iter().enumerate() {
                 let own = index * size;
                 let q = ArrayView2::from_shape((1, size), &self.query[own..own + size]).expect("one row");
-                let attention = attention.slice_mut(s![..1, ..]);
+                let attention = attention.slice_mut(s![..1, ..tokens]);
                 attend(q, head, scratch, attention, Wanted::default(), &mut context[own..], width);
             }
             let gathered = ArrayView2::from_shape((1, width), &context[..width]).expect("one row");

@@ -55,6 +55,8 @@ pub struct Config {
     pub pooling: Pooling,
     /// Heads and MLP width of the pooling, where they are not the blocks' (Perception Encoder).
     pub pool: Option<[usize; 2]>,
+    /// Whether the mean of the patches, or what pools them by attention, takes in the tokens before them too.
+    pub pools_prefix: bool,
     /// Width of the space in which image and text features are compared, where pooled features are projected there (CLIP).
     pub projection_size: Option<usize>,
     /// Whether the answer is the similarity of image and text features: these are normalised before the head.
@@ -94,7 +96,7 @@ pub enum Pooling {
     /// The class token and the distillation token, each with a head of its own whose answers are averaged: 2 D features. Their mean in a
     /// model without heads.
     ClsDistillation,
-    /// What a learned query gathers from all tokens.
+    /// What a learned query gathers from the patch tokens.
     Attention,
 }
 
@@ -229,13 +231,17 @@ impl Config {
         let patches = self.prefix_tokens()..tokens;
         let (first, second) = match self.pooling {
             Pooling::Cls => (0..1, None),
-            Pooling::Mean => (patches, None),
+            Pooling::Mean | Pooling::Attention => (self.first_pooled()..tokens, None),
             Pooling::ClsMean => (0..1, Some(patches)),
             Pooling::ClsDistillation if self.pools_to_mean_of_two() => (0..2, None),
             Pooling::ClsDistillation => (0..1, Some(1..2)),
-            Pooling::Attention => (0..tokens, None),
         };
         std::iter::once(first).chain(second)
+    }
+
+    /// Where the tokens begin whose mean is taken, or which are pooled by attention.
+    pub fn first_pooled(&self) -> usize {
+        if self.pools_prefix { 0 } else { self.prefix_tokens() }
     }
 
     /// The fewest patches that the model can see: without any, there is nothing whose mean could be taken.
@@ -274,6 +280,12 @@ impl Config {
     /// Heads of pooling by attention.
     pub fn pool_heads(&self) -> usize {
         self.pool.map_or(self.heads, |[heads, _]| heads)
+    }
+
+    /// How many heads pool by attention, and how many of `tokens` tokens they read, where that is not as in the blocks.
+    pub fn own_pool_heads(&self, tokens: usize) -> Option<[usize; 2]> {
+        let own = [self.pool_heads(), tokens - self.first_pooled()];
+        (self.pooling == Pooling::Attention && own != [self.heads, tokens]).then_some(own)
     }
 
     /// Hidden width of the MLP in pooling by attention.

@@ -77,20 +77,20 @@ impl Scratch {
 
     fn for_tokens(config: &Config, precision: Precision, tokens: usize, seen: Option<Vec<usize>>) -> Result<Self> {
         let width = config.hidden_size;
-        let heads = |count: usize| {
+        let heads = |[count, tokens]: [usize; 2]| {
             let head = |_| match precision {
                 Precision::F32 => PackedHead::f32(tokens, width / count),
                 Precision::Int8 => PackedHead::int8(tokens, width / count),
             };
             (0..count).map(head).collect::<Result<Vec<_>>>()
         };
-        let pool_heads = if config.pool_heads() == config.heads { Vec::new() } else { heads(config.pool_heads())? };
+        let pool_heads = config.own_pool_heads(tokens).map(heads).transpose()?.unwrap_or_default();
         Ok(Self {
             seen,
             precision,
             stream: matrix("the residual stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
-            heads: heads(config.heads)?,
+            heads: heads([config.heads, tokens])?,
             pool_heads,
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,

@@ -106,7 +106,7 @@ impl Vit {
     fn pool(&self, scratch: &mut Scratch) {
         let Weights { norm, fc_norm, pool, .. } = &self.weights;
         if let Some(pool) = pool {
-            return pool.forward(norm, scratch);
+            return pool.forward(norm, self.config.first_pooled(), scratch);
         }
         let Scratch { stream, pooled, workers, .. } = scratch;
         let token = &mut workers.own().context[..stream.ncols()];

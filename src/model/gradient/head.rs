@@ -14,7 +14,7 @@ impl Vit {
         if self.config.zero_shot {
             self.recompute_features(stream, head, tape);
         } else if let Some(pool) = pool {
-            pool.recompute(norm, stream, head.pooled, tape);
+            pool.recompute(norm, self.read_by_pool(stream), head.pooled, tape);
         } else {
             self.average(stream, head.average, head.token);
         }
@@ -32,7 +32,7 @@ impl Vit {
             None => pooled.copy_from_slice(gradient),
         }
         match pool {
-            Some(pool) => pool.backward(norm, stream, pooled, tape),
+            Some(pool) => pool.backward(norm, self.read_by_pool(stream), pooled, tape),
             None => self.average_backward(stream, average, pooled, token, tape.gradient),
         }
     }
@@ -42,7 +42,7 @@ impl Vit {
         let Weights { norm, fc_norm, pool, projection, .. } = &self.weights;
         let HeadTape { average, pooled, features, token, .. } = head;
         match pool {
-            Some(pool) => pool.recompute(norm, stream, pooled, tape),
+            Some(pool) => pool.recompute(norm, self.read_by_pool(stream), pooled, tape),
             None => {
                 self.average(stream, average, token);
                 pooled.copy_from_slice(average);
@@ -55,6 +55,11 @@ impl Vit {
             Some(projection) => multiply(tape.products.forward(projection), pooled, Then::Store, features),
             None => features.copy_from_slice(pooled),
         }
+    }
+
+    /// The part of the stream that is pooled by attention.
+    fn read_by_pool<'a>(&self, stream: &'a [f32]) -> &'a [f32] {
+        &stream[self.config.first_pooled() * self.config.hidden_size..]
     }
 
     /// From the gradient by what is pooled to that by the stream. `average`: what is pooled before `fc_norm`; `token`: `[D]`, overwritten.

@@ -41,9 +41,10 @@ impl<'a> Qkv<'a> {
 impl Heads<'_> {
     /// The same memory for the pooling's heads.
     pub fn of_pool(&mut self) -> Heads<'_> {
-        let Self { probabilities, gradient, own, tokens, pool, .. } = self;
-        let (workers, size) = *pool;
-        Heads { probabilities, gradient, own, workers, tokens: *tokens, size, pool: *pool }
+        let Self { probabilities, gradient, own, pool, .. } = self;
+        let (workers, [count, tokens, size]) = *pool;
+        let own = &mut own[..count * 3 * tokens * size];
+        Heads { probabilities, gradient, own, workers, tokens, size, pool: *pool }
     }
 
     /// Computes probabilities again, and `context` `[Q, D]`, what the heads gather.

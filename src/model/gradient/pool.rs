@@ -8,10 +8,11 @@ use crate::model::linear::Then;
 use crate::model::norm::LayerNorm;
 
 impl AttentionPool {
-    /// Computes again how `stream` `[T, D]`, each token normalised by `norm`, is pooled into `pooled` `[D]`.
+    /// Computes again how `stream`, the tokens `[n, D]` that are read, each normalised by `norm`, is pooled into `pooled` `[D]`.
     pub(super) fn recompute(&self, norm: &Option<LayerNorm>, stream: &[f32], pooled: &mut [f32], tape: &mut Tape) {
         let Tape { products, attention, mlp, normalised, between, branch, .. } = tape;
         let width = pooled.len();
+        let normalised = &mut normalised[..stream.len()];
         match norm {
             Some(norm) => normalise(norm, stream, normalised),
             None => normalised.copy_from_slice(stream),
@@ -29,7 +30,7 @@ impl AttentionPool {
         }
     }
 
-    /// Takes the gradient by what is pooled, `pooled` `[D]`, to that by the stream in `tape.gradient`, after [`Self::recompute`].
+    /// Takes the gradient by what is pooled, `pooled` `[D]`, to that by the whole stream in `tape.gradient`, after [`Self::recompute`].
     pub(super) fn backward(&self, norm: &Option<LayerNorm>, stream: &[f32], pooled: &mut [f32], tape: &mut Tape) {
         let Tape { products, attention, mlp, between, branch, gradient, .. } = tape;
         let width = pooled.len();
@@ -42,13 +43,15 @@ impl AttentionPool {
         let kv = &attention.qkv[..2 * stream.len()];
         let kv_gradient = &mut attention.qkv_gradient[..2 * stream.len()];
         attention.heads.of_pool().backward(self.read(kv), context, kv_gradient);
+        let (unread, gradient) = gradient.split_at_mut(gradient.len() - stream.len());
+        unread.fill(0.0);
         multiply(products.backward(&self.key_value), kv_gradient, Then::Store, gradient);
         if let Some(norm) = norm {
             normalise_backward(norm, stream, gradient);
         }
     }
 
-    /// What the heads read: the one query, and keys and values of all tokens.
+    /// What the heads read: the one query, and keys and values of the tokens.
     fn read<'a>(&'a self, kv: &'a [f32]) -> Qkv<'a> {
         let width = self.query.len();
         Qkv { q: view(&self.query, width), kv: view(kv, 2 * width) }

@@ -51,8 +51,8 @@ pub(super) struct Heads<'m> {
     pub tokens: usize,
     /// d_k.
     pub size: usize,
-    /// Workers and d_k of the pooling's heads.
-    pub pool: (&'m PerThread<HeadWorker>, usize),
+    /// Workers of the pooling's heads, their number, their T and d_k.
+    pub pool: (&'m PerThread<HeadWorker>, [usize; 3]),
 }
 
 /// Of an MLP of width M.
@@ -108,9 +108,9 @@ impl Memory {
             pooled, pooled, features, features, width,
         ];
         let all = sizes.iter().fold(0usize, |sum, size| sum.saturating_add(*size));
-        let workers = |heads: usize| PerThread::new(|| HeadWorker::new(tokens, width / heads));
-        let pool = (config.pool_heads() != config.heads).then(|| workers(config.pool_heads())).transpose()?;
-        Ok(Self { values: zeros("the backward pass", &[all])?, sizes, workers: workers(config.heads)?, pool })
+        let workers = |[heads, tokens]: [usize; 2]| PerThread::new(|| HeadWorker::new(tokens, width / heads));
+        let pool = config.own_pool_heads(tokens).map(workers).transpose()?;
+        Ok(Self { values: zeros("the backward pass", &[all])?, sizes, workers: workers([config.heads, tokens])?, pool })
     }
 }
 
@@ -123,7 +123,8 @@ impl<'m> Tape<'m> {
         let [probabilities, p_gradient, own, hidden, active, product, average, pooled, features, f_gradient, token] =
             rest;
         let (workers, config) = (&memory.workers, &vit.config);
-        let pool = (memory.pool.as_ref().unwrap_or(workers), config.hidden_size / config.pool_heads());
+        let [count, read] = config.own_pool_heads(tokens).unwrap_or([config.heads, tokens]);
+        let pool = (memory.pool.as_ref().unwrap_or(workers), [count, read, config.hidden_size / count]);
         let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size, pool };
         let attention = AttentionTape { qkv, qkv_gradient, unnormalised, heads };
         let weights = &vit.weights;

@@ -163,6 +163,7 @@ impl Naive {
             prefix: vec![Prefix::Class],
             pooling: Pooling::Cls,
             pool: None,
+            pools_prefix: false,
             projection_size: None,
             zero_shot: false,
             max_logit_scale: None,
