@@ -2,7 +2,7 @@
 //!
 //! Each leaves some room, so that the many small allocations between them, which nobody checks, are never the ones that fail.
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use ndarray::Array2;
 use std::hint::black_box;
 
@@ -35,7 +35,7 @@ pub fn reserve<T>(what: &'static str, dims: &[usize]) -> Result<Vec<T>> {
         return Ok(buffer);
     }
     let elements = dims.iter().fold(1u128, |product, dim| product.saturating_mul(*dim as u128));
-    Err(Error::OutOfMemory { what, bytes: elements.saturating_mul(size_of::<T>() as u128) })
+    Err(ErrorKind::OutOfMemory { what, bytes: elements.saturating_mul(size_of::<T>() as u128) }.into())
 }
 
 /// Fails where as many bytes as the product of `dims` can't be had: asked before code that takes them unchecked.
@@ -48,7 +48,7 @@ pub fn grow<T>(what: &'static str, buffer: &mut Vec<T>, count: usize) -> Result<
     let full = buffer.capacity() - buffer.len() < count;
     if full && (buffer.try_reserve(count).is_err() || !has_headroom()) {
         let bytes = (buffer.len() as u128 + count as u128) * size_of::<T>() as u128;
-        return Err(Error::OutOfMemory { what, bytes });
+        return Err(ErrorKind::OutOfMemory { what, bytes }.into());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The facade: load a model, classify an image, trace it.
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Query, Trace};
 use crate::model::{Config, Pooling, Precision, Scratch, Sink};
 use crate::preprocess::Region;
@@ -177,11 +177,12 @@ impl Classifier {
     /// `class`, if the model has it.
     pub fn class(&self, class: usize) -> Result<usize> {
         match self.config().classes() {
-            0 => Err(Error::InvalidArgument("this model has no classes: there is none to explain.".into())),
+            0 => Err(ErrorKind::InvalidArgument("this model has no classes: there is none to explain.".into()).into()),
             classes if class < classes => Ok(class),
-            classes => Err(Error::InvalidArgument(format!(
+            classes => Err(ErrorKind::InvalidArgument(format!(
                 "there is no class {class}: the model has {classes}, and they count from 0."
-            ))),
+            ))
+            .into()),
         }
     }
 
@@ -189,7 +190,7 @@ impl Classifier {
     pub fn top(&self, logits: &[f32], k: usize) -> Result<Vec<Prediction>> {
         let labels = &self.config().labels;
         if k == 0 {
-            return Err(Error::InvalidArgument("topK must be at least 1.".into()));
+            return Err(ErrorKind::InvalidArgument("topK must be at least 1.".into()).into());
         }
         let mut scores = logits.to_vec();
         self.config().scores.apply(&mut scores);

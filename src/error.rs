@@ -1,9 +1,16 @@
 //! The one error type of the crate. Every variant says what is wrong, where, and what to do about it.
 
 /// Anything that can go wrong between the bytes a user has and the numbers they asked for.
+///
+/// As large as a pointer: every function that may fail hands it on, and most of the code that loads a model would move its fields otherwise.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<ErrorKind>);
+
+/// What went wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ErrorKind {
     /// `config.json` can't be read or contradicts itself.
     #[error("config.json: {0}")]
     InvalidConfig(String),
@@ -103,22 +110,36 @@ pub enum Error {
     },
 }
 
+impl From<ErrorKind> for Error {
+    /// (In one place, and out of the way of what succeeds.)
+    #[cold]
+    #[inline(never)]
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
 impl Error {
+    /// What went wrong, in its parts.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
     /// A stable, machine-readable name: the `code` of a JavaScript `VitscopeError`.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidConfig(_) => "invalid-config",
-            Self::InvalidPreprocessor { .. } => "invalid-preprocessor",
-            Self::UnsupportedArchitecture { .. } => "unsupported-architecture",
-            Self::InvalidWeights { .. } => "invalid-weights",
-            Self::MissingTensor { .. } => "missing-tensor",
-            Self::UnexpectedTensor { .. } => "unexpected-tensor",
-            Self::TensorShape { .. } => "tensor-shape",
-            Self::TensorDtype { .. } => "tensor-dtype",
-            Self::DecodeImage(_) => "decode-image",
-            Self::InvalidImage(_) => "invalid-image",
-            Self::InvalidArgument(_) => "invalid-argument",
-            Self::OutOfMemory { .. } => "out-of-memory",
+        match self.kind() {
+            ErrorKind::InvalidConfig(_) => "invalid-config",
+            ErrorKind::InvalidPreprocessor { .. } => "invalid-preprocessor",
+            ErrorKind::UnsupportedArchitecture { .. } => "unsupported-architecture",
+            ErrorKind::InvalidWeights { .. } => "invalid-weights",
+            ErrorKind::MissingTensor { .. } => "missing-tensor",
+            ErrorKind::UnexpectedTensor { .. } => "unexpected-tensor",
+            ErrorKind::TensorShape { .. } => "tensor-shape",
+            ErrorKind::TensorDtype { .. } => "tensor-dtype",
+            ErrorKind::DecodeImage(_) => "decode-image",
+            ErrorKind::InvalidImage(_) => "invalid-image",
+            ErrorKind::InvalidArgument(_) => "invalid-argument",
+            ErrorKind::OutOfMemory { .. } => "out-of-memory",
         }
     }
 }

@@ -37,7 +37,7 @@ pub mod simd;
 mod alloc;
 
 pub use classifier::{Classifier, Prediction};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

@@ -1,7 +1,7 @@
 //! From pixels as decoded to the `pixel_values` a model was trained on: resize, crop, rescale, normalise.
 
 use crate::alloc;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::resample::{self, Filter, Rgba};
 use std::ops::Range;
 
@@ -84,11 +84,11 @@ impl Preprocess {
         let resized = self.resized_size(image.width, image.height);
         let [height, width] = self.crop.unwrap_or([resized.0, resized.1]);
         if [height, width] != size {
-            return Err(Error::InvalidImage(format!(
+            return Err(ErrorKind::InvalidImage(format!(
                 "preprocessing leaves it at {height} × {width} where the model takes {} × {}; resize it before, or add a \
                  centre crop to the model's processor file.",
                 size[0], size[1]
-            )));
+            )).into());
         }
         let start = [self.crop_start(resized.0, height), self.crop_start(resized.1, width)];
         let (rows, columns) = (visible(start[0], height, resized.0), visible(start[1], width, resized.1));
@@ -193,19 +193,22 @@ fn check(image: Rgba<'_>) -> Result<()> {
     check_size(image.width, image.height)?;
     let bytes = image.width.checked_mul(image.height).and_then(|pixels| pixels.checked_mul(4));
     if bytes != Some(image.data.len()) {
-        return Err(Error::InvalidImage(format!(
+        return Err(ErrorKind::InvalidImage(format!(
             "{} × {} RGBA pixels take 4 bytes each, but {} bytes were given.",
             image.width,
             image.height,
             image.data.len()
-        )));
+        ))
+        .into());
     }
     Ok(())
 }
 
 fn check_size(width: usize, height: usize) -> Result<()> {
     if width == 0 || height == 0 {
-        return Err(Error::InvalidImage(format!("it has no pixels ({width} × {height}). Choose another image.")));
+        return Err(
+            ErrorKind::InvalidImage(format!("it has no pixels ({width} × {height}). Choose another image.")).into()
+        );
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::json::Json;
 use super::names::telltale;
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, WEIGHTS_FILE, supported};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 /// Parts of the names of tensors that only one program writes, and the program. (What each family reads has none of these.)
@@ -115,10 +115,10 @@ pub(super) fn remedy(tensors: &Tensors) -> String {
 
 /// The error of weights that came without a `config.json`.
 pub fn without_config(source: &dyn Source) -> Error {
-    let error = || {
+    let problem = || -> Result<String> {
         let tensors = Tensors::open(WEIGHTS_FILE, source)?;
         refuse(&Json::parse(CONFIG_FILE, "{}")?, &tensors)?;
         Ok(format!("there is none beside the weights{}. {}", called(&tensors), remedy(&tensors)))
     };
-    error().map_or_else(|error| error, Error::InvalidConfig)
+    problem().map_or_else(|error| error, |problem| ErrorKind::InvalidConfig(problem).into())
 }

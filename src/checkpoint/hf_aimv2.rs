@@ -8,7 +8,7 @@ use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors, unsupported};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{AttentionPool, Config, Embeddings, Pooling, Positions, Weights, sinusoidal};
 
 pub(super) const FAMILY: Family = Family {
@@ -140,9 +140,9 @@ fn read_positions(config: &Config, reader: &mut Reader) -> Result<ndarray::Array
     }
     if !reader.is_native(grid) {
         let [height, columns] = config.image_size;
-        return Err(Error::InvalidArgument(format!(
+        return Err(ErrorKind::InvalidArgument(format!(
             "an image size of {height} × {columns} can't be run: this AIMv2 has positions for its own size alone. Leave the size out, or take a native one."
-        )));
+        )).into());
     }
     let name = "embeddings.position_embedding.weight";
     Ok(reader.positions(name, &[], [0, width], grid, Interpolation::Bicubic)?.patches)

@@ -1,7 +1,7 @@
 //! Typed access to a JSON object, with errors that name the file and the key.
 
 use super::CONFIG_FILE;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 /// A JSON object from a model folder.
@@ -180,7 +180,11 @@ pub(super) fn as_pair(value: &Value) -> Option<[usize; 2]> {
 }
 
 fn problem_with(file: &'static str, problem: String) -> Error {
-    if file == CONFIG_FILE { Error::InvalidConfig(problem) } else { Error::InvalidPreprocessor { file, problem } }
+    if file == CONFIG_FILE {
+        ErrorKind::InvalidConfig(problem).into()
+    } else {
+        ErrorKind::InvalidPreprocessor { file, problem }.into()
+    }
 }
 
 /// A value as a message can carry it.

@@ -41,7 +41,7 @@ pub use quantize::{QuantizedTensor, quantize};
 pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Config, Precision, Scores, Vit, Weights};
 use crate::preprocess::{Preprocess, Resize};
 use json::Json;
@@ -231,11 +231,11 @@ fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
 
 /// What a config makes no sense with where a caller chose the size is the caller's doing.
 fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
-    match (error, image_size) {
-        (Error::InvalidConfig(problem), Some([height, width])) => {
-            Error::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}"))
+    match (error.kind(), image_size) {
+        (ErrorKind::InvalidConfig(problem), Some([height, width])) => {
+            ErrorKind::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}")).into()
         }
-        (error, _) => error,
+        _ => error,
     }
 }
 
@@ -266,11 +266,12 @@ fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Jso
                 (None, Ok(tensors)) => {
                     foreign::refuse(&whole, &tensors)?;
                     let remedy = foreign::remedy(&tensors);
-                    Err(Error::UnsupportedArchitecture {
+                    Err(ErrorKind::UnsupportedArchitecture {
                         name: "unknown".into(),
                         evidence: evidence(Some(&tensors)),
                         remedy,
-                    })
+                    }
+                    .into())
                 }
                 (name, tensors) => Err(unsupported(name.unwrap_or("unknown"), &evidence(tensors.ok().as_ref()))),
             }
@@ -280,7 +281,7 @@ fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Jso
 
 /// A refusal that says what would have been accepted.
 fn unsupported(name: &str, evidence: &str) -> Error {
-    Error::UnsupportedArchitecture { name: name.into(), evidence: evidence.into(), remedy: supported() }
+    ErrorKind::UnsupportedArchitecture { name: name.into(), evidence: evidence.into(), remedy: supported() }.into()
 }
 
 /// What is accepted.

@@ -5,7 +5,7 @@ use super::json::Json;
 use super::processor_file::{self, as_triple, crop_pct};
 use super::processors::{self, IMAGENET_MEAN, IMAGENET_STD, Processor};
 use super::{CONFIG_FILE, ConfigFiles, PREPROCESSOR_FILE, PROCESSOR_FILE};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::preprocess::{CropRounding, Preprocess, Resize};
 use crate::resample::Filter;
 use serde_json::Value;
@@ -151,7 +151,7 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
 /// What would divide by zero, allocate without bound, or feed the model another size than it takes.
 fn check(file: &'static str, steps: &Preprocess, model: [usize; 2]) -> Result<()> {
     const MAX_EDGE: usize = 1 << 14;
-    let problem = |problem: String| Err(Error::InvalidPreprocessor { file, problem });
+    let problem = |problem: String| Err(ErrorKind::InvalidPreprocessor { file, problem }.into());
     let edges = match steps.resize {
         Resize::None => [1, 1],
         Resize::Squash(size) | Resize::Cover(size) | Resize::Contain(size) => size,

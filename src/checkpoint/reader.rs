@@ -7,7 +7,7 @@ use super::interpolate::{Interpolation, resize};
 use super::names::telltale;
 use super::tensors::Tensors;
 use crate::alloc::{reserve, room};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
 use crate::quant::{Bits, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
@@ -369,11 +369,12 @@ impl<'a> Reader<'a> {
         let left = |name: &str| self.left.is_some_and(|start| name.starts_with(start)) || (family.ignores)(name);
         stray.retain(|name| !self.used.contains(name) && !left(name));
         match telltale(&stray) {
-            Some(name) => Err(Error::UnexpectedTensor {
+            Some(name) => Err(ErrorKind::UnexpectedTensor {
                 file: self.tensors.file().into(),
                 name: self.tensors.in_file(name).into(),
                 family: family.name,
-            }),
+            }
+            .into()),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use super::INDEX_FILE;
 use super::json::read;
 use super::tensors::{Source, Tensors};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -26,7 +26,8 @@ struct Part<S> {
 impl<S: Source> Shards<S> {
     /// The names of the files, from the text of `model.safetensors.index.json`.
     pub fn files(index: &str) -> Result<Vec<String>> {
-        let invalid = |problem: &str| Error::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() };
+        let invalid =
+            |problem: &str| ErrorKind::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() }.into();
         let index = read(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
         let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
@@ -60,13 +61,13 @@ impl<S: Source> Shards<S> {
             let (start, size) = (tensors.start(), source.len() - tensors.start());
             total = total
                 .checked_add(size)
-                .ok_or_else(|| Error::OutOfMemory { what: "the weights", bytes: total as u128 + size as u128 })?;
+                .ok_or_else(|| ErrorKind::OutOfMemory { what: "the weights", bytes: total as u128 + size as u128 })?;
             parts.push(Part { first: total - size, start, source });
         }
         let text = Value::Object(header).to_string();
         let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
         let length = header.len().checked_add(total);
-        let length = length.ok_or(Error::OutOfMemory { what: "the weights", bytes: total as u128 })?;
+        let length = length.ok_or(ErrorKind::OutOfMemory { what: "the weights", bytes: total as u128 })?;
         Ok(Self { header, parts, length })
     }
 }

@@ -4,7 +4,7 @@ use super::alias::Found;
 use super::interpolate::Interpolation;
 use super::names::{telltale, wrapping};
 use crate::alloc;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Precision;
 use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
@@ -82,7 +82,7 @@ pub struct TensorSummary {
 impl<'a> Tensors<'a> {
     /// Reads and checks the header. `file` names it in messages.
     pub fn open(file: &'a str, source: &'a dyn Source) -> Result<Self> {
-        let invalid = |problem: String| Error::InvalidWeights { file: file.into(), problem };
+        let invalid = |problem: String| ErrorKind::InvalidWeights { file: file.into(), problem }.into();
         const PREFIX: usize = 8;
         let length = source.len();
         if length < PREFIX {
@@ -188,7 +188,7 @@ impl<'a> Tensors<'a> {
     /// An error that says how the tensors there are called.
     pub(super) fn missing(&self, name: &str) -> Error {
         let found = telltale(&self.names()).map(|name| self.in_file(name).into());
-        Error::MissingTensor { file: self.file.into(), name: self.in_file(name).into(), found }
+        ErrorKind::MissingTensor { file: self.file.into(), name: self.in_file(name).into(), found }.into()
     }
 
     /// Inputs of a matrix, however it is stored; 0 if it has no second dimension, which reading it finds out.
@@ -249,12 +249,13 @@ impl<'a> Tensors<'a> {
     fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
         let found = self.shape(name)?;
         if found != shape {
-            return Err(Error::TensorShape {
+            return Err(ErrorKind::TensorShape {
                 file: self.file.into(),
                 name: self.in_file(name).into(),
                 found: found.into(),
                 expected: shape.into(),
-            });
+            }
+            .into());
         }
         Ok(self.info(name).expect("it has a shape"))
     }
@@ -268,11 +269,11 @@ impl<'a> Tensors<'a> {
 
     fn wrong_dtype(&self, name: &str, info: &TensorInfo, expected: &'static str) -> Error {
         let name = self.in_file(name).into();
-        Error::TensorDtype { file: self.file.into(), name, dtype: info.dtype.to_string(), expected }
+        ErrorKind::TensorDtype { file: self.file.into(), name, dtype: info.dtype.to_string(), expected }.into()
     }
 
     pub(super) fn invalid(&self, problem: String) -> Error {
-        Error::InvalidWeights { file: self.file.into(), problem }
+        ErrorKind::InvalidWeights { file: self.file.into(), problem }.into()
     }
 
     /// The file's name, for messages.
@@ -352,5 +353,5 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -
 }
 
 fn unwritable(error: safetensors::SafeTensorError) -> Error {
-    Error::InvalidArgument(format!("these tensors can't be written as safetensors: {error}."))
+    ErrorKind::InvalidArgument(format!("these tensors can't be written as safetensors: {error}.")).into()
 }

@@ -4,7 +4,7 @@ use super::TEXT_FILE;
 use super::json::read;
 use super::reader::Reader;
 use super::tensors::{Source, Tensors};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{Config, Linear};
 use serde_json::Value;
 
@@ -28,10 +28,11 @@ impl TextEmbeddings {
     /// Reads the file, and makes its classes those of a model without a head.
     pub fn read(source: &dyn Source, model: &Tensors, config: &mut Config) -> Result<Self> {
         if config.classes() > 0 {
-            return Err(Error::InvalidArgument(format!(
+            return Err(ErrorKind::InvalidArgument(format!(
                 "{TEXT_FILE} is for models without a head, but this one has {} classes of its own. Take the file away.",
                 config.classes()
-            )));
+            ))
+            .into());
         }
         let file = Tensors::open(TEXT_FILE, source)?;
         let classes = file.shape(FEATURES)?.first().copied().unwrap_or(0);

@@ -356,7 +356,9 @@ const PREFIX: [(&str, Prefix); 3] =
 pub(super) fn prefix(tensors: &Tensors) -> Result<Vec<Prefix>> {
     let mut prefix = Vec::new();
     for (name, kind) in PREFIX.into_iter().filter(|(name, _)| tensors.has(name)) {
-        let registers = || Ok(tensors.shape(name)?.get(1).copied().unwrap_or(0).min(crate::kernels::gemm_i8::MAX_K));
+        let registers = || {
+            Ok::<_, crate::Error>(tensors.shape(name)?.get(1).copied().unwrap_or(0).min(crate::kernels::gemm_i8::MAX_K))
+        };
         let count = if kind == Prefix::Register { registers()? } else { 1 };
         prefix.extend(std::iter::repeat_n(kind, count));
     }

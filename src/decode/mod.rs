@@ -3,7 +3,7 @@
 mod jpeg;
 
 use crate::alloc;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::resample::Rgba;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -134,10 +134,11 @@ fn check_size([width, height]: [u32; 2], max_pixels: u32) -> Result<()> {
 
 fn too_large(what: &str, max_pixels: u32) -> Error {
     let remedy = if max_pixels < MOST_PIXELS { ", or raise --max-pixels" } else { "" };
-    Error::InvalidImage(format!(
+    ErrorKind::InvalidImage(format!(
         "{what}, and more than {} are not read. Make it smaller{remedy}.",
         max_pixels.min(MOST_PIXELS)
     ))
+    .into()
 }
 
 fn refused(error: ImageError, max_pixels: u32) -> Error {
@@ -148,5 +149,6 @@ fn refused(error: ImageError, max_pixels: u32) -> Error {
 }
 
 fn damaged(reason: impl std::fmt::Display) -> Error {
-    Error::DecodeImage(format!("it can't be decoded ({reason}). Is it a whole JPEG, PNG, WebP, GIF or BMP file?"))
+    ErrorKind::DecodeImage(format!("it can't be decoded ({reason}). Is it a whole JPEG, PNG, WebP, GIF or BMP file?"))
+        .into()
 }

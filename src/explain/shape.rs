@@ -1,6 +1,6 @@
 //! Which tokens there are, and how people name them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Config, Prefix};
 use std::ops::Range;
 
@@ -144,5 +144,5 @@ fn check(what: &str, index: usize, count: usize) -> Result<usize> {
 }
 
 pub(super) fn invalid(problem: String) -> Error {
-    Error::InvalidArgument(problem)
+    ErrorKind::InvalidArgument(problem).into()
 }

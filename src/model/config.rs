@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::positions::Positions;
 use super::rotary::Frequencies;
 use super::scores::Scores;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::gemm_i8::MAX_K;
 use std::ops::Range;
 
@@ -117,7 +117,7 @@ impl std::str::FromStr for Precision {
         match text {
             "f32" => Ok(Self::F32),
             "int8" => Ok(Self::Int8),
-            _ => Err(Error::InvalidArgument(format!("dtype `{text}` is unknown. Use `f32` or `int8`."))),
+            _ => Err(ErrorKind::InvalidArgument(format!("dtype `{text}` is unknown. Use `f32` or `int8`.")).into()),
         }
     }
 }
@@ -300,5 +300,5 @@ impl Config {
 }
 
 fn invalid(problem: String) -> Result<()> {
-    Err(Error::InvalidConfig(problem))
+    Err(ErrorKind::InvalidConfig(problem).into())
 }

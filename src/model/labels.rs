@@ -1,7 +1,7 @@
 //! Which class a name means.
 
 use super::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Indices that an error lists.
 const LISTED: usize = 20;
@@ -48,10 +48,11 @@ fn ambiguous(name: &str, found: &[usize]) -> Error {
     if let Some(more) = found.len().checked_sub(LISTED).filter(|more| *more > 0) {
         list.push(format!("and {more} more"));
     }
-    Error::InvalidArgument(format!(
+    ErrorKind::InvalidArgument(format!(
         "`{name}` fits several classes: {}. Give the index of the one that is meant.",
         list.join(", ")
     ))
+    .into()
 }
 
 /// Between commas, without the space around; what is empty is no name.

@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::config::{Config, Precision};
 use crate::alloc::{matrix, zeros};
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
 use crate::parallel;
 use ndarray::Array2;
@@ -62,15 +62,17 @@ impl Scratch {
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
     pub fn seeing(config: &Config, precision: Precision, patches: Vec<usize>) -> Result<Self> {
         if let Some(patch) = patches.iter().find(|patch| **patch >= config.patches()) {
-            return Err(Error::InvalidArgument(format!(
+            return Err(ErrorKind::InvalidArgument(format!(
                 "there is no patch {patch}: the image has {}.",
                 config.patches()
-            )));
+            ))
+            .into());
         }
         if patches.len() < config.fewest_patches() {
-            return Err(Error::InvalidArgument(
+            return Err(ErrorKind::InvalidArgument(
                 "this model pools its patches, and must see at least one of them.".into(),
-            ));
+            )
+            .into());
         }
         Self::for_tokens(config, precision, config.prefix_tokens() + patches.len(), Some(patches))
     }

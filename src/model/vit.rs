@@ -10,7 +10,7 @@ use super::norm::{LayerNorm, apply};
 use super::scratch::{Scratch, Workers};
 use super::sink::Sink;
 use crate::alloc::matrix;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use std::sync::Arc;
@@ -176,10 +176,11 @@ impl Vit {
     fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
         let [height, width] = self.config.image_size;
         ArrayView3::from_shape((3, height, width), pixels).map_err(|_| {
-            Error::InvalidArgument(format!(
+            ErrorKind::InvalidArgument(format!(
                 "{} pixel values were given where the model takes 3 × {height} × {width}.",
                 pixels.len()
             ))
+            .into()
         })
     }
 }

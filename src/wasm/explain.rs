@@ -3,7 +3,7 @@
 use super::js::{Float32Array, Object, Result};
 use super::views::{answer, check_length, parse_query};
 use super::{Engine, EngineAttribution};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::explain::{self, Curve, GradientMethod, Occlusion};
 use ndarray::{Array2, Array3};
 use serde::Serialize;
@@ -52,7 +52,9 @@ impl Engine {
             "grad-cam" => GradientMethod::GradCam { layer: layer.unwrap_or(layers - 1) },
             _ => {
                 let known = "Use `chefer`, `gradient-rollout` or `grad-cam`";
-                return Err(Error::InvalidArgument(format!("method `{method}` is unknown. {known}.")).into());
+                return Err(
+                    Error::from(ErrorKind::InvalidArgument(format!("method `{method}` is unknown. {known}."))).into()
+                );
             }
         };
         let (target, map) = self.classifier.attribute(&copied(pixel_values)?, target, method)?;

@@ -2,7 +2,7 @@
 
 use super::js::{Float32Array, Result};
 use crate::alloc::{matrix, zeros};
-use crate::error::{self, Error};
+use crate::error::{self, Error, ErrorKind};
 use crate::explain::{self, Attentions, HeadMap, Query, Rollout, Shape};
 use crate::model::Prefix;
 use ndarray::{Array2, ArrayView3};
@@ -170,7 +170,8 @@ pub(super) fn check_length(what: &str, array: &Float32Array, shape: &[usize]) ->
     if length == shape.iter().product::<usize>() {
         return Ok(());
     }
-    Err(Error::InvalidArgument(format!("{what} has {length} values, where this model has {shape:?}.")).into())
+    Err(Error::from(ErrorKind::InvalidArgument(format!("{what} has {length} values, where this model has {shape:?}.")))
+        .into())
 }
 
 pub(super) fn answer(values: Vec<f32>) -> Result<Float32Array> {

@@ -18,7 +18,7 @@ mod tests;
 use super::block::Block;
 use super::linear::Then;
 use super::vit::Vit;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use linear::{add, multiply, normalise, normalise_backward, row, view};
 use ndarray::ArrayView3;
@@ -56,7 +56,7 @@ impl Vit {
 
     /// The hidden states one after another, if all of this can be done.
     fn check<'s>(&self, hidden_states: ArrayView3<'s, f32>, target: usize, down_to: usize) -> Result<&'s [f32]> {
-        let invalid = |problem: String| Err(Error::InvalidArgument(problem));
+        let invalid = |problem: String| Err(ErrorKind::InvalidArgument(problem).into());
         let (classes, layers) = (self.config.classes(), self.weights.blocks.len());
         if classes == 0 {
             return invalid(
