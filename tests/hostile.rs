@@ -297,7 +297,7 @@ fn split_weights_that_do_not_belong_together() {
         (r#"{"weight_map": {}}"#, "weight_map"),
         (r#"{"weight_map": {"a": 1}}"#, "same folder"),
     ] {
-        let error = Shards::<Vec<u8>>::files(index).unwrap_err();
+        let error = Shards::<Vec<u8>>::files(index, "").unwrap_err();
         assert!(
             error.to_string().contains("model.safetensors.index.json") && error.to_string().contains(part),
             "{error}"
@@ -305,11 +305,12 @@ fn split_weights_that_do_not_belong_together() {
     }
     // By a path, a scheme, a host, or what a server may take for a path: a file's name leads out of its folder by none of them.
     for name in FOREIGN_NAMES {
-        let error = Shards::<Vec<u8>>::files(&json!({"weight_map": {"a": "own", "b": name}}).to_string()).unwrap_err();
+        let error =
+            Shards::<Vec<u8>>::files(&json!({"weight_map": {"a": "own", "b": name}}).to_string(), "").unwrap_err();
         assert!(error.to_string().contains("same folder"), "{name}: {error}");
     }
     let index = r#"{"metadata": {}, "weight_map": {"a": "y", "b": "x", "c": "y"}}"#;
-    assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["x", "y"]);
+    assert_eq!(Shards::<Vec<u8>>::files(index, "").unwrap(), ["x", "y"]);
 }
 
 /// The refusal of a file that says how pixels are made: it names that file.

@@ -141,6 +141,15 @@ pub(super) struct Found {
     pub positions: Option<Interpolation>,
 }
 
+impl Found {
+    /// What the names of other parts begin with in a file whose names all begin with `wrapping`.
+    pub fn others_within(&self, wrapping: &str) -> Vec<String> {
+        let before = ["", "model."].into_iter().chain(self.prefixes.iter().copied());
+        let others = before.flat_map(|before| self.others.iter().map(move |other| [before, other]));
+        others.map(|[before, other]| [wrapping, before, other].concat()).collect()
+    }
+}
+
 /// Of every alias, its type.
 pub(super) fn types() -> impl Iterator<Item = &'static str> {
     ALIASES.iter().map(|alias| alias.model_type)

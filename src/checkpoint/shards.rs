@@ -1,8 +1,9 @@
 //! Weights split over several files, read as one.
 
-use super::INDEX_FILE;
-use super::json::read;
+use super::json::{Json, read};
+use super::names::wrapping;
 use super::tensors::{Source, Tensors};
+use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -24,18 +25,21 @@ struct Part<S> {
 }
 
 impl<S: Source> Shards<S> {
-    /// The names of the files, from the text of `model.safetensors.index.json`.
-    pub fn files(index: &str) -> Result<Vec<String>> {
+    /// The names of the files to be read, from the text of `model.safetensors.index.json`: those that have more than other parts' tensors, if by the text of
+    /// `config.json` the model is part of something larger.
+    pub fn files(index: &str, config: &str) -> Result<Vec<String>> {
         let invalid = |problem: &str| Error::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() };
         let index = read(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
         let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
-        let plain = |name: &&str| is_plain(name);
-        let files: Option<BTreeSet<_>> =
-            map.values().map(|file| file.as_str().filter(plain).map(str::to_owned)).collect();
-        files
-            .map(|files| files.into_iter().collect())
-            .ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))
+        let plain = |file: &Value| file.as_str().filter(|file| is_plain(file)).map(str::to_owned);
+        let files: Option<Vec<_>> = map.values().map(plain).collect();
+        let files = files.ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))?;
+        let names: Vec<_> = map.keys().cloned().collect();
+        let others = others(config, &names);
+        let is_own = |name: &str| !others.iter().any(|other| name.starts_with(other));
+        let own = names.iter().zip(&files).filter(|(name, _)| is_own(name)).map(|(_, file)| file);
+        Ok(own.collect::<BTreeSet<_>>().into_iter().cloned().collect())
     }
 
     /// From the name and the bytes of each file.
@@ -69,6 +73,15 @@ impl<S: Source> Shards<S> {
         let length = length.ok_or(Error::OutOfMemory { what: "the weights", bytes: total as u128 })?;
         Ok(Self { header, parts, length })
     }
+}
+
+/// What the names of tensors begin with that no encoder has. (What is wrong with a config, its reader says.)
+fn others(config: &str, names: &[String]) -> Vec<String> {
+    let found = Json::parse(CONFIG_FILE, config).and_then(|config| alias::find(&config)).ok().flatten();
+    let wrapping = wrapping(names, &[]);
+    let mut others = found.map(|found| found.others_within(wrapping)).unwrap_or_default();
+    others.push([wrapping, "text_model."].concat());
+    others
 }
 
 /// Whether a name can't lead out of its folder, as part of a path or of a URL.

@@ -123,9 +123,7 @@ impl<'a> Tensors<'a> {
 
     /// The tensors of a model within a larger one: without what is of other parts, and without the prefixes that all the rest begin with.
     pub(super) fn part(mut self, found: &Found) -> Self {
-        let before = ["", "model."].into_iter().chain(found.prefixes.iter().copied());
-        let others = before.flat_map(|before| found.others.iter().map(move |other| [before, other]));
-        self.others = others.map(|[before, other]| [&self.wrapping, before, other].concat()).collect();
+        self.others = found.others_within(&self.wrapping);
         let more = wrapping(&self.names(), &found.prefixes).to_owned();
         self.wrapping.push_str(&more);
         self.positions = found.positions;

@@ -1,6 +1,7 @@
 //! The command line: look into, quantise, run and measure Vision Transformers without a browser.
 
 mod classify;
+mod disk;
 mod eval;
 mod explain;
 mod folder;
