@@ -10,8 +10,8 @@ use serde_json::Value;
 const HALF: [f32; 3] = [0.5; 3];
 pub(super) const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 pub(super) const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+pub(super) const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+pub(super) const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// An image processor, and what it does where its file is silent.
 pub(super) struct Processor {
@@ -47,6 +47,8 @@ pub(super) enum Own {
     MobileVit,
     /// Rescales before it resizes, so that nothing is rounded between; crops as torchvision does.
     DinoV3,
+    /// Gives parts of the image too; the first view is the whole, squashed.
+    Llava,
     /// Keeps the shape of an image; here at the square of as many patches.
     Siglip2,
     /// May subtract 1 after rescaling, and divides by the deviations twice.
@@ -112,6 +114,9 @@ const PROCESSORS: &[&Processor] = &[
     &Processor { name: "MobileNetV2", ..MOBILENET },
     &Processor { name: "ChineseCLIP", ..CLIP },
     &Processor { name: "OwlViT", size: Resize::Squash([768; 2]), crop_size: 768, ..BLIP },
+    &Processor { name: "Flava", size: Resize::Squash([224; 2]), shortest: false, ..CLIP },
+    &Processor { name: "LlavaNext", own: Own::Llava, ..CLIP },
+    &Processor { name: "LlavaOnevision", size: Resize::Squash([384; 2]), shortest: true, own: Own::Llava, ..BLIP },
     &Processor { name: "Pvt", mean: IMAGENET_MEAN, std: IMAGENET_STD, ..BICUBIC },
     &Processor {
         name: "Segformer",
