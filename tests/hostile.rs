@@ -17,6 +17,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const HF: &str = "hf_vit";
 const TIMM: &str = "timm_vit";
 
+/// More than any address space has, by its config alone: the weights are of another size, of which nobody gets to know.
+#[test]
+fn what_cannot_be_held_is_refused_before_it_is_read() {
+    let sizes = json!({"num_hidden_layers": 100_000, "hidden_size": 65_536, "num_attention_heads": 16, "intermediate_size": 131_071});
+    refused(load(&edited(HF, sizes), named(HF).weights), "out-of-memory", &["the model needs", "int8"]);
+}
+
 #[test]
 fn damaged_containers() {
     let config = named(HF).config;

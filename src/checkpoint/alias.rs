@@ -2,6 +2,7 @@
 
 use super::interpolate::Interpolation;
 use super::json::Json;
+use super::open_clip;
 use crate::error::Result;
 use serde_json::{Value, json};
 
@@ -139,9 +140,16 @@ pub(super) struct Found {
     pub others: Vec<&'static str>,
     /// How positions are resampled, where not as its family does.
     pub positions: Option<Interpolation>,
+    /// Whether what its family takes for a head of classes projects features.
+    pub projects: bool,
 }
 
 impl Found {
+    /// A model whose names are its own.
+    pub fn new(config: Json) -> Self {
+        Self { config, prefixes: Vec::new(), others: Vec::new(), positions: None, projects: false }
+    }
+
     /// What the names of other parts begin with in a file whose names all begin with `wrapping`.
     pub fn others_within(&self, wrapping: &str) -> Vec<String> {
         let before = ["", "model."].into_iter().chain(self.prefixes.iter().copied());
@@ -157,6 +165,9 @@ pub(super) fn types() -> impl Iterator<Item = &'static str> {
 
 /// The model that `config` calls otherwise, or encloses; nothing where its type is no alias.
 pub(super) fn find(config: &Json) -> Result<Option<Found>> {
+    if let Some(found) = open_clip::find(config)? {
+        return Ok(Some(found));
+    }
     let mut found: Option<Found> = None;
     loop {
         let config = found.as_ref().map_or(config, |found| &found.config);
@@ -183,7 +194,7 @@ pub(super) fn find(config: &Json) -> Result<Option<Found>> {
         others.extend(alias.others);
         // (The inner one's own way of it is its family's.)
         let positions = if enclosed { None } else { alias.positions };
-        found = Some(Found { config: own, prefixes, others, positions });
+        found = Some(Found { prefixes, others, positions, ..Found::new(own) });
     }
 }
 

@@ -6,7 +6,6 @@ use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// The files of a split checkpoint behind one another, under a header that lists the tensors of all.
 pub struct Shards<S> {
@@ -32,14 +31,19 @@ impl<S: Source> Shards<S> {
         let index = read(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
         let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
-        let plain = |file: &Value| file.as_str().filter(|file| is_plain(file)).map(str::to_owned);
-        let files: Option<Vec<_>> = map.values().map(plain).collect();
-        let files = files.ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))?;
         let names: Vec<_> = map.keys().cloned().collect();
         let others = others(config, &names);
-        let is_own = |name: &str| !others.iter().any(|other| name.starts_with(other));
-        let own = names.iter().zip(&files).filter(|(name, _)| is_own(name)).map(|(_, file)| file);
-        Ok(own.collect::<BTreeSet<_>>().into_iter().cloned().collect())
+        let mut files: Vec<String> = Vec::new();
+        for (name, file) in map {
+            let file = file.as_str().filter(|file| is_plain(file));
+            let file = file.ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))?;
+            let place = files.partition_point(|known| known.as_str() < file);
+            let known = files.get(place).is_some_and(|known| known == file);
+            if !known && !others.iter().any(|other| name.starts_with(other)) {
+                files.insert(place, file.into());
+            }
+        }
+        Ok(files)
     }
 
     /// From the name and the bytes of each file.

@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use vitscope::Classifier;
 use vitscope::checkpoint::{
-    CONFIG_FILE, ConfigFiles, INDEX_FILE, LoadOptions, PREPROCESSOR_FILE, PROCESSOR_FILE, Shards, Source, TEXT_FILE,
-    WEIGHTS_FILE,
+    CONFIG_FILE, ConfigFiles, INDEX_FILE, LoadOptions, OPEN_CLIP_FILES, PREPROCESSOR_FILE, PROCESSOR_FILE, Shards,
+    Source, TEXT_FILE, WEIGHTS_FILE,
 };
 use vitscope::model::Precision;
 
@@ -37,16 +37,17 @@ impl ModelFolder {
                 path.display()
             );
         }
-        if !exists(path, CONFIG_FILE) {
-            return Err(missing::config(path, weights(path, "", &Failure::default())));
+        let [config, whole] = names(path);
+        if !exists(path, config) {
+            return Err(missing::config(path, weights(path, whole, "", &Failure::default())));
         }
         let optional = |name| exists(path, name).then(|| text(path, name)).transpose();
-        let (config, failure) = (text(path, CONFIG_FILE)?, Failure::default());
+        let (config, failure) = (text(path, config)?, Failure::default());
         Ok(Self {
             path: path.into(),
             preprocessor: optional(PREPROCESSOR_FILE)?,
             processor: optional(PROCESSOR_FILE)?,
-            weights: weights(path, &config, &failure)?,
+            weights: weights(path, whole, &config, &failure)?,
             config,
             failure,
             text_embeddings: if exists(path, TEXT_FILE) { Some(file(path, TEXT_FILE)?) } else { None },
@@ -77,10 +78,17 @@ impl ModelFolder {
     }
 }
 
-/// `model.safetensors`, or where that is missing the files that a model of this config needs of those its index names.
-fn weights(folder: &Path, config: &str, failure: &Failure) -> Result<Box<dyn Source>> {
-    if exists(folder, WEIGHTS_FILE) {
-        return Ok(Box::new(Disk::open(&folder.join(WEIGHTS_FILE), failure)?));
+/// What config and weights are called: as usual, or where these are not both there and open_clip's are, as those.
+fn names(folder: &Path) -> [&'static str; 2] {
+    let usual = exists(folder, CONFIG_FILE) && [WEIGHTS_FILE, INDEX_FILE].iter().any(|name| exists(folder, name));
+    let open_clip = OPEN_CLIP_FILES.iter().all(|name| exists(folder, name));
+    if open_clip && !usual { OPEN_CLIP_FILES } else { [CONFIG_FILE, WEIGHTS_FILE] }
+}
+
+/// The file `whole`, or where that is missing the files that a model of this config needs of those its index names.
+fn weights(folder: &Path, whole: &str, config: &str, failure: &Failure) -> Result<Box<dyn Source>> {
+    if exists(folder, whole) {
+        return Ok(Box::new(Disk::open(&folder.join(whole), failure)?));
     }
     if !exists(folder, INDEX_FILE) {
         return Err(missing::weights(folder));

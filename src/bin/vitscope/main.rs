@@ -28,7 +28,7 @@ use vitscope::quant::Bits;
 /// Vision Transformers: what they answer, and what their heads attend to.
 ///
 /// MODEL is a folder with config.json, model.safetensors (or the files that model.safetensors.index.json names) and optionally
-/// preprocessor_config.json and text_embeddings.safetensors.
+/// preprocessor_config.json and text_embeddings.safetensors; or with open_clip_config.json and open_clip_model.safetensors.
 #[derive(Parser)]
 #[command(name = "vitscope", version)]
 struct Arguments {
