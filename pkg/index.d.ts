@@ -19,7 +19,7 @@ export class Vitscope {
    * @throws `invalid-argument` an option is not what it should be
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
-   * @throws `out-of-memory` the model does not fit
+   * @throws `out-of-memory` the model does not fit; of weights that are fetched their lengths tell, before they are read
    * @throws what `onProgress` throws
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Vitscope>;
@@ -109,8 +109,8 @@ export type ErrorCode =
 
 /**
  * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` (or
- * `model.safetensors.index.json` and the files of the same folder that it names) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP,
- * `text_embeddings.safetensors`; or the files themselves.
+ * `model.safetensors.index.json` and of the files of the same folder that it names those with more than text; or open_clip's `open_clip_config.json` and
+ * `open_clip_model.safetensors`) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP, `text_embeddings.safetensors`; or the files themselves.
  */
 export type ModelSource = string | URL | ModelFiles;
 

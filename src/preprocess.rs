@@ -43,6 +43,13 @@ pub enum Resize {
     Cover([usize; 2]),
     /// To the largest size that fits into height × width, keeping the aspect ratio (timm's `border`).
     Contain([usize; 2]),
+    /// As little as possible, so that one edge is that of height × width, keeping the aspect ratio up to multiples (DPT).
+    Least {
+        /// Height and width.
+        size: [usize; 2],
+        /// What edges are multiples of.
+        multiple: usize,
+    },
 }
 
 /// Where the crop starts when the margin is odd.
@@ -147,6 +154,15 @@ impl Preprocess {
             Resize::Squash([h, w]) => (h, w),
             Resize::ShortestEdge(edge) if width <= height => (scaled(height, width, edge), edge),
             Resize::ShortestEdge(edge) => (edge, scaled(width, height, edge)),
+            Resize::Least { size: [h, w], multiple } => {
+                let [rows, columns] = [h as f64 / height as f64, w as f64 / width as f64];
+                let scale = if (1.0 - columns).abs() < (1.0 - rows).abs() { columns } else { rows };
+                let edge = |size: usize| {
+                    let multiples = (scale * size as f64 / multiple as f64).round_ties_even().max(1.0);
+                    (multiples as usize).saturating_mul(multiple)
+                };
+                (edge(height), edge(width))
+            }
             Resize::Cover([h, w]) | Resize::Contain([h, w]) => {
                 let (rows, columns) = (height as f64 / h as f64, width as f64 / w as f64);
                 let cover = matches!(self.resize, Resize::Cover(_));

@@ -463,6 +463,23 @@ fn wrapped_names_and_doubles_everywhere() {
     assert!(succeeds(&["inspect", text(&quantized)]).contains("ViT (timm)"));
 }
 
+/// open_clip's files are taken where the usual ones are not both there; a quantised folder has the usual names.
+#[test]
+fn open_clip_folders() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (model, made) = (folder("open-clip"), folder("open-clip-quantized"));
+    for file in ["open_clip_config.json", "open_clip_model.safetensors"] {
+        fs::copy(source.join("open_clip").join(file), model.join(file)).unwrap();
+    }
+    fs::copy(source.join("hf_clip/config.json"), model.join("config.json")).unwrap();
+    assert!(succeeds(&["inspect", text(&model)]).contains("CLIP (open_clip)"));
+    succeeds(&["quantize", text(&model), "-o", text(&made)]);
+    assert!(made.join("config.json").exists() && made.join("model.safetensors").exists());
+    assert!(succeeds(&["inspect", text(&made)]).contains("CLIP (open_clip)"));
+    fs::copy(source.join("hf_clip/model.safetensors"), model.join("model.safetensors")).unwrap();
+    assert!(succeeds(&["inspect", text(&model)]).contains("CLIP (Hugging Face)"));
+}
+
 /// A folder without the weights or the config says what it has in their place, and what to do.
 #[test]
 fn what_is_there_instead_of_a_model_is_named() {

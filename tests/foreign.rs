@@ -95,8 +95,8 @@ fn layouts_of_other_programs() {
     let transformers = of(&["vit.embeddings.patch_embeddings.projection.weight", "vit.embeddings.cls_token"]);
     let other = of(&["stem.bn.num_batches_tracked", "stem.bn.running_mean", "stem.conv.weight"]);
     for (weights, parts) in [
-        (&open_clip, &["open_clip", "visual.conv1.weight", "save_for_hf"][..]),
-        (&trunk, &["open_clip", "visual.trunk.", "save_for_hf"]),
+        (&open_clip, &["open_clip", "visual.conv1.weight", "open_clip_config.json"][..]),
+        (&trunk, &["open_clip", "visual.trunk.", "open_clip_config.json"]),
         (&torchvision, &["torchvision", "encoder_layer_0", "patch_embed.proj", "attn.qkv"]),
         (&jax, &["JAX", "timm.create_model"]),
         (&aim, &["ml-aim", "preprocessor.patchifier.", "timm.create_model"]),

@@ -17,6 +17,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const HF: &str = "hf_vit";
 const TIMM: &str = "timm_vit";
 
+/// More than any address space has, by its config alone: the weights are of another size, of which nobody gets to know.
+#[test]
+fn what_cannot_be_held_is_refused_before_it_is_read() {
+    let sizes = json!({"num_hidden_layers": 100_000, "hidden_size": 65_536, "num_attention_heads": 16, "intermediate_size": 131_071});
+    refused(load(&edited(HF, sizes), named(HF).weights), "out-of-memory", &["the model needs", "int8"]);
+}
+
 #[test]
 fn damaged_containers() {
     let config = named(HF).config;
@@ -297,7 +304,7 @@ fn split_weights_that_do_not_belong_together() {
         (r#"{"weight_map": {}}"#, "weight_map"),
         (r#"{"weight_map": {"a": 1}}"#, "same folder"),
     ] {
-        let error = Shards::<Vec<u8>>::files(index).unwrap_err();
+        let error = Shards::<Vec<u8>>::files(index, "").unwrap_err();
         assert!(
             error.to_string().contains("model.safetensors.index.json") && error.to_string().contains(part),
             "{error}"
@@ -305,11 +312,12 @@ fn split_weights_that_do_not_belong_together() {
     }
     // By a path, a scheme, a host, or what a server may take for a path: a file's name leads out of its folder by none of them.
     for name in FOREIGN_NAMES {
-        let error = Shards::<Vec<u8>>::files(&json!({"weight_map": {"a": "own", "b": name}}).to_string()).unwrap_err();
+        let error =
+            Shards::<Vec<u8>>::files(&json!({"weight_map": {"a": "own", "b": name}}).to_string(), "").unwrap_err();
         assert!(error.to_string().contains("same folder"), "{name}: {error}");
     }
     let index = r#"{"metadata": {}, "weight_map": {"a": "y", "b": "x", "c": "y"}}"#;
-    assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["x", "y"]);
+    assert_eq!(Shards::<Vec<u8>>::files(index, "").unwrap(), ["x", "y"]);
 }
 
 /// The refusal of a file that says how pixels are made: it names that file.
@@ -404,7 +412,8 @@ fn processors_that_are_not_followed_are_refused_by_name() {
         ("ConvNext", r#""size": 26, "do_center_crop": true, "crop_size": 24"#, "do_center_crop"),
         ("PoolFormer", r#""size": 24, "crop_pct": "all""#, "crop_pct"),
         ("PoolFormer", r#""size": 24, "crop_pct": 1e-300, "crop_size": 24"#, "resize"),
-        ("DPT", r#""size": 24, "keep_aspect_ratio": true"#, "keep_aspect_ratio"),
+        ("DPT", r#""size": 24, "keep_aspect_ratio": true, "ensure_multiple_of": 0"#, "ensure_multiple_of"),
+        ("DPT", r#""size": 24, "keep_aspect_ratio": true, "do_pad": true, "size_divisor": 32"#, "size_divisor"),
         ("DPT", r#""size": 24, "ensure_multiple_of": 14"#, "ensure_multiple_of"),
         ("DPT", r#""size": 24, "ensure_multiple_of": 0"#, "ensure_multiple_of"),
         ("DPT", r#""size": 24, "do_pad": true, "size_divisor": 32"#, "size_divisor"),

@@ -372,7 +372,7 @@ fn json_of_python() {
     let files = ConfigFiles { config: fixture.config, preprocessor: Some(&preprocessor), processor: None };
     assert!(Classifier::load(files, &fixture.weights.to_vec(), None).is_ok());
     let index = "\u{feff}{\"metadata\": {\"total_size\": NaN}, \"weight_map\": {\"a\": \"NaN.safetensors\"}}";
-    assert_eq!(Shards::<Vec<u8>>::files(index).unwrap(), ["NaN.safetensors"]);
+    assert_eq!(Shards::<Vec<u8>>::files(index, "").unwrap(), ["NaN.safetensors"]);
 }
 
 /// Names of classes in every form that they are found in.

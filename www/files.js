@@ -46,9 +46,12 @@ async function filesIn(folder) {
  */
 export function understand(files) {
   const named = (/** @type {string} */ name) => files.find((file) => file.name.toLowerCase() === name);
-  const config = named('config.json');
   const text = named('text_embeddings.safetensors');
-  const tensors = files.filter((file) => /\.safetensors$/i.test(file.name) && file !== text);
+  const all = files.filter((file) => /\.safetensors$/i.test(file.name) && file !== text);
+  // open_clip's two, where the usual ones didn't come.
+  const [ownConfig, own] = [named('open_clip_config.json'), named('open_clip_model.safetensors')];
+  const usual = named('config.json') && all.some((file) => file !== own);
+  const [config, tensors] = own && ownConfig && !usual ? [ownConfig, [own]] : [named('config.json'), all];
   const foreign = !tensors.length || !config ? instead(files) : undefined;
   if (foreign) return { kind: 'nothing', message: foreign };
   if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), processor: named('processor_config.json'), text });
@@ -65,7 +68,7 @@ const SOURCE = 'Take the checkpoint it was made from';
  */
 const INSTEAD = [
   [/^adapter_(model|config)\./i, 'a LoRA adapter without its model', 'Load both with PEFT, call merge_and_unload() and save what it returns'],
-  [/^open_clip_/i, 'a model of open_clip', 'Load its image tower with timm and save it with timm.models.save_for_hf()'],
+  [/^open_clip_/i, 'half of a model of open_clip', 'Give open_clip_config.json and open_clip_model.safetensors together'],
   [/\.(bin|pth?|ckpt)(\.index\.json)?$/i, "PyTorch's pickle", SAVE],
   [/\.(h5|msgpack)$/i, "TensorFlow's or Flax's", 'Load the model with transformers 4, from_tf=True or from_flax=True, and save it with save_pretrained()'],
   [/\.npz$/i, "JAX's", 'Load the model with timm and save it with timm.models.save_for_hf()'],

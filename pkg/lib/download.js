@@ -1,10 +1,22 @@
 import { policyError, wasRefused, watchPolicy } from './environment.js';
 import { VitscopeError } from './errors.js';
 
+/** The engine counts bytes in 32 bits. */
+const MOST = 2 ** 32 - 1;
+
 /**
  * @typedef {(loaded: number, total: number) => void} OnBytes  total is 0 while it is unknown
  * @typedef {{bytes: Uint8Array<ArrayBuffer>, html: boolean}} Download
  */
+
+/**
+ * Refuses what can't be held, as soon as its size is known.
+ * @param {string} what
+ * @param {number} bytes
+ */
+export function requireRoom(what, bytes) {
+  if (bytes > MOST) throw new VitscopeError('out-of-memory', `${what} has ${bytes} bytes, and no more than ${MOST} can be held here. Of the same folder \`vitscope quantize\` makes a smaller one, with what is used of it alone.`);
+}
 
 /**
  * Reads a whole file by `fetch` (or from disk, for file: URLs in Node).
@@ -67,12 +79,14 @@ async function readBody(response, url, signal, onBytes) {
   const promised = response.type === 'cors' ? 0 : announced;
   let loaded = 0;
   try {
+    requireRoom(url, announced);
     const sink = new Sink(announced);
     onBytes(0, announced);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body ?? new Blob([]).stream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
+      requireRoom(url, loaded + value.length);
       loaded = sink.write(value);
       onBytes(loaded, loaded <= announced ? announced : 0);
     }
@@ -80,7 +94,8 @@ async function readBody(response, url, signal, onBytes) {
     return sink.bytes();
   } catch (cause) {
     signal?.throwIfAborted();
-    if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `${url} does not fit into memory.`, { cause });
+    if (cause instanceof VitscopeError) throw cause;
+    if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `${url}${announced ? `, ${announced} bytes,` : ''} does not fit into memory.`, { cause });
     const part = announced ? `${loaded} of ${announced} bytes` : `${loaded} bytes`;
     throw new VitscopeError('network', `The download of ${url} broke off after ${part}. Try again.`, { cause });
   }
@@ -136,12 +151,14 @@ async function readFromDisk(url, { signal, onBytes, optional }) {
   const fs = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs/promises');
   if (!fs) throw new VitscopeError('network', `${url} can't be read here: pages have no access to file: addresses. Serve the folder over HTTP.`);
   try {
+    requireRoom(url, (await fs.stat(new URL(url))).size);
     const file = await fs.readFile(new URL(url), { signal });
     const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
     onBytes(bytes.length, bytes.length);
     return { bytes, html: false };
   } catch (cause) {
     signal?.throwIfAborted();
+    if (cause instanceof VitscopeError) throw cause;
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     if (missing && optional) return undefined;
     throw new VitscopeError('network', `${url} could not be read${missing ? ': there is no such file' : ''}.`, { cause });

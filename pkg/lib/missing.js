@@ -6,7 +6,7 @@ import { VitscopeError } from './errors.js';
  */
 const INSTEAD = [
   ['adapter_config.json', 'a LoRA adapter without its model. Load both with PEFT, call merge_and_unload() and save what it returns with save_pretrained()'],
-  ['open_clip_config.json', "a model of open_clip. Load its image tower with timm, save it with timm.models.save_for_hf() and take that folder"],
+  ['open_clip_config.json', "a model of open_clip without open_clip_model.safetensors. open_clip.push_to_hf_hub.save_for_hf() writes both"],
   ['pytorch_model.bin', "PyTorch's pickle. Load the model with its library and save it as safetensors, which save_pretrained() does"],
 ];
 
@@ -17,7 +17,7 @@ const INSTEAD = [
  * @param {AbortSignal} [signal]
  */
 export async function explain(error, address, signal) {
-  if (!(error instanceof VitscopeError) || !isMissing(error.cause)) return error;
+  if (!isMissing(error)) return error;
   const there = await Promise.all(INSTEAD.map(([name]) => exists(address(name), signal)));
   const found = INSTEAD.find((_, i) => there[i]);
   if (!found) return error;
@@ -26,9 +26,10 @@ export async function explain(error, address, signal) {
 
 /**
  * Whether a failure says that there is no such file: an HTTP status, or Node's code. Buckets without permission to list answer 403.
- * @param {any} cause
+ * @param {unknown} error
  */
-function isMissing(cause) {
+export function isMissing(error) {
+  const cause = error instanceof VitscopeError && /** @type {any} */ (error.cause);
   return [403, 404, 410].includes(cause?.status) || cause?.code === 'ENOENT';
 }
 
@@ -36,7 +37,7 @@ function isMissing(cause) {
  * @param {string} url
  * @param {AbortSignal} [signal]
  */
-async function exists(url, signal) {
+export async function exists(url, signal) {
   if (url.startsWith('file:')) {
     const fs = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs/promises');
     return Boolean(await fs?.access(new URL(url)).then(() => true, () => false));

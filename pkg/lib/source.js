@@ -1,7 +1,7 @@
 import { warnOnce } from './console.js';
-import { download } from './download.js';
+import { download, requireRoom } from './download.js';
 import { VitscopeError } from './errors.js';
-import { explain } from './missing.js';
+import { exists, explain, isMissing } from './missing.js';
 
 /**
  * @typedef {import('../index.js').ModelSource} ModelSource
@@ -15,11 +15,16 @@ import { explain } from './missing.js';
  */
 
 const WEIGHTS = 'model.safetensors';
+const USUAL = { config: 'config.json', weights: WEIGHTS };
+const OPEN_CLIP = { config: 'open_clip_config.json', weights: 'open_clip_model.safetensors' };
 const INDEX = 'model.safetensors.index.json';
 const TEXT = 'text_embeddings.safetensors';
 
+/** Tensors of what reads or writes text, as no encoder of images calls its own. */
+const TEXTUAL = /^(model\.)?(language_model|text_model|lm_head)\./;
+
 /** Models that compare images with texts: only beside these are text features looked for. */
-const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip)/;
+const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip)|"model_cfg"/;
 
 /**
  * Checks what the caller named as the model, without reading any of it.
@@ -60,17 +65,35 @@ function areBytes(value) {
 export async function readSource(source, { signal, onProgress = () => {} } = {}) {
   if (!('folder' in source)) return readParts(source, onProgress);
   const { folder } = source;
+  const address = (/** @type {string} */ name) => fileUrl(folder, name);
+  try {
+    return await readFolder(folder, USUAL, signal, onProgress);
+  } catch (error) {
+    const others = isMissing(error) && (await Promise.all(Object.values(OPEN_CLIP).map((name) => exists(address(name), signal))));
+    if (!others || !others.every(Boolean)) throw await explain(error, address, signal);
+    return readFolder(folder, OPEN_CLIP, signal, onProgress);
+  }
+}
+
+/**
+ * @param {string} folder
+ * @param {typeof USUAL} names
+ * @param {AbortSignal | undefined} signal
+ * @param {(progress: Progress) => void} onProgress
+ * @returns {Promise<ModelFiles>}
+ */
+async function readFolder(folder, names, signal, onProgress) {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.throwIfAborted();
   signal?.addEventListener('abort', abort);
   try {
-    const config = required(folder, 'config.json', stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
+    const config = required(folder, names.config, stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
     const [configText, preprocessor, processor, weights, textEmbeddings] = await Promise.all([
       config,
       optional(folder, 'preprocessor_config.json', stop.signal, config),
       optional(folder, 'processor_config.json', stop.signal, config),
-      readWeights(folder, config, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
+      readWeights(folder, names.weights, config, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
       config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal, config) : undefined)),
     ]);
     return {
@@ -84,39 +107,42 @@ export async function readSource(source, { signal, onProgress = () => {} } = {})
     };
   } catch (error) {
     stop.abort(error);
-    throw await explain(error, (name) => fileUrl(folder, name), signal);
+    throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }
 }
 
 /**
- * The one file of weights, or where that can't be had those that an index names.
+ * The one file of weights, or where that can't be had those that are needed of an index.
  * @param {string} folder
+ * @param {string} whole
  * @param {Promise<unknown>} config
  * @param {AbortSignal} signal
  * @param {import('./download.js').OnBytes} onBytes
  */
-async function readWeights(folder, config, signal, onBytes) {
+async function readWeights(folder, whole, config, signal, onBytes) {
   try {
-    return [{ name: WEIGHTS, bytes: await required(folder, WEIGHTS, signal, onBytes) }];
+    return [{ name: whole, bytes: await required(folder, whole, signal, onBytes) }];
   } catch (error) {
     signal.throwIfAborted();
-    const index = await optional(folder, INDEX, signal, config).catch(() => undefined);
+    const index = error instanceof VitscopeError && error.code === 'network' && (await optional(folder, INDEX, signal, config).catch(() => undefined));
     if (!index) throw error;
     const names = shardNames(decode(index), fileUrl(folder, INDEX));
     const parts = names.map(() => ({ loaded: 0, total: 0 }));
     const report = (/** @type {number} */ i, /** @type {number} */ loaded, /** @type {number} */ total) => {
       parts[i] = { loaded, total };
+      const sum = parts.reduce((sum, part) => sum + part.total, 0);
+      requireRoom(`The weights of ${folder}, as far as their sizes are known,`, sum);
       const known = parts.every((part) => part.total > 0);
-      onBytes(parts.reduce((sum, part) => sum + part.loaded, 0), known ? parts.reduce((sum, part) => sum + part.total, 0) : 0);
+      onBytes(parts.reduce((sum, part) => sum + part.loaded, 0), known ? sum : 0);
     };
     return Promise.all(names.map(async (name, i) => ({ name, bytes: await required(folder, name, signal, (loaded, total) => report(i, loaded, total)) })));
   }
 }
 
 /**
- * The files that an index names, each once.
+ * The files that an index names, each once, but those in which there is nothing but text.
  * @param {string} text
  * @param {string} url
  * @returns {string[]}
@@ -127,11 +153,12 @@ export function shardNames(text, url = INDEX) {
     // Python writes numbers that JSON doesn't have.
     map = JSON.parse(text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, quoted) => quoted ?? 'null')).weight_map;
   } catch {}
-  const names = [...new Set(Object.values(map ?? {}))].sort();
-  if (!names.length || !names.every(isPlain)) {
+  const entries = Object.entries(map ?? {});
+  if (!entries.length || !entries.every(([, file]) => isPlain(file))) {
     throw new VitscopeError('invalid-weights', `${url} has no weight_map that names files of its own folder.`);
   }
-  return names;
+  const others = entries.filter(([name]) => !TEXTUAL.test(name));
+  return [...new Set((others.length ? others : entries).map(([, file]) => file))].sort();
 }
 
 /**
@@ -181,6 +208,7 @@ async function optional(folder, name, signal, config) {
  */
 async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, onProgress) {
   const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
+  requireRoom('What was given as weights', total);
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
     const [configText, preprocessorText, processorText, text, ...files] = await Promise.all([

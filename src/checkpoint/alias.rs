@@ -2,6 +2,7 @@
 
 use super::interpolate::Interpolation;
 use super::json::Json;
+use super::open_clip;
 use crate::error::Result;
 use serde_json::{Value, json};
 
@@ -158,6 +159,23 @@ pub(super) struct Found {
     pub others: Vec<&'static str>,
     /// How positions are resampled, where not as its family does.
     pub positions: Option<Interpolation>,
+    /// Whether what its family takes for a head of classes projects features.
+    pub projects: bool,
+}
+
+impl Found {
+    /// A model whose names are its own.
+    pub fn new(config: Json) -> Self {
+        Self { config, prefixes: Vec::new(), others: Vec::new(), positions: None, projects: false }
+    }
+
+    /// What the names of other parts begin with in a file whose names all begin with `wrapping`.
+    pub fn others_within(&self, wrapping: &str) -> Vec<String> {
+        let before = [&["", "model."], self.prefixes.as_slice()].concat();
+        let others =
+            |other: &&'static str| before.iter().map(|before| [wrapping, *before, *other].concat()).collect::<Vec<_>>();
+        self.others.iter().flat_map(others).collect()
+    }
 }
 
 /// Of every alias, its type.
@@ -167,7 +185,10 @@ pub(super) fn types() -> impl Iterator<Item = &'static str> {
 
 /// The model that `config` calls otherwise, or encloses; nothing where its type is no alias.
 pub(super) fn find(config: &Json) -> Result<Option<Found>> {
-    let mut found = Found { config: config.clone(), prefixes: Vec::new(), others: Vec::new(), positions: None };
+    if let Some(found) = open_clip::find(config)? {
+        return Ok(Some(found));
+    }
+    let mut found = Found::new(config.clone());
     let mut any = false;
     while let Some(alias) =
         ALIASES.iter().find(|alias| found.config.optional_str("model_type") == Some(alias.model_type))

@@ -36,6 +36,8 @@ pub(super) enum Qkv {
     Split([&'static str; 3], [Bias; 3]),
     /// One layer.
     Fused(&'static str, Bias),
+    /// One matrix and one bias, by names of their own.
+    Packed { weight: &'static str, bias: &'static str },
     /// One matrix, and biases of queries and values beside it, both or neither. Keys have none.
     FusedWeight { weight: &'static str, query_bias: &'static str, value_bias: &'static str },
 }
@@ -68,6 +70,10 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             reader.linear(&[0, 1, 2].map(|i| (layers[i], biases[i])), width, 3 * width, None)?
         }
         Qkv::Fused(layer, bias) => reader.linear(&[(layer, bias)], width, 3 * width, None)?,
+        Qkv::Packed { weight, bias } => {
+            let bias = reader.floats(bias, &[3 * width])?;
+            reader.linear_with_bias(weight, width, bias)?
+        }
         Qkv::FusedWeight { weight, query_bias, value_bias } => {
             let mut bias = vec![0.0; 3 * width];
             if reader.has(query_bias) || reader.has(value_bias) {

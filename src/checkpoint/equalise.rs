@@ -34,6 +34,7 @@ pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames)
     let (qkv, value_bias) = match names.qkv {
         Qkv::Split(layers, _) => (layers.map(square).to_vec(), bias(layers[2], width)),
         Qkv::Fused(layer, _) => (vec![(weight(layer), [3 * width, width])], bias(layer, 3 * width)),
+        Qkv::Packed { weight, bias } => (vec![(weight.into(), [3 * width, width])], (bias.into(), 3 * width)),
         Qkv::FusedWeight { weight, value_bias, .. } => {
             (vec![(weight.into(), [3 * width, width])], (value_bias.into(), width))
         }

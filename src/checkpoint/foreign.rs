@@ -53,6 +53,7 @@ const QUANTISE: &str =
     "its format is not read. Take the checkpoint that it was made from, and make that smaller with `vitscope quantize`";
 const BY_TIMM: &str = "`timm.models.save_for_hf(timm.create_model(NAME, True, pretrained_cfg_overlay={'file': FILE}), FOLDER, \
     safe_serialization=True)`";
+const WITH_CONFIG: &str = "take the `open_clip_config.json` that it was published with for its config";
 const BY_NAMES: &str = "take timm's model of the same training, or give the tensors timm's names: conv_proj → patch_embed.proj, \
     class_token → cls_token, encoder.pos_embedding → pos_embed, encoder.layers.encoder_layer_N → blocks.N, ln_1 → norm1, ln_2 → norm2, \
     self_attention.in_proj_ → attn.qkv., self_attention.out_proj → attn.proj, mlp.0 → mlp.fc1, mlp.3 → mlp.fc2, encoder.ln → norm, \
@@ -61,8 +62,9 @@ const BY_NAMES: &str = "take timm's model of the same training, or give the tens
 /// Refuses what only looks like a model that is read.
 pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
     let names = tensors.names();
-    let found =
-        MARKS.iter().find_map(|(mark, program)| Some((*program, names.iter().find(|name| name.contains(mark))?)));
+    // (With its config open_clip's model is read.)
+    let mut marks = MARKS.iter().filter(|(_, program)| *program != OPEN_CLIP || config.get("model_cfg").is_none());
+    let found = marks.find_map(|(mark, program)| Some((*program, names.iter().find(|name| name.contains(mark))?)));
     let (program, evidence) = match (found, quantised_by(config)?) {
         // (Adapters may be beside quantised weights.)
         (Some((program, name)), None) | (Some((program @ PEFT, name)), _) => (program, tensors.in_file(name)),
@@ -71,7 +73,8 @@ pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
     };
     let (made, way, remedy) = match program {
         PEFT => ("written", "", MERGE),
-        OPEN_CLIP | ML_AIM | JAX => ("written", "let timm convert it: ", BY_TIMM),
+        OPEN_CLIP => ("written", "", WITH_CONFIG),
+        ML_AIM | JAX => ("written", "let timm convert it: ", BY_TIMM),
         TORCHVISION => ("written", "", BY_NAMES),
         _ => ("quantised", "", QUANTISE),
     };

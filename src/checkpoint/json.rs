@@ -11,6 +11,12 @@ pub(super) struct Json {
     value: Value,
 }
 
+impl From<Json> for Value {
+    fn from(json: Json) -> Self {
+        json.value
+    }
+}
+
 impl Json {
     pub fn parse(file: &'static str, text: &str) -> Result<Self> {
         match read(text) {

@@ -22,6 +22,7 @@ mod interpolate;
 mod json;
 mod labels;
 mod names;
+mod open_clip;
 mod pixels;
 mod processor_file;
 mod processors;
@@ -41,6 +42,7 @@ pub use quantize::{QuantizedTensor, quantize};
 pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
+use crate::alloc::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Config, Precision, Scores, Vit, Weights};
 use crate::preprocess::{Preprocess, Resize};
@@ -55,6 +57,9 @@ pub const CONFIG_FILE: &str = "config.json";
 
 /// The name of the file the weights come from.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
+
+/// What open_clip calls the two.
+pub const OPEN_CLIP_FILES: [&str; 2] = ["open_clip_config.json", "open_clip_model.safetensors"];
 
 /// The name of the file that lists the files of weights split over several.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -102,6 +107,8 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    open_clip::FAMILY,
+    open_clip::CLIPA,
     timm_eva::DINOV3,
     timm_eva::EVA02,
     timm_eva::ROPE,
@@ -207,12 +214,22 @@ fn read<'t>(
         (preprocess.resize, preprocess.crop) = (Resize::Cover(size), Some(size));
     }
 
+    // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
+    let columns = 4 * config.hidden_size + config.mlp_outputs() + config.mlp_size;
+    let bytes = if precision == Precision::F32 { size_of::<f32>() } else { 1 };
+    room("the model", &[config.layers, config.hidden_size, columns, bytes])?;
+
     let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
     let mut weights = (family.weights)(&config, &mut reader)?;
     if let Some(text) = &text {
         weights.heads.push(text.head(&reader)?);
     }
     reader.refuse_unused(family)?;
+    if tensors.projects {
+        weights.projection = weights.heads.pop();
+        config.projection_size = weights.projection.as_ref().map(|_| config.classes());
+        config.labels.clear();
+    }
     Ok((Vit { config, weights }, preprocess, pixels.file(), reader))
 }
 

@@ -93,6 +93,7 @@ fn for_size(steps: Preprocess, size: [usize; 2]) -> Preprocess {
         Resize::ShortestEdge(edge) => Resize::Cover(scaled([edge, edge])),
         Resize::Cover(edges) => Resize::Cover(scaled(edges)),
         Resize::Contain(edges) => Resize::Contain(scaled(edges)),
+        Resize::Least { multiple, .. } => Resize::Least { size, multiple },
     };
     Preprocess { resize, crop: steps.crop.map(|_| size), ..steps }
 }
@@ -133,11 +134,11 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
         resize,
         filter: Filter::ALL[filter],
         crop: Some(size),
-        // Only `border` pads by design, with the mean; a crop larger than the image pads with black.
-        fill: if matches!(resize, Resize::Contain(_)) {
-            mean.map(|m| (255.0 * m).round_ties_even() as u8)
-        } else {
-            [0; 3]
+        // Only `border` pads by design, with the mean, or what open_clip states; a crop larger than the image pads with black.
+        fill: match json.optional_usize("fill_color")? {
+            _ if !matches!(resize, Resize::Contain(_)) => [0; 3],
+            Some(fill) => [fill.min(255) as u8; 3],
+            None => mean.map(|m| (255.0 * m).round_ties_even() as u8),
         },
         crop_rounding: CropRounding::HalfEven,
         floats: false,
@@ -154,7 +155,7 @@ fn check(file: &'static str, steps: &Preprocess, model: [usize; 2]) -> Result<()
     let problem = |problem: String| Err(ErrorKind::InvalidPreprocessor { file, problem }.into());
     let edges = match steps.resize {
         Resize::None => [1, 1],
-        Resize::Squash(size) | Resize::Cover(size) | Resize::Contain(size) => size,
+        Resize::Squash(size) | Resize::Cover(size) | Resize::Contain(size) | Resize::Least { size, .. } => size,
         Resize::ShortestEdge(edge) => [edge, edge],
     };
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {

@@ -18,7 +18,7 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
 
     let mut resize = Resize::None;
     let mut filter = Filter::ALL[processor.resample];
-    if on("do_resize", true)? {
+    if on("do_resize", true)? || own == Own::Llava {
         resize = size(json, processor, &on)?;
         let numbered = |value: &Value| Filter::ALL.get(as_usize(value)?).copied();
         filter = value(json, "resample", "0 to 5, the number of one of Pillow's filters", numbered)?.unwrap_or(filter);
@@ -34,12 +34,13 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
         Own::ConvNext => (resize, crop) = convnext(json, resize, crop)?,
         Own::PoolFormer => resize = poolformer(json, resize)?,
         Own::Levit => resize = shortest(resize, |edge| 256.0 / 224.0 * edge),
+        Own::Llava => resize = squashed(resize),
         Own::Siglip2 => {
             let number = |key: &str, usual| json.optional_usize(key).map(|stated| stated.unwrap_or(usual));
             resize =
                 Resize::Squash([number("patch_size", 16)?.saturating_mul(number("max_num_patches", 256)?.isqrt()); 2]);
         }
-        Own::Dpt => check_multiples(json, resize, &on)?,
+        Own::Dpt => resize = dpt(json, resize, &on)?,
         _ => {}
     }
 
@@ -236,24 +237,33 @@ fn poolformer(json: &Json, resize: Resize) -> Result<Resize> {
     })
 }
 
-/// Of what DPT's processor can do, a ViT can use only what squashes to one size.
-fn check_multiples(json: &Json, resize: Resize, on: &impl Fn(&str, bool) -> Result<bool>) -> Result<()> {
-    if on("keep_aspect_ratio", false)? {
-        return Err(json.problem(
-            "`keep_aspect_ratio` gives every image another size, and this model takes one; turn it off.".into(),
-        ));
+/// One number is both edges.
+fn squashed(resize: Resize) -> Resize {
+    match resize {
+        Resize::ShortestEdge(edge) => Resize::Squash([edge; 2]),
+        other => other,
     }
+}
+
+/// What keeps an image's shape can make of it another size than a ViT takes, which is found out when there is an image. Of what squashes, only what ends at
+/// one size is followed.
+fn dpt(json: &Json, resize: Resize, on: &impl Fn(&str, bool) -> Result<bool>) -> Result<Resize> {
     let Resize::Squash(edges) = resize else {
         return Err(json.problem("`size` should be {height, width} for a DPT processor.".into()));
     };
-    let pads = on("do_pad", false)?;
-    for (key, _) in [("ensure_multiple_of", true), ("size_divisor", pads)].into_iter().filter(|(_, read)| *read) {
-        let multiple = json.optional_usize(key)?.unwrap_or(1);
-        if edges.iter().any(|edge| edge.checked_rem(multiple) != Some(0)) {
-            return Err(json.problem(format!(
-                "`{key}` {multiple} does not divide `size`, and getting to a multiple of it is not followed here; state a `size` that it divides."
-            )));
-        }
+    let multiple = |key: &str| json.optional_usize(key).map(|stated| stated.unwrap_or(1));
+    let (keeps, divisor) = (on("keep_aspect_ratio", false)?, multiple("ensure_multiple_of")?);
+    let padded = if on("do_pad", false)? { multiple("size_divisor")? } else { 1 };
+    // (What is kept in shape ends at multiples of the divisor.)
+    let divides = |by: usize| match keeps {
+        true => divisor.checked_rem(by) == Some(0),
+        false => edges.iter().all(|edge| edge.checked_rem(by) == Some(0)),
+    };
+    match [("ensure_multiple_of", divisor), ("size_divisor", padded)].into_iter().find(|(_, by)| !divides(*by)) {
+        Some((key, by)) => Err(json.problem(format!(
+            "`{key}` {by} does not divide `size`, and getting to a multiple of it is not followed here; state a `size` that it divides."
+        ))),
+        None if keeps => Ok(Resize::Least { size: edges, multiple: divisor }),
+        None => Ok(resize),
     }
-    Ok(())
 }

@@ -47,6 +47,8 @@ pub(super) enum Own {
     MobileVit,
     /// Rescales before it resizes, so that nothing is rounded between; crops as torchvision does.
     DinoV3,
+    /// Gives parts of the image too; the first view is the whole, squashed.
+    Llava,
     /// Keeps the shape of an image; here at the square of as many patches.
     Siglip2,
     /// May subtract 1 after rescaling, and divides by the deviations twice.
@@ -113,6 +115,9 @@ const PROCESSORS: &[&Processor] = &[
     &Processor { name: "MobileNetV2", ..MOBILENET },
     &Processor { name: "ChineseCLIP", ..CLIP },
     &Processor { name: "OwlViT", size: Resize::Squash([768; 2]), crop_size: 768, ..BLIP },
+    &Processor { name: "Flava", size: Resize::Squash([224; 2]), shortest: false, ..CLIP },
+    &Processor { name: "LlavaNext", own: Own::Llava, ..CLIP },
+    &Processor { name: "LlavaOnevision", size: Resize::Squash([384; 2]), shortest: true, own: Own::Llava, ..BLIP },
     &Processor { name: "Pvt", mean: IMAGENET_MEAN, std: IMAGENET_STD, ..BICUBIC },
     &Processor {
         name: "Segformer",

@@ -358,6 +358,14 @@ impl<'a> Reader<'a> {
         Ok(Linear::new(self.f32_matrix(&weights, 3 * pixels)?, &bias))
     }
 
+    /// A layer without a bias whose matrix is stored with an input a row, always in f32.
+    pub fn transposed(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
+        let stored = self.floats(name, &[inputs, outputs])?;
+        let mut weights = reserve("weights", &[outputs, inputs])?;
+        (0..outputs).for_each(|output| weights.extend(stored[output..].iter().step_by(outputs)));
+        self.head_of(&weights, inputs, &vec![0.0; outputs])
+    }
+
     /// A head whose weights `[classes, features]` come from elsewhere, always in f32.
     pub fn head_of(&self, weights: &[f32], features: usize, bias: &[f32]) -> Result<Linear> {
         Ok(Linear::new(self.f32_matrix(weights, features)?, bias))

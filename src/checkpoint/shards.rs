@@ -1,11 +1,11 @@
 //! Weights split over several files, read as one.
 
-use super::INDEX_FILE;
-use super::json::read;
+use super::json::{Json, read};
+use super::names::wrapping;
 use super::tensors::{Source, Tensors};
+use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{ErrorKind, Result};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// The files of a split checkpoint behind one another, under a header that lists the tensors of all.
 pub struct Shards<S> {
@@ -24,19 +24,26 @@ struct Part<S> {
 }
 
 impl<S: Source> Shards<S> {
-    /// The names of the files, from the text of `model.safetensors.index.json`.
-    pub fn files(index: &str) -> Result<Vec<String>> {
-        let invalid =
-            |problem: &str| ErrorKind::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() }.into();
+    /// The names of the files to be read, from the text of `model.safetensors.index.json`: those that have more than other parts' tensors, if by the text of
+    /// `config.json` the model is part of something larger.
+    pub fn files(index: &str, config: &str) -> Result<Vec<String>> {
+        let invalid = |problem: &str| ErrorKind::InvalidWeights { file: INDEX_FILE.into(), problem: problem.into() };
         let index = read(index).map_err(|error| invalid(&format!("it is not valid JSON ({error}).")))?;
         let map = index.get("weight_map").and_then(Value::as_object).filter(|map| !map.is_empty());
         let map = map.ok_or_else(|| invalid("it has no `weight_map` that says which file each tensor is in."))?;
-        let plain = |name: &&str| is_plain(name);
-        let files: Option<BTreeSet<_>> =
-            map.values().map(|file| file.as_str().filter(plain).map(str::to_owned)).collect();
-        files
-            .map(|files| files.into_iter().collect())
-            .ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))
+        let names: Vec<_> = map.keys().cloned().collect();
+        let others = others(config, &names);
+        let mut files: Vec<String> = Vec::new();
+        for (name, file) in map {
+            let file = file.as_str().filter(|file| is_plain(file));
+            let file = file.ok_or_else(|| invalid("its `weight_map` should name files of the same folder."))?;
+            let place = files.partition_point(|known| known.as_str() < file);
+            let known = files.get(place).is_some_and(|known| known == file);
+            if !known && !others.iter().any(|other| name.starts_with(other)) {
+                files.insert(place, file.into());
+            }
+        }
+        Ok(files)
     }
 
     /// From the name and the bytes of each file.
@@ -70,6 +77,15 @@ impl<S: Source> Shards<S> {
         let length = length.ok_or(ErrorKind::OutOfMemory { what: "the weights", bytes: total as u128 })?;
         Ok(Self { header, parts, length })
     }
+}
+
+/// What the names of tensors begin with that no encoder has. (What is wrong with a config, its reader says.)
+fn others(config: &str, names: &[String]) -> Vec<String> {
+    let found = Json::parse(CONFIG_FILE, config).and_then(|config| alias::find(&config)).ok().flatten();
+    let wrapping = wrapping(names, &[]);
+    let mut others = found.map(|found| found.others_within(wrapping)).unwrap_or_default();
+    others.push([wrapping, "text_model."].concat());
+    others
 }
 
 /// Whether a name can't lead out of its folder, as part of a path or of a URL.

@@ -63,6 +63,8 @@ pub struct Tensors<'a> {
     others: Vec<String>,
     /// How positions are resampled, where not as their family does.
     pub(super) positions: Option<Interpolation>,
+    /// Whether what their family takes for a head of classes projects features.
+    pub(super) projects: bool,
     /// Offset of the first tensor's data.
     start: usize,
 }
@@ -116,20 +118,18 @@ impl<'a> Tensors<'a> {
             )));
         }
         let wrapping = wrapping(&metadata.offset_keys(), &[]).to_owned();
-        let tensors = Self { file, source, metadata, wrapping, others: Vec::new(), positions: None, start };
+        let (others, positions, projects) = (Vec::new(), None, false);
+        let tensors = Self { file, source, metadata, wrapping, others, positions, projects, start };
         tensors.check_version()?;
         Ok(tensors)
     }
 
     /// The tensors of a model within a larger one: without what is of other parts, and without the prefixes that all the rest begin with.
     pub(super) fn part(mut self, found: &Found) -> Self {
-        let before = [&["", "model."], found.prefixes.as_slice()].concat();
-        for other in &found.others {
-            self.others.extend(before.iter().map(|before| [&self.wrapping, *before, other].concat()));
-        }
+        self.others = found.others_within(&self.wrapping);
         let more = wrapping(&self.names(), &found.prefixes).to_owned();
         self.wrapping.push_str(&more);
-        self.positions = found.positions;
+        (self.positions, self.projects) = (found.positions, found.projects);
         self
     }
 

@@ -54,6 +54,18 @@ macro_rules! fixture {
     (timm $name:literal) => {
         fixture!($name, None, bytes!($name, "model.safetensors"), explain!($name))
     };
+    (open_clip $name:literal) => {
+        Fixture {
+            name: $name,
+            config: include_str!(concat!("../fixtures/", $name, "/open_clip_config.json")),
+            preprocessor: None,
+            weights: bytes!($name, "open_clip_model.safetensors"),
+            shards: &[],
+            text_embeddings: None,
+            expected: bytes!($name, "expected.safetensors"),
+            explain: None,
+        }
+    };
     (hf encoder $name:literal) => {
         fixture!($name, preprocessor!($name), bytes!($name, "model.safetensors"), None)
     };
@@ -140,6 +152,8 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(zero_shot "hf_clip_zero_shot"),
     fixture!(zero_shot "hf_siglip_zero_shot"),
     fixture!(zero_shot "hf_aimv2_zero_shot"),
+    fixture!(open_clip "open_clip"),
+    fixture!(open_clip "open_clip_clipa"),
     fixture!(timm "timm_beit"),
     fixture!(timm "timm_beit3"),
     fixture!(timm "timm_beit_shared"),

@@ -8,6 +8,9 @@ import { download } from '../../pkg/lib/download.js';
 import { readSource, shardNames } from '../../pkg/lib/source.js';
 
 const BODY = Buffer.alloc(300_000, 'vitscope ');
+/** @param {string} path */
+const read = (path) => readSource({ folder: `${origin}/${path}` });
+
 const PAGE = '<!doctype html><title>App</title>';
 
 /** @type {Record<string, (response: import('node:http').ServerResponse) => void>} */
@@ -54,9 +57,39 @@ const ANSWERS = {
   '/odd/model.safetensors.index.json?key=1': (response) => response.writeHead(200).end(JSON.stringify({ weight_map: { x: 'ä 1%.safetensors', y: 'a#b?c.safetensors' } })),
   '/odd/a%23b%3Fc.safetensors?key=1': (response) => response.writeHead(200).end('first'),
   '/odd/%C3%A4%201%25.safetensors?key=1': (response) => response.writeHead(200).end('second'),
+  '/llava/config.json': (response) => response.writeHead(200).end('{"model_type": "llava", "vision_config": {}}'),
+  '/llava/model.safetensors.index.json': (response) => response.writeHead(200).end(JSON.stringify({ weight_map: { 'vision_tower.x': 'a.safetensors', 'language_model.x': 'b.safetensors' } })),
+  '/llava/a.safetensors': (response) => response.writeHead(200).end('first'),
+  '/large/config.json': (response) => response.writeHead(200).end('{}'),
+  '/large/model.safetensors': (response) => stream(response, 5e9),
+  '/sum/config.json': (response) => response.writeHead(200).end('{}'),
+  '/sum/model.safetensors.index.json': (response) => response.writeHead(200).end(JSON.stringify({ weight_map: { x: 'a.safetensors', y: 'b.safetensors' } })),
+  '/sum/a.safetensors': (response) => stream(response, 3e9),
+  '/sum/b.safetensors': (response) => stream(response, 3e9),
+  '/laion/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
+  '/laion/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/half/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
   '/secret/model.safetensors?key=1': (response) => response.writeHead(200).end(BODY),
 };
+
+/** Bytes of answers that would go on for gigabytes, and how many of these have ended. */
+const sent = { bytes: 0, ended: 0 };
+
+/**
+ * @param {import('node:http').ServerResponse} response
+ * @param {number} length
+ */
+function stream(response, length) {
+  response.on('close', () => void sent.ended++);
+  response.writeHead(200, { 'content-length': length });
+  const more = () => {
+    sent.bytes += BODY.length;
+    if (!response.closed && response.write(BODY)) setImmediate(more);
+  };
+  response.on('drain', more);
+  more();
+}
 
 const server = createServer((request, response) => {
   const answer = ANSWERS[request.url ?? ''];
@@ -106,7 +139,7 @@ test('403 is how a bucket says missing, of optional files and where config.json 
   const { mock } = t.mock.method(console, 'warn', () => {});
   const said = () => mock.calls.map((call) => String(call.arguments[0]));
   for (let i = 0; i < 2; i++) {
-    const { config, preprocessor, weights } = await readSource({ folder: `${origin}/bucket/` });
+    const { config, preprocessor, weights } = await read('bucket/');
     assert.equal(config, '{"model_type": "clip"}');
     assert.equal(preprocessor, undefined);
     assert.equal(weights[0].length, BODY.length);
@@ -116,8 +149,8 @@ test('403 is how a bucket says missing, of optional files and where config.json 
     assert.equal(about.length, 1, said().join('\n'));
   }
   const before = said().length;
-  await assert.rejects(readSource({ folder: `${origin}/closed/` }), network(/closed\/(config\.json|model\.safetensors) answered with HTTP status 403/));
-  await assert.rejects(readSource({ folder: `${origin}/bare/` }), network(/bare\/model\.safetensors answered with HTTP status 403/));
+  await assert.rejects(read('closed/'), network(/closed\/(config\.json|model\.safetensors) answered with HTTP status 403/));
+  await assert.rejects(read('bare/'), network(/bare\/model\.safetensors answered with HTTP status 403/));
   assert.deepEqual(said().slice(before).filter((text) => text.includes('/closed/')), []);
 });
 
@@ -130,7 +163,7 @@ test('a shard is a file of its own folder, whatever it is called', async () => {
   for (const name of [...FOREIGN_NAMES, 3, null]) {
     assert.throws(() => shardNames(JSON.stringify({ weight_map: { a: 'own', b: name } })), (/** @type {any} */ error) => error.code === 'invalid-weights' && /own folder/.test(error.message), String(name));
   }
-  const { names, weights } = await readSource({ folder: `${origin}/odd/?key=1` });
+  const { names, weights } = await read('odd/?key=1');
   assert.deepEqual(names, ['a#b?c.safetensors', 'ä 1%.safetensors']);
   assert.deepEqual(weights.map((bytes) => new TextDecoder().decode(bytes)), ['first', 'second']);
 });
@@ -146,15 +179,15 @@ test('aborting rejects with the reason', async () => {
 });
 
 test('an index page in place of a file', async () => {
-  const { preprocessor, config, weights } = await readSource({ folder: `${origin}/app/` });
+  const { preprocessor, config, weights } = await read('app/');
   assert.equal(preprocessor, undefined);
   assert.equal(config, '{"a": 1}');
   assert.equal(weights[0].length, BODY.length);
-  await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/nothing\/config\.json answered with an HTML page/));
+  await assert.rejects(read('nothing/'), network(/nothing\/config\.json answered with an HTML page/));
 });
 
 test('what transformers 5 saves beside a model is read too', async () => {
-  const { processor, preprocessor } = await readSource({ folder: `${origin}/five/` });
+  const { processor, preprocessor } = await read('five/');
   assert.deepEqual([processor, preprocessor], ['{"image_processor": {}}', undefined]);
 });
 
@@ -164,12 +197,12 @@ test('what a folder has in place of a model is named', async () => {
     assert.match(error.message, message);
     return true;
   };
-  await assert.rejects(readSource({ folder: `${origin}/pickle/` }), instead(/\/pickle\/ .*pytorch_model\.bin.*save_pretrained/));
-  await assert.rejects(readSource({ folder: `${origin}/adapter/` }), instead(/adapter_config\.json.*LoRA.*merge_and_unload/));
+  await assert.rejects(read('pickle/'), instead(/\/pickle\/ .*pytorch_model\.bin.*save_pretrained/));
+  await assert.rejects(read('adapter/'), instead(/adapter_config\.json.*LoRA.*merge_and_unload/));
   // A file that is there but doesn't arrive is not missing, and neither is one that a page stands for.
-  await assert.rejects(readSource({ folder: `${origin}/cut-off/` }), network(/broke off/));
-  await assert.rejects(readSource({ folder: `${origin}/absent/` }), network(/absent\/(config\.json|model\.safetensors).*404/));
-  await assert.rejects(readSource({ folder: `${origin}/nothing/` }), network(/HTML page/));
+  await assert.rejects(read('cut-off/'), network(/broke off/));
+  await assert.rejects(read('absent/'), network(/absent\/(config\.json|model\.safetensors).*404/));
+  await assert.rejects(read('nothing/'), network(/HTML page/));
 });
 
 test('an index as Python writes it', () => {
@@ -178,8 +211,34 @@ test('an index as Python writes it', () => {
 });
 
 test("a folder's query goes to each of its files", async () => {
-  const { config, preprocessor } = await readSource({ folder: `${origin}/secret/?key=1` });
+  const { config, preprocessor } = await read('secret/?key=1');
   assert.equal(config, '{}');
   assert.equal(preprocessor, undefined);
-  await assert.rejects(readSource({ folder: `${origin}/secret/` }), network(/404/));
+  await assert.rejects(read('secret/'), network(/404/));
+});
+
+test('of an index the files with nothing but text are not asked for', async () => {
+  const { names, weights } = await read('llava/');
+  assert.deepEqual(names, ['a.safetensors']);
+  assert.deepEqual(weights.map((bytes) => new TextDecoder().decode(bytes)), ['first']);
+  const index = (/** @type {object} */ map) => shardNames(JSON.stringify({ weight_map: map }));
+  assert.deepEqual(index({ 'lm_head.weight': 'c', 'model.language_model.x': 'b', 'model.multi_modal_projector.x': 'a' }), ['a']);
+  assert.deepEqual(index({ 'text_model.x': 'a' }), ['a'], 'where there is nothing else the engine says so');
+});
+
+test('what can not be held is refused by its length, before it is read', async () => {
+  for (const [folder, ends, message] of /** @type {[string, number, RegExp][]} */ ([['large/', 1, /large\/model\.safetensors has 5000000000 bytes.*vitscope quantize/], ['sum/', 2, /sum\/.* has 6000000000 bytes/]])) {
+    Object.assign(sent, { bytes: 0, ended: 0 });
+    await assert.rejects(read(folder), (/** @type {any} */ error) => error.code === 'out-of-memory' && message.test(error.message));
+    while (sent.ended < ends) await new Promise((resolve) => setTimeout(resolve, 10)); // the connections close
+    assert.ok(sent.bytes < 50e6, `${sent.bytes} bytes were sent`); // what fits into the buffers between
+  }
+  const large = Object.defineProperty(new Blob(['x']), 'size', { value: 5e9 });
+  await assert.rejects(readSource({ config: '{}', weights: [large] }), (/** @type {any} */ error) => error.code === 'out-of-memory' && /5000000000/.test(error.message));
+});
+
+test("open_clip's files, where the usual ones are missing", async () => {
+  const { config, names, weights } = await read('laion/');
+  assert.deepEqual([config, names, weights[0].length], ['{"model_cfg": {}}', ['open_clip_model.safetensors'], BODY.length]);
+  await assert.rejects(read('half/'), (/** @type {any} */ error) => error.code === 'invalid-weights' && /without open_clip_model\.safetensors/.test(error.message));
 });

@@ -29,7 +29,7 @@ const failure = (/** @type {string} */ code, message = /./) => (/** @type {any} 
   return true;
 };
 
-const MODELS = readdirSync(FIXTURES).filter((name) => existsSync(new URL(`${name}/config.json`, FIXTURES)));
+const MODELS = readdirSync(FIXTURES).filter((name) => ['', 'open_clip_'].some((start) => existsSync(new URL(`${name}/${start}config.json`, FIXTURES))));
 assert.ok(MODELS.length > 40);
 
 for (const name of MODELS) {
@@ -105,6 +105,14 @@ function tinyTimm(/** @type {number} */ classes) {
   new DataView(file.buffer).setFloat32(8 + json.length + header['head.bias'].data_offsets[0] + 4, 9, true);
   return file;
 }
+
+test('a model that can not fit is refused before any of its weights is read', async () => {
+  // As DINOv3-7B is published.
+  const config = { ...JSON.parse(text('hf_dinov3_gated/config.json')), image_size: 224, patch_size: 16, hidden_size: 4096, intermediate_size: 8192, num_hidden_layers: 40, num_attention_heads: 32 };
+  for (const [dtype, needed] of /** @type {['f32' | 'int8', number][]} */ ([['f32', 26_843_545_600], ['int8', 6_710_886_400]])) {
+    await assert.rejects(Engine.load({ config, weights: bytes('hf_dinov3_gated/model.safetensors') }, { dtype }), failure('out-of-memory', new RegExp(`the model needs ${needed} bytes`)));
+  }
+});
 
 test('split weights and text features can be given in parts', async () => {
   const { pixel_values, logits } = readTensors(new URL('hf_vit_sharded/expected.safetensors', FIXTURES));

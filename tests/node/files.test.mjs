@@ -28,6 +28,13 @@ test('what given files are', () => {
   }
   assert.match(say(file('config.json'), file('training_args.bin')).message, /without its model\.safetensors/);
   assert.equal(kind(file('config.json'), file('model.safetensors'), file('pytorch_model.bin')), 'model');
+  const pair = ['open_clip_config.json', 'open_clip_model.safetensors'].map((name) => file(name));
+  for (const files of [pair, [file('config.json'), ...pair], [file('open_clip_pytorch_model.bin'), ...pair]]) {
+    const { kind, parts } = say(...files);
+    assert.deepEqual([kind, parts.config, ...parts.weights], ['model', ...pair]);
+  }
+  assert.equal(say(file('config.json'), file('model.safetensors'), ...pair).parts.weights[0].name, 'model.safetensors');
+  assert.match(say(pair[0]).message, /^open_clip_config\.json is half of/);
   const shards = [1, 2].map((i) => file(`model-0000${i}-of-00002.safetensors`));
   assert.match(say(file('config.json'), shards[0]).message, /split over 2 files, of which 1 came/);
   const split = say(file('config.json'), ...shards, file('text_embeddings.safetensors'));

@@ -2,7 +2,7 @@
 
 use crate::folder::ModelFolder;
 use crate::output::print;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use indicatif::{DecimalBytes, HumanCount};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,6 @@ use vitscope::checkpoint::{Tensors, WEIGHTS_FILE};
 
 pub fn run(model: &Path) -> Result<()> {
     let folder = ModelFolder::read(model)?;
-    let at = || folder.path.display().to_string();
     let classifier = folder.classifier(None, None)?;
     let config = classifier.config();
     let [height, width] = config.image_size;
@@ -40,7 +39,7 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("parameters  {}", HumanCount(classifier.parameters() as u64)))?;
 
     let mut by_dtype = BTreeMap::<String, (usize, usize)>::new();
-    for tensor in Tensors::open(WEIGHTS_FILE, &*folder.weights).with_context(at)?.summaries() {
+    for tensor in folder.reading(|weights| Ok(Tensors::open(WEIGHTS_FILE, weights)?.summaries()))? {
         let (count, bytes) = by_dtype.entry(tensor.dtype).or_default();
         *count += 1;
         *bytes += tensor.bytes;

@@ -1,6 +1,7 @@
 //! The command line: look into, quantise, run and measure Vision Transformers without a browser.
 
 mod classify;
+mod disk;
 mod eval;
 mod explain;
 mod folder;
@@ -27,7 +28,7 @@ use vitscope::quant::Bits;
 /// Vision Transformers: what they answer, and what their heads attend to.
 ///
 /// MODEL is a folder with config.json, model.safetensors (or the files that model.safetensors.index.json names) and optionally
-/// preprocessor_config.json and text_embeddings.safetensors.
+/// preprocessor_config.json and text_embeddings.safetensors; or with open_clip_config.json and open_clip_model.safetensors.
 #[derive(Parser)]
 #[command(name = "vitscope", version)]
 struct Arguments {

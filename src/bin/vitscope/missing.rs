@@ -16,13 +16,16 @@ const MERGE: &str = "Load both with PEFT, call `merge_and_unload()` and save wha
 const TIMM: &str = "Load the model with timm, which reads it: `timm.create_model(NAME, pretrained=True, \
     pretrained_cfg_overlay={'file': FILE})`, then `timm.models.save_for_hf(model, FOLDER, safe_serialization=True)`";
 
+const OPEN_CLIP: &str = "Take open_clip_config.json and open_clip_model.safetensors together; `open_clip.push_to_hf_hub.save_for_hf` writes both";
+
 const SOURCE: &str = "Take the checkpoint that it was made from";
 
 /// Parts of the names of files that hold weights, what these are, and the remedy.
 const FOUND: &[(&str, &str, &str)] = &[
     ("adapter_model", ADAPTER, MERGE),
     ("adapter_config", ADAPTER, MERGE),
-    ("open_clip_", "a model of open_clip", TIMM),
+    ("open_clip_pytorch_model.bin", "open_clip's pickle", OPEN_CLIP),
+    ("open_clip_", "half of a model of open_clip", OPEN_CLIP),
     (
         "diffusion_pytorch_model",
         "a model of diffusers, which is no Vision Transformer that classifies",

@@ -1,12 +1,15 @@
 //! `vitscope quantize`
 
+use crate::disk::{Disk, Failure};
 use crate::folder::ModelFolder;
 use crate::output::{print, write_whole};
 use anyhow::{Context, Result, bail};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::fs;
 use std::path::Path;
-use vitscope::checkpoint::{self, CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE, TEXT_FILE, Tensors, WEIGHTS_FILE};
+use vitscope::checkpoint::{
+    self, CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE, QuantizedTensor, TEXT_FILE, Tensors, WEIGHTS_FILE,
+};
 use vitscope::quant::{Bits, FORMAT_INT4, FORMAT_INT8, MIN_SQNR, four_bits};
 
 pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
@@ -18,7 +21,7 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
 
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
     let mut lines = Vec::new();
-    let weights = checkpoint::quantize(folder.files(), &*folder.weights, bits, &mut |tensor| {
+    let mut report = |tensor: &QuantizedTensor| {
         bar.set_length(tensor.done.1 as u64);
         bar.set_position(tensor.done.0 as u64);
         bar.set_message(tensor.name.to_owned());
@@ -30,8 +33,9 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
             };
             lines.push(format!("{sqnr:6.1} dB  {} {:?}{kept}", tensor.name, tensor.shape));
         }
-    })
-    .with_context(|| folder.path.display().to_string())?;
+    };
+    let (before, weights) = folder
+        .reading(|weights| Ok((weights.len(), checkpoint::quantize(folder.files(), weights, bits, &mut report)?)))?;
     bar.finish_and_clear();
 
     fs::create_dir_all(output).with_context(|| format!("{} can't be made", output.display()))?;
@@ -56,13 +60,14 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
         print(format_args!("{line}"))?;
     }
     let size = |bytes: usize| DecimalBytes(bytes as u64);
-    print(format_args!("{}: {} → {}", target.display(), size(folder.weights.len()), size(weights.len())))
+    print(format_args!("{}: {} → {}", target.display(), size(before), size(weights.len())))
 }
 
 /// Whether overwriting this file with matrices of `bits` loses nothing that `quantize` can't make again.
 fn replaceable(path: &Path, bits: Bits) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
-    Tensors::open(WEIGHTS_FILE, &bytes).is_ok_and(|tensors| match tensors.format() {
+    let failure = Failure::default();
+    let Ok(file) = Disk::open(path, &failure) else { return false };
+    Tensors::open(WEIGHTS_FILE, &file).is_ok_and(|tensors| match tensors.format() {
         Some(FORMAT_INT8) => bits == Bits::Eight,
         Some(FORMAT_INT4) => true,
         _ => false,
