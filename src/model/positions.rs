@@ -29,13 +29,8 @@ impl Positions {
     /// What they are called: kinds joined by a hyphen.
     pub fn name(&self) -> &'static str {
         match (self.learned, self.relative, self.rotary.is_some()) {
-            (false, false, false) => {
-                if self.sinusoidal {
-                    "sinusoidal"
-                } else {
-                    "none"
-                }
-            }
+            (false, false, false) if self.sinusoidal => "sinusoidal",
+            (false, false, false) => "none",
             (true, false, false) => "learned",
             (false, true, false) => "relative",
             (true, true, _) => "learned-relative",
