@@ -116,6 +116,7 @@ const PROCESSORS: &[&Processor] = &[
     &Processor { name: "ChineseCLIP", ..CLIP },
     &Processor { name: "OwlViT", size: Resize::Squash([768; 2]), crop_size: 768, ..BLIP },
     &Processor { name: "Flava", size: Resize::Squash([224; 2]), shortest: false, ..CLIP },
+    &Processor { name: "Gemma3", ..VIT },
     &Processor { name: "LlavaNext", own: Own::Llava, ..CLIP },
     &Processor { name: "LlavaOnevision", size: Resize::Squash([384; 2]), shortest: true, own: Own::Llava, ..BLIP },
     &Processor { name: "Pvt", mean: IMAGENET_MEAN, std: IMAGENET_STD, ..BICUBIC },
