@@ -24,7 +24,7 @@ const TEXT = 'text_embeddings.safetensors';
 const TEXTUAL = /^(model\.)?(language_model|text_model|lm_head)\./;
 
 /** Models that compare images with texts: only beside these are text features looked for. */
-const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip)|"model_cfg"/;
+const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip|aimv2|tipsv2)|"model_cfg"/;
 
 /**
  * Checks what the caller named as the model, without reading any of it.
