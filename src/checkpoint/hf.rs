@@ -27,7 +27,7 @@ pub(super) struct Usual {
 const EMPTY: &[&str] = &["pruned_heads", "per_layer_config"];
 
 /// A config with a class token, whose features are read from it. `model_type` is for messages.
-pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, usual: &Usual) -> Result<Config> {
+pub(super) fn read_config(json: &Json, model_type: &str, usual: &Usual) -> Result<Config> {
     if let Some(channels) = json.optional_usize("num_channels")?.filter(|channels| *channels != 3) {
         return Err(unsupported(model_type, &format!("`num_channels` is {channels}, and only RGB is run")));
     }
@@ -65,7 +65,8 @@ pub(super) fn read_config(json: &Json, family: &'static str, model_type: &str, u
     }
     let act = json.text("hidden_act")?.unwrap_or(usual.hidden_act);
     Ok(Config {
-        family,
+        // (Its name is set where it was chosen.)
+        family: "",
         image_size: pair("image_size", 4)?,
         patch_size: pair("patch_size", 5)?,
         pads: false,

@@ -15,7 +15,7 @@ pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (Hugging Face)",
     models: "`Aimv2Model` and `Aimv2VisionModel` as encoders, and zero-shot with text features; at their own size",
     recognises: |config| is_aimv2(config) == Some(false),
-    config: |json, tensors| read_config(FAMILY.name, json, tensors),
+    config: read_config,
     weights: read_weights,
     ignores: is_of_another_tower,
     processor: &processors::CLIP,
@@ -28,7 +28,7 @@ pub(super) const NATIVE: Family = Family {
     models: "the same with `is_native`, at any size",
     recognises: |config| is_aimv2(config) == Some(true),
     config: |json, tensors| {
-        let mut config = read_config(NATIVE.name, json, tensors)?;
+        let mut config = read_config(json, tensors)?;
         config.positions = Positions { sinusoidal: true, ..Positions::NONE };
         Ok(config)
     },
@@ -67,9 +67,9 @@ const BLOCK: BlockNames = BlockNames {
 
 const PROJECTION: &str = "visual_projection.weight";
 
-fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let own = vision_config(json)?;
-    let mut config = hf::read_config(&own, family, TYPE, &USUAL)?;
+    let mut config = hf::read_config(&own, TYPE, &USUAL)?;
     config.layer_norm_eps = own.optional_f32("rms_norm_eps")?.unwrap_or(USUAL.layer_norm_eps);
     config.rms_norm = true;
     config.gated = true;

@@ -56,7 +56,7 @@ const SHARED_TABLES: &[&str] = &[
 ];
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let mut config = hf::read_config(json, FAMILY.name, json.optional_str("model_type").unwrap_or("beit"), &USUAL)?;
+    let mut config = hf::read_config(json, json.optional_str("model_type").unwrap_or("beit"), &USUAL)?;
     let in_block = |name: &str| name.contains("layer.0.") || name.contains("layers.0.");
     let is_table = |name: &str| name.ends_with("relative_position_bias_table");
     let check = |key: &str, usual: bool, shows: &dyn Fn(&str) -> bool| {

@@ -15,7 +15,7 @@ pub(super) const FAMILY: Family = Family {
     recognises: |config| config.optional_str("model_type") == Some("blip_vision_model") || is_second(config),
     config: |json, _| {
         let usual = if is_second(json) { &SECOND } else { &USUAL };
-        hf::read_config(json, FAMILY.name, "blip_vision_model", usual)
+        hf::read_config(json, "blip_vision_model", usual)
     },
     weights: read_weights,
     ignores: |_| false,

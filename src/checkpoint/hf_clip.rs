@@ -62,7 +62,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
         Some(own) => own,
         None => vision_config(json)?,
     };
-    let mut config = hf::read_config(&own, FAMILY.name, "clip", &USUAL)?;
+    let mut config = hf::read_config(&own, "clip", &USUAL)?;
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     if config.classes() > 0 {
         config.pooling = Pooling::Mean;

@@ -23,7 +23,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let mut config = hf::read_config(json, FAMILY.name, "deit", &USUAL)?;
+    let mut config = hf::read_config(json, "deit", &USUAL)?;
     hf::check_qkv_bias(json, tensors)?;
     config.prefix = vec![Prefix::Class, Prefix::Distillation];
     if tensors.has("cls_classifier.weight") {

@@ -40,7 +40,7 @@ const V4: BlockNames = BlockNames {
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let model_type = json.optional_str("model_type").unwrap_or("dinov2");
-    let mut config = hf::read_config(json, FAMILY.name, model_type, &USUAL)?;
+    let mut config = hf::read_config(json, model_type, &USUAL)?;
     hf::check_qkv_bias(json, tensors)?;
     // Its class has LayerScale whatever the config says.
     const SCALE: &str = "encoder.layer.0.layer_scale1.lambda1";

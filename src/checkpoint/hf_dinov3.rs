@@ -55,7 +55,7 @@ fn rotary(temperature: f64) -> Rotary {
 }
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
-    let mut config = hf::read_config(json, FAMILY.name, "dinov3_vit", &USUAL)?;
+    let mut config = hf::read_config(json, "dinov3_vit", &USUAL)?;
     if hf::are_ours(tensors) {
         for (key, usual, suffix) in [
             ("query_bias", true, "attention.q_proj.bias"),

@@ -35,7 +35,6 @@ pub(super) const NAFLEX: Family = Family {
         if edge * edge != patches {
             return Err(json.problem(format!("`num_patches` should be a square, not {patches}.")));
         }
-        config.family = NAFLEX.name;
         config.image_size = config.patch_size.map(|patch| patch.saturating_mul(edge));
         Ok(config)
     },
@@ -56,7 +55,7 @@ const USUAL: Usual = Usual {
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let own = vision_config(json)?;
-    let mut config = hf::read_config(&own, FAMILY.name, "siglip", &USUAL)?;
+    let mut config = hf::read_config(&own, "siglip", &USUAL)?;
     config.prefix = Vec::new();
     config.pooling = Pooling::Mean;
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;

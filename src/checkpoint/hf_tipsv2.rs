@@ -13,7 +13,7 @@ pub(super) const FAMILY: Family = Family {
     models: "`Tipsv2Model` as an encoder, `Tipsv2VisionModel` and backbones, with MLP or SwiGLU",
     recognises: |config| config.optional_str("model_type") == Some(TYPE),
     config: |json, _| {
-        let mut config = hf::read_config(json, FAMILY.name, TYPE, &USUAL)?;
+        let mut config = hf::read_config(json, TYPE, &USUAL)?;
         hf::read_swiglu(&mut config, json)?;
         let registers = json.optional_usize("num_register_tokens")?.unwrap_or(1);
         config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));

@@ -15,7 +15,7 @@ pub(super) const FAMILY: Family = Family {
     config: |json, tensors| {
         let model_type = json.optional_str("model_type").unwrap_or("vit");
         let usual = if model_type == "vit_msn" { &MSN } else { &USUAL };
-        let mut config = hf::read_config(json, FAMILY.name, model_type, usual)?;
+        let mut config = hf::read_config(json, model_type, usual)?;
         hf::check_qkv_bias(json, tensors)?;
         if model_type == "ijepa" {
             (config.prefix, config.pooling) = (Vec::new(), Pooling::Mean);

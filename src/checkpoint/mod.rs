@@ -197,7 +197,7 @@ fn read<'t>(
     equalises: bool,
     options: &LoadOptions<'_>,
 ) -> Result<(Vit, Preprocess, Option<&'static str>, Reader<'t>)> {
-    let mut config = (family.config)(config_json, tensors)?;
+    let mut config = Config { family: family.name, ..(family.config)(config_json, tensors)? };
     let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
     config.scores = read_scores(config_json, &config)?;
     config.validate()?;

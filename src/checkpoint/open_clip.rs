@@ -32,7 +32,7 @@ pub(super) const FAMILY: Family = Family {
     name: "CLIP (open_clip)",
     models: "`open_clip_config.json` with `open_clip_model.safetensors`: the image encoder, open_clip's own or timm's; zero-shot with text features",
     recognises: |config| is_own(config) && !norms_after_pool(config),
-    config: |json, tensors| read_config(FAMILY.name, json, tensors),
+    config: read_config,
     weights: |config, reader| read_weights(config, reader, false),
     ignores: |name| matches!(name, LOGIT_SCALE | LOGIT_BIAS),
     processor: &processors::CLIP,
@@ -44,7 +44,6 @@ pub(super) const CLIPA: Family = Family {
     name: "CLIPA (open_clip)",
     models: "the same with `final_ln_after_pool`",
     recognises: |config| is_own(config) && norms_after_pool(config),
-    config: |json, tensors| read_config(CLIPA.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, true),
     ..FAMILY
 };
@@ -145,7 +144,7 @@ const USUAL: Usual = Usual {
     head_dim: false,
 };
 
-fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let mut own = vision(json);
     // By the names of transformers.
     let size = |key: &str, usual: usize| own.optional_usize(key).map(|stated| stated.unwrap_or(usual));
@@ -160,7 +159,7 @@ fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<C
     if json.optional_bool("quick_gelu")? == Some(true) {
         own.put("hidden_act", "quick_gelu".into());
     }
-    let mut config = hf::read_config(&own, family, "open_clip", &USUAL)?;
+    let mut config = hf::read_config(&own, "open_clip", &USUAL)?;
     if own.optional_str("pool_type") == Some("avg") {
         config.pooling = Pooling::Mean;
     }

@@ -190,7 +190,6 @@ impl<'a> Architecture<'a> {
     /// What every family reads alike. `heads` is what the architecture's name stands for; `tokens` are those before the patches.
     pub fn config(
         &self,
-        family: &'static str,
         tensors: &Tensors,
         heads: &dyn Fn(usize) -> usize,
         prefix: Vec<Prefix>,
@@ -213,7 +212,8 @@ impl<'a> Architecture<'a> {
         let patch_size = [patch_height, patch_width];
         let (labels, named) = self.labels(tensors, classes)?;
         let config = Config {
-            family,
+            // (Its name is set where it was chosen.)
+            family: "",
             image_size: self.image_size(tensors, prefix.len(), patch_size)?,
             patch_size,
             pads: self.args.optional_bool("dynamic_img_pad")?.unwrap_or(false),

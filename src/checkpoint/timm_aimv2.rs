@@ -54,7 +54,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if let Some(norm) = architecture.args.get("norm_layer") {
         return Err(architecture.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only its own is run")));
     }
-    let mut config = architecture.config(FAMILY.name, tensors, &heads, timm::prefix(tensors)?, Pooling::Mean)?;
+    let mut config = architecture.config(tensors, &heads, timm::prefix(tensors)?, Pooling::Mean)?;
     architecture.require_last_norm(&config, tensors)?;
     config.layer_norm_eps = 1e-5;
     config.rms_norm = true;

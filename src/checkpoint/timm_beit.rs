@@ -50,8 +50,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     if let Some(part) = architecture.parts().iter().find(|part| !known(part)) {
         return Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")));
     }
-    let mut config =
-        architecture.config(FAMILY.name, tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
+    let mut config = architecture.config(tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
     architecture.require_last_norm(&config, tensors)?;
     let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));
     config.positions = Positions { learned: tensors.has("pos_embed"), relative, ..Positions::NONE };

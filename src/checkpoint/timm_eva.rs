@@ -19,7 +19,7 @@ pub(super) const DINOV3: Family = Family {
     name: "DINOv3 (timm)",
     models: "`vit_*_dinov3`, `vit_*_dinov3_qkvb`, `vit_*_lingbot`, with a head or without",
     recognises: |config| is_named(config, "vit", &["dinov3", "lingbot"]),
-    config: |json, tensors| read_config(DINOV3.name, json, tensors),
+    config: read_config,
     weights: read_weights,
     ignores: |_| false,
     processor: &processors::VIT,
@@ -30,7 +30,6 @@ pub(super) const EVA: Family = Family {
     name: "EVA (timm)",
     models: "`eva_giant_*`, `_clip_` too",
     recognises: |config| is_named(config, "eva", &["giant"]),
-    config: |json, tensors| read_config(EVA.name, json, tensors),
     ..DINOV3
 };
 
@@ -38,7 +37,6 @@ pub(super) const EVA02: Family = Family {
     name: "EVA-02 (timm)",
     models: "`eva02_*` but the enormous one, whose norms come behind the branches",
     recognises: |config| is_named(config, "eva02", &[]),
-    config: |json, tensors| read_config(EVA02.name, json, tensors),
     ..DINOV3
 };
 
@@ -46,7 +44,6 @@ pub(super) const ROPE: Family = Family {
     name: "ROPE-ViT (timm)",
     models: "`vit_*_rope_*`: axial and `mixed`, with learned positions besides (`ape`), `reg1_gap` and `reg4_gap`",
     recognises: |config| is_named(config, "vit", &["rope"]),
-    config: |json, tensors| read_config(ROPE.name, json, tensors),
     ..DINOV3
 };
 
@@ -54,7 +51,6 @@ pub(super) const PE: Family = Family {
     name: "Perception Encoder (timm)",
     models: "`vit_pe_core_*`, `vit_pe_spatial_*`, `vit_pe_lang_*`",
     recognises: |config| is_named(config, "vit", &["pe"]),
-    config: |json, tensors| read_config(PE.name, json, tensors),
     ..DINOV3
 };
 
@@ -229,11 +225,11 @@ fn read_rotary(architecture: &Architecture, variant: &Variant) -> Result<Option<
     Ok(Some(Rotary { pairs, coordinates, frequencies }))
 }
 
-fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &CLASS)?;
     let variant = Variant::new(&architecture)?;
     let heads = |width: usize| variant.heads.unwrap_or(width / 64);
-    let mut config = architecture.config(family, tensors, &heads, timm::prefix(tensors)?, variant.pooling)?;
+    let mut config = architecture.config(tensors, &heads, timm::prefix(tensors)?, variant.pooling)?;
     if !variant.bare {
         architecture.require_last_norm(&config, tensors)?;
     }

@@ -16,7 +16,7 @@ pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
     models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_map_`, `_clip_`, `_dinov2`, `_siglip_`, `_siglip_gap_`, `_intern300m_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`, `eva_large_*`; with a head or without; as transformers saves them too (`timm_wrapper`)",
     recognises: |config| is_named(config, &["vit_", "deit_", "deit3_", "eva_large_", "test_vit"], ""),
-    config: |json, tensors| read_config(FAMILY.name, json, tensors),
+    config: read_config,
     weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
     ignores: |_| false,
     processor: &processors::VIT,
@@ -27,7 +27,6 @@ pub(super) const FLEXIVIT: Family = Family {
     name: "FlexiViT (timm)",
     models: "`flexivit_*`",
     recognises: |config| is_named(config, &["flexivit_"], ""),
-    config: |json, tensors| read_config(FLEXIVIT.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
     ..FAMILY
 };
@@ -36,7 +35,6 @@ pub(super) const BEIT3: Family = Family {
     name: "BEiT-3 (timm)",
     models: "`beit3_*`: the image encoder, with a head or without",
     recognises: |config| is_named(config, &["beit3_"], ""),
-    config: |json, tensors| read_config(BEIT3.name, json, tensors),
     ..FAMILY
 };
 
@@ -44,7 +42,6 @@ pub(super) const RADIO: Family = Family {
     name: "RADIO (timm)",
     models: "C-RADIO: `vit_large_*_radio_v3`, `vit_giant_*_radio_v3`, `vit_*_radio_v4`",
     recognises: |config| is_named(config, &["vit_"], "_radio_"),
-    config: |json, tensors| read_config(RADIO.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
     ..FAMILY
 };
@@ -54,7 +51,6 @@ pub(super) const RADIO_V3: Family = Family {
     name: "RADIO v3 base and huge (timm)",
     models: "C-RADIO: `vit_base_*_radio_v3`, `vit_huge_*_radio_v3`",
     recognises: |config| is_named(config, &["vit_base_", "vit_huge_"], "_radio_v3"),
-    config: |json, tensors| read_config(RADIO_V3.name, json, tensors),
     weights: |config, reader| read_weights(config, reader, Interpolation::BilinearCorners),
     ..FAMILY
 };
@@ -78,11 +74,11 @@ const BLOCK: BlockNames = BlockNames {
     scales: Some(["ls1.gamma", "ls2.gamma"]),
 };
 
-fn read_config(family: &'static str, json: &Json, tensors: &Tensors) -> Result<Config> {
+fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &timm::VIT)?;
     let variant = Variant::new(&architecture)?;
     let prefix = timm::prefix(tensors)?;
-    let mut config = architecture.config(family, tensors, &|width| variant.heads(width), prefix, variant.pooling)?;
+    let mut config = architecture.config(tensors, &|width| variant.heads(width), prefix, variant.pooling)?;
     config.activation = architecture.activation(variant.activation)?;
     config.layer_norm_eps = architecture.layer_norm_eps(variant.layer_norm_eps);
     if tensors.has("dist_token") {
