@@ -1,13 +1,16 @@
 //! What the `config.json` of timm models have in common.
 
 use super::blocks::read_rest_of_pool;
+use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::{Json, as_usize};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
-use crate::model::{Activation, AttentionPool, Config, LayerNorm, Pooling, Positions, Prefix, Scores};
+use crate::model::{
+    Activation, AttentionPool, Block, Config, Embeddings, LayerNorm, Pooling, Positions, Prefix, Scores, Weights,
+};
 use ndarray::Array2;
 use serde_json::Value;
 
@@ -153,6 +156,15 @@ impl<'a> Architecture<'a> {
             return Err(own.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only LayerNorm is run")));
         }
         Ok(own)
+    }
+
+    /// Refuses a name of whose `parts` one is not known.
+    pub fn require_known(&self, parts: &[&str], known: &dyn Fn(&str) -> bool) -> Result<()> {
+        parts.iter().find(|part| !known(part)).map_or(Ok(()), |part| Err(self.refuse_part(part)))
+    }
+
+    pub fn refuse_part(&self, part: &str) -> crate::Error {
+        self.refuse(&format!("`{part}` in its name marks a variant this version does not run"))
     }
 
     /// The parts of the architecture's name, without what tells one training of it from another.
@@ -348,6 +360,13 @@ impl<'a> Architecture<'a> {
     }
 }
 
+/// Whether a config's architecture has a name that starts so, and that has one of `parts` if there are any.
+pub(super) fn is_named(config: &Json, starts: &[&str], parts: &[&str]) -> bool {
+    let name = config.optional_str("architecture").and_then(|name| name.split('.').next()).unwrap_or_default();
+    starts.iter().any(|start| name.starts_with(start))
+        && (parts.is_empty() || parts.iter().any(|part| name.contains(part)))
+}
+
 /// The tokens before the patches, in order.
 const PREFIX: [(&str, Prefix); 3] =
     [("cls_token", Prefix::Class), ("dist_token", Prefix::Distillation), ("reg_token", Prefix::Register)];
@@ -367,11 +386,7 @@ pub(super) fn prefix(tensors: &Tensors) -> Result<Vec<Prefix>> {
 
 /// The tokens before the patches `[P, D]` with their positions, and positions of the patches: those of all tokens are in one tensor, or only the patches have
 /// any, or nobody.
-pub(super) fn read_tokens(
-    config: &Config,
-    reader: &mut Reader,
-    how: Interpolation,
-) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
+fn read_tokens(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
     let width = config.hidden_size;
     let mut prefix = Vec::new();
     for (name, kind) in PREFIX {
@@ -388,6 +403,27 @@ pub(super) fn read_tokens(
         patches = Some(positions.patches);
     }
     Ok((matrix(prefix, width), patches))
+}
+
+/// All but what a family has its own way of: `blocks`, the norm of patches and what pools.
+pub(super) fn read_rest(
+    config: &Config,
+    reader: &mut Reader,
+    how: Interpolation,
+    blocks: Vec<Block>,
+    patch_norm: Option<LayerNorm>,
+    pool: Option<AttentionPool>,
+) -> Result<Weights> {
+    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+    let (norm, fc_norm) = read_last_norm(config, reader)?;
+    let (prefix, positions) = read_tokens(config, reader, how)?;
+    // Models with a norm before their blocks have no bias in their patches.
+    let before = reader.optional_norm("norm_pre", width, eps)?;
+    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
+    let patch_projection = reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?;
+    let embeddings = Embeddings { patch_projection, patch_norm, prefix, positions, norm: before };
+    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
+    Ok(Weights { embeddings, blocks, norm, fc_norm, pool, projection: None, heads })
 }
 
 /// What pools by attention: the query is the same for every image.

@@ -1,20 +1,19 @@
 //! timm's `aimv2_*` models: RMSNorm, on patches too, and a gate in each MLP.
 
 use super::blocks::{BlockNames, Qkv, read_blocks};
-use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
-use super::timm::{self, ATTENTION_POOL, Architecture, Class, read_last_norm};
+use super::timm::{self, ATTENTION_POOL, Architecture, Class};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Embeddings, Pooling, Weights};
+use crate::model::{Activation, Config, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (timm)",
     models: "`aimv2_*`, with a head or without",
-    recognises: |config| config.optional_str("architecture").is_some_and(|name| name.starts_with("aimv2_")),
+    recognises: |config| timm::is_named(config, &["aimv2_"], &[]),
     config: read_config,
     weights: read_weights,
     ignores: |_| false,
@@ -65,15 +64,10 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 
 /// Accepts a name all of whose parts are understood.
 fn check_name(architecture: &Architecture) -> Result<()> {
-    let known = |part: &&str| {
-        SIZES.contains(part) || part.strip_prefix("patch").unwrap_or(part).bytes().all(|digit| digit.is_ascii_digit())
-    };
-    match architecture.parts().iter().skip(1).find(|part| !known(part)) {
-        None => Ok(()),
-        Some(part) => {
-            Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")))
-        }
-    }
+    let number = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
+    architecture.require_known(&architecture.parts()[1..], &|part| {
+        SIZES.contains(&part) || number(part.strip_prefix("patch").unwrap_or(part))
+    })
 }
 
 /// Heads of timm's published sizes: 128 wide.
@@ -82,19 +76,9 @@ fn heads(width: usize) -> usize {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     let blocks = read_blocks(config, reader, "blocks.", &BLOCK)?;
-    let (norm, fc_norm) = read_last_norm(config, reader)?;
-    let (prefix, positions) = timm::read_tokens(config, reader, Interpolation::BicubicAntialias)?;
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
-        patch_norm: Some(reader.layer_norm("patch_embed.norm", width, eps)?),
-        prefix,
-        positions,
-        norm: reader.optional_norm("norm_pre", width, eps)?,
-    };
-    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
+    let patch_norm = reader.layer_norm("patch_embed.norm", config.hidden_size, config.layer_norm_eps)?;
+    timm::read_rest(config, reader, Interpolation::BicubicAntialias, blocks, Some(patch_norm), None)
 }
 
 #[cfg(test)]

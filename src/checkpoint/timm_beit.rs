@@ -14,9 +14,7 @@ use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
     models: "`beit_*`, `beitv2_*`, with a head or without",
-    recognises: |config| {
-        config.optional_str("architecture").is_some_and(|name| name.starts_with("beit_") || name.starts_with("beitv2_"))
-    },
+    recognises: |config| timm::is_named(config, &["beit_", "beitv2_"], &[]),
     config: read_config,
     weights: read_weights,
     ignores: |name| name.ends_with("relative_position_index"),
@@ -43,13 +41,11 @@ const BLOCK: BlockNames = BlockNames {
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &BEIT)?;
-    let known = |part: &&str| {
-        matches!(*part, "beit" | "beitv2" | "base" | "large")
+    let known = |part: &str| {
+        matches!(part, "beit" | "beitv2" | "base" | "large")
             || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
     };
-    if let Some(part) = architecture.parts().iter().find(|part| !known(part)) {
-        return Err(architecture.refuse(&format!("`{part}` in its name marks a variant this version does not run")));
-    }
+    architecture.require_known(&architecture.parts(), &known)?;
     let mut config = architecture.config(tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;
     architecture.require_last_norm(&config, tensors)?;
     let relative = tensors.names().iter().any(|name| name.ends_with("relative_position_bias_table"));

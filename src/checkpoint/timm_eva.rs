@@ -3,7 +3,6 @@
 //! Four lines of models under four names, and EVA that has learned positions alone, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
 
 use super::blocks::{BlockNames, Qkv, add_rotations, read_blocks};
-use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
@@ -12,13 +11,13 @@ use super::timm::{self, Architecture, Class, LAYER_NORM_EPS};
 use super::{Family, processors};
 use crate::error::Result;
 use crate::kernels::rotate::Pairs;
-use crate::model::{Activation, Config, Coordinates, Embeddings, Frequencies, Pooling, Positions, Rotary, Weights};
+use crate::model::{Activation, Config, Coordinates, Frequencies, Pooling, Positions, Rotary, Weights};
 use serde_json::Value;
 
 pub(super) const DINOV3: Family = Family {
     name: "DINOv3 (timm)",
     models: "`vit_*_dinov3`, `vit_*_dinov3_qkvb`, `vit_*_lingbot`, with a head or without",
-    recognises: |config| is_named(config, "vit", &["dinov3", "lingbot"]),
+    recognises: |config| timm::is_named(config, &["vit_"], &["_dinov3", "_lingbot"]),
     config: read_config,
     weights: read_weights,
     ignores: |_| false,
@@ -29,28 +28,28 @@ pub(super) const DINOV3: Family = Family {
 pub(super) const EVA: Family = Family {
     name: "EVA (timm)",
     models: "`eva_giant_*`, `_clip_` too",
-    recognises: |config| is_named(config, "eva", &["giant"]),
+    recognises: |config| timm::is_named(config, &["eva_giant"], &[]),
     ..DINOV3
 };
 
 pub(super) const EVA02: Family = Family {
     name: "EVA-02 (timm)",
     models: "`eva02_*` but the enormous one, whose norms come behind the branches",
-    recognises: |config| is_named(config, "eva02", &[]),
+    recognises: |config| timm::is_named(config, &["eva02_"], &[]),
     ..DINOV3
 };
 
 pub(super) const ROPE: Family = Family {
     name: "ROPE-ViT (timm)",
     models: "`vit_*_rope_*`: axial and `mixed`, with learned positions besides (`ape`), `reg1_gap` and `reg4_gap`",
-    recognises: |config| is_named(config, "vit", &["rope"]),
+    recognises: |config| timm::is_named(config, &["vit_"], &["_rope"]),
     ..DINOV3
 };
 
 pub(super) const PE: Family = Family {
     name: "Perception Encoder (timm)",
     models: "`vit_pe_core_*`, `vit_pe_spatial_*`, `vit_pe_lang_*`",
-    recognises: |config| is_named(config, "vit", &["pe"]),
+    recognises: |config| timm::is_named(config, &["vit_pe_"], &[]),
     ..DINOV3
 };
 
@@ -101,13 +100,6 @@ const BLOCK: BlockNames = BlockNames {
     scales: Some(["gamma_1", "gamma_2"]),
 };
 
-/// Whether a name starts with `first` and has one of these parts, if there are any.
-fn is_named(config: &Json, first: &str, marks: &[&str]) -> bool {
-    let name = config.optional_str("architecture").and_then(|name| name.split('.').next()).unwrap_or_default();
-    let mut parts = name.split('_');
-    parts.next() == Some(first) && (marks.is_empty() || parts.any(|part| marks.contains(&part)))
-}
-
 /// What a name says beside what tensors show.
 struct Variant {
     pooling: Pooling,
@@ -138,13 +130,9 @@ impl Variant {
         let parts = architecture.parts();
         let number: &dyn Fn(&str, &str) -> Option<usize> =
             &|part, start| part.strip_prefix(start).and_then(|n| n.parse::<usize>().ok());
-        let known = |part: &&&str| {
-            KNOWN_PARTS.contains(part) || ["patch", "reg", ""].iter().any(|start| number(part, start).is_some())
-        };
-        if let Some(part) = parts.iter().find(|part| !known(part)) {
-            let problem = format!("`{part}` in its name marks a variant this version does not run");
-            return Err(architecture.refuse(&problem));
-        }
+        architecture.require_known(&parts, &|part| {
+            KNOWN_PARTS.contains(&part) || ["patch", "reg", ""].iter().any(|start| number(part, start).is_some())
+        })?;
         let has: &dyn Fn(&str) -> bool = &|part| parts.contains(&part);
         let (dinov3, pe, eva) = (has("dinov3") || has("lingbot"), has("pe"), has("eva"));
         // The rotary models of Heo et al.; those that pool the mean turn as EVA-02's.
@@ -272,7 +260,6 @@ fn block_names(reader: &Reader) -> BlockNames {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     let mut blocks = read_blocks(config, reader, "blocks.", &block_names(reader))?;
     let frequencies = match config.positions.rotary {
         Some(Rotary { frequencies: Frequencies::Learned, .. }) => {
@@ -281,24 +268,9 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         _ => Vec::new(),
     };
     add_rotations(config, &mut blocks, &frequencies)?;
-    let norm = reader.optional_norm("norm", width, eps)?;
-    // (What is pooled by attention is not normalised again.)
     let attends = config.pooling == Pooling::Attention;
-    let fc_norm = if attends { None } else { reader.optional_norm("fc_norm", width, eps)? };
-    let (prefix, positions) = timm::read_tokens(config, reader, Interpolation::BicubicAntialias)?;
-    // Models with a norm before their blocks have no bias in their patches.
-    let before = reader.optional_norm("norm_pre", width, eps)?;
-    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
-        patch_norm: None,
-        prefix,
-        positions,
-        norm: before,
-    };
     let pool = attends.then(|| timm::read_pool(config, reader, Activation::Gelu)).transpose()?;
-    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool, projection: None, heads })
+    timm::read_rest(config, reader, Interpolation::BicubicAntialias, blocks, None, pool)
 }
 
 #[cfg(test)]

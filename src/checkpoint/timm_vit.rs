@@ -2,20 +2,19 @@
 //! how positions are resampled.
 
 use super::blocks::{BlockNames, Qkv, read_blocks};
-use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
-use super::timm::{self, ATTENTION_POOL, Architecture, LAYER_NORM_EPS, read_last_norm};
+use super::timm::{self, ATTENTION_POOL, Architecture, LAYER_NORM_EPS};
 use super::{Family, hf, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Embeddings, Pooling, Weights};
+use crate::model::{Activation, Config, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
     models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_map_`, `_clip_`, `_dinov2`, `_siglip_`, `_siglip_gap_`, `_intern300m_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`, `eva_large_*`; with a head or without; as transformers saves them too (`timm_wrapper`)",
-    recognises: |config| is_named(config, &["vit_", "deit_", "deit3_", "eva_large_", "test_vit"], ""),
+    recognises: |config| timm::is_named(config, &["vit_", "deit_", "deit3_", "eva_large_", "test_vit"], &[]),
     config: read_config,
     weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
     ignores: |_| false,
@@ -26,7 +25,7 @@ pub(super) const FAMILY: Family = Family {
 pub(super) const FLEXIVIT: Family = Family {
     name: "FlexiViT (timm)",
     models: "`flexivit_*`",
-    recognises: |config| is_named(config, &["flexivit_"], ""),
+    recognises: |config| timm::is_named(config, &["flexivit_"], &[]),
     weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
     ..FAMILY
 };
@@ -34,14 +33,14 @@ pub(super) const FLEXIVIT: Family = Family {
 pub(super) const BEIT3: Family = Family {
     name: "BEiT-3 (timm)",
     models: "`beit3_*`: the image encoder, with a head or without",
-    recognises: |config| is_named(config, &["beit3_"], ""),
+    recognises: |config| timm::is_named(config, &["beit3_"], &[]),
     ..FAMILY
 };
 
 pub(super) const RADIO: Family = Family {
     name: "RADIO (timm)",
     models: "C-RADIO: `vit_large_*_radio_v3`, `vit_giant_*_radio_v3`, `vit_*_radio_v4`",
-    recognises: |config| is_named(config, &["vit_"], "_radio_"),
+    recognises: |config| timm::is_named(config, &["vit_"], &["_radio_"]),
     weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
     ..FAMILY
 };
@@ -50,16 +49,10 @@ pub(super) const RADIO: Family = Family {
 pub(super) const RADIO_V3: Family = Family {
     name: "RADIO v3 base and huge (timm)",
     models: "C-RADIO: `vit_base_*_radio_v3`, `vit_huge_*_radio_v3`",
-    recognises: |config| is_named(config, &["vit_base_", "vit_huge_"], "_radio_v3"),
+    recognises: |config| timm::is_named(config, &["vit_base_", "vit_huge_"], &["_radio_v3"]),
     weights: |config, reader| read_weights(config, reader, Interpolation::BilinearCorners),
     ..FAMILY
 };
-
-/// Whether a name starts with one of `starts` and has `part`.
-fn is_named(config: &Json, starts: &[&str], part: &str) -> bool {
-    let name = config.optional_str("architecture").unwrap_or_default();
-    starts.iter().any(|start| name.starts_with(start)) && name.contains(part)
-}
 
 const BLOCK: BlockNames = BlockNames {
     norm1: "norm1",
@@ -144,7 +137,6 @@ impl Variant {
     fn new(architecture: &Architecture) -> Result<Self> {
         let parts = architecture.parts();
         let refuse = |problem: String| Err(architecture.refuse(&problem));
-        let variant = |part: &str| format!("`{part}` in its name marks a variant this version does not run");
         // What timm tests itself with.
         if let ["test", rest @ ..] = parts.as_slice() {
             let usual = Self {
@@ -160,7 +152,7 @@ impl Variant {
                 ["vit"] => Ok(usual),
                 ["vit2"] => Ok(Self { pooling: Pooling::Mean, ..usual }),
                 ["vit3"] => Ok(Self { pooling: Pooling::Attention, pools_prefix: true, ..usual }),
-                _ => refuse(variant(rest[rest.len() - 1])),
+                _ => Err(architecture.refuse_part(rest[rest.len() - 1])),
             };
         }
         let [family, size, rest @ ..] = parts.as_slice() else {
@@ -176,9 +168,7 @@ impl Variant {
             let generation = matches!(part, "v3" | "v4") && rest.contains(&"radio");
             KNOWN_PARTS.contains(&part) || generation || ["patch", "reg", ""].iter().any(|start| number(part, start))
         };
-        if let Some(part) = rest.iter().find(|part| !known(part)) {
-            return refuse(variant(part));
-        }
+        architecture.require_known(rest, &known)?;
         if *family != "flexivit" && !rest.iter().any(|part| number(part, "patch")) {
             return refuse("its name is not of the form vit_SIZE_patchP_…".into());
         }
@@ -218,24 +208,9 @@ impl Variant {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<Weights> {
-    let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     // Files of DeiT III from before timm's LayerScale have its names.
     let scales = if reader.has("blocks.0.gamma_1") { Some(["gamma_1", "gamma_2"]) } else { BLOCK.scales };
     let blocks = read_blocks(config, reader, "blocks.", &BlockNames { scales, ..BLOCK })?;
-    let (norm, fc_norm) = read_last_norm(config, reader)?;
-
-    let (prefix, positions) = timm::read_tokens(config, reader, how)?;
-
-    // Models with a norm before their blocks have no bias in their patches.
-    let before = reader.optional_norm("norm_pre", width, eps)?;
-    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
-    let embeddings = Embeddings {
-        patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
-        patch_norm: None,
-        prefix,
-        positions,
-        norm: before,
-    };
     let pool = match config.pooling {
         Pooling::Attention => Some(timm::read_pool(config, reader, config.activation)?),
         _ => {
@@ -243,8 +218,7 @@ fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Res
             None
         }
     };
-    let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool, projection: None, heads })
+    timm::read_rest(config, reader, how, blocks, None, pool)
 }
 
 #[cfg(test)]
