@@ -145,14 +145,8 @@ pub fn resize_floats(
     rows: Range<usize>,
     columns: Range<usize>,
 ) -> Result<Vec<[f32; 3]>> {
-    let taps = |size: usize, target: usize, range: Range<usize>| -> Vec<Taps<f32>> {
-        let tap = |i| {
-            let (first, weights) = filter.weights(size, target, i);
-            Taps { first, weights: weights.into_iter().map(|weight| weight as f32).collect() }
-        };
-        range.map(tap).collect()
-    };
-    let (mut vertical, mut horizontal) = (taps(image.height, height, rows), taps(image.width, width, columns));
+    let mut vertical = filtered(image.height, height, filter, rows, |weight| weight as f32);
+    let mut horizontal = filtered(image.width, width, filter, columns, |weight| weight as f32);
     let window = flatten(image, rebase(&mut vertical), rebase(&mut horizontal))?;
     let lines = window.pixels.chunks_exact(window.width.max(1));
     let mut narrow: Vec<[f32; 3]> = alloc::reserve("a resized image", &[lines.len(), horizontal.len()])?;
@@ -254,11 +248,20 @@ fn taps(size: usize, target: usize, filter: Filter, range: Range<usize>) -> Vec<
         let tap = |at: usize| Taps { first: at.min(size), weights: if at < size { vec![ONE] } else { Vec::new() } };
         return centres.skip(range.start).map(|centre| tap(centre as usize)).collect();
     }
-    range
-        .map(|i| {
-            let (first, weights) = filter.weights(size, target, i);
-            let fixed = |w: f64| (w * f64::from(ONE)).round() as i32;
-            Taps { first, weights: weights.into_iter().map(fixed).collect() }
-        })
-        .collect()
+    filtered(size, target, filter, range, |weight| (weight * f64::from(ONE)).round() as i32)
+}
+
+/// The same by the filter's weights, each as `convert` makes it.
+fn filtered<Weight>(
+    size: usize,
+    target: usize,
+    filter: Filter,
+    range: Range<usize>,
+    convert: fn(f64) -> Weight,
+) -> Vec<Taps<Weight>> {
+    let tap = |i| {
+        let (first, weights) = filter.weights(size, target, i);
+        Taps { first, weights: weights.into_iter().map(convert).collect() }
+    };
+    range.map(tap).collect()
 }

@@ -183,17 +183,15 @@ pub(super) fn types() -> impl Iterator<Item = &'static str> {
     ALIASES.iter().map(|alias| alias.model_type)
 }
 
-/// The model that `config` calls otherwise, or encloses; nothing where its type is no alias.
-pub(super) fn find(config: &Json) -> Result<Option<Found>> {
+/// The model that `config` calls otherwise, or encloses, or is itself.
+pub(super) fn find(config: &Json) -> Result<Found> {
     if let Some(found) = open_clip::find(config)? {
-        return Ok(Some(found));
+        return Ok(found);
     }
     let mut found = Found::new(config.clone());
-    let mut any = false;
     while let Some(alias) =
         ALIASES.iter().find(|alias| found.config.optional_str("model_type") == Some(alias.model_type))
     {
-        any = true;
         let enclosed = if alias.config.is_empty() { None } else { found.config.nested(alias.config)? };
         // (The inner one's own way of it is its family's.)
         found.positions = if enclosed.is_some() { None } else { alias.positions };
@@ -213,7 +211,7 @@ pub(super) fn find(config: &Json) -> Result<Option<Found>> {
             }
         }
     }
-    Ok(any.then_some(found))
+    Ok(found)
 }
 
 fn fill_sizes(config: &mut Json) {

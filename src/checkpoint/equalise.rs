@@ -177,7 +177,7 @@ mod tests {
         for (name, config, weights) in fixtures {
             let weights = with_loud_norms(weights);
             let json = Json::parse(CONFIG_FILE, config).unwrap();
-            let (family, json, tensors) = open(json, &weights).unwrap();
+            let (family, json, tensors) = open(&json, &weights).unwrap();
             let results = [false, true].map(|equalises| {
                 let options = LoadOptions::default();
                 let files = ConfigFiles { config, preprocessor: None, processor: None };

@@ -94,6 +94,13 @@ pub(super) fn read_config(json: &Json, model_type: &str, usual: &Usual) -> Resul
     })
 }
 
+/// Registers after the class token, as many as a config says.
+pub(super) fn read_registers(config: &mut Config, json: &Json, usual: usize) -> Result<()> {
+    let count = json.optional_usize("num_register_tokens")?.unwrap_or(usual);
+    config.prefix.extend(std::iter::repeat_n(Prefix::Register, count.min(crate::kernels::gemm_i8::MAX_K)));
+    Ok(())
+}
+
 /// Whether the MLP has a gate: DINOv2's largest, and TIPSv2's.
 pub(super) fn read_swiglu(config: &mut Config, json: &Json) -> Result<()> {
     if json.optional_bool("use_swiglu_ffn")?.unwrap_or(false) {

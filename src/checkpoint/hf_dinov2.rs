@@ -8,7 +8,7 @@ use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Prefix, Weights};
+use crate::model::{Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv2 (Hugging Face)",
@@ -49,8 +49,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     }
     hf::read_swiglu(&mut config, json)?;
     if model_type == "dinov2_with_registers" {
-        let registers = json.optional_usize("num_register_tokens")?.unwrap_or(4);
-        config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+        hf::read_registers(&mut config, json, 4)?;
     }
     hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
     if config.classes() > 0 {

@@ -8,7 +8,7 @@ use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
 use crate::kernels::rotate::Pairs;
-use crate::model::{Config, Coordinates, Embeddings, Frequencies, Positions, Prefix, Rotary, Weights};
+use crate::model::{Config, Coordinates, Embeddings, Frequencies, Positions, Rotary, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv3 (Hugging Face)",
@@ -76,8 +76,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     config.gated = json.optional_bool("use_gated_mlp")?.unwrap_or(false);
     let theta = json.typed("rope_theta", "a number", serde_json::Value::as_f64)?.unwrap_or(100.0);
     config.positions = Positions { rotary: Some(rotary(theta)), ..Positions::NONE };
-    let registers = json.optional_usize("num_register_tokens")?.unwrap_or(0);
-    config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+    hf::read_registers(&mut config, json, 0)?;
     Ok(config)
 }
 

@@ -6,7 +6,7 @@ use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Prefix, Weights};
+use crate::model::{Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "TIPSv2 (Hugging Face)",
@@ -15,8 +15,7 @@ pub(super) const FAMILY: Family = Family {
     config: |json, _| {
         let mut config = hf::read_config(json, TYPE, &USUAL)?;
         hf::read_swiglu(&mut config, json)?;
-        let registers = json.optional_usize("num_register_tokens")?.unwrap_or(1);
-        config.prefix.extend(std::iter::repeat_n(Prefix::Register, registers.min(crate::kernels::gemm_i8::MAX_K)));
+        hf::read_registers(&mut config, json, 1)?;
         Ok(config)
     },
     weights: read_weights,

@@ -180,7 +180,7 @@ pub struct Loaded {
 pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Loaded> {
     let options = options.into();
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, config, tensors) = open(config, source)?;
+    let (family, config, tensors) = open(&config, source)?;
     let precision = options.precision.unwrap_or_else(|| tensors.precision());
     let equalises = precision == Precision::Int8;
     let (vit, preprocess, processor, reader) = read(family, &config, &files, &tensors, precision, equalises, &options)?;
@@ -257,20 +257,14 @@ fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
 }
 
 /// The family of a model, its config and its tensors: those of the encoder, where it is part of something larger.
-fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Json, Tensors<'s>)> {
-    let found = alias::find(&whole)?;
-    let mut tensors = Tensors::open(WEIGHTS_FILE, source);
-    let config = match found {
-        Some(found) => {
-            tensors = tensors.map(|tensors| tensors.part(&found));
-            found.config
-        }
-        None => whole.clone(),
-    };
+fn open<'s>(whole: &Json, source: &'s dyn Source) -> Result<(&'static Family, Json, Tensors<'s>)> {
+    let found = alias::find(whole)?;
+    let tensors = Tensors::open(WEIGHTS_FILE, source).map(|tensors| tensors.part(&found));
+    let config = found.config;
     match FAMILIES.iter().find(|family| (family.recognises)(&config)) {
         Some(family) => {
             let tensors = tensors?;
-            foreign::refuse(&whole, &tensors)?;
+            foreign::refuse(whole, &tensors)?;
             Ok((family, config, tensors))
         }
         None => {
@@ -281,7 +275,7 @@ fn open<'s>(whole: Json, source: &'s dyn Source) -> Result<(&'static Family, Jso
             };
             match (name, tensors) {
                 (None, Ok(tensors)) => {
-                    foreign::refuse(&whole, &tensors)?;
+                    foreign::refuse(whole, &tensors)?;
                     let remedy = foreign::remedy(&tensors);
                     Err(ErrorKind::UnsupportedArchitecture {
                         name: "unknown".into(),

@@ -34,7 +34,7 @@ pub fn quantize(
     progress: &mut dyn FnMut(&QuantizedTensor<'_>),
 ) -> Result<Vec<u8>> {
     let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, config, tensors) = open(config, source)?;
+    let (family, config, tensors) = open(&config, source)?;
     let options = LoadOptions::default();
     let (.., reader) = read(family, &config, &files, &tensors, Precision::F32, true, &options)?;
 

@@ -81,7 +81,7 @@ impl<S: Source> Shards<S> {
 
 /// What the names of tensors begin with that no encoder has. (What is wrong with a config, its reader says.)
 fn others(config: &str, names: &[String]) -> Vec<String> {
-    let found = Json::parse(CONFIG_FILE, config).and_then(|config| alias::find(&config)).ok().flatten();
+    let found = Json::parse(CONFIG_FILE, config).and_then(|config| alias::find(&config));
     let wrapping = wrapping(names, &[]);
     let mut others = found.map(|found| found.others_within(wrapping)).unwrap_or_default();
     others.push([wrapping, "text_model."].concat());
