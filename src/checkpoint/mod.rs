@@ -29,6 +29,7 @@ mod processors;
 mod quantize;
 mod reader;
 mod shards;
+mod stored;
 mod tensors;
 mod text;
 mod timm;

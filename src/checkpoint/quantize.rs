@@ -1,7 +1,8 @@
 //! A checkpoint of any supported family rewritten with matrices of 8 or 4 bits. See [`crate::quant`] for the format.
 
 use super::json::Json;
-use super::reader::{Reader, Role, read_four_bits, read_quantized};
+use super::reader::{Reader, Role};
+use super::stored::{read_four_bits, read_quantized};
 use super::tensors::{Source, Tensors, Values, write};
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};

@@ -5,13 +5,13 @@
 use super::Family;
 use super::interpolate::{Interpolation, resize};
 use super::names::telltale;
+use super::stored::{Stored, read_quantized};
 use super::tensors::Tensors;
 use crate::alloc::{reserve, room};
 use crate::error::{ErrorKind, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
-use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
-use crate::quant::{Bits, QuantizedMatrix, SCALE_SUFFIX, STEPS_SUFFIX};
-use ndarray::{Array1, Array2, ArrayView2};
+use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
+use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeSet;
 
 /// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
@@ -51,12 +51,6 @@ pub(super) enum Bias {
     Optional,
     /// Zero.
     Absent,
-}
-
-/// The rows of a matrix as the file holds them.
-enum Stored {
-    F32(Vec<f32>),
-    Int8(QuantizedMatrix),
 }
 
 /// Positions of tokens.
@@ -421,88 +415,6 @@ impl<'a> Reader<'a> {
 pub(super) enum Role {
     Matrix,
     Other,
-}
-
-/// A quantised matrix with its scales, in 8 bits however it is stored.
-pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -> Result<QuantizedMatrix> {
-    if tensors.bits(name) == Bits::Four {
-        let four_bits = read_four_bits(tensors, name, shape)?;
-        room("a tensor", &shape)?;
-        return Ok(four_bits.expand(shape[1]));
-    }
-    let values = tensors.int8s(name, &shape)?;
-    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
-    Ok(QuantizedMatrix {
-        values: Array2::from_shape_vec(shape, values).expect("shape was checked"),
-        scales: Array1::from_vec(scales),
-    })
-}
-
-/// A matrix in 4 bits, as it is stored.
-pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usize; 2]) -> Result<FourBitMatrix> {
-    let nibbles = tensors.uint8s(name, &[rows, inputs / 2])?;
-    if inputs % 2 == 1 {
-        let name = tensors.in_file(name);
-        return Err(tensors.invalid(format!("tensor `{name}` has 4 bits a weight, which rows of {inputs} can't have.")));
-    }
-    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &[rows])?;
-    let name = [name, STEPS_SUFFIX].concat();
-    let steps = tensors.uint8s(&name, &[rows, inputs.div_ceil(GROUP)])?;
-    match steps.iter().find(|step| **step > MAX_STEP) {
-        None => Ok(FourBitMatrix { nibbles, steps, scales }),
-        Some(step) => Err(tensors.invalid(format!(
-            "tensor `{}` contains {step}, more than {MAX_STEP}. Quantise the model again with `vitscope quantize`.",
-            tensors.in_file(&name)
-        ))),
-    }
-}
-
-impl Stored {
-    /// bias + W input.
-    fn apply(self, input: &[f32], mut bias: Vec<f32>) -> Result<Vec<f32>> {
-        let rows = self.into_f32()?;
-        for (sum, row) in bias.iter_mut().zip(rows.chunks_exact(input.len())) {
-            *sum += row.iter().zip(input).map(|(w, x)| w * x).sum::<f32>();
-        }
-        Ok(bias)
-    }
-
-    fn into_f32(self) -> Result<Vec<f32>> {
-        match self {
-            Self::F32(weights) => Ok(weights),
-            Self::Int8(quantized) => {
-                room("weights", &[quantized.values.len(), size_of::<f32>()])?;
-                Ok(quantized.to_f32())
-            }
-        }
-    }
-
-    /// The first `rows` rows of `inputs` weights, and the others.
-    fn split_at(self, rows: usize, inputs: usize) -> (Self, Self) {
-        match self {
-            Self::F32(mut weights) => {
-                let rest = weights.split_off(rows * inputs);
-                (Self::F32(weights), Self::F32(rest))
-            }
-            Self::Int8(QuantizedMatrix { values, scales }) => {
-                let (mut values, mut scales) = (values.into_raw_vec_and_offset().0, scales.into_raw_vec_and_offset().0);
-                let rest = (values.split_off(rows * inputs), scales.split_off(rows));
-                (Self::int8(values, scales, inputs), Self::int8(rest.0, rest.1, inputs))
-            }
-        }
-    }
-
-    fn int8(values: Vec<i8>, scales: Vec<f32>, inputs: usize) -> Self {
-        let values = Array2::from_shape_vec((scales.len(), inputs), values).expect("whole rows");
-        Self::Int8(QuantizedMatrix { values, scales: Array1::from_vec(scales) })
-    }
-
-    /// In 8 bits, unless that costs accuracy.
-    fn quantized(self, inputs: usize) -> Result<Self> {
-        let Self::F32(weights) = self else { return Ok(self) };
-        room("quantised weights", &[weights.len()])?;
-        Ok(QuantizedMatrix::accurate(&weights, inputs).0.map_or(Self::F32(weights), Self::Int8))
-    }
 }
 
 /// Rows of `columns` values.
