@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Builds } from './builds.mjs';
 import { serve } from './server.mjs';
 
 /** @type {Awaited<ReturnType<typeof serve>>} */
@@ -21,7 +26,7 @@ after(() => server.close());
  */
 function get(path, options = {}) {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port: server.port, path, ...options }, (response) => {
+    request({ host: '127.0.0.1', port: server.port, agent: false, path, ...options }, (response) => {
       let body = '';
       response.on('data', (chunk) => (body += chunk));
       response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }));
@@ -135,4 +140,66 @@ test('takes the next free port, but not instead of the one asked for', async () 
   } finally {
     other.close();
   }
+});
+
+/** A server whose builds of the engine are made in `folder`, one whenever `finish` is called. */
+async function buildingServer() {
+  const folder = mkdtempSync(join(tmpdir(), 'vitscope-'));
+  /** @type {string[]} */
+  const begun = [];
+  /** @type {((error?: Error) => void)[]} */
+  const finish = [];
+  /** @param {string} name */
+  function put(name) {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, 'vitscope_bg.wasm'), '');
+  }
+  const builds = new Builds(folder, (name) => {
+    begun.push(name);
+    return new Promise((resolve, reject) => finish.push((error) => (error ? reject(error) : resolve(put(name)))));
+  });
+  const building = await serve({ builds });
+  const close = () => (rmSync(folder, { recursive: true }), building.close());
+  return { port: building.port, begun, finish, put, close };
+}
+
+test('a build that is asked for is made, once, one after the other, and answered when it is there', async () => {
+  const { port, begun, finish, close } = await buildingServer();
+  /** @type {string[]} */
+  const answered = [];
+  const ask = (/** @type {string} */ name) => get(`/pkg/wasm/${name}/vitscope_bg.wasm`, { port, method: 'HEAD' }).then(({ status }) => (answered.push(name), status));
+  const [first, again, second] = ['simd128', 'simd128', 'relaxed'].map(ask);
+  while (!begun.length) await sleep(5);
+  await sleep(50);
+  assert.deepEqual([begun, answered], [['simd128'], []], 'they wait');
+  finish[0]();
+  await Promise.all([first, again]);
+  while (begun.length < 2) await sleep(5);
+  assert.deepEqual([begun, answered], [['simd128', 'relaxed'], ['simd128', 'simd128']]);
+  finish[1](new Error('it does not compile'));
+  assert.equal(await second, 500);
+  const third = ask('relaxed');
+  while (begun.length < 3) await sleep(5);
+  finish[2]();
+  assert.notEqual(await third, 500, 'it is tried anew');
+  await ask('simd128');
+  for (const name of ['scalar', '..', '%2e%2e']) assert.equal(await ask(name), 404);
+  assert.equal(begun.length, 3, 'what is there, and what there is none of, is not built');
+  await close();
+});
+
+test('the page waits for the build that its browser needs', async () => {
+  const { port, begun, put, close } = await buildingServer();
+  const page = async (/** @type {string} */ cookie = '') => (await get('/www/', { port, headers: { cookie } })).body.includes('vitscope is being built') ? 'waits' : 'opens';
+  assert.equal(await page(), 'waits');
+  assert.equal(await page('a=1; vitscope-build=relaxed-threads'), 'waits');
+  put('relaxed-threads');
+  assert.equal(await page(), 'waits', 'until the browser says which it needs');
+  assert.equal(await page('a=1; vitscope-build=relaxed-threads; b=2'), 'opens');
+  assert.equal(await page('vitscope-build=simd128'), 'waits');
+  assert.equal(await page('vitscope-build=none'), 'opens');
+  for (const name of ['relaxed', 'simd128', 'simd128-threads']) put(name);
+  assert.equal(await page(), 'opens');
+  assert.deepEqual(begun, []);
+  await close();
 });

@@ -2,25 +2,29 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::root;
+use crate::steps::timed;
 
 const MIN_MAJOR: u32 = 20;
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
-/// Installs the npm packages as locked, unless they already are.
+/// Installs the npm packages as locked, unless they already are. Of several threads that want them one installs them.
 pub fn install_packages(sh: &Shell) -> Result<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
     check_version(sh)?;
     let lock = fs::read_to_string(root().join("package-lock.json"))?;
     let installed = root().join("node_modules/.xtask-lock");
     if fs::read_to_string(&installed).is_ok_and(|text| text == lock) {
         return Ok(());
     }
-    println!("Installing npm packages");
-    cmd!(sh, "{NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error").quiet().run()?;
+    let install = cmd!(sh, "{NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error").quiet();
+    timed("Installing npm packages", || Ok(install.ignore_stdout().run()?))?;
     sh.write_file(&installed, lock)?;
     Ok(())
 }

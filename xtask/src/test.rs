@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{browser, build, fuzz, node, toolchain, wasm, wasm_tests};
+use crate::{bindgen, browser, build, fuzz, node, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -115,7 +115,7 @@ fn set_up(sh: &Shell) -> Result<()> {
     }
     let toolchain = toolchain::find(sh)?;
     let browser = browser::find(sh)?;
-    wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
+    bindgen::test_runner(sh)?;
     println!("wasm toolchain: {}", toolchain.describe());
     println!("browser: {}, {}", browser.browser.display(), browser.driver.display());
     Ok(())
