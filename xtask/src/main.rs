@@ -5,6 +5,7 @@ mod bench;
 mod bindgen;
 mod browser;
 mod bundle;
+mod docs;
 mod fuzz;
 mod node;
 mod serve;
@@ -26,6 +27,7 @@ const USAGE: &str = "\
 cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones, the others stay as they are
 cargo xtask wasm [VARIANT...]     the wasm modules alone
 cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
+cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
 cargo xtask test --long           run every check there is, those that take long too
 cargo xtask test --list           name the steps";
@@ -48,6 +50,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["build", variants @ ..] => build(&sh, variants)?,
         ["wasm", variants @ ..] => wasm::build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),

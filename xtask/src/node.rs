@@ -13,18 +13,28 @@ use crate::steps::timed;
 const MIN_MAJOR: u32 = 20;
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
-/// Installs the npm packages as locked, unless they already are. Of several threads that want them one installs them.
+/// Installs the npm packages of the root as locked, unless they already are.
 pub fn install_packages(sh: &Shell) -> Result<()> {
+    install(sh, root(), "Installing npm packages")
+}
+
+/// The same of another folder, whose packages few need or which differ from the root's.
+pub fn install_packages_of(sh: &Shell, folder: &str) -> Result<()> {
+    install(sh, &root().join(folder), &format!("Installing npm packages of {folder}"))
+}
+
+/// Of several threads that want them one installs them.
+fn install(sh: &Shell, folder: &Path, what: &str) -> Result<()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock();
     check_version(sh)?;
-    let lock = fs::read_to_string(root().join("package-lock.json"))?;
-    let installed = root().join("node_modules/.xtask-lock");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let installed = folder.join("node_modules/.xtask-lock");
     if fs::read_to_string(&installed).is_ok_and(|text| text == lock) {
         return Ok(());
     }
-    let install = cmd!(sh, "{NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error").quiet();
-    timed("Installing npm packages", || Ok(install.ignore_stdout().run()?))?;
+    let install = cmd!(sh, "{NPM} ci --prefix {folder} --ignore-scripts --no-audit --no-fund --loglevel=error").quiet();
+    timed(what, || Ok(install.ignore_stdout().run()?))?;
     sh.write_file(&installed, lock)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{bindgen, browser, build, fuzz, node, toolchain, wasm_tests};
+use crate::{bindgen, browser, build, docs, fuzz, node, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench"), long: false },
     Step { name: "clippy", what: "clippy, natively", run: clippy, long: false },
     Step { name: "doc", what: "rustdoc", run: doc, long: false },
+    Step { name: "docs", what: "the npm package's API reference", run: docs::build, long: false },
     Step { name: "native", what: "the crates' tests, natively", run: native, long: false },
     Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]), long: false },
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
@@ -105,6 +106,7 @@ fn summary(outcomes: &[(&str, Outcome)]) -> String {
 /// Everything that may need the network or root, before anything that takes long.
 fn set_up(sh: &Shell) -> Result<()> {
     node::install_packages(sh)?;
+    docs::install(sh)?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         let cargo = toolchain::current_cargo();
         if cmd!(sh, "{cargo} {subcommand} --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
