@@ -20,7 +20,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "setup", what: "what this machine lacks", run: set_up, long: false },
     Step { name: "fmt", what: "rustfmt", run: fmt, long: false },
-    Step { name: "server", what: "the page's server", run: |sh| node_tests(sh, "xtask"), long: false },
+    Step { name: "xtask", what: "the page's server, the workflows", run: |sh| node_tests(sh, "xtask"), long: false },
     Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench"), long: false },
     Step { name: "clippy", what: "clippy, natively", run: clippy, long: false },
     Step { name: "doc", what: "rustdoc", run: doc, long: false },
