@@ -110,7 +110,7 @@ function wait(response) {
 
 /**
  * Before a file is sent. A browser keeps what came of a broken download, and asks for the rest alone, only where the file's name is a strong one; sirv's
- * is weak. And sirv knows no If-Range, and takes some ranges amiss: the whole file is a valid answer to any of them.
+ * is weak. And sirv knows no If-Range, and takes some ranges amiss.
  *
  * @param {import('node:http').ServerResponse} response
  * @param {string} _path
@@ -121,9 +121,20 @@ function validate(response, _path, { size, mtime }) {
   response.setHeader('ETag', etag);
   response.setHeader('Accept-Ranges', 'bytes');
   const { headers } = response.req;
-  const [, start, end = size - 1] = /^bytes=(\d+)-([1-9]\d*)?$/.exec(headers.range ?? '') ?? [];
-  const fits = Number(start) <= Number(end) && Number(start) < size;
-  if (!fits || (headers['if-range'] ?? etag) !== etag) delete headers.range;
+  headers.range = (headers['if-range'] ?? etag) === etag ? understood(headers.range, size) : undefined;
+}
+
+/**
+ * A range as sirv understands it; none where the whole file is a valid answer, and the only one that sirv has.
+ *
+ * @param {string | undefined} range
+ * @param {number} size
+ */
+function understood(range, size) {
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? [];
+  const end = last ? Number(last) : Infinity;
+  if (first) return end >= Number(first) && end > 0 ? `bytes=${first}-${Math.min(end, size - 1)}` : undefined;
+  return last ? `bytes=${size - Math.min(Number(last), size)}-` : undefined; // the last so many
 }
 
 /**

@@ -89,7 +89,7 @@ test('answers 304 to who has the file already', async () => {
 
 test('goes on with a file where a download broke off, if it is still the same file', async () => {
   const { headers: { etag }, body } = await get('/pkg/package.json');
-  for (const [range, part] of [['bytes=9-', body.slice(9)], ['bytes=9-20', body.slice(9, 21)], ['bytes=0-99999999', body]]) {
+  for (const [range, part] of [['bytes=9-', body.slice(9)], ['bytes=9-20', body.slice(9, 21)], ['bytes=0-99999999', body], ['bytes=0-999999999999999999999', body], ['bytes=-5', body.slice(-5)], ['bytes=-99999999', body]]) {
     for (const condition of [{}, { 'if-range': etag }]) {
       const rest = await get('/pkg/package.json', { headers: { range, ...condition } });
       assert.equal(rest.status, 206);
@@ -99,6 +99,10 @@ test('goes on with a file where a download broke off, if it is still the same fi
       assert.equal(rest.headers.etag, etag);
       assert.equal(rest.headers['cross-origin-embedder-policy'], 'require-corp');
     }
+  }
+  for (const range of [`bytes=${body.length}-`, 'bytes=99999999-100000000', 'bytes=-0']) {
+    const beyond = await get('/pkg/package.json', { headers: { range } });
+    assert.deepEqual([beyond.status, beyond.headers['content-range'], beyond.body], [416, `bytes */${body.length}`, '']);
   }
   const changed = await get('/pkg/package.json', { headers: { range: 'bytes=9-', 'if-range': '"another"' } });
   assert.equal(changed.status, 200);
@@ -118,7 +122,7 @@ test('serves nothing else of the repository', async () => {
 });
 
 test('outlives bad requests', async () => {
-  for (const range of ['bytes=9-2', 'bytes=99999999-', 'bytes=-5', 'bytes=0-0', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=9']) {
+  for (const range of ['bytes=9-2', 'bytes=-', 'bytes=0-0', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=9']) {
     const { status, body } = await get('/pkg/package.json', { headers: { range } });
     assert.equal(status, 200, range);
     assert.equal(JSON.parse(body).name, 'vitscope');
