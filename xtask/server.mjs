@@ -8,7 +8,7 @@ import sirv from 'sirv';
 import { Builds } from './builds.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const WAITING = new URL('waiting.html', import.meta.url);
+const PAGE = new URL('../www/index.html', import.meta.url);
 const FOLDERS = ['www', 'pkg', 'models'];
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
@@ -79,7 +79,7 @@ function handler(folders, headers, builds, onFile) {
     if (path === found.prefix) return redirect(response, `${path}/${query}`);
 
     onFile(path);
-    if (builds && /^\/www\/(index\.html)?$/.test(path) && mustWait(builds, request)) return wait(response);
+    if (builds && /^\/www\/(index\.html)?$/.test(path)) return send(response, builds.page(readFileSync(PAGE, 'utf8'), request.headers.cookie));
     try {
       await builds?.provide(/^\/pkg\/wasm\/([^/]+)\//.exec(path)?.[1] ?? '');
     } catch {
@@ -90,22 +90,6 @@ function handler(folders, headers, builds, onFile) {
     if (known) request.headers['if-none-match'] = known.replace(/^"/, 'W/"'); // as sirv compares it
     found.files(request, response, () => refuse(response, 404));
   };
-}
-
-/**
- * Whether the page would ask for a build of the engine that isn't there, or might: a browser says by a cookie which it needs.
- *
- * @param {Builds} builds
- * @param {import('node:http').IncomingMessage} request
- */
-function mustWait(builds, { headers: { cookie = '' } }) {
-  const needed = /(?:^|; )vitscope-build=([^;]*)/.exec(cookie)?.[1];
-  return !builds.complete && !(needed && (needed === 'none' || builds.has(needed)));
-}
-
-/** @param {import('node:http').ServerResponse} response */
-function wait(response) {
-  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(readFileSync(WAITING));
 }
 
 /**
@@ -143,6 +127,14 @@ function understood(range, size) {
  */
 function refuse(response, status) {
   response.writeHead(status, { 'Content-Type': 'text/plain' }).end(`${status}\n`);
+}
+
+/**
+ * @param {import('node:http').ServerResponse} response
+ * @param {string} html
+ */
+function send(response, html) {
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html);
 }
 
 /**
