@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::steps::timed;
-use crate::{root, toolchain};
+use crate::{root, toolchain, which};
 
 /// Makes the glue: see `xtask/bindgen/src/bind.rs`.
 pub fn bind(sh: &Shell) -> Result<PathBuf> {
@@ -25,16 +25,23 @@ fn compiled(sh: &Shell, name: &str, options: &[&str]) -> Result<PathBuf> {
     let _alone = ALONE.lock();
     let target = root().join("target/tools");
     let program = target.join("tool").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let cargo = toolchain::current_cargo();
+    // What is compiled beside it takes longer, and comes first.
+    let (run, cargo) = match which("nice") {
+        Some(nice) => (nice, Some(toolchain::current_cargo())),
+        None => (toolchain::current_cargo(), None),
+    };
     let compile = || {
-        cmd!(sh, "{cargo} build --quiet --package xtask-bindgen --bin {name} {options...} --profile tool --locked")
-            .arg("--target-dir")
-            .arg(&target)
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_BUILD_TARGET")
-            .quiet()
-            .run()
-            .with_context(|| format!("wasm-bindgen's `{name}` does not compile"))
+        cmd!(
+            sh,
+            "{run} {cargo...} build --quiet --package xtask-bindgen --bin {name} {options...} --profile tool --locked"
+        )
+        .arg("--target-dir")
+        .arg(&target)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET")
+        .quiet()
+        .run()
+        .with_context(|| format!("wasm-bindgen's `{name}` does not compile"))
     };
     if program.exists() {
         compile()?
