@@ -14,9 +14,9 @@ pub fn bind(sh: &Shell) -> Result<PathBuf> {
     compiled(sh, "bind", &[])
 }
 
-/// Runs a module of tests or benchmarks.
+/// Runs a module of tests or benchmarks. It reads fifty of them, large ones, so optimising pays.
 pub fn test_runner(sh: &Shell) -> Result<PathBuf> {
-    compiled(sh, "test-runner", &["--features", "test-runner"])
+    compiled(sh, "test-runner", &["--features", "test-runner", "--config", "profile.tool.opt-level=1"])
 }
 
 /// Where cargo has it already, this takes a moment. Of several threads that want it one compiles it.
