@@ -1,6 +1,8 @@
 /**
  * The synchronous engine: the same model in the thread that calls it. For workers of your own, for Node and for tests;
  * on a page it would block.
+ *
+ * @module vitscope/engine
  */
 
 import type { AttributeOptions, Attribution, Backend, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';

@@ -3,6 +3,8 @@
  *
  * Every promise of this module rejects with a {@link VitscopeError}, except where a signal was aborted: then with the
  * signal's own reason, and where a callback threw, then with what it threw.
+ *
+ * @module vitscope
  */
 
 /** A model loaded in a worker of its own. Calls are answered one at a time, in the order they were made. */

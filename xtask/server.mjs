@@ -1,10 +1,14 @@
 // The page's server, for `cargo xtask serve` and for the tests. It serves a few folders of the repository on this machine alone.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import sirv from 'sirv';
+import { Builds } from './builds.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PAGE = new URL('../www/index.html', import.meta.url);
 const FOLDERS = ['www', 'pkg', 'models'];
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
@@ -29,12 +33,13 @@ const HEADERS = {
  * @param {boolean} [options.orNext] where the port is taken, try the ones after it
  * @param {boolean} [options.isolated] false: as an ordinary static server, so that pages have no threads
  * @param {string[]} [options.folders] more folders of the repository to serve, such as 'tests/page'
+ * @param {Builds} [options.builds] the engine's, where some are still to be made; none: what is there is served
  * @param {(path: string) => void} [options.onFile] told of every file asked for that is under a served folder
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
  */
-export async function serve({ port = 0, orNext = false, isolated = true, folders = [], onFile = () => {} } = {}) {
+export async function serve({ port = 0, orNext = false, isolated = true, folders = [], builds, onFile = () => {} } = {}) {
   const headers = isolated ? { ...ISOLATION, ...HEADERS } : HEADERS;
-  const server = createServer(handler([...FOLDERS, ...folders], headers, onFile));
+  const server = createServer(handler([...FOLDERS, ...folders], headers, builds, onFile));
   const taken = await listen(server, port, orNext ? 100 : 1);
   return {
     url: `http://${HOST}:${taken}/`,
@@ -49,17 +54,18 @@ export async function serve({ port = 0, orNext = false, isolated = true, folders
 /**
  * @param {string[]} folders
  * @param {Record<string, string>} headers
+ * @param {Builds | undefined} builds
  * @param {(path: string) => void} onFile
  * @returns {import('node:http').RequestListener}
  */
-function handler(folders, headers, onFile) {
+function handler(folders, headers, builds, onFile) {
   const served = folders.map((folder) => ({
     prefix: `/${folder}`,
     // dev: look at the disk on every request; a list of files made at the start misses the next build's.
     files: sirv(`${ROOT}${folder}`, { dev: true, etag: true, setHeaders: validate }),
   }));
 
-  return (request, response) => {
+  return async (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
 
@@ -73,6 +79,12 @@ function handler(folders, headers, onFile) {
     if (path === found.prefix) return redirect(response, `${path}/${query}`);
 
     onFile(path);
+    if (builds && /^\/www\/(index\.html)?$/.test(path)) return send(response, builds.page(readFileSync(PAGE, 'utf8'), request.headers.cookie));
+    try {
+      await builds?.provide(/^\/pkg\/wasm\/([^/]+)\//.exec(path)?.[1] ?? '');
+    } catch {
+      return refuse(response, 500);
+    }
     request.url = url.slice(found.prefix.length);
     const known = request.headers['if-none-match'];
     if (known) request.headers['if-none-match'] = known.replace(/^"/, 'W/"'); // as sirv compares it
@@ -82,7 +94,7 @@ function handler(folders, headers, onFile) {
 
 /**
  * Before a file is sent. A browser keeps what came of a broken download, and asks for the rest alone, only where the file's name is a strong one; sirv's
- * is weak. And sirv knows no If-Range, and takes some ranges amiss: the whole file is a valid answer to any of them.
+ * is weak. And sirv knows no If-Range, and takes some ranges amiss.
  *
  * @param {import('node:http').ServerResponse} response
  * @param {string} _path
@@ -93,9 +105,20 @@ function validate(response, _path, { size, mtime }) {
   response.setHeader('ETag', etag);
   response.setHeader('Accept-Ranges', 'bytes');
   const { headers } = response.req;
-  const [, start, end = size - 1] = /^bytes=(\d+)-([1-9]\d*)?$/.exec(headers.range ?? '') ?? [];
-  const fits = Number(start) <= Number(end) && Number(start) < size;
-  if (!fits || (headers['if-range'] ?? etag) !== etag) delete headers.range;
+  headers.range = (headers['if-range'] ?? etag) === etag ? understood(headers.range, size) : undefined;
+}
+
+/**
+ * A range as sirv understands it; none where the whole file is a valid answer, and the only one that sirv has.
+ *
+ * @param {string | undefined} range
+ * @param {number} size
+ */
+function understood(range, size) {
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? [];
+  const end = last ? Number(last) : Infinity;
+  if (first) return end >= Number(first) && end > 0 ? `bytes=${first}-${Math.min(end, size - 1)}` : undefined;
+  return last ? `bytes=${size - Math.min(Number(last), size)}-` : undefined; // the last so many
 }
 
 /**
@@ -104,6 +127,14 @@ function validate(response, _path, { size, mtime }) {
  */
 function refuse(response, status) {
   response.writeHead(status, { 'Content-Type': 'text/plain' }).end(`${status}\n`);
+}
+
+/**
+ * @param {import('node:http').ServerResponse} response
+ * @param {string} html
+ */
+function send(response, html) {
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html);
 }
 
 /**
@@ -142,11 +173,23 @@ async function listen(server, port, tries) {
   }
 }
 
+/**
+ * @param {string} xtask the program that builds
+ * @param {string} name
+ */
+function compile(xtask, name) {
+  console.log(`A browser asks for the engine's build ${name}`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(xtask, ['wasm', name], { cwd: ROOT, stdio: 'inherit' });
+    child.once('error', reject).once('exit', (code) => (code === 0 ? resolve(code) : reject(new Error(`${name} could not be built`))));
+  });
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { positionals } = parseArgs({ allowPositionals: true });
-  const asked = positionals.length > 0;
+  const { positionals: [asked], values: { xtask } } = parseArgs({ allowPositionals: true, options: { xtask: { type: 'string' } } });
   try {
-    const { url } = await serve({ port: asked ? Number(positionals[0]) : DEFAULT_PORT, orNext: !asked });
+    const builds = xtask ? new Builds(`${ROOT}pkg/wasm`, (name) => compile(xtask, name)) : undefined;
+    const { url } = await serve({ port: asked ? Number(asked) : DEFAULT_PORT, orNext: !asked, builds });
     console.log(`Serving the page at ${url} (Ctrl-C stops it)`);
   } catch (error) {
     console.error(`error: ${/** @type {Error} */ (error).message}`);

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Builds } from './builds.mjs';
 import { serve } from './server.mjs';
 
 /** @type {Awaited<ReturnType<typeof serve>>} */
@@ -21,7 +26,7 @@ after(() => server.close());
  */
 function get(path, options = {}) {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port: server.port, path, ...options }, (response) => {
+    request({ host: '127.0.0.1', port: server.port, agent: false, path, ...options }, (response) => {
       let body = '';
       response.on('data', (chunk) => (body += chunk));
       response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }));
@@ -84,7 +89,7 @@ test('answers 304 to who has the file already', async () => {
 
 test('goes on with a file where a download broke off, if it is still the same file', async () => {
   const { headers: { etag }, body } = await get('/pkg/package.json');
-  for (const [range, part] of [['bytes=9-', body.slice(9)], ['bytes=9-20', body.slice(9, 21)], ['bytes=0-99999999', body]]) {
+  for (const [range, part] of [['bytes=9-', body.slice(9)], ['bytes=9-20', body.slice(9, 21)], ['bytes=0-99999999', body], ['bytes=0-999999999999999999999', body], ['bytes=-5', body.slice(-5)], ['bytes=-99999999', body]]) {
     for (const condition of [{}, { 'if-range': etag }]) {
       const rest = await get('/pkg/package.json', { headers: { range, ...condition } });
       assert.equal(rest.status, 206);
@@ -94,6 +99,10 @@ test('goes on with a file where a download broke off, if it is still the same fi
       assert.equal(rest.headers.etag, etag);
       assert.equal(rest.headers['cross-origin-embedder-policy'], 'require-corp');
     }
+  }
+  for (const range of [`bytes=${body.length}-`, 'bytes=99999999-100000000', 'bytes=-0']) {
+    const beyond = await get('/pkg/package.json', { headers: { range } });
+    assert.deepEqual([beyond.status, beyond.headers['content-range'], beyond.body], [416, `bytes */${body.length}`, '']);
   }
   const changed = await get('/pkg/package.json', { headers: { range: 'bytes=9-', 'if-range': '"another"' } });
   assert.equal(changed.status, 200);
@@ -113,7 +122,7 @@ test('serves nothing else of the repository', async () => {
 });
 
 test('outlives bad requests', async () => {
-  for (const range of ['bytes=9-2', 'bytes=99999999-', 'bytes=-5', 'bytes=0-0', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=9']) {
+  for (const range of ['bytes=9-2', 'bytes=-', 'bytes=0-0', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=9']) {
     const { status, body } = await get('/pkg/package.json', { headers: { range } });
     assert.equal(status, 200, range);
     assert.equal(JSON.parse(body).name, 'vitscope');
@@ -135,4 +144,69 @@ test('takes the next free port, but not instead of the one asked for', async () 
   } finally {
     other.close();
   }
+});
+
+/** A server whose builds of the engine are made in `folder`, one whenever `finish` is called. */
+async function buildingServer() {
+  const folder = mkdtempSync(join(tmpdir(), 'vitscope-'));
+  /** @type {string[]} */
+  const begun = [];
+  /** @type {((error?: Error) => void)[]} */
+  const finish = [];
+  /** @param {string} name */
+  function put(name) {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, 'vitscope_bg.wasm'), '');
+  }
+  const builds = new Builds(folder, (name) => {
+    begun.push(name);
+    return new Promise((resolve, reject) => finish.push((error) => (error ? reject(error) : resolve(put(name)))));
+  });
+  const building = await serve({ builds });
+  const close = () => (rmSync(folder, { recursive: true }), building.close());
+  return { port: building.port, begun, finish, put, close };
+}
+
+test('a build that is asked for is made, once, one after the other, and answered when it is there', async () => {
+  const { port, begun, finish, close } = await buildingServer();
+  /** @type {string[]} */
+  const answered = [];
+  const ask = (/** @type {string} */ name) => get(`/pkg/wasm/${name}/vitscope_bg.wasm`, { port, method: 'HEAD' }).then(({ status }) => (answered.push(name), status));
+  const [first, again, second] = ['simd128', 'simd128', 'relaxed'].map(ask);
+  while (!begun.length) await sleep(5);
+  await sleep(50);
+  assert.deepEqual([begun, answered], [['simd128'], []], 'they wait');
+  finish[0]();
+  await Promise.all([first, again]);
+  while (begun.length < 2) await sleep(5);
+  assert.deepEqual([begun, answered], [['simd128', 'relaxed'], ['simd128', 'simd128']]);
+  finish[1](new Error('it does not compile'));
+  assert.equal(await second, 500);
+  const third = ask('relaxed');
+  while (begun.length < 3) await sleep(5);
+  finish[2]();
+  assert.notEqual(await third, 500, 'it is tried anew');
+  await ask('simd128');
+  for (const name of ['scalar', '..', '%2e%2e']) assert.equal(await ask(name), 404);
+  assert.equal(begun.length, 3, 'what is there, and what there is none of, is not built');
+  await close();
+});
+
+test('the page waits for the build that its browser needs, and asks which that is as long as some are missing', async () => {
+  const { port, begun, put, close } = await buildingServer();
+  const page = async (/** @type {string} */ cookie = '') => {
+    const { body } = await get('/www/', { port, headers: { cookie } });
+    if (/<title>vitscope is being built/.test(body)) return 'waits';
+    return /src="\.\/main\.js"/.test(body) && (/chooseBackend/.test(body) ? 'asks' : 'opens');
+  };
+  assert.equal(await page(), 'asks');
+  assert.equal(await page('a=1; vitscope-build=relaxed-threads; b=2'), 'waits');
+  put('relaxed-threads');
+  assert.equal(await page('a=1; vitscope-build=relaxed-threads; b=2'), 'asks');
+  assert.equal(await page('vitscope-build=simd128'), 'waits');
+  assert.equal(await page('vitscope-build=simd256'), 'asks');
+  for (const name of ['relaxed', 'simd128', 'simd128-threads']) put(name);
+  assert.equal(await page('vitscope-build=simd128'), 'opens');
+  assert.deepEqual(begun, []);
+  await close();
 });

@@ -51,7 +51,7 @@ export async function startBrowser(flags = []) {
 
 /**
  * The project's own server, with the test pages beside the page. Its address has no slash at the end.
- * @param {{isolated?: boolean}} [options]
+ * @param {{isolated?: boolean, builds?: import('../../xtask/builds.mjs').Builds}} [options]
  */
 export async function startServer(options) {
   const server = await serve({ folders: ['tests/page', 'tests/fixtures'], ...options });

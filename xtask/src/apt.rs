@@ -3,17 +3,19 @@
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::steps::timed;
 use crate::which;
 
 /// Installs `packages`, or says in one sentence why it can't.
 pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     let root = as_root(sh)?;
-    println!("Installing Debian packages: {}", packages.join(" "));
-    // A stale list names files that the mirror has dropped, so the lists are renewed first.
-    cmd!(sh, "{root} apt-get update -qq").run()?;
-    cmd!(sh, "{root} DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages...}")
-        .run()
-        .with_context(|| format!("`{}` failed", command(packages)))
+    timed(&format!("Installing Debian packages: {}", packages.join(" ")), || {
+        // A stale list names files that the mirror has dropped, so the lists are renewed first.
+        cmd!(sh, "{root} apt-get update -qq").run()?;
+        cmd!(sh, "{root} DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages...}")
+            .run()
+            .with_context(|| format!("`{}` failed", command(packages)))
+    })
 }
 
 /// The same for a person to type.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::wasm::{self, SIMD128};
-use crate::{browser, build, node, root, toolchain, wasm_tests};
+use crate::{bindgen, browser, build, node, root, toolchain, wasm_tests};
 
 pub const USAGE: &str = "\
 cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by side in Chromium
@@ -190,7 +190,7 @@ fn kernels(sh: &Shell) -> Result<()> {
         .quiet()
         .read()
         .context("the benchmarks do not compile for wasm")?;
-    let runner = wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
+    let runner = bindgen::test_runner(sh)?;
     for module in wasm_tests::test_modules(&messages) {
         let path = module.path;
         cmd!(sh, "{runner} {path} --bench").run()?;

@@ -2,11 +2,14 @@
 
 mod apt;
 mod bench;
+mod bindgen;
 mod browser;
 mod bundle;
+mod docs;
 mod fuzz;
 mod node;
 mod serve;
+mod steps;
 mod test;
 mod toolchain;
 mod wasm;
@@ -15,13 +18,16 @@ mod wasm_tests;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Result, bail};
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones where another may be old
-cargo xtask serve [--port PORT]   build, then serve the page on 127.0.0.1 (port 8080 or the next free one)
+cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones, the others stay as they are
+cargo xtask wasm [VARIANT...]     the wasm modules alone
+cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
+cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
 cargo xtask test --long           run every check there is, those that take long too
 cargo xtask test --list           name the steps";
@@ -38,12 +44,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[&str]) -> Result<()> {
-    let sh = Shell::new()?;
-    sh.change_dir(root());
+    let sh = shell()?;
     match args {
         [] | ["help" | "--help" | "-h"] => println!("{}", usage()),
         ["build", variants @ ..] => build(&sh, variants)?,
+        ["wasm", variants @ ..] => wasm::build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),
@@ -60,8 +67,23 @@ fn usage() -> String {
 
 /// What is generated of the npm package.
 fn build(sh: &Shell, variants: &[&str]) -> Result<()> {
-    bundle::build(sh)?;
-    wasm::build(sh, variants)
+    build_with(|| wasm::build(sh, variants))
+}
+
+/// The scripts while `wasm` makes the modules.
+fn build_with(wasm: impl FnOnce() -> Result<()>) -> Result<()> {
+    thread::scope(|scope| {
+        let scripts = scope.spawn(|| bundle::build(&shell()?));
+        wasm()?;
+        scripts.join().expect("bundling does not panic")
+    })
+}
+
+/// One for each thread, in the repository.
+fn shell() -> Result<Shell> {
+    let sh = Shell::new()?;
+    sh.change_dir(root());
+    Ok(sh)
 }
 
 /// The repository.

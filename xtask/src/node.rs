@@ -2,25 +2,39 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::root;
+use crate::steps::timed;
 
 const MIN_MAJOR: u32 = 20;
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
-/// Installs the npm packages as locked, unless they already are.
+/// Installs the npm packages of the root as locked, unless they already are.
 pub fn install_packages(sh: &Shell) -> Result<()> {
+    install(sh, root(), "Installing npm packages")
+}
+
+/// The same of another folder, whose packages few need or which differ from the root's.
+pub fn install_packages_of(sh: &Shell, folder: &str) -> Result<()> {
+    install(sh, &root().join(folder), &format!("Installing npm packages of {folder}"))
+}
+
+/// Of several threads that want them one installs them.
+fn install(sh: &Shell, folder: &Path, what: &str) -> Result<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
     check_version(sh)?;
-    let lock = fs::read_to_string(root().join("package-lock.json"))?;
-    let installed = root().join("node_modules/.xtask-lock");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let installed = folder.join("node_modules/.xtask-lock");
     if fs::read_to_string(&installed).is_ok_and(|text| text == lock) {
         return Ok(());
     }
-    println!("Installing npm packages");
-    cmd!(sh, "{NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error").quiet().run()?;
+    let install = cmd!(sh, "{NPM} ci --prefix {folder} --ignore-scripts --no-audit --no-fund --loglevel=error").quiet();
+    timed(what, || Ok(install.ignore_stdout().run()?))?;
     sh.write_file(&installed, lock)?;
     Ok(())
 }
@@ -83,6 +97,7 @@ mod tests {
     fn a_folder_without_tests_is_an_error() {
         assert!(test_files("no/such/folder").is_err());
         assert!(test_files("xtask/src").is_err());
-        assert_eq!(test_files("xtask").unwrap(), [root().join("xtask/server.test.mjs")]);
+        let files = ["server", "workflows"].map(|name| root().join(format!("xtask/{name}.test.mjs")));
+        assert_eq!(test_files("xtask").unwrap(), files);
     }
 }

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{browser, build, fuzz, node, toolchain, wasm, wasm_tests};
+use crate::{bindgen, browser, build, docs, fuzz, node, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -20,10 +20,11 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "setup", what: "what this machine lacks", run: set_up, long: false },
     Step { name: "fmt", what: "rustfmt", run: fmt, long: false },
-    Step { name: "server", what: "the page's server", run: |sh| node_tests(sh, "xtask"), long: false },
+    Step { name: "xtask", what: "the page's server, the workflows", run: |sh| node_tests(sh, "xtask"), long: false },
     Step { name: "report", what: "the benchmark's arithmetic", run: |sh| node_tests(sh, "xtask/bench"), long: false },
     Step { name: "clippy", what: "clippy, natively", run: clippy, long: false },
     Step { name: "doc", what: "rustdoc", run: doc, long: false },
+    Step { name: "docs", what: "the npm package's API reference", run: docs::build, long: false },
     Step { name: "native", what: "the crates' tests, natively", run: native, long: false },
     Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]), long: false },
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
@@ -105,6 +106,7 @@ fn summary(outcomes: &[(&str, Outcome)]) -> String {
 /// Everything that may need the network or root, before anything that takes long.
 fn set_up(sh: &Shell) -> Result<()> {
     node::install_packages(sh)?;
+    docs::install(sh)?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         let cargo = toolchain::current_cargo();
         if cmd!(sh, "{cargo} {subcommand} --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
@@ -115,7 +117,7 @@ fn set_up(sh: &Shell) -> Result<()> {
     }
     let toolchain = toolchain::find(sh)?;
     let browser = browser::find(sh)?;
-    wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
+    bindgen::test_runner(sh)?;
     println!("wasm toolchain: {}", toolchain.describe());
     println!("browser: {}, {}", browser.browser.display(), browser.driver.display());
     Ok(())

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
+use crate::steps::timed;
 use crate::{apt, cache, root, which};
 
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -34,8 +35,8 @@ pub fn find(sh: &Shell) -> Result<Toolchain> {
     // Once rustup has failed here, a warm run does not ask the network again.
     let rustup_failed = cache().join("rustup-failed");
     if !rustup_failed.exists() && which("rustup").is_some() {
-        println!("Looking for std's sources: {}", RUSTUP_COMMANDS.join(" && "));
-        if rustup_adds_std_sources(sh) && current_has_std_sources(sh) {
+        let what = format!("Looking for std's sources: {}", RUSTUP_COMMANDS.join(" && "));
+        if timed(&what, || Ok(rustup_adds_std_sources(sh)))? && current_has_std_sources(sh) {
             return Ok(Toolchain::Current);
         }
         println!("rustup could not get them; going on to Debian's packages");

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
+use crate::steps::timed;
 use crate::toolchain::{self, Std, TARGET, Toolchain};
-use crate::{cache, node, root};
+use crate::{bindgen, cache, node, root, shell};
 
 /// One way to compile the engine. SIMD features go to our crate alone, so that variants share a build of std.
 pub struct Variant {
@@ -122,39 +124,60 @@ impl Variant {
     }
 }
 
-/// Brings `pkg/wasm/` up to date. Where variants are named, the others may stay as an earlier build left them.
+/// Brings the named variants up to date, or all where none is named. Others stay as an earlier build left them.
 pub fn build(sh: &Shell, names: &[&str]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| SHIPPED.iter().all(|variant| variant.name != **name)) {
         bail!("there is no variant `{unknown}`; there are {}", SHIPPED.map(|variant| variant.name).join(", "));
     }
-    let toolchain = toolchain::find(sh)?;
-    node::install_packages(sh)?;
-    let inputs = inputs(sh, toolchain)?;
-    let mut stamps = String::new();
-    for variant in &SHIPPED {
-        let stamp = fs::read_to_string(variant.stamp()).unwrap_or_default();
-        let named = names.is_empty() || names.contains(&variant.name);
-        let key = key(inputs, variant);
-        let is_fresh = if named { stamp.starts_with(&key) } else { !stamp.is_empty() };
-        let stamp = if is_fresh { stamp } else { package(sh, toolchain, variant, &key)? };
-        println!("pkg/wasm/{}: {}", variant.name, stamp.lines().nth(1).unwrap_or_default());
-        stamps += &stamp;
-    }
-    publish(sh, &stamps)
+    make(sh, |variant| names.is_empty() || names.contains(&variant.name), |_| Ok(()))
+}
+
+/// What a server has before a browser asks: the variant of most browsers, and of the others those that are up to date.
+pub fn build_first(sh: &Shell) -> Result<()> {
+    make(sh, |variant| variant.name == RELAXED_THREADS.name, |old| Ok(sh.remove_path(old.package_dir())?))
+}
+
+/// Of the variants that aren't up to date makes the `chosen`, does `leave` to the others, and publishes all that are there then.
+fn make(sh: &Shell, chosen: impl Fn(&Variant) -> bool, leave: impl Fn(&Variant) -> Result<()>) -> Result<()> {
+    thread::scope(|scope| {
+        // Most of compiling the engine occupies one core, so its tools are made meanwhile; whoever needs them waits for them.
+        scope.spawn(|| bindgen::bind(&shell()?));
+        let toolchain = toolchain::find(sh)?;
+        let inputs = inputs(sh, toolchain)?;
+        for variant in &SHIPPED {
+            let key = key(inputs, variant);
+            if stamp_of(variant).starts_with(&key) {
+                continue;
+            }
+            if chosen(variant) { package(sh, toolchain, variant, &key)? } else { leave(variant)? }
+        }
+        publish(sh)
+    })
+}
+
+/// Empty where the variant's package is missing.
+fn stamp_of(variant: &Variant) -> String {
+    fs::read_to_string(variant.stamp()).unwrap_or_default()
 }
 
 /// Puts the variants' packages into `pkg/wasm/`, all at once, unless these are there.
-fn publish(sh: &Shell, stamps: &str) -> Result<()> {
+fn publish(sh: &Shell) -> Result<()> {
+    let built: Vec<_> =
+        SHIPPED.iter().map(|variant| (variant, stamp_of(variant))).filter(|(_, stamp)| !stamp.is_empty()).collect();
+    let stamps: String = built.iter().map(|(_, stamp)| stamp.as_str()).collect();
+    for (variant, stamp) in &built {
+        println!("pkg/wasm/{}: {}", variant.name, stamp.lines().nth(1).unwrap_or_default());
+    }
     let out = root().join("pkg/wasm");
     let published = cache().join("pkg-wasm");
-    let mut files = SHIPPED.iter().flat_map(|variant| OUTPUTS.map(|file| out.join(variant.name).join(file)));
+    let mut files = built.iter().flat_map(|(variant, _)| OUTPUTS.map(|file| out.join(variant.name).join(file)));
     if fs::read_to_string(&published).is_ok_and(|text| text == stamps) && files.all(|file| file.exists()) {
         return Ok(());
     }
     // On the same file system as `out`, so that they can change places.
     let staged = root().join("pkg/.wasm-new");
     sh.remove_path(&staged)?;
-    for variant in &SHIPPED {
+    for (variant, _) in &built {
         let to = sh.create_dir(staged.join(variant.name))?;
         for file in OUTPUTS {
             sh.copy_file(variant.package_dir().join(file), &to)?;
@@ -171,36 +194,36 @@ pub fn build_crate(sh: &Shell, package: &str, out: &Path, name: &str) -> Result<
     bind(sh, &RELAXED, &compile(sh, toolchain, &RELAXED, package)?, out, name)
 }
 
-/// Makes the variant's package in the cache. Returns its stamp: the key and, for people, the sizes.
-fn package(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<String> {
+/// Makes the variant's package in the cache. Its stamp is the key and, for people, the sizes.
+fn package(sh: &Shell, toolchain: Toolchain, variant: &Variant, key: &str) -> Result<()> {
     let package = variant.package_dir();
     bind(sh, variant, &compile(sh, toolchain, variant, ENGINE)?, &package, "vitscope")?;
     let module = package.join("vitscope_bg.wasm");
     let stamp = format!("{key}\n{}\n", node::sizes(sh, &[&module, &package.join("vitscope.js")])?);
-    sh.write_file(variant.stamp(), &stamp)?; // the last file: without it the others count for nothing
-    Ok(stamp)
+    sh.write_file(variant.stamp(), stamp)?; // the last file: without it the others count for nothing
+    Ok(())
 }
 
 /// Runs wasm-bindgen and wasm-opt on the compiled module `raw`, into a new folder `out`.
 fn bind(sh: &Shell, variant: &Variant, raw: &Path, out: &Path, name: &str) -> Result<()> {
-    let bindgen = bindgen_tool(sh, "wasm-bindgen")?;
+    let bind = bindgen::bind(sh)?;
+    node::install_packages(sh)?;
     sh.remove_path(out)?;
-    cmd!(sh, "{bindgen} {raw} --target web --out-name {name} --out-dir {out}").quiet().run()?;
+    timed(&format!("wasm-bindgen, {}", variant.name), || Ok(cmd!(sh, "{bind} {raw} {out} {name}").quiet().run()?))?;
     let module = out.join(format!("{name}_bg.wasm"));
     let optimised = out.join("optimised.wasm");
     let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());
-    wasm_opt.arg("-o").arg(&optimised).quiet().run()?;
+    timed(&format!("wasm-opt, {}", variant.name), || Ok(wasm_opt.arg("-o").arg(&optimised).quiet().run()?))?;
     Ok(fs::rename(&optimised, &module)?)
 }
 
 /// Compiles a crate of ours as a wasm module.
 fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant, package: &str) -> Result<PathBuf> {
-    println!("Compiling {package} for wasm, {}, with {}", variant.name, toolchain.describe());
     let module = format!("{}.wasm", package.replace('-', "_"));
     let release = variant.std.target_dir().join(TARGET).join("release");
     // Variants of one std write the same file, and cargo takes the other's for its own. Without it, cargo makes it anew.
     sh.remove_path(release.join("deps").join(&module))?;
-    variant
+    let command = variant
         .configure(toolchain.cargo(sh, "rustc", variant.std), "release", package)
         .args(["--lib", "--crate-type", "cdylib", "--release"])
         // What is left of paths doesn't tell where this machine keeps its files.
@@ -210,9 +233,9 @@ fn compile(sh: &Shell, toolchain: Toolchain, variant: &Variant, package: &str) -
         .args(["--config", &format!("profile.release.package.'*'.rustflags=['{NO_LOCATIONS}']")])
         // Std is large: in one piece it would keep one core busy for a minute. Linking puts the pieces together in any case.
         .args(["--config", "profile.release.package.'*'.codegen-units=16"])
-        .quiet()
-        .run()
-        .with_context(|| format!("{package} does not compile for wasm"))?;
+        .quiet();
+    let what = format!("Compiling {package} for wasm, {}, with {}", variant.name, toolchain.describe());
+    timed(&what, || command.run().with_context(|| format!("{package} does not compile for wasm")))?;
     Ok(release.join(module))
 }
 
@@ -232,50 +255,19 @@ fn replace_dir(new: &Path, old: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `name` of wasm-bindgen-cli at the version Cargo.lock has, compiled into `target/` on first use.
-pub fn bindgen_tool(sh: &Shell, name: &str) -> Result<PathBuf> {
-    let version = bindgen_version()?;
-    let tools = root().join("target/tools");
-    let tool = tools.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
-    if tool.exists() && installed.contains(&format!("\"wasm-bindgen-cli {version} ")) {
-        return Ok(tool);
-    }
-
-    println!("Compiling wasm-bindgen-cli {version} into target/tools (minutes, once)");
-    let cargo = toolchain::current_cargo();
-    let install = || {
-        cmd!(sh, "{cargo} install wasm-bindgen-cli --version ={version} --force --root {tools}")
-            // It is not our code and runs for a second: build it in half the time.
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_BUILD_TARGET")
-    };
-    // A mirror may lack a crate of its lock file, while newer or older ones do as well.
-    if install().arg("--locked").run().is_err() {
-        println!("Its lock file can't be met here; letting cargo choose the versions");
-        install().run()?;
-    }
-    Ok(tool)
-}
-
-fn bindgen_version() -> Result<String> {
-    let lock = fs::read_to_string(root().join("Cargo.lock"))?;
-    Ok(locked_version(&lock, "wasm-bindgen").context("Cargo.lock has no wasm-bindgen")?.to_owned())
-}
-
-/// The version of `package` in a Cargo.lock.
-fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
-    let name = format!("name = \"{package}\"");
-    let mut lines = lock.lines().skip_while(|line| *line != name);
-    lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"')
-}
-
 /// Everything a package is made from, these flags and commands among it.
 fn inputs(sh: &Shell, toolchain: Toolchain) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     toolchain.version(sh)?.hash(&mut hasher);
-    let paths = ["src", "Cargo.toml", "Cargo.lock", "package-lock.json", "xtask/src/wasm.rs", "xtask/src/toolchain.rs"];
+    let paths = [
+        "src",
+        "Cargo.toml",
+        "Cargo.lock",
+        "package-lock.json",
+        "xtask/bindgen",
+        "xtask/src/wasm.rs",
+        "xtask/src/toolchain.rs",
+    ];
     let mut paths = paths.map(|path| root().join(path)).to_vec();
     while let Some(path) = paths.pop() {
         if path.is_dir() {
@@ -297,24 +289,6 @@ fn key(inputs: u64, variant: &Variant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LOCK: &str = "\
-[[package]]
-name = \"wasm-bindgen-macro\"
-version = \"0.2.129\"
-
-[[package]]
-name = \"wasm-bindgen\"
-version = \"0.2.130\"
-source = \"registry\"
-";
-
-    #[test]
-    fn finds_the_locked_version_of_exactly_that_package() {
-        assert_eq!(locked_version(LOCK, "wasm-bindgen"), Some("0.2.130"));
-        assert_eq!(locked_version(LOCK, "wasm-bindgen-macro"), Some("0.2.129"));
-        assert_eq!(locked_version(LOCK, "wasm"), None);
-    }
 
     #[test]
     fn simd_reaches_our_crate_alone() {

@@ -1,15 +1,15 @@
 //! The crate's own tests compiled to wasm and run in Node and in a browser.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::wasm::{self, Variant};
-use crate::{browser, toolchain};
+use crate::wasm::Variant;
+use crate::{bindgen, browser, toolchain};
 
 /// Where a test module runs.
 #[derive(Clone, Copy, PartialEq)]
@@ -29,11 +29,12 @@ pub struct TestModule {
 /// Compiles every test for wasm as `variant` and runs it in `host`.
 pub fn run(sh: &Shell, variant: &Variant, host: Host) -> Result<()> {
     let modules = compile(sh, variant)?;
+    let runner = bindgen::test_runner(sh)?;
     let mut passed = 0;
     let mut failed = Vec::new();
     for module in &modules {
         println!("\n{} ({}):", module.name, variant.name);
-        match run_module(sh, module, host)? {
+        match run_module(sh, &runner, module, host)? {
             Some(tests) => passed += tests,
             None => failed.push(module.name.as_str()),
         }
@@ -78,8 +79,7 @@ fn test_module(message: &str) -> Option<TestModule> {
 }
 
 /// The number of tests that passed; None when one failed.
-fn run_module(sh: &Shell, module: &TestModule, host: Host) -> Result<Option<usize>> {
-    let runner = wasm::bindgen_tool(sh, "wasm-bindgen-test-runner")?;
+fn run_module(sh: &Shell, runner: &Path, module: &TestModule, host: Host) -> Result<Option<usize>> {
     let path = &module.path;
     // A failure prints the test's own backtrace; one of the runner would only follow it.
     let mut command = cmd!(sh, "{runner} {path}").env("RUST_BACKTRACE", "0");
