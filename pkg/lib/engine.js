@@ -1,17 +1,18 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkImageSize, checkSimd, checkThreads } from './checks.js';
-import { Core } from './core.js';
-import { guard } from './errors.js';
-import { chooseBackend } from './features.js';
-import { Loading } from './loading.js';
-import * as requests from './requests.js';
-import { normaliseSource, readSource } from './source.js';
-import { Trace } from './trace.js';
-import { loadWasm, viewsOf } from './wasm.js';
+import { checkDtype, checkImageSize, checkSimd, checkThreads } from './common/checks.js';
+import { guard } from './common/errors.js';
+import { chooseBackend } from './engine/backend.js';
+import { Core } from './engine/core.js';
+import { loadWasm, viewsOf } from './engine/wasm.js';
+import { Loading } from './source/loading.js';
+import { normaliseSource, readSource } from './source/source.js';
+import * as requests from './views/requests.js';
+import { Trace } from './views/trace.js';
 
-export { VitscopeError } from './errors.js';
-export { toJSON, toNpy, toPNG } from './export.js';
-export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
+export { VitscopeError } from './common/errors.js';
+export { toPNG } from './draw/png.js';
+export { toJSON, toNpy } from './views/files.js';
+export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
 
 /**
  * @typedef {import('../index.js').ModelSource} ModelSource
@@ -30,7 +31,7 @@ export class Engine {
 
   /**
    * @param {Core} core
-   * @param {import('./trace.js').Views} views
+   * @param {import('./views/trace.js').Views} views
    */
   constructor(core, views) {
     this.#core = core;

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { download } from '../../pkg/lib/download.js';
-import { readSource, shardNames } from '../../pkg/lib/source.js';
+import { download } from '../../pkg/lib/source/download.js';
+import { shardNames } from '../../pkg/lib/source/shards.js';
+import { readSource } from '../../pkg/lib/source/source.js';
 
 const BODY = Buffer.alloc(300_000, 'vitscope ');
 /** @param {string} path */

@@ -1,6 +1,5 @@
-import { download } from './download.js';
-
-const IMAGENET_1K = new URL('../imagenet-1k.txt', import.meta.url);
+import { imagenetNames } from '../assets.js';
+import { download } from '../source/download.js';
 
 // They are a nicety, which no load waits for for long.
 const PATIENCE_MS = 20_000;
@@ -8,10 +7,10 @@ const PATIENCE_MS = 20_000;
 /**
  * Names the classes of a model that has a thousand of them and names none, as most of timm's: with the synsets of ImageNet-1k, a file that
  * is only fetched here. Where it can't be had they keep their numbers.
- * @param {import('../wasm/relaxed/vitscope.js').Engine} engine
+ * @param {import('../../wasm/relaxed/vitscope.js').Engine} engine
  */
 export async function nameClasses(engine) {
   if (!engine.unnamed || engine.config.numClasses !== 1000) return;
-  const names = await download(IMAGENET_1K.href, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
+  const names = await download(imagenetNames(), { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
   if (names && !names.html) engine.nameClasses(new TextDecoder().decode(names.bytes));
 }

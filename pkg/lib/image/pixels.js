@@ -1,10 +1,10 @@
-import { checkArea } from './checks.js';
-import { VitscopeError } from './errors.js';
-import { AS_STORED, noMemory, taintedError } from './image.js';
+import { checkArea } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
+import { AS_STORED, noMemory, taintedError } from './portable.js';
 
 /**
- * @typedef {import('./image.js').Portable} Portable
- * @typedef {import('../engine.js').ImageLike} ImageLike
+ * @typedef {import('./portable.js').Portable} Portable
+ * @typedef {import('../../engine.js').ImageLike} ImageLike
  */
 
 /**

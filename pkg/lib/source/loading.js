@@ -1,7 +1,7 @@
-import { VitscopeError } from './errors.js';
+import { VitscopeError } from '../common/errors.js';
 
 /**
- * @typedef {import('../index.js').Progress} Progress
+ * @typedef {import('../../index.js').Progress} Progress
  */
 
 // Nobody can tell a server that stalls from one that is slow; but who sends nothing at all for so long won't.

@@ -1,31 +1,31 @@
+import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
+import { closed, fromEngine, guard } from '../common/errors.js';
+import { chooseBackend } from '../engine/backend.js';
+import { fetchModule, loadViews } from '../engine/wasm.js';
+import { prepareImage, taintedError } from '../image/portable.js';
+import { Loading } from '../source/loading.js';
+import { normaliseSource, readSource } from '../source/source.js';
+import * as requests from '../views/requests.js';
+import { Trace } from '../views/trace.js';
 import { WorkerBridge } from './bridge.js';
-import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from './checks.js';
-import { closed, fromEngine, guard } from './errors.js';
-import { chooseBackend } from './features.js';
-import { prepareImage, taintedError } from './image.js';
-import { Loading } from './loading.js';
 import { JobQueue } from './queue.js';
-import * as requests from './requests.js';
-import { normaliseSource, readSource } from './source.js';
-import { Trace } from './trace.js';
-import { fetchModule, loadViews } from './wasm.js';
 
 /**
- * @typedef {import('../index.js').ImageSource} ImageSource
- * @typedef {import('../index.js').LoadOptions} LoadOptions
- * @typedef {import('../index.js').RunOptions} RunOptions
- * @typedef {import('../index.js').ModelConfig} ModelConfig
- * @typedef {import('../index.js').Backend} Backend
- * @typedef {import('../index.js').Memory} Memory
- * @typedef {import('../index.js').ModelSource} ModelSource
- * @typedef {import('../index.js').Classification} Classification
- * @typedef {import('../index.js').PassesOptions} PassesOptions
- * @typedef {import('./trace.js').Views} Views
+ * @typedef {import('../../index.js').ImageSource} ImageSource
+ * @typedef {import('../../index.js').LoadOptions} LoadOptions
+ * @typedef {import('../../index.js').RunOptions} RunOptions
+ * @typedef {import('../../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../../index.js').Backend} Backend
+ * @typedef {import('../../index.js').Memory} Memory
+ * @typedef {import('../../index.js').ModelSource} ModelSource
+ * @typedef {import('../../index.js').Classification} Classification
+ * @typedef {import('../../index.js').PassesOptions} PassesOptions
+ * @typedef {import('../views/trace.js').Views} Views
  */
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
+ * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
  */
 export class Vitscope {
   #bridge;
@@ -123,7 +123,7 @@ export class Vitscope {
     return this.#views;
   }
 
-  /** @type {import('./trace.js').Lenses} */
+  /** @type {import('../views/trace.js').Lenses} */
   #lenses = {
     logitLens: async (trace) => this.#ask(requests.logitLens(this.#config, trace)),
     patchLens: async (trace, options) => this.#ask(requests.patchLens(this.#config, trace, options)),
@@ -131,7 +131,7 @@ export class Vitscope {
 
   /**
    * @param {ImageSource} image
-   * @param {import('../index.js').AttributeOptions & PassesOptions} [options]
+   * @param {import('../../index.js').AttributeOptions & PassesOptions} [options]
    */
   async attribute(image, { signal, onProgress, ...options } = {}) {
     return this.#ask(requests.attribute(this.#config, options), { image, signal, onProgress });
@@ -139,8 +139,8 @@ export class Vitscope {
 
   /**
    * @param {ImageSource} image
-   * @param {import('../index.js').ViewMap} map
-   * @param {import('../index.js').CurvesOptions & PassesOptions} [options]
+   * @param {import('../../index.js').ViewMap} map
+   * @param {import('../../index.js').CurvesOptions & PassesOptions} [options]
    */
   async curves(image, map, { signal, onProgress, ...options } = {}) {
     return this.#ask(requests.curves(this.#config, map, options), { image, signal, onProgress });

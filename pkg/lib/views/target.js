@@ -1,6 +1,6 @@
 /** Which class a caller means. */
-import { checkWhole } from './checks.js';
-import { VitscopeError } from './errors.js';
+import { checkWhole } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
 
 /** Indices that an error lists. */
 const LISTED = 20;

@@ -1,18 +1,19 @@
-/** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client.js` make the API of it. */
-import { checkPixels, checkTopK } from './checks.js';
-import { closed, fromEngine, guard, isFatal } from './errors.js';
-import { nameClasses } from './names.js';
-import { release } from './source.js';
+/** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
+import { checkPixels, checkTopK } from '../common/checks.js';
+import { closed, fromEngine, guard, isFatal } from '../common/errors.js';
+import { release } from '../source/source.js';
+import { nameClasses } from './class_names.js';
 
 /**
- * @typedef {import('../index.js').ModelConfig} ModelConfig
- * @typedef {import('../index.js').LoadOptions} LoadOptions
- * @typedef {import('../index.js').Passes} Passes
- * @typedef {import('../engine.js').ImageLike} ImageLike
- * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {import('../../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../../index.js').LoadOptions} LoadOptions
+ * @typedef {import('../../index.js').Passes} Passes
+ * @typedef {import('../../engine.js').ImageLike} ImageLike
+ * @typedef {import('../source/source.js').ModelFiles} ModelFiles
  * @typedef {import('./wasm.js').Instance} Instance
- * @typedef {import('../wasm/relaxed/vitscope.js').Engine} WasmEngine
- * @typedef {import('../wasm/relaxed/vitscope.js').Dropping} Dropping
+ * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Dropping} Dropping
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
@@ -44,7 +45,7 @@ export class Core {
    * Once the engine and the model's files are there.
    * @param {Instance} instance
    * @param {ModelFiles} files
-   * @param {import('./bridge.js').EngineOptions} options
+   * @param {EngineOptions} options
    * @param {NonNullable<LoadOptions['onProgress']>} onProgress
    */
   static async prepare(instance, files, { dtype, size }, onProgress) {
@@ -75,7 +76,7 @@ export class Core {
     return this.#backend;
   }
 
-  /** @returns {import('../index.js').Memory} */
+  /** @returns {import('../../index.js').Memory} */
   get memory() {
     return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
   }
@@ -128,8 +129,8 @@ export class Core {
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @param {import('./requests.js').AttributionRequest} request
-   * @returns {Generator<Passes, {target: number, data: Float32Array, crop?: import('../index.js').Rectangle}>}
+   * @param {import('../views/requests.js').AttributionRequest} request
+   * @returns {Generator<Passes, {target: number, data: Float32Array, crop?: import('../../index.js').Rectangle}>}
    */
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
     const { pixels, crop } = this.#input(image);
@@ -142,7 +143,7 @@ export class Core {
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @param {import('./requests.js').CurvesRequest} request
+   * @param {import('../views/requests.js').CurvesRequest} request
    * @returns {Generator<Passes, {target: number, deletion: Float32Array, insertion: Float32Array}>}
    */
   *curves(image, { map, target, steps }) {
@@ -172,7 +173,7 @@ export class Core {
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @returns {{pixels: Float32Array, crop?: import('../index.js').Rectangle}}
+   * @returns {{pixels: Float32Array, crop?: import('../../index.js').Rectangle}}
    */
   #input(image) {
     if (image instanceof Float32Array) return { pixels: image };

@@ -1,9 +1,9 @@
-import { checkArea, checkPixels } from './checks.js';
-import { request, requireOk } from './download.js';
-import { VitscopeError } from './errors.js';
+import { checkArea, checkPixels } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
+import { request, requireOk } from '../source/download.js';
 
 /**
- * @typedef {import('../index.js').ImageSource} ImageSource
+ * @typedef {import('../../index.js').ImageSource} ImageSource
  * @typedef {{bitmap: ImageBitmap} | {blob: Blob, name: string} | {pixels: {data: Uint8ClampedArray | Uint8Array, width: number, height: number}}} Portable
  *   an image in a form that can be handed to the worker
  * @typedef {{image: Portable, transfer: Transferable[]}} Prepared

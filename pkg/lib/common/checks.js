@@ -61,7 +61,7 @@ export function checkArea(width, height) {
  * @param {string} [expected] what to say where it is something else altogether
  */
 export function checkPixels(image, expected = 'The image must be an ImageData, or {data, width, height} with 8-bit RGBA data.') {
-  const { data, width, height } = /** @type {Partial<import('../engine.js').ImageLike>} */ (image ?? {});
+  const { data, width, height } = /** @type {Partial<import('../../engine.js').ImageLike>} */ (image ?? {});
   if (!(data instanceof Uint8ClampedArray || data instanceof Uint8Array) || typeof width !== 'number' || typeof height !== 'number') {
     const type = Object.prototype.toString.call(data).slice(8, -1);
     throw new VitscopeError('invalid-image', type.startsWith('Float') ? `The image's values are a ${type}, where 8-bit RGBA is read. An ImageData has that with pixelFormat: 'rgba-unorm8'.` : expected);
@@ -73,7 +73,7 @@ export function checkPixels(image, expected = 'The image must be an ImageData, o
   checkArea(width, height);
 }
 
-/** @param {import('../index.js').ViewMap} map */
+/** @param {import('../../index.js').ViewMap} map */
 export function checkMap(map) {
   const { rows, cols, channels, data } = map ?? {};
   if (data instanceof Float32Array && (channels === 1 || channels === 3) && rows >= 1 && data.length === rows * cols * channels) return;

@@ -2,16 +2,16 @@
  * What a view asks of the engine, and the map that the answer is: the same whether the engine is in this thread or in a worker.
  * Options that are wrong are refused here, before any image is read.
  */
-import { checkMap, checkNumber, checkWhole, describe } from './checks.js';
-import { queryName, queryToken } from './choices.js';
-import { targetIndex } from './classes.js';
-import { VitscopeError } from './errors.js';
+import { checkMap, checkNumber, checkWhole, describe } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
 import { viewMap } from './map.js';
+import { queryName, queryToken } from './query.js';
+import { targetIndex } from './target.js';
 
 /**
- * @typedef {import('../index.js').ModelConfig} ModelConfig
- * @typedef {import('../index.js').Recording} Recording
- * @typedef {import('../index.js').ViewMap} ViewMap
+ * @typedef {import('../../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../../index.js').Recording} Recording
+ * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
  * @typedef {'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
@@ -40,7 +40,7 @@ export function logitLens({ layers, numClasses }, { hiddenStates }) {
 /**
  * @param {ModelConfig} config
  * @param {Recording} trace
- * @param {import('../index.js').LensOptions} options
+ * @param {import('../../index.js').LensOptions} options
  * @returns {Request<ViewMap>}
  */
 export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates, tokens, hiddenSize, top, crop }, { layer = layers - 1, target }) {
@@ -57,8 +57,8 @@ export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates
 
 /**
  * @param {ModelConfig} config
- * @param {import('../index.js').AttributeOptions} options
- * @returns {Request<import('../index.js').Attribution>}
+ * @param {import('../../index.js').AttributeOptions} options
+ * @returns {Request<import('../../index.js').Attribution>}
  */
 export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
   if (!METHODS.includes(method)) throw new VitscopeError('invalid-argument', `method must be one of ${METHODS.join(', ')}; not ${describe(method)}.`);
@@ -94,8 +94,8 @@ export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }
 /**
  * @param {ModelConfig} config
  * @param {ViewMap} map
- * @param {import('../index.js').CurvesOptions} options
- * @returns {Request<import('../index.js').Curves>}
+ * @param {import('../../index.js').CurvesOptions} options
+ * @returns {Request<import('../../index.js').Curves>}
  */
 export function curves({ labels, scores }, map, { target, steps = STEPS }) {
   checkMap(map);
@@ -111,7 +111,7 @@ export function curves({ labels, scores }, map, { target, steps = STEPS }) {
 /**
  * @param {Float32Array<ArrayBuffer>} probabilities
  * @param {ModelConfig['scores']} scores
- * @returns {import('../index.js').Curve}
+ * @returns {import('../../index.js').Curve}
  */
 function curve(probabilities, scores) {
   const last = probabilities.length - 1;

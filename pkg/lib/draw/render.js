@@ -1,14 +1,14 @@
 /** Maps as colours: on a canvas of the caller's, over a photo or alone. */
-import { checkMap, describe } from './checks.js';
+import { checkMap, describe } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
 import { COLORMAPS, colourTable } from './colormaps.js';
-import { VitscopeError } from './errors.js';
 
 export { COLORMAPS } from './colormaps.js';
 
 /**
- * @typedef {import('../index.js').ViewMap} ViewMap
- * @typedef {import('../index.js').ColourOptions} ColourOptions
- * @typedef {import('../index.js').OverlayOptions} OverlayOptions
+ * @typedef {import('../../index.js').ViewMap} ViewMap
+ * @typedef {import('../../index.js').ColourOptions} ColourOptions
+ * @typedef {import('../../index.js').OverlayOptions} OverlayOptions
  */
 
 /** Opacity of the lowest values against the highest over a photo, which shows through where there is little to see. */

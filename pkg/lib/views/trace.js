@@ -1,14 +1,14 @@
-import { checkNumber, checkWhole } from './checks.js';
-import { queryName, queryToken } from './choices.js';
-import { guard } from './errors.js';
-import { toSafetensors } from './export.js';
+import { checkNumber, checkWhole } from '../common/checks.js';
+import { guard } from '../common/errors.js';
+import { toSafetensors } from './files.js';
 import { viewMap } from './map.js';
+import { queryName, queryToken } from './query.js';
 
 /**
- * @typedef {import('../index.js').ViewMap} ViewMap
- * @typedef {import('../index.js').Recording} Recording
- * @typedef {import('../wasm/relaxed/vitscope.js').Views} Views
- * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, options: import('../index.js').LensOptions) => any}} Lenses
+ * @typedef {import('../../index.js').ViewMap} ViewMap
+ * @typedef {import('../../index.js').Recording} Recording
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Views} Views
+ * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, options: import('../../index.js').LensOptions) => any}} Lenses
  *   what needs the model's head: maps from an engine in this thread, promises of them from one in a worker
  */
 
@@ -35,7 +35,7 @@ export class Trace extends Recorded {
     this.#lenses = lenses;
   }
 
-  /** @param {import('../index.js').HeadOptions} [options] */
+  /** @param {import('../../index.js').HeadOptions} [options] */
   headMap({ layer = this.#last, head = 'mean', query, mass, clip } = {}) {
     const chosen = typeof head === 'number' ? `head ${checkWhole('head', head)}` : `${head} of heads`;
     const kept = mass === undefined ? '' : `, ${Math.round(100 * mass)} % of the mass`;
@@ -45,7 +45,7 @@ export class Trace extends Recorded {
     );
   }
 
-  /** @param {import('../index.js').RolloutOptions} [options] */
+  /** @param {import('../../index.js').RolloutOptions} [options] */
   rollout({ fusion = 'mean', discard = 0, query } = {}) {
     const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
     return this.#map(
@@ -63,7 +63,7 @@ export class Trace extends Recorded {
     );
   }
 
-  /** @param {{layer?: number, query?: import('../index.js').Query}} [options] */
+  /** @param {{layer?: number, query?: import('../../index.js').Query}} [options] */
   similarity({ layer = this.#last, query } = {}) {
     return this.#map(
       this.#see((views) => views.similarity(this.hiddenStates, checkWhole('layer', layer), queryToken(query))),
@@ -84,7 +84,7 @@ export class Trace extends Recorded {
     return this.#lenses.logitLens(this);
   }
 
-  /** @param {import('../index.js').LensOptions} [options] */
+  /** @param {import('../../index.js').LensOptions} [options] */
   patchLens(options = {}) {
     return this.#lenses.patchLens(this, options);
   }
@@ -103,7 +103,7 @@ export class Trace extends Recorded {
     return this.layers - 1;
   }
 
-  /** @param {import('../index.js').Query | undefined} query */
+  /** @param {import('../../index.js').Query | undefined} query */
   #name(query) {
     return queryName(query, this.prefix);
   }

@@ -1,15 +1,15 @@
-import { download, request, requireOk } from './download.js';
-import { checkPolicy } from './environment.js';
-import { VitscopeError, fromEngine } from './errors.js';
-import { warnOfOneThread } from './features.js';
+import { SINGLE, THREADED } from '../assets.js';
+import { checkPolicy } from '../common/environment.js';
+import { VitscopeError, fromEngine } from '../common/errors.js';
+import { download, request, requireOk } from '../source/download.js';
+import { warnOfOneThread } from './backend.js';
 import { NoThreads, sharedMemory, startThreads } from './threads.js';
-import { SINGLE, THREADED } from './variants.js';
 
 /**
- * @typedef {import('./download.js').OnBytes} OnBytes
- * @typedef {import('../index.js').Backend} Backend
- * @typedef {{Engine: import('./variants.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend}} Instance
- * @typedef {import('./variants.js').Glue} Glue
+ * @typedef {import('../source/download.js').OnBytes} OnBytes
+ * @typedef {import('../../index.js').Backend} Backend
+ * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend}} Instance
+ * @typedef {import('../assets.js').Glue} Glue
  */
 
 // 1 GiB at most: the views read one layer after the other.
@@ -102,7 +102,7 @@ function withoutThreads(error) {
  * Another instance, in the thread that a worker's answers come to, for the views that need no model. None of them uses threads.
  * @param {Backend} backend
  * @param {Promise<WebAssembly.Module>} compiled what `fetchModule` gives for this backend
- * @param {import('../index.js').ModelConfig} config
+ * @param {import('../../index.js').ModelConfig} config
  */
 export async function loadViews({ simd, threads }, compiled, config) {
   const variant = /** @type {{glue: () => Promise<Glue>, wasm: URL}} */ (/** @type {unknown} */ ((threads === 1 ? SINGLE : THREADED)[simd]));
@@ -117,7 +117,7 @@ export async function loadViews({ simd, threads }, compiled, config) {
 
 /**
  * @param {Glue['Views']} Views
- * @param {import('../index.js').ModelConfig} config
+ * @param {import('../../index.js').ModelConfig} config
  */
 export function viewsOf(Views, { layers, heads, prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize }) {
   return new Views(layers, heads, prefix, rows, cols, height, width, hiddenSize);

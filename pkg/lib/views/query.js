@@ -1,10 +1,10 @@
 /** A query token, as the engine takes it and as people read it. */
-import { checkWhole, describe } from './checks.js';
-import { VitscopeError } from './errors.js';
+import { checkWhole, describe } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
 
 /**
- * @typedef {import('../index.js').Query} Query
- * @typedef {import('../index.js').PrefixToken} PrefixToken
+ * @typedef {import('../../index.js').Query} Query
+ * @typedef {import('../../index.js').PrefixToken} PrefixToken
  */
 
 /**

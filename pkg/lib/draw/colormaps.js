@@ -14,7 +14,7 @@ const SAMPLES = {
   diverging: '3b4cc0 4e68d7 6282ea 779af7 8db0fe a3c2ff b8d0f9 ccd9ee dddddd ecd3c6 f5c4ad f7b194 f49a7b ec7f63 de614c cb3e38 b40426',
 };
 
-/** @typedef {import('../index.js').Colormap} Colormap */
+/** @typedef {import('../../index.js').Colormap} Colormap */
 
 export const COLORMAPS = /** @type {Colormap[]} */ (Object.keys(SAMPLES));
 

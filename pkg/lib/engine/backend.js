@@ -1,11 +1,11 @@
 /** What this browser can run, and so which of the builds is used. */
-import { warnOnce } from './console.js';
-import { HEADER, checkEnvironment } from './environment.js';
-import { VitscopeError } from './errors.js';
+import { HEADER, checkEnvironment } from '../common/environment.js';
+import { VitscopeError } from '../common/errors.js';
+import { warnOnce } from '../common/warn.js';
 
 /**
- * @typedef {import('./variants.js').Simd} Simd
- * @typedef {import('../index.js').Backend} Backend
+ * @typedef {import('../assets.js').Simd} Simd
+ * @typedef {import('../../index.js').Backend} Backend
  */
 
 // The smallest modules that use what is asked for, as in wasm-feature-detect. The bytes after the header are the sections

@@ -1,9 +1,9 @@
 /** The threads of an engine: workers that share its memory, each running `thread.js`. */
-import { addressOf, spawn } from './spawn.js';
+import { addressOf, startThread } from '../assets.js';
 
 /**
  * What a thread is told.
- * @typedef {{simd: import('./variants.js').Simd, module: WebAssembly.Module, memory: WebAssembly.Memory, alarm: string | undefined}} ThreadStart
+ * @typedef {{simd: import('../assets.js').Simd, module: WebAssembly.Module, memory: WebAssembly.Memory, alarm: string | undefined}} ThreadStart
  *   alarm: name of the BroadcastChannel on which it reports its end
  */
 
@@ -40,7 +40,7 @@ export async function startThreads(count, start) {
   /** @type {Worker[]} */
   const workers = [];
   try {
-    for (let i = 0; i < count; i++) workers.push(spawnThread());
+    for (let i = 0; i < count; i++) workers.push(startThread());
     const ready = Promise.all(workers.map(readiness));
     ready.catch(() => {}); // it may fail before anybody waits for it
     const message = await start;
@@ -52,10 +52,6 @@ export async function startThreads(count, start) {
     const refused = error instanceof DOMException || error instanceof ReferenceError;
     throw refused ? new NoThreads(`a thread could not be started (${error.message}).`) : error;
   }
-}
-
-function spawnThread() {
-  return spawn('thread.js', () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }));
 }
 
 /**

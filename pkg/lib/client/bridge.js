@@ -1,17 +1,17 @@
-import { policyError, wasRefused, watchPolicy } from './environment.js';
-import { VitscopeError, closed, crashed, unpackError } from './errors.js';
-import { addressOf, spawn } from './spawn.js';
+import { addressOf, startWorker } from '../assets.js';
+import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
+import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
 
 /**
  * What is said between the page and the worker.
- * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
+ * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
- *   {type: 'run', method: Method, image?: import('./image.js').Portable, args: any[]}} Question
- * @typedef {'classify' | 'trace' | import('./requests.js').Method} Method  of `Core`
+ *   {type: 'run', method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
+ * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
- * @typedef {import('./source.js').ModelFiles} ModelFiles
- * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
- * @typedef {{id: number, result?: any, error?: import('./errors.js').PackedError, progress?: any}} Reply
+ * @typedef {import('../source/source.js').ModelFiles} ModelFiles
+ * @typedef {import('../engine/core.js').EngineOptions} EngineOptions
+ * @typedef {{id: number, result?: any, error?: import('../common/errors.js').PackedError, progress?: any}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
  */
@@ -34,7 +34,7 @@ export class WorkerBridge {
   constructor(onDeath) {
     this.#onDeath = onDeath;
     try {
-      this.#worker = startWorker();
+      this.#worker = newWorker();
     } catch (error) {
       this.#alarm.close();
       throw error;
@@ -47,7 +47,7 @@ export class WorkerBridge {
 
   /**
    * Brings up the engine in the worker.
-   * @param {import('../index.js').Backend} backend
+   * @param {import('../../index.js').Backend} backend
    * @param {Promise<WebAssembly.Module>} module already asked for
    */
   start(backend, module) {
@@ -60,7 +60,7 @@ export class WorkerBridge {
    * @param {Promise<ModelFiles>} files
    * @param {EngineOptions} options
    * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
+   * @returns {Promise<{config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory}>}
    */
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);
@@ -139,10 +139,10 @@ function unsendable(error) {
 }
 
 /** @returns {Worker} */
-function startWorker() {
+function newWorker() {
   watchPolicy();
   try {
-    return spawn('worker.js', () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+    return startWorker();
   } catch (cause) {
     throw workerRefused({ cause }); // some browsers throw, others send an event
   }

@@ -1,4 +1,4 @@
-/** @typedef {import('../index.js').ErrorCode} ErrorCode */
+/** @typedef {import('../../index.js').ErrorCode} ErrorCode */
 
 const BRAND = Symbol.for('vitscope.VitscopeError');
 

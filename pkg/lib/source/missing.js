@@ -1,4 +1,4 @@
-import { VitscopeError } from './errors.js';
+import { VitscopeError } from '../common/errors.js';
 
 /**
  * What a folder may have in place of a model that is read, by names that can be asked for: a folder on the web can't be listed.

@@ -1,5 +1,5 @@
-import { policyError, wasRefused, watchPolicy } from './environment.js';
-import { VitscopeError } from './errors.js';
+import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
+import { VitscopeError } from '../common/errors.js';
 
 /** The engine counts bytes in 32 bits. */
 const MOST = 2 ** 32 - 1;

@@ -1,0 +1,28 @@
+import { checkMap } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
+import { drawOverlay, imageSize } from './render.js';
+
+/**
+ * @typedef {import('../../index.js').ViewMap} ViewMap
+ * @typedef {import('../../index.js').PictureOptions} PictureOptions
+ */
+
+/** Pixels a cell of a map that is drawn alone. */
+const CELL = 16;
+
+/**
+ * @param {ViewMap} map
+ * @param {PictureOptions} [options]
+ * @returns {Promise<Blob>}
+ */
+export async function toPNG(map, { image, width, height, ...options } = {}) {
+  checkMap(map);
+  const picture = image instanceof Blob ? await createImageBitmap(image) : (image ?? null);
+  const size = picture ? imageSize(picture) : { width: map.cols * CELL, height: map.rows * CELL };
+  const canvas = new OffscreenCanvas(width ?? size.width, height ?? size.height);
+  drawOverlay(canvas, picture, map, options);
+  if (picture && picture !== image) /** @type {ImageBitmap} */ (picture).close();
+  return canvas.convertToBlob().catch((cause) => {
+    throw new VitscopeError('invalid-argument', `This browser draws no picture of ${canvas.width} × ${canvas.height} pixels. Ask for a smaller width and height.`, { cause });
+  });
+}

@@ -1,0 +1,123 @@
+import { VitscopeError } from '../common/errors.js';
+import { requireRoom } from './download.js';
+import { TEXT, WEIGHTS, readFolder } from './folder.js';
+
+/**
+ * @typedef {import('../../index.js').ModelSource} ModelSource
+ * @typedef {import('../../index.js').Progress} Progress
+ * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
+ * @typedef {{config: string | Blob, preprocessor?: string | Blob, processor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
+ * @typedef {{folder: string} | Parts} Source
+ *   the same thing checked: an absolute folder address, or the parts
+ * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
+ *   owned: the weights' buffers are nobody else's
+ */
+
+/**
+ * Checks what the caller named as the model, without reading any of it.
+ * @param {ModelSource} source
+ * @returns {Source}
+ */
+export function normaliseSource(source) {
+  if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source) };
+  if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
+    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
+  }
+  const { config, preprocessor, processor, textEmbeddings } = source;
+  const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
+  if (!weights.length || !weights.every(areBytes)) {
+    throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
+  }
+  if (textEmbeddings != null && !areBytes(textEmbeddings)) {
+    throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
+  }
+  const asOptional = (/** @type {object | string | Blob | null | undefined} */ value, /** @type {string} */ name) => (value == null ? undefined : asText(value, name));
+  return { config: asText(config, 'config'), preprocessor: asOptional(preprocessor, 'preprocessor'), processor: asOptional(processor, 'processor'), weights, textEmbeddings: textEmbeddings ?? undefined };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Bytes}
+ */
+function areBytes(value) {
+  return value instanceof ArrayBuffer || value instanceof Uint8Array || value instanceof Blob;
+}
+
+/**
+ * Reads the model's files.
+ * @param {Source} source
+ * @param {{signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options]
+ * @returns {Promise<ModelFiles>}
+ */
+export async function readSource(source, { signal, onProgress = () => {} } = {}) {
+  return 'folder' in source ? readFolder(source.folder, signal, onProgress) : readParts(source, onProgress);
+}
+
+/**
+ * @param {Parts} source
+ * @param {(progress: Progress) => void} onProgress
+ * @returns {Promise<ModelFiles>}
+ */
+async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, onProgress) {
+  const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
+  requireRoom('What was given as weights', total);
+  onProgress({ phase: 'weights', loaded: 0, total });
+  try {
+    const [configText, preprocessorText, processorText, text, ...files] = await Promise.all([
+      config instanceof Blob ? config.text() : config,
+      preprocessor instanceof Blob ? preprocessor.text() : preprocessor,
+      processor instanceof Blob ? processor.text() : processor,
+      textEmbeddings && toArray(textEmbeddings),
+      ...weights.map(toArray),
+    ]);
+    onProgress({ phase: 'weights', loaded: total, total });
+    const names = weights.map((part, i) => (part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS));
+    return { config: configText, preprocessor: preprocessorText, processor: processorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
+    throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
+  }
+}
+
+/** @param {Bytes} bytes */
+async function toArray(bytes) {
+  if (bytes instanceof Uint8Array) return bytes;
+  return new Uint8Array(bytes instanceof Blob ? await bytes.arrayBuffer() : bytes);
+}
+
+/**
+ * A whole model's bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
+ * @param {Uint8Array} bytes
+ */
+export function release({ buffer, byteLength }) {
+  // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
+  if (buffer.byteLength === byteLength) /** @type {any} */ (buffer).transfer?.(0);
+}
+
+/**
+ * @param {string | URL} address
+ * @returns {string} absolute, its path ending in a slash
+ */
+function folderUrl(address) {
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  let url;
+  try {
+    url = new URL(address, base);
+  } catch (cause) {
+    throw new VitscopeError('invalid-argument', `"${address}" is not a URL that can be resolved here.`, { cause });
+  }
+  url.hash = '';
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url.href;
+}
+
+/**
+ * @param {object | string | Blob} value
+ * @param {string} name
+ * @returns {string | Blob}
+ */
+function asText(value, name) {
+  if (typeof value === 'string' || value instanceof Blob) return value;
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  throw new VitscopeError('invalid-argument', `${name} must be an object, a JSON text or a Blob.`);
+}
