@@ -1,6 +1,6 @@
 import { simdName, threadCount } from '../backend.js';
 import { find, make } from '../dom.js';
-import { MODELS } from '../models.js';
+import { OFFERS } from '../offers.js';
 
 /**
  * @typedef {import('../../pkg/index.js').ModelConfig} ModelConfig
@@ -11,9 +11,9 @@ import { MODELS } from '../models.js';
  * The model in numbers, and the choice of another one.
  * @param {HTMLDialogElement} dialog
  * @param {HTMLElement} opener
- * @param {{onFiles: (files: File[]) => void, onOffer: (offer: import('../models.js').Offer) => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
+ * @param {{onFiles: (files: File[]) => void, onOffer: (offer: import('../offers.js').Offer) => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
  */
-export function createModel(dialog, opener, { onFiles, onOffer, onDtype }) {
+export function createModelDialog(dialog, opener, { onFiles, onOffer, onDtype }) {
   const facts = find(dialog, '.facts');
   const folder = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=folder-input]'));
   const files = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=files-input]'));
@@ -23,7 +23,7 @@ export function createModel(dialog, opener, { onFiles, onOffer, onDtype }) {
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close(); // beside the form: on the backdrop
   });
-  const offers = MODELS.map((offer) => {
+  const offers = OFFERS.map((offer) => {
     const button = make('button', { type: 'button', class: 'button' }, [make('b', {}, [offer.name]), ` ${offer.classes} classes, ${offer.megabytes} MB`]);
     button.addEventListener('click', () => {
       dialog.close();
@@ -50,7 +50,7 @@ export function createModel(dialog, opener, { onFiles, onOffer, onDtype }) {
 
   return {
     /**
-     * @param {{name: string, offer: import('../models.js').Offer | undefined, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
+     * @param {{name: string, offer: import('../offers.js').Offer | undefined, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
      */
     show(model) {
       for (const { offer, button } of offers) {

@@ -41,5 +41,3 @@ export function keep(of, key, value) {
 export function kept(of, key) {
   return memory.get(of)?.get(key);
 }
-
-export const NO_CLASSES = 'This model has no classes: it gives features and attention only.';

@@ -1,4 +1,4 @@
-/** How maps become colours on this page. */
+/** Maps as small pictures, on this page. */
 import { colourise, upsample } from '../pkg/dist/index.js';
 import { context2d } from './dom.js';
 
@@ -86,11 +86,4 @@ export function mosaic(maps, columns, text) {
  */
 export function largest({ data, signed }) {
   return data.reduce((a, b) => Math.max(a, signed ? Math.abs(b) : b), 0);
-}
-
-/** A number as people read it, three digits of it. @param {number} value */
-export function number(value) {
-  const size = Math.abs(value);
-  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.0995 || size === 0 ? value.toFixed(2) : size >= 0.00095 ? value.toFixed(4) : value.toExponential(1);
-  return text.replace('-', '−');
 }

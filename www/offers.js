@@ -6,14 +6,14 @@
  */
 
 /** What the page offers, the default first; the others are lighter. Another model is a folder and a line. @type {[Offer, ...Offer[]]} */
-export const MODELS = [
+export const OFFERS = [
   { ...here('vitscope-small'), megabytes: 25, classes: 200, grid: [16, 16] },
   { ...here('vitscope-tiny'), megabytes: 3, classes: 42, grid: [16, 16] },
 ];
 
 /** @param {ModelChoice | Error} choice @returns {Offer | undefined} */
 export function offered(choice) {
-  return MODELS.find((model) => model === choice);
+  return OFFERS.find((model) => model === choice);
 }
 
 /**
@@ -23,14 +23,14 @@ export function offered(choice) {
  */
 export function requestedModel(page) {
   const address = page.searchParams.get('model');
-  if (!address) return MODELS[0];
+  if (!address) return OFFERS[0];
   const unlike = (/** @type {string} */ reason) => new Error(`The model ${address} ${reason}, so it is not loaded. Download it and drop its folder here.`);
   try {
     const url = new URL(address, page);
     // The page talks to its own server alone, and a link must not change that.
     if (url.origin !== page.origin) return unlike('is not on this server');
     const choice = folder(url);
-    return MODELS.find(({ source }) => source === choice.source.replace(/\/?$/, '/')) ?? choice;
+    return OFFERS.find(({ source }) => source === choice.source.replace(/\/?$/, '/')) ?? choice;
   } catch {
     return unlike('has no valid address');
   }

@@ -1,8 +1,9 @@
 import { createChart } from '../chart.js';
 import { segments } from '../controls.js';
 import { make } from '../dom.js';
-import { drawCells, mosaic, number } from '../look.js';
-import { remember } from './memory.js';
+import { drawCells, mosaic } from '../maps.js';
+import { number } from '../words.js';
+import { remember } from './cache.js';
 
 /**
  * @typedef {import('../viewer.js').Context} Context
@@ -24,7 +25,7 @@ const WORDS = {
  * @param {(patch: number) => void} onPick
  * @returns {import('../viewer.js').View}
  */
-export function createModelView(onChange, onPick) {
+export function createModelFigures(onChange, onPick) {
   const figure = segments('Figure', FIGURES, onChange);
   const words = make('p', { class: 'hint' });
   const canvas = make('canvas', { class: 'mosaic', role: 'img' });
