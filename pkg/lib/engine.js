@@ -26,6 +26,8 @@ export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
  * @implements {Pick<import('../engine.js').Engine, keyof import('../engine.js').Engine>}
  */
 export class Engine {
+  static name = 'Engine';
+
   #core;
   #views;
 

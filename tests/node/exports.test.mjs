@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import * as engine from '../../pkg/dist/engine.js';
 import * as client from '../../pkg/dist/index.js';
 
@@ -18,6 +19,24 @@ function declaredValues(file) {
 test('what is declared as a value is one, and nothing else is there', () => {
   assert.deepEqual(Object.keys(client).sort(), declaredValues('index.d.ts'));
   assert.deepEqual(Object.keys(engine).sort(), declaredValues('engine.d.ts'));
+});
+
+test('classes are called as they are exported, whatever the bundle calls them', async () => {
+  for (const entry of [client, engine]) {
+    for (const [name, value] of Object.entries(entry)) if (/^[A-Z][a-z]/.test(name)) assert.equal(/** @type {Function} */ (value).name, name);
+  }
+  const model = new URL('../fixtures/hf_vit/', import.meta.url);
+  const loaded = await engine.Engine.load(model);
+  const trace = loaded.trace({ width: 2, height: 2, data: new Uint8Array(16) });
+  assert.match(inspect(loaded), /^Engine \{/);
+  assert.match(inspect(trace), /^Trace \{/);
+  for (const { VitscopeError } of [client, engine]) {
+    const error = new VitscopeError('closed', 'gone');
+    assert.deepEqual([error.name, String(error), Object.keys(error)], ['VitscopeError', 'VitscopeError: gone', ['code']]);
+    assert.match(/** @type {string} */ (error.stack), /^VitscopeError: gone\n/);
+    class Own extends VitscopeError {}
+    assert.equal(Own.name, 'Own');
+  }
 });
 
 test('every entry of the package has a file, and types where it is JavaScript', () => {

@@ -28,6 +28,8 @@ import { JobQueue } from './queue.js';
  * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
  */
 export class Vitscope {
+  static name = 'Vitscope';
+
   #bridge;
   #queue;
   #config;

@@ -4,6 +4,9 @@ const BRAND = Symbol.for('vitscope.VitscopeError');
 
 /** Every failure of the package: `code` for programs, `message` for people. */
 export class VitscopeError extends Error {
+  /** In the bundle a class is called by a letter. @override */
+  static name = 'VitscopeError';
+
   /**
    * Each entry is one file, with this class in it: an error of one is an instance in all.
    * @override
@@ -20,7 +23,6 @@ export class VitscopeError extends Error {
    */
   constructor(code, message, options) {
     super(message, options);
-    this.name = 'VitscopeError';
     this.code = code;
   }
 
@@ -28,6 +30,9 @@ export class VitscopeError extends Error {
     return true;
   }
 }
+
+// Before one is made, so that its stack begins with it.
+VitscopeError.prototype.name = VitscopeError.name;
 
 /**
  * Turns whatever the wasm boundary threw into a VitscopeError. Rust's own errors carry a `code`; anything else means

@@ -21,6 +21,9 @@ const Recorded = /** @type {any} */ (class {
 
 /** A forward pass written down, and the views of it. */
 export class Trace extends Recorded {
+  /** @override */
+  static name = 'Trace';
+
   #views;
   #lenses;
 
