@@ -115,12 +115,12 @@ export type ErrorCode =
 export type ModelSource = string | URL | ModelFiles;
 
 export interface ModelFiles {
-  /** config.json as an object, its JSON text, or the file. */
-  config: object | string | Blob;
+  /** config.json as an object, its JSON text, or the file or its bytes. */
+  config: object | string | Bytes;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
-  preprocessor?: object | string | Blob | null;
+  preprocessor?: object | string | Bytes | null;
   /** processor_config.json likewise. An image processor nested in it, as transformers 5 writes it, wins over `preprocessor`. */
-  processor?: object | string | Blob | null;
+  processor?: object | string | Bytes | null;
   /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: Bytes | Bytes[];
   /**

@@ -169,6 +169,8 @@ test('a model can be given in every form', async () => {
     { config, preprocessor, weights },
     { config: JSON.parse(config), preprocessor: JSON.parse(preprocessor), weights: weights.buffer },
     { config: new Blob([config]), preprocessor: new Blob([preprocessor]), weights: new Blob([weights]) },
+    { config: Buffer.from(config), preprocessor: new TextEncoder().encode(preprocessor).buffer, weights: new Blob([weights]) },
+    { config: new TextEncoder().encode(`\ufeff${config}`), preprocessor: Buffer.from(`{} ${preprocessor}`).subarray(3), weights },
   ];
   /** @type {Float32Array[]} */
   const answers = [];
@@ -285,7 +287,13 @@ test('arguments that are not right are refused by code', async (t) => {
     await assert.rejects(Engine.load(wrong(null)), failure('invalid-argument', /folder URL/));
     await assert.rejects(Engine.load(wrong({ config: {} })), failure('invalid-argument', /weights/));
     await assert.rejects(Engine.load(wrong({ ...parts(), weights: [1, 2] })), failure('invalid-argument', /ArrayBuffer/));
-    await assert.rejects(Engine.load(wrong({ ...parts(), config: 3 })), failure('invalid-argument', /config/));
+    /** @type {any} */
+    const circular = {};
+    circular.self = circular;
+    for (const value of [3, null, true, new Response('{}'), Promise.resolve({}), new Map(), new Float32Array(2), new DataView(new ArrayBuffer(2)), circular, { size: 2n }]) {
+      await assert.rejects(Engine.load(wrong({ ...parts(), config: value })), failure('invalid-argument', /^config must be/));
+      if (value) await assert.rejects(Engine.load(wrong({ ...parts(), processor: value })), failure('invalid-argument', /^processor must be/));
+    }
     await assert.rejects(Engine.load('not absolute'), failure('invalid-argument', /not absolute/));
     await assert.rejects(Engine.load(folder('no_such_model')), failure('network', /no_such_model\/(config\.json|model\.safetensors)/));
     await assert.rejects(Engine.load(parts(), { dtype: wrong('f16') }), failure('invalid-argument', /f16/));

@@ -1,3 +1,4 @@
+import { describe } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { requireRoom } from './download.js';
 import { TEXT, WEIGHTS, readFolder } from './folder.js';
@@ -6,7 +7,7 @@ import { TEXT, WEIGHTS, readFolder } from './folder.js';
  * @typedef {import('../../index.js').ModelSource} ModelSource
  * @typedef {import('../../index.js').Progress} Progress
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
- * @typedef {{config: string | Blob, preprocessor?: string | Blob, processor?: string | Blob, weights: Bytes[], textEmbeddings?: Bytes}} Parts
+ * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Bytes[], textEmbeddings?: Bytes}} Parts
  * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
  * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
@@ -31,7 +32,7 @@ export function normaliseSource(source) {
   if (textEmbeddings != null && !areBytes(textEmbeddings)) {
     throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
   }
-  const asOptional = (/** @type {object | string | Blob | null | undefined} */ value, /** @type {string} */ name) => (value == null ? undefined : asText(value, name));
+  const asOptional = (/** @type {unknown} */ value, /** @type {string} */ name) => (value == null ? undefined : asText(value, name));
   return { config: asText(config, 'config'), preprocessor: asOptional(preprocessor, 'preprocessor'), processor: asOptional(processor, 'processor'), weights, textEmbeddings: textEmbeddings ?? undefined };
 }
 
@@ -64,9 +65,9 @@ async function readParts({ config, preprocessor, processor, weights, textEmbeddi
   onProgress({ phase: 'weights', loaded: 0, total });
   try {
     const [configText, preprocessorText, processorText, text, ...files] = await Promise.all([
-      config instanceof Blob ? config.text() : config,
-      preprocessor instanceof Blob ? preprocessor.text() : preprocessor,
-      processor instanceof Blob ? processor.text() : processor,
+      readText(config),
+      preprocessor && readText(preprocessor),
+      processor && readText(processor),
       textEmbeddings && toArray(textEmbeddings),
       ...weights.map(toArray),
     ]);
@@ -77,6 +78,11 @@ async function readParts({ config, preprocessor, processor, weights, textEmbeddi
     if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
     throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
   }
+}
+
+/** @param {string | Bytes} text */
+async function readText(text) {
+  return typeof text === 'string' ? text : new TextDecoder().decode(await toArray(text));
 }
 
 /** @param {Bytes} bytes */
@@ -112,12 +118,20 @@ function folderUrl(address) {
 }
 
 /**
- * @param {object | string | Blob} value
+ * @param {unknown} value
  * @param {string} name
- * @returns {string | Blob}
+ * @returns {string | Bytes}
  */
 function asText(value, name) {
-  if (typeof value === 'string' || value instanceof Blob) return value;
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
-  throw new VitscopeError('invalid-argument', `${name} must be an object, a JSON text or a Blob.`);
+  if (typeof value === 'string' || areBytes(value)) return value;
+  let cause;
+  // What JSON.parse gives, and no promise or answer of a server, which would become `{}`.
+  if (/ (Object|Array)\]$/.test(Object.prototype.toString.call(value))) {
+    try {
+      return JSON.stringify(value);
+    } catch (error) {
+      cause = error; // it contains itself, say
+    }
+  }
+  throw new VitscopeError('invalid-argument', `${name} must be an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one; not ${describe(value)}.`, { cause });
 }
