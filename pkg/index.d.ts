@@ -16,7 +16,7 @@ export class Vitscope {
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
    * @throws `unsupported-environment` there are no web workers here, as in a service worker or Node.js
    * @throws `csp` a Content-Security-Policy forbids WebAssembly, the worker or a download; the message says what to allow
-   * @throws `invalid-argument` an option is not what it should be
+   * @throws `invalid-argument` an option is not what it should be, or not known, as with every call that takes some
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
    * @throws `out-of-memory` the model does not fit; of weights that are fetched their lengths tell, before they are read

@@ -1,5 +1,5 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkImageSize, checkSimd, checkThreads } from './common/checks.js';
+import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
 import { guard } from './common/errors.js';
 import { chooseBackend } from './engine/backend.js';
 import { Core } from './engine/core.js';
@@ -20,6 +20,8 @@ export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
  * @typedef {import('../index.js').Passes} Passes
  * @typedef {import('../engine.js').ImageLike} ImageLike
  */
+
+const RUN_OPTIONS = ['topK'];
 
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
@@ -44,7 +46,8 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
+  static async load(source, options) {
+    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
@@ -97,7 +100,8 @@ export class Engine {
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
    */
-  classify(image, { topK = 5 } = {}) {
+  classify(image, options) {
+    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
     return this.#core.classify(image, topK);
   }
 
@@ -106,7 +110,8 @@ export class Engine {
    * @param {{topK?: number}} [options]
    * @returns {any}
    */
-  trace(image, { topK = 5 } = {}) {
+  trace(image, options) {
+    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
     return new Trace(this.#core.trace(image, topK), this.#views, {
       logitLens: (trace) => this.#ask(requests.logitLens(this.config, trace)),
       patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, options)),
@@ -117,8 +122,9 @@ export class Engine {
    * @param {ImageLike | Float32Array} image
    * @param {import('../engine.js').SyncAttributeOptions} [options]
    */
-  attribute(image, { onProgress, ...options } = {}) {
-    return this.#ask(requests.attribute(this.config, options), { image, onProgress });
+  attribute(image, options) {
+    const { onProgress, ...asked } = checkOptions(options, [...requests.ATTRIBUTE_OPTIONS, 'onProgress']);
+    return this.#ask(requests.attribute(this.config, asked), { image, onProgress });
   }
 
   /**
@@ -126,8 +132,9 @@ export class Engine {
    * @param {import('../index.js').ViewMap} map
    * @param {import('../engine.js').SyncCurvesOptions} [options]
    */
-  curves(image, map, { onProgress, ...options } = {}) {
-    return this.#ask(requests.curves(this.config, map, options), { image, onProgress });
+  curves(image, map, options) {
+    const { onProgress, ...asked } = checkOptions(options, [...requests.CURVES_OPTIONS, 'onProgress']);
+    return this.#ask(requests.curves(this.config, map, asked), { image, onProgress });
   }
 
   positionSimilarity() {

@@ -318,6 +318,14 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
       errors[name] = [error.code, error.message];
     }
     errors.topK = any(await vit.classify(new ImageData(2, 2), { topK: 0 }).catch((error) => [error.code, error.message]));
+    /** @type {Record<string, () => Promise<unknown>>} */
+    const calls = {
+      noOptions: () => vit.classify(new ImageData(2, 2), any(null)), unknownOption: () => vit.attribute(new ImageData(2, 2), any({ targets: 1 })),
+      signal: () => vit.trace(new ImageData(2, 2), { signal: any({}) }), onProgress: () => vit.attribute(new ImageData(2, 2), { onProgress: any('often') }),
+      steps: () => vit.curves(new ImageData(2, 2), map, { steps: any(null) }), count: () => vit.patchFilters(any({ counts: 3 })),
+    };
+    const map = { rows: 1, cols: 1, channels: /** @type {const} */ (1), data: new Float32Array(1), signed: false, text: '' };
+    for (const [name, call] of Object.entries(calls)) errors[name] = any(await call().then(() => ['none', ''], (error) => [error.code, error.message]));
     const load = (/** @type {any} */ source, options = {}) => vitscope.Vitscope.load(source, options).catch((error) => [error.code, error.message]);
     errors.noModel = any(await load('/models/none/'));
     errors.pageAsModel = any(await load('/www/', any({})));
@@ -336,6 +344,7 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
     text: 'decode-image', emptyFile: 'decode-image', cut: 'decode-image', broken: 'decode-image', tainted: 'decode-image', stained: 'decode-image',
     missing: 'network', page: 'decode-image', nowhere: 'network', topK: 'invalid-argument',
     noModel: 'network', pageAsModel: 'network', dtype: 'invalid-argument', badSource: 'invalid-argument', badConfig: 'invalid-config', badWeights: 'invalid-weights',
+    ...Object.fromEntries(['noOptions', 'unknownOption', 'signal', 'onProgress', 'steps', 'count'].map((name) => [name, 'invalid-argument'])),
   });
   const say = (/** @type {string} */ name) => results.errors[name][1];
   assert.match(say('missing'), /samples\/none\.jpg answered with HTTP status 404/);

@@ -1,4 +1,4 @@
-import { checkDtype, checkImageSize, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
+import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
 import { closed, fromEngine, guard } from '../common/errors.js';
 import { chooseBackend } from '../engine/backend.js';
 import { fetchModule, loadViews } from '../engine/wasm.js';
@@ -22,6 +22,9 @@ import { JobQueue } from './queue.js';
  * @typedef {import('../../index.js').PassesOptions} PassesOptions
  * @typedef {import('../views/trace.js').Views} Views
  */
+
+const RUN_OPTIONS = ['topK', 'signal'];
+const PASSES_OPTIONS = ['signal', 'onProgress'];
 
 /**
  * A model loaded in a worker of its own.
@@ -58,10 +61,11 @@ export class Vitscope {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
+  static async load(source, options) {
+    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     signal?.throwIfAborted();
     const parts = normaliseSource(source);
-    const options = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
+    const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
@@ -72,7 +76,7 @@ export class Vitscope {
       const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
       const started = loading.watch(bridge.start(backend, module));
-      const loaded = await bridge.load(started, files, options, loading.report);
+      const loaded = await bridge.load(started, files, form, loading.report);
       return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       throw loading.stop(error);
@@ -98,7 +102,8 @@ export class Vitscope {
    * @param {RunOptions} [options]
    * @returns {Promise<Classification>}
    */
-  async classify(image, { topK = 5, signal } = {}) {
+  async classify(image, options) {
+    const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
     checkTopK(topK);
     return this.#ask({ method: 'classify', args: [topK], read: (answer) => answer }, { image, signal });
   }
@@ -108,7 +113,8 @@ export class Vitscope {
    * @param {RunOptions} [options]
    * @returns {Promise<any>}
    */
-  async trace(image, { topK = 5, signal } = {}) {
+  async trace(image, options) {
+    const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
     checkTopK(topK);
     const views = this.#startedViews();
     const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lenses);
@@ -135,8 +141,9 @@ export class Vitscope {
    * @param {ImageSource} image
    * @param {import('../../index.js').AttributeOptions & PassesOptions} [options]
    */
-  async attribute(image, { signal, onProgress, ...options } = {}) {
-    return this.#ask(requests.attribute(this.#config, options), { image, signal, onProgress });
+  async attribute(image, options) {
+    const { signal, onProgress, ...asked } = checkOptions(options, [...requests.ATTRIBUTE_OPTIONS, ...PASSES_OPTIONS]);
+    return this.#ask(requests.attribute(this.#config, asked), { image, signal, onProgress });
   }
 
   /**
@@ -144,8 +151,9 @@ export class Vitscope {
    * @param {import('../../index.js').ViewMap} map
    * @param {import('../../index.js').CurvesOptions & PassesOptions} [options]
    */
-  async curves(image, map, { signal, onProgress, ...options } = {}) {
-    return this.#ask(requests.curves(this.#config, map, options), { image, signal, onProgress });
+  async curves(image, map, options) {
+    const { signal, onProgress, ...asked } = checkOptions(options, [...requests.CURVES_OPTIONS, ...PASSES_OPTIONS]);
+    return this.#ask(requests.curves(this.#config, map, asked), { image, signal, onProgress });
   }
 
   async positionSimilarity() {

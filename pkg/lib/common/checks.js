@@ -1,5 +1,34 @@
 import { VitscopeError } from './errors.js';
 
+export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'];
+
+/**
+ * The options of a call, all of whose names it knows.
+ * @template {object} T
+ * @param {T | undefined} options
+ * @param {string[]} known
+ * @returns {T}
+ */
+export function checkOptions(options, known) {
+  if (options === undefined) return /** @type {T} */ ({});
+  if (typeof options !== 'object' || options === null) throw new VitscopeError('invalid-argument', `The options must be an object, not ${describe(options)}.`);
+  checkNames(options, known, 'option');
+  const { signal, onProgress } = /** @type {{signal?: any, onProgress?: unknown}} */ (options);
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') throw new VitscopeError('invalid-argument', `signal must be an AbortSignal, or left out; not ${describe(signal)}.`);
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new VitscopeError('invalid-argument', `onProgress must be a function, or left out; not ${describe(onProgress)}.`);
+  return options;
+}
+
+/**
+ * @param {object} given
+ * @param {string[]} known
+ * @param {string} what
+ */
+export function checkNames(given, known, what) {
+  const other = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name));
+  if (other) throw new VitscopeError('invalid-argument', `There is no ${what} '${other[0]}' here. What there is: ${known.join(', ')}.`);
+}
+
 /**
  * @param {unknown} dtype
  * @returns {'f32' | 'int8' | undefined}
@@ -101,7 +130,25 @@ export function checkNumber(name, value) {
   throw new VitscopeError('invalid-argument', `${name} must be a number, not ${describe(value)}.`);
 }
 
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {readonly unknown[]} choices
+ */
+export function checkChoice(name, value, choices) {
+  if (!choices.includes(value)) throw new VitscopeError('invalid-argument', `${name} must be one of ${choices.join(', ')}; not ${describe(value)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+export function checkShare(name, value) {
+  if (!(checkNumber(name, value) >= 0 && Number(value) <= 1)) throw new VitscopeError('invalid-argument', `${name} must be a number from 0 to 1, not ${value}.`);
+}
+
 /** @param {unknown} value */
 export function describe(value) {
-  return typeof value === 'string' ? `'${value}'` : String(value);
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'object' && value && !Array.isArray(value) ? Object.prototype.toString.call(value) : String(value);
 }

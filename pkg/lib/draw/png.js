@@ -1,6 +1,6 @@
-import { checkMap } from '../common/checks.js';
+import { checkMap, checkOptions, checkWhole } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
-import { drawOverlay, imageSize } from './render.js';
+import { OVERLAY_OPTIONS, drawOverlay, imageSize } from './render.js';
 
 /**
  * @typedef {import('../../index.js').ViewMap} ViewMap
@@ -15,14 +15,31 @@ const CELL = 16;
  * @param {PictureOptions} [options]
  * @returns {Promise<Blob>}
  */
-export async function toPNG(map, { image, width, height, ...options } = {}) {
+export async function toPNG(map, options) {
   checkMap(map);
-  const picture = image instanceof Blob ? await createImageBitmap(image) : (image ?? null);
+  const { image, width, height, ...overlay } = checkOptions(options, [...OVERLAY_OPTIONS, 'image', 'width', 'height']);
+  const picture = image instanceof Blob ? await decode(image) : (image ?? null);
   const size = picture ? imageSize(picture) : { width: map.cols * CELL, height: map.rows * CELL };
-  const canvas = new OffscreenCanvas(width ?? size.width, height ?? size.height);
-  drawOverlay(canvas, picture, map, options);
+  const canvas = new OffscreenCanvas(edge('width', width, size.width), edge('height', height, size.height));
+  drawOverlay(canvas, picture, map, overlay);
   if (picture && picture !== image) /** @type {ImageBitmap} */ (picture).close();
   return canvas.convertToBlob().catch((cause) => {
     throw new VitscopeError('invalid-argument', `This browser draws no picture of ${canvas.width} × ${canvas.height} pixels. Ask for a smaller width and height.`, { cause });
   });
+}
+
+/** @param {Blob} image */
+function decode(image) {
+  return createImageBitmap(image).catch((cause) => {
+    throw new VitscopeError('decode-image', 'The image could not be decoded.', { cause });
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {number | undefined} given
+ * @param {number} usual
+ */
+function edge(name, given, usual) {
+  return given === undefined ? usual : checkWhole(name, given);
 }

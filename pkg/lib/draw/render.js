@@ -1,5 +1,5 @@
 /** Maps as colours: on a canvas of the caller's, over a photo or alone. */
-import { checkMap, describe } from '../common/checks.js';
+import { checkChoice, checkMap, checkOptions, checkShare, checkWhole, describe } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { COLORMAPS, colourTable } from './colormaps.js';
 
@@ -10,6 +10,9 @@ export { COLORMAPS } from './colormaps.js';
  * @typedef {import('../../index.js').ColourOptions} ColourOptions
  * @typedef {import('../../index.js').OverlayOptions} OverlayOptions
  */
+
+const COLOUR_OPTIONS = ['colormap', 'range', 'faintest'];
+export const OVERLAY_OPTIONS = [...COLOUR_OPTIONS, 'opacity', 'interpolation', 'crop'];
 
 /** Opacity of the lowest values against the highest over a photo, which shows through where there is little to see. */
 const FAINTEST = 0.5;
@@ -38,9 +41,9 @@ export function rangeOf({ channels, data, signed }) {
  * @param {ColourOptions} [options]
  * @returns {Uint8ClampedArray<ArrayBuffer>} RGBA, [rows, cols, 4]
  */
-export function colourise(map, options = {}) {
+export function colourise(map, options) {
   checkMap(map);
-  return paint(map, options, rangeOf(map));
+  return paint(map, checkOptions(options, COLOUR_OPTIONS), rangeOf(map));
 }
 
 /**
@@ -49,7 +52,9 @@ export function colourise(map, options = {}) {
  * @param {[number, number][]} ranges of its channels, unless the options have one
  */
 function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'diverging' : 'viridis', range, faintest = 1 }, ranges) {
-  if (!COLORMAPS.includes(colormap)) throw new VitscopeError('invalid-argument', `colormap must be one of ${COLORMAPS.join(', ')}; not ${describe(colormap)}.`);
+  checkChoice('colormap', colormap, COLORMAPS);
+  checkShare('faintest', faintest);
+  checkNumbers('range', range, ['0', '1']);
   const table = colourTable(colormap);
   const out = new Uint8ClampedArray(4 * rows * cols);
   for (let i = 0; i < rows * cols; i++) {
@@ -79,7 +84,9 @@ function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'di
  */
 export function upsample(map, width, height, mode = 'bilinear') {
   checkMap(map);
-  if (mode !== 'bilinear' && mode !== 'nearest') throw new VitscopeError('invalid-argument', `Interpolation is 'bilinear' or 'nearest'; not ${describe(mode)}.`);
+  checkChoice('interpolation', mode, ['bilinear', 'nearest']);
+  checkWhole('width', width);
+  checkWhole('height', height);
   const { rows, cols, channels, data } = map;
   const out = new Float32Array(width * height * channels);
   const xs = taps(width, cols, mode);
@@ -95,6 +102,16 @@ export function upsample(map, width, height, mode = 'bilinear') {
     }
   }
   return { ...map, rows: height, cols: width, data: out };
+}
+
+/**
+ * @param {string} name
+ * @param {any} value where it is not left out
+ * @param {string[]} keys
+ */
+function checkNumbers(name, value, keys) {
+  if (value === undefined || (value && keys.every((key) => Number.isFinite(value[key])))) return;
+  throw new VitscopeError('invalid-argument', `${name} must be ${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out; not ${describe(value)}.`);
 }
 
 /**
@@ -118,9 +135,14 @@ function taps(size, cells, mode) {
  * @param {ViewMap} map
  * @param {OverlayOptions} [options]
  */
-export function drawOverlay(canvas, image, map, { opacity = image ? 0.7 : 1, interpolation = 'bilinear', crop = map.crop, faintest = image ? FAINTEST : 1, ...colours } = {}) {
+export function drawOverlay(canvas, image, map, options) {
+  checkMap(map);
+  const { opacity = image ? 0.7 : 1, interpolation = 'bilinear', crop = map.crop, faintest = image ? FAINTEST : 1, ...colours } = checkOptions(options, OVERLAY_OPTIONS);
+  checkShare('opacity', opacity);
+  checkNumbers('crop', crop, ['x', 'y', 'width', 'height']);
+  const context = /** @type {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null | undefined} */ (canvas?.getContext?.('2d'));
+  if (!context) throw new VitscopeError('invalid-argument', 'There must be a canvas to draw on, without a context or with one for 2D.');
   const { width, height } = canvas;
-  const context = /** @type {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.clearRect(0, 0, width, height);
   let place = { x: 0, y: 0, width, height };
   if (image) {

@@ -1,4 +1,4 @@
-import { describe } from '../common/checks.js';
+import { checkNames, describe } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { requireRoom } from './download.js';
 import { TEXT, WEIGHTS, readFolder } from './folder.js';
@@ -24,6 +24,7 @@ export function normaliseSource(source) {
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
     throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
+  checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
   if (!weights.length || !weights.every(areBytes)) {

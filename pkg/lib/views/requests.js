@@ -2,7 +2,7 @@
  * What a view asks of the engine, and the map that the answer is: the same whether the engine is in this thread or in a worker.
  * Options that are wrong are refused here, before any image is read.
  */
-import { checkMap, checkNumber, checkWhole, describe } from '../common/checks.js';
+import { checkChoice, checkMap, checkNumber, checkOptions, checkWhole } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { viewMap } from './map.js';
 import { queryName, queryToken } from './query.js';
@@ -22,6 +22,9 @@ import { targetIndex } from './target.js';
  * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
  */
 
+export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
+export const CURVES_OPTIONS = ['target', 'steps'];
+
 const METHODS = ['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'];
 const STEPS = 20;
 /** As many as the ViT paper shows. */
@@ -40,10 +43,11 @@ export function logitLens({ layers, numClasses }, { hiddenStates }) {
 /**
  * @param {ModelConfig} config
  * @param {Recording} trace
- * @param {import('../../index.js').LensOptions} options
+ * @param {import('../../index.js').LensOptions | undefined} options
  * @returns {Request<ViewMap>}
  */
-export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates, tokens, hiddenSize, top, crop }, { layer = layers - 1, target }) {
+export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates, tokens, hiddenSize, top, crop }, options) {
+  const { layer = layers - 1, target } = checkOptions(options, ['layer', 'target']);
   const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
   if (checkWhole('layer', layer) >= layers) throw new VitscopeError('invalid-argument', `There is no layer ${layer}: the model has ${layers}, and they count from 0.`);
   const size = tokens * hiddenSize;
@@ -61,7 +65,7 @@ export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates
  * @returns {Request<import('../../index.js').Attribution>}
  */
 export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
-  if (!METHODS.includes(method)) throw new VitscopeError('invalid-argument', `method must be one of ${METHODS.join(', ')}; not ${describe(method)}.`);
+  checkChoice('method', method, METHODS);
   const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
   /** @type {AttributionRequest} */
   const request = {
@@ -136,7 +140,8 @@ export function positionSimilarity({ grid: [rows, cols] }) {
  * @param {{count?: number}} [options]
  * @returns {Request<ViewMap[]>}
  */
-export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count = Math.min(FILTERS, hiddenSize, 3 * height * width) } = {}) {
+export function patchFilters({ hiddenSize, patchSize: [height, width] }, options) {
+  const { count = Math.min(FILTERS, hiddenSize, 3 * height * width) } = checkOptions(options, ['count']);
   const size = height * width;
   // The engine has them channel by channel, a picture pixel by pixel.
   const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i) =>

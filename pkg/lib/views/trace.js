@@ -1,4 +1,4 @@
-import { checkNumber, checkWhole } from '../common/checks.js';
+import { checkChoice, checkNumber, checkOptions, checkWhole } from '../common/checks.js';
 import { guard } from '../common/errors.js';
 import { toSafetensors } from './files.js';
 import { viewMap } from './map.js';
@@ -8,9 +8,12 @@ import { queryName, queryToken } from './query.js';
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {import('../../index.js').Recording} Recording
  * @typedef {import('../../wasm/relaxed/vitscope.js').Views} Views
- * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, options: import('../../index.js').LensOptions) => any}} Lenses
+ * @typedef {{logitLens: (trace: Trace) => any, patchLens: (trace: Trace, options?: import('../../index.js').LensOptions) => any}} Lenses
  *   what needs the model's head: maps from an engine in this thread, promises of them from one in a worker
  */
+
+/** How heads become one. */
+const FUSIONS = ['mean', 'max', 'min'];
 
 /** What was recorded, as properties. @type {new (data: Recording) => Recording} */
 const Recorded = /** @type {any} */ (class {
@@ -39,26 +42,31 @@ export class Trace extends Recorded {
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */
-  headMap({ layer = this.#last, head = 'mean', query, mass, clip } = {}) {
+  headMap(options) {
+    const { layer = this.#last, head = 'mean', query, mass, clip } = checkOptions(options, ['layer', 'head', 'query', 'mass', 'clip']);
+    if (typeof head !== 'number') checkChoice('head, unless it is a number,', head, FUSIONS);
     const chosen = typeof head === 'number' ? `head ${checkWhole('head', head)}` : `${head} of heads`;
-    const kept = mass === undefined ? '' : `, ${Math.round(100 * mass)} % of the mass`;
+    const kept = mass === undefined ? '' : `, ${Math.round(100 * checkNumber('mass', mass))} % of the mass`;
     return this.#map(
-      this.#see((views) => views.headMap(this.attentions, checkWhole('layer', layer), String(head), queryToken(query), optional('mass', mass), optional('clip', clip))),
+      this.#see((views) => views.headMap(this.attentions, checkWhole('layer', layer), String(head), queryToken(query), mass, clip === undefined ? clip : checkNumber('clip', clip))),
       `Layer ${layer}, ${chosen}: where ${this.#name(query)} looks${kept}`,
     );
   }
 
   /** @param {import('../../index.js').RolloutOptions} [options] */
-  rollout({ fusion = 'mean', discard = 0, query } = {}) {
-    const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
+  rollout(options) {
+    const { fusion = 'mean', discard = 0, query } = checkOptions(options, ['fusion', 'discard', 'query']);
+    checkChoice('fusion', fusion, FUSIONS);
+    const left = checkNumber('discard', discard) ? `, ${Math.round(100 * discard)} % left out` : '';
     return this.#map(
-      this.#see((views) => views.rollout(this.attentions, fusion, checkNumber('discard', discard), queryToken(query))),
+      this.#see((views) => views.rollout(this.attentions, fusion, discard, queryToken(query))),
       `Rollout, ${fusion} of heads${left}: what reaches ${this.#name(query)}`,
     );
   }
 
   /** @param {{layer?: number}} [options] */
-  featureMap({ layer = this.#last } = {}) {
+  featureMap(options) {
+    const { layer = this.#last } = checkOptions(options, ['layer']);
     return this.#map(
       this.#see((views) => views.features(this.hiddenStates, checkWhole('layer', layer))),
       `Layer ${layer}: principal components of the patches as red, green, blue`,
@@ -67,7 +75,8 @@ export class Trace extends Recorded {
   }
 
   /** @param {{layer?: number, query?: import('../../index.js').Query}} [options] */
-  similarity({ layer = this.#last, query } = {}) {
+  similarity(options) {
+    const { layer = this.#last, query } = checkOptions(options, ['layer', 'query']);
     return this.#map(
       this.#see((views) => views.similarity(this.hiddenStates, checkWhole('layer', layer), queryToken(query))),
       `Layer ${layer}: how similar each patch is to ${this.#name(query)}`,
@@ -88,7 +97,7 @@ export class Trace extends Recorded {
   }
 
   /** @param {import('../../index.js').LensOptions} [options] */
-  patchLens(options = {}) {
+  patchLens(options) {
     return this.#lenses.patchLens(this, options);
   }
 
@@ -134,12 +143,4 @@ export class Trace extends Recorded {
   #table(data, text) {
     return viewMap(this.layers, this.heads, data, text);
   }
-}
-
-/**
- * @param {string} name
- * @param {number | undefined} value
- */
-function optional(name, value) {
-  return value === undefined ? undefined : checkNumber(name, value);
 }
