@@ -1,6 +1,7 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
 import { guard } from './common/errors.js';
+import { warnOnce } from './common/warn.js';
 import { chooseBackend } from './engine/backend.js';
 import { Core } from './engine/core.js';
 import { loadWasm, viewsOf } from './engine/wasm.js';
@@ -62,6 +63,7 @@ export class Engine {
       const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
       core = await Core.prepare(instance, files, { dtype, size }, loading.report);
       loading.signal.throwIfAborted();
+      warnOnce(core.warning);
       return new Engine(core, viewsOf(instance.Views, core.config));
     } catch (error) {
       core?.close();

@@ -49,8 +49,8 @@ async function answer(request) {
     if (!instance) throw new Error('the engine has not started');
     const { id, files, options } = request;
     engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
-    const { config, backend, memory } = engine;
-    return { result: { config, backend, memory }, transfer: [] };
+    const { config, backend, memory, warning } = engine;
+    return { result: { config, backend, memory, warning }, transfer: [] };
   }
   if (!engine) throw new Error('no model is loaded');
   const answer = await run(engine, request);

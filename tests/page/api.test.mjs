@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
+import { TINY_TIMM, tinyTimm } from '../node/tiny_timm.mjs';
 import { CONFIG, FOLDER, GRID, ROOT, classifyByCli, disturb, firstAnswer, fromDisk, openApi, otherSite, png, recover, shortName, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
@@ -515,6 +516,22 @@ test('a package whose wasm is missing says so', async () => {
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
   assert.match(workerMessage, /worker\.js could not be started/);
+  await close();
+});
+
+test('names of classes that can not be fetched are missed once', async () => {
+  const { page, context, warnings, close } = await openApi(browser, origin);
+  await disturb(context, '**/pkg/imagenet-1k.txt', (route) => route.fulfill({ status: 404, body: '' }));
+  const load = () => page.evaluate(async ({ config, weights }) => {
+    const vit = await vitscope.Vitscope.load({ config, weights: Uint8Array.from(weights) });
+    vit.close();
+    return vit.config.labels[1];
+  }, { config: TINY_TIMM, weights: [...tinyTimm(1000)] });
+  assert.deepEqual([await load(), await load()], ['class 1', 'class 1']);
+  assert.equal(warnings.length, 1, warnings.join('\n'));
+  assert.match(warnings[0], /could not be fetched from http.*imagenet-1k\.txt/);
+  await recover(page);
+  assert.equal(await load(), 'goldfish, Carassius auratus');
   await close();
 });
 

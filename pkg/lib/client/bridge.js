@@ -60,7 +60,7 @@ export class WorkerBridge {
    * @param {Promise<ModelFiles>} files
    * @param {EngineOptions} options
    * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<{config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory}>}
+   * @returns {Promise<{config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}>}
    */
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);

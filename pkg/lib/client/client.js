@@ -1,5 +1,6 @@
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
 import { closed, fromEngine, guard } from '../common/errors.js';
+import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
 import { fetchModule, loadViews } from '../engine/wasm.js';
 import { prepareImage, taintedError } from '../image/portable.js';
@@ -77,6 +78,7 @@ export class Vitscope {
       const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
       const started = loading.watch(bridge.start(backend, module));
       const loaded = await bridge.load(started, files, form, loading.report);
+      warnOnce(loaded.warning);
       return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       throw loading.stop(error);

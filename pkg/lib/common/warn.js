@@ -1,7 +1,7 @@
 const said = new Set();
 
-/** @param {string} message */
+/** @param {string} [message] */
 export function warnOnce(message) {
-  if (!said.has(message)) console.warn(message);
+  if (message && !said.has(message)) console.warn(message);
   said.add(message);
 }

@@ -32,9 +32,11 @@ export class Core {
   /**
    * @param {WasmEngine} wasm
    * @param {Instance} instance
+   * @param {string} [warning] for the console, where a page has one for all its workers
    */
-  constructor(wasm, { backend, memory }) {
+  constructor(wasm, { backend, memory }, warning) {
     this.#wasm = wasm;
+    this.warning = warning;
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
     this.#backend = backend;
     this.#memory = memory;
@@ -57,9 +59,9 @@ export class Core {
         instance.Engine.reserve(Math.min(PARSED * texts, 0xffff_ffff));
         return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
-      await nameClasses(wasm);
+      const warning = await nameClasses(wasm);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
-      return new Core(wasm, instance);
+      return new Core(wasm, instance, warning);
     } catch (error) {
       wasm?.free();
       throw fromEngine(error, instance.memory);
