@@ -59,7 +59,8 @@ export class Engine {
     let core;
     try {
       const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
-      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
+      const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
+      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
       core = await Core.prepare(instance, files, { dtype, size }, loading.report);
       loading.signal.throwIfAborted();

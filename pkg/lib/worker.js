@@ -45,8 +45,9 @@ async function answer(request) {
     instance = await loadWasm(request.backend, { module, alarm: request.alarm });
     return { result: undefined, transfer: [] };
   }
-  if (request.type === 'load') {
+  if (request.type === 'check' || request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
+    if (request.type === 'check') return { result: Core.check(instance, request.config), transfer: [] };
     const { id, files, options } = request;
     engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
     const { config, backend, memory, warning } = engine;

@@ -519,6 +519,17 @@ test('a package whose wasm is missing says so', async () => {
   await close();
 });
 
+test('a config that can not be read is refused before its weights are there', onApiPage(async ({ page, context }) => {
+  await context.route('**/models/odd/model.safetensors', () => {}); // nothing of them ever comes
+  const codes = [];
+  for (const config of ['{"model_type": "swin"}', '{"model_type": ', '[]']) {
+    await context.route('**/models/odd/config.json', (route) => route.fulfill({ body: config }));
+    codes.push(await page.evaluate(() => vitscope.Vitscope.load('/models/odd/').then(() => 'loaded', (error) => error.code)));
+  }
+  assert.deepEqual(codes, ['unsupported-architecture', 'invalid-config', 'invalid-config']);
+  await workersEnd(page);
+}));
+
 test('names of classes that can not be fetched are missed once', async () => {
   const { page, context, warnings, close } = await openApi(browser, origin);
   await disturb(context, '**/pkg/imagenet-1k.txt', (route) => route.fulfill({ status: 404, body: '' }));

@@ -5,6 +5,7 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
 /**
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
+ *   {type: 'check', config: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
  *   {type: 'run', method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
  * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`

@@ -75,8 +75,9 @@ export class Vitscope {
     loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
     try {
       const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
-      const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
       const started = loading.watch(bridge.start(backend, module));
+      const check = (/** @type {string} */ config) => started.then(() => bridge.request({ type: 'check', config }));
+      const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const loaded = await bridge.load(started, files, form, loading.report);
       warnOnce(loaded.warning);
       return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));

@@ -18,6 +18,8 @@ import { nameClasses } from './class_names.js';
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
 const PARSED = 16;
+/** It counts them in 32 bits. */
+const MOST = 2 ** 32 - 1;
 
 export class Core {
   /** @type {WasmEngine | undefined} */
@@ -44,6 +46,24 @@ export class Core {
   }
 
   /**
+   * Refuses what a config says by itself that can't be read: its weights may be long in coming.
+   * @param {Instance} instance
+   * @param {string} config
+   */
+  static check({ Engine, memory }, config) {
+    try {
+      guard(() => {
+        Engine.reserve(Math.min(PARSED * config.length, MOST));
+        Engine.load({ config, names: [], weights: [new Uint8Array()] }, undefined, undefined).free();
+      }, memory);
+    } catch (error) {
+      const { code, message } = /** @type {import('../common/errors.js').VitscopeError} */ (error);
+      // Of weights there are none yet, which comes last; and where the config names nothing, they tell what it is.
+      if (code !== 'invalid-weights' && !message.startsWith('unsupported architecture `unknown`')) throw error;
+    }
+  }
+
+  /**
    * Once the engine and the model's files are there.
    * @param {Instance} instance
    * @param {ModelFiles} files
@@ -56,7 +76,7 @@ export class Core {
     try {
       wasm = guard(() => {
         const texts = [files.config, files.preprocessor, files.processor].reduce((sum, text) => sum + (text?.length ?? 0), 0);
-        instance.Engine.reserve(Math.min(PARSED * texts, 0xffff_ffff));
+        instance.Engine.reserve(Math.min(PARSED * texts, MOST));
         return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
       const warning = await nameClasses(wasm);

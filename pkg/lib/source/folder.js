@@ -6,8 +6,8 @@ import { exists, explain, isMissing } from './missing.js';
 import { INDEX, shardNames } from './shards.js';
 
 /**
- * @typedef {import('../../index.js').Progress} Progress
  * @typedef {import('./source.js').ModelFiles} ModelFiles
+ * @typedef {import('./source.js').Reading} Reading
  */
 
 export const WEIGHTS = 'model.safetensors';
@@ -20,18 +20,21 @@ const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip)|"model_cfg"/;
 
 /**
  * @param {string} folder absolute address
- * @param {AbortSignal | undefined} signal
- * @param {(progress: Progress) => void} onProgress
+ * @param {Reading} reading
  * @returns {Promise<ModelFiles>}
  */
-export async function readFolder(folder, signal, onProgress) {
+export async function readFolder(folder, reading) {
+  const { signal } = reading;
   const address = (/** @type {string} */ name) => fileUrl(folder, name);
+  const there = (/** @type {string} */ name) => exists(address(name), signal);
   try {
-    return await readFiles(folder, USUAL, signal, onProgress);
+    return await readFiles(folder, USUAL, reading);
   } catch (error) {
-    const others = isMissing(error) && (await Promise.all(Object.values(OPEN_CLIP).map((name) => exists(address(name), signal))));
-    if (!others || !others.every(Boolean)) throw await explain(error, address, signal);
-    return readFiles(folder, OPEN_CLIP, signal, onProgress);
+    const missing = isMissing(error);
+    const others = (missing || isRefusal(error)) && (await Promise.all(Object.values(OPEN_CLIP).map(there)));
+    // A config that is refused may be another program's, whose weights would have been missing.
+    if (!others || !others.every(Boolean) || (!missing && (await there(USUAL.weights)))) throw await explain(error, address, signal);
+    return readFiles(folder, OPEN_CLIP, reading);
   }
 }
 
@@ -39,11 +42,10 @@ export async function readFolder(folder, signal, onProgress) {
  * Downloads run side by side; the first failure stops the others.
  * @param {string} folder
  * @param {typeof USUAL} names
- * @param {AbortSignal | undefined} signal
- * @param {(progress: Progress) => void} onProgress
+ * @param {Reading} reading
  * @returns {Promise<ModelFiles>}
  */
-async function readFiles(folder, names, signal, onProgress) {
+async function readFiles(folder, names, { signal, onProgress, check }) {
   const stop = new AbortController();
   const abort = () => stop.abort(signal?.reason);
   signal?.throwIfAborted();
@@ -56,6 +58,7 @@ async function readFiles(folder, names, signal, onProgress) {
       optional(folder, 'processor_config.json', stop.signal, config),
       readWeights(folder, names.weights, config, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
       config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal, config) : undefined)),
+      config.then(check),
     ]);
     return {
       config: configText,
@@ -72,6 +75,11 @@ async function readFiles(folder, names, signal, onProgress) {
   } finally {
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** @param {unknown} error */
+function isRefusal(error) {
+  return error instanceof VitscopeError && ['invalid-config', 'unsupported-architecture'].includes(error.code);
 }
 
 /**

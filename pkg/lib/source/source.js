@@ -12,6 +12,8 @@ import { TEXT, WEIGHTS, readFolder } from './folder.js';
  *   the same thing checked: an absolute folder address, or the parts
  * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
  *   owned: the weights' buffers are nobody else's
+ * @typedef {{signal: AbortSignal | undefined, onProgress: (progress: Progress) => void, check: (config: string) => Promise<unknown>}} Reading
+ *   check: asked as soon as a folder's config is there; where it rejects, the rest is not waited for
  */
 
 /**
@@ -48,11 +50,11 @@ function areBytes(value) {
 /**
  * Reads the model's files.
  * @param {Source} source
- * @param {{signal?: AbortSignal, onProgress?: (progress: Progress) => void}} [options]
+ * @param {Partial<Reading>} [options]
  * @returns {Promise<ModelFiles>}
  */
-export async function readSource(source, { signal, onProgress = () => {} } = {}) {
-  return 'folder' in source ? readFolder(source.folder, signal, onProgress) : readParts(source, onProgress);
+export async function readSource(source, { signal, onProgress = () => {}, check = async () => {} } = {}) {
+  return 'folder' in source ? readFolder(source.folder, { signal, onProgress, check }) : readParts(source, onProgress);
 }
 
 /**
