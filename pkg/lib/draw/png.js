@@ -18,9 +18,11 @@ const CELL = 16;
 export async function toPNG(map, options) {
   checkMap(map);
   const { image, width, height, ...overlay } = checkOptions(options, [...OVERLAY_OPTIONS, 'image', 'width', 'height']);
+  if (width !== undefined) checkWhole('width', width);
+  if (height !== undefined) checkWhole('height', height);
   const picture = image instanceof Blob ? await decode(image) : (image ?? null);
   const size = picture ? imageSize(picture) : { width: map.cols * CELL, height: map.rows * CELL };
-  const canvas = new OffscreenCanvas(edge('width', width, size.width), edge('height', height, size.height));
+  const canvas = new OffscreenCanvas(width ?? size.width, height ?? size.height);
   drawOverlay(canvas, picture, map, overlay);
   if (picture && picture !== image) /** @type {ImageBitmap} */ (picture).close();
   return canvas.convertToBlob().catch((cause) => {
@@ -33,13 +35,4 @@ function decode(image) {
   return createImageBitmap(image).catch((cause) => {
     throw new VitscopeError('decode-image', 'The image could not be decoded.', { cause });
   });
-}
-
-/**
- * @param {string} name
- * @param {number | undefined} given
- * @param {number} usual
- */
-function edge(name, given, usual) {
-  return given === undefined ? usual : checkWhole(name, given);
 }
