@@ -18,7 +18,7 @@ export class Vitscope {
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
    * @throws `unsupported-environment` there are no web workers here, as in a service worker or Node.js
    * @throws `csp` a Content-Security-Policy forbids WebAssembly, the worker or a download; the message says what to allow
-   * @throws `invalid-argument` an option is not what it should be
+   * @throws `invalid-argument` an option is not what it should be, or not known, as with every call that takes some
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
    * @throws `invalid-weights`, `missing-tensor`, `unexpected-tensor`, `tensor-shape`, `tensor-dtype` model.safetensors
    * @throws `out-of-memory` the model does not fit; of weights that are fetched their lengths tell, before they are read
@@ -117,12 +117,12 @@ export type ErrorCode =
 export type ModelSource = string | URL | ModelFiles;
 
 export interface ModelFiles {
-  /** config.json as an object, its JSON text, or the file. */
-  config: object | string | Blob;
+  /** config.json as an object, its JSON text, or the file or its bytes. */
+  config: object | string | Bytes;
   /** preprocessor_config.json likewise. Without it the config's own statement, or the family's usual one, holds. */
-  preprocessor?: object | string | Blob | null;
+  preprocessor?: object | string | Bytes | null;
   /** processor_config.json likewise. An image processor nested in it, as transformers 5 writes it, wins over `preprocessor`. */
-  processor?: object | string | Blob | null;
+  processor?: object | string | Bytes | null;
   /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: Bytes | Bytes[];
   /**

@@ -1,13 +1,13 @@
 /** The first model, over whatever line: while the default would be long in coming, the lightest one answers. */
-import { MODELS } from './models.js';
+import { OFFERS } from './offers.js';
 
 const MEASURED = 900; // ms of a download after which its rate is believed
 const WORTH_WAITING = 4000; // ms
 
 /** @param {import('./loader.js').Loader} loader */
 export async function loadFirst(loader) {
-  const wanted = MODELS[0];
-  const light = MODELS[MODELS.length - 1];
+  const wanted = OFFERS[0];
+  const light = OFFERS[OFFERS.length - 1];
   let start = 0;
   /** @type {Promise<boolean> | undefined} */
   let instead;

@@ -1,13 +1,13 @@
 import { loadFirst } from './first.js';
-import { MODELS, offered } from './models.js';
+import { OFFERS, offered } from './offers.js';
 import { Overtaken } from './session.js';
 
 /**
- * @typedef {import('./models.js').ModelChoice} ModelChoice
+ * @typedef {import('./offers.js').ModelChoice} ModelChoice
  * @typedef {import('./panels/notice.js').Remedy} Remedy
  * @typedef {'f32' | 'int8' | undefined} Dtype
  * @typedef {{
- *   model: ReturnType<typeof import('./panels/model.js').createModel>,
+ *   dialog: ReturnType<typeof import('./panels/model_dialog.js').createModelDialog>,
  *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
  *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
  * }} Panels
@@ -23,7 +23,7 @@ export class Loader {
   #panels;
   #onSettled;
   /** The last that worked. @type {{choice: ModelChoice, dtype: Dtype}} */
-  #last = { choice: MODELS[0], dtype: undefined };
+  #last = { choice: OFFERS[0], dtype: undefined };
   #withdraw = () => {};
 
   /**
@@ -71,7 +71,7 @@ export class Loader {
   /** @param {ModelChoice | Error} requested what the page's address asks for */
   async start(requested) {
     const refused = requested instanceof Error && requested.message;
-    const loaded = refused || requested === MODELS[0] ? loadFirst(this) : this.load(/** @type {ModelChoice} */ (requested));
+    const loaded = refused || requested === OFFERS[0] ? loadFirst(this) : this.load(/** @type {ModelChoice} */ (requested));
     if (refused) this.#panels.notice.show(refused);
     await loaded;
     if (refused && this.#session.model) this.#panels.notice.show(refused); // which loads take away
@@ -137,7 +137,7 @@ export class Loader {
   #waysOn(choice, dtype) {
     const again = { label: 'Try again', run: () => void this.load(choice, dtype) };
     if (this.#session.model) return [again, { label: 'Cancel', run: () => this.#cancel() }];
-    const [other] = MODELS.filter((model) => model !== choice);
+    const [other] = OFFERS.filter((model) => model !== choice);
     return [again, { label: `${other.name}, ${other.megabytes} MB`, run: () => void this.load(other) }];
   }
 
@@ -148,10 +148,10 @@ export class Loader {
 
   /** @param {boolean} loaded whether there is another model than before */
   #settle(loaded) {
-    const { status, model } = this.#panels;
+    const { status, dialog } = this.#panels;
     const present = this.#session.model;
     status.settled(present && { name: present.choice.name, dtype: present.config.dtype, backend: present.backend });
-    model.show(present && { ...present, name: present.choice.name, offer: present.dtype ? undefined : offered(present.choice) });
+    dialog.show(present && { ...present, name: present.choice.name, offer: present.dtype ? undefined : offered(present.choice) });
     this.#onSettled(loaded);
   }
 

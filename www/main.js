@@ -1,11 +1,11 @@
 /** Wires panels, views, viewer and scope. No logic here. */
 import { find } from './dom.js';
 import { Loader } from './loader.js';
-import { offered, requestedModel } from './models.js';
+import { offered, requestedModel } from './offers.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
-import { createModel } from './panels/model.js';
+import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
 import { createSources } from './panels/sources.js';
@@ -20,7 +20,7 @@ import { createClass } from './views/class.js';
 import { createFeatures } from './views/features.js';
 import { createHeads } from './views/heads.js';
 import { createLogitLens } from './views/logit_lens.js';
-import { createModelView } from './views/model.js';
+import { createModelFigures } from './views/model_figures.js';
 import { createPatchLens } from './views/patch_lens.js';
 import { createRollout } from './views/rollout.js';
 import { createSimilarity } from './views/similarity.js';
@@ -38,7 +38,7 @@ const stage = createStage(at('stage'), {
 });
 const views = [
   createHeads(change), createRollout(change), createClass(change), createLogitLens(change), createPatchLens(change),
-  createFeatures(change), createSimilarity(change), createModelView(change, (patch) => viewer.choosePatch(patch)),
+  createFeatures(change), createSimilarity(change), createModelFigures(change, (patch) => viewer.choosePatch(patch)),
 ];
 
 const viewer = new Viewer({
@@ -55,7 +55,7 @@ const status = createStatus(at('status'));
 const loader = new Loader(session, {
   notice,
   status,
-  model: createModel(dialog, at('model-open'), {
+  dialog: createModelDialog(dialog, at('model-open'), {
     onFiles: (files) => scope.openFiles(files),
     onOffer: (offer) => loader.load(offer),
     onDtype: (dtype) => loader.changeDtype(dtype),

@@ -60,7 +60,7 @@ export class Scope {
       return this.#panels.answers.mark({});
     }
     this.#viewer.forget();
-    if (!this.#camera.stream) await this.#look();
+    if (!this.#camera.stream) await this.#ask();
   }
 
   // Photos
@@ -116,7 +116,7 @@ export class Scope {
     this.#photo = photo;
     this.#viewer.forget();
     sources.mark(photo.sample);
-    await this.#look(bitmap);
+    await this.#ask(bitmap);
   }
 
   /** What is asked for now takes the place of what was and is not there yet. */
@@ -130,7 +130,7 @@ export class Scope {
    * Asks the model about the present photo.
    * @param {ImageBitmap} [bitmap] the photo, where it is not on the stage yet
    */
-  async #look(bitmap) {
+  async #ask(bitmap) {
     const { stage, answers } = this.#panels;
     const photo = this.#photo;
     if (!photo) return;

@@ -1,5 +1,5 @@
 import { percent } from './dom.js';
-import { number } from './look.js';
+import { number } from './words.js';
 
 /** @typedef {import('../pkg/index.js').Scores} Scores */
 

@@ -1,7 +1,7 @@
 import { Vitscope } from '../pkg/dist/index.js';
 
 /**
- * @typedef {import('./models.js').ModelChoice} ModelChoice
+ * @typedef {import('./offers.js').ModelChoice} ModelChoice
  * @typedef {import('../pkg/index.js').Progress} Progress
  * @typedef {import('../pkg/index.js').Trace} Trace
  * @typedef {import('../pkg/index.js').ImageSource} ImageSource

@@ -5,7 +5,7 @@ import { classNames } from './names.js';
  *
  * @typedef {import('../pkg/index.js').ViewMap} ViewMap
  * @typedef {import('../pkg/index.js').Trace} Trace
- * @typedef {import('./look.js').Look} Look
+ * @typedef {import('./maps.js').Look} Look
  * @typedef {Blob | ImageBitmap | HTMLVideoElement} Picture
  * @typedef {{detail?: string, format?: (value: number) => string}} Words  a second sentence, and how values are said; as plain numbers unless told
  * @typedef {{

@@ -60,7 +60,7 @@ export class Builds {
 
 /** @param {string[]} present */
 const askForBuild = (present) => `
-    import { chooseBackend } from '/pkg/lib/features.js';
+    import { chooseBackend } from '/pkg/lib/engine/backend.js';
     try {
       const { simd, threads } = chooseBackend(undefined, undefined, true);
       const build = threads > 1 ? simd + '-threads' : simd;

@@ -1,17 +1,19 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
-import { checkDtype, checkImageSize, checkSimd, checkThreads } from './checks.js';
-import { Core } from './core.js';
-import { guard } from './errors.js';
-import { chooseBackend } from './features.js';
-import { Loading } from './loading.js';
-import * as requests from './requests.js';
-import { normaliseSource, readSource } from './source.js';
-import { Trace } from './trace.js';
-import { loadWasm, viewsOf } from './wasm.js';
+import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
+import { guard } from './common/errors.js';
+import { warnOnce } from './common/warn.js';
+import { chooseBackend } from './engine/backend.js';
+import { Core } from './engine/core.js';
+import { loadWasm, viewsOf } from './engine/wasm.js';
+import { Loading } from './source/loading.js';
+import { normaliseSource, readSource } from './source/source.js';
+import * as requests from './views/requests.js';
+import { Trace } from './views/trace.js';
 
-export { VitscopeError } from './errors.js';
-export { toJSON, toNpy, toPNG } from './export.js';
-export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
+export { VitscopeError } from './common/errors.js';
+export { toPNG } from './draw/png.js';
+export { toJSON, toNpy } from './views/files.js';
+export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
 
 /**
  * @typedef {import('../index.js').ModelSource} ModelSource
@@ -20,17 +22,21 @@ export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
  * @typedef {import('../engine.js').ImageLike} ImageLike
  */
 
+const RUN_OPTIONS = ['topK'];
+
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
  * @implements {Pick<import('../engine.js').Engine, keyof import('../engine.js').Engine>}
  */
 export class Engine {
+  static name = 'Engine';
+
   #core;
   #views;
 
   /**
    * @param {Core} core
-   * @param {import('./trace.js').Views} views
+   * @param {import('./views/trace.js').Views} views
    */
   constructor(core, views) {
     this.#core = core;
@@ -41,7 +47,8 @@ export class Engine {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    */
-  static async load(source, { dtype, imageSize, simd, threads, signal, onProgress } = {}) {
+  static async load(source, options) {
+    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
@@ -52,10 +59,12 @@ export class Engine {
     let core;
     try {
       const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
-      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report }));
+      const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
+      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
       core = await Core.prepare(instance, files, { dtype, size }, loading.report);
       loading.signal.throwIfAborted();
+      warnOnce(core.warning);
       return new Engine(core, viewsOf(instance.Views, core.config));
     } catch (error) {
       core?.close();
@@ -94,7 +103,8 @@ export class Engine {
    * @param {ImageLike | Float32Array} image
    * @param {{topK?: number}} [options]
    */
-  classify(image, { topK = 5 } = {}) {
+  classify(image, options) {
+    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
     return this.#core.classify(image, topK);
   }
 
@@ -103,7 +113,8 @@ export class Engine {
    * @param {{topK?: number}} [options]
    * @returns {any}
    */
-  trace(image, { topK = 5 } = {}) {
+  trace(image, options) {
+    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
     return new Trace(this.#core.trace(image, topK), this.#views, {
       logitLens: (trace) => this.#ask(requests.logitLens(this.config, trace)),
       patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, options)),
@@ -114,8 +125,9 @@ export class Engine {
    * @param {ImageLike | Float32Array} image
    * @param {import('../engine.js').SyncAttributeOptions} [options]
    */
-  attribute(image, { onProgress, ...options } = {}) {
-    return this.#ask(requests.attribute(this.config, options), { image, onProgress });
+  attribute(image, options) {
+    const { onProgress, ...asked } = checkOptions(options, [...requests.ATTRIBUTE_OPTIONS, 'onProgress']);
+    return this.#ask(requests.attribute(this.config, asked), { image, onProgress });
   }
 
   /**
@@ -123,8 +135,9 @@ export class Engine {
    * @param {import('../index.js').ViewMap} map
    * @param {import('../engine.js').SyncCurvesOptions} [options]
    */
-  curves(image, map, { onProgress, ...options } = {}) {
-    return this.#ask(requests.curves(this.config, map, options), { image, onProgress });
+  curves(image, map, options) {
+    const { onProgress, ...asked } = checkOptions(options, [...requests.CURVES_OPTIONS, 'onProgress']);
+    return this.#ask(requests.curves(this.config, map, asked), { image, onProgress });
   }
 
   positionSimilarity() {

@@ -1,5 +1,7 @@
 /** Entry: the asynchronous client. The synchronous engine is `engine.js`. */
-export { Vitscope } from './client.js';
-export { VitscopeError } from './errors.js';
-export { toJSON, toNpy, toPNG } from './export.js';
-export { COLORMAPS, colourise, drawOverlay, upsample } from './render.js';
+export { Vitscope } from './client/client.js';
+export { VitscopeError } from './common/errors.js';
+export { toPNG } from './draw/png.js';
+export { toJSON, toNpy } from './views/files.js';
+export { Trace } from './views/trace.js';
+export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';

@@ -1,11 +1,11 @@
-/** One more thread of an engine; threads.js starts it. */
-import { fromEngine, packError } from './errors.js';
-import { THREADED } from './variants.js';
+/** One more thread of an engine; engine/threads.js starts it. */
+import { THREADED } from './assets.js';
+import { fromEngine, packError } from './common/errors.js';
 
 // As much as the linker gives the first thread.
 const STACK_BYTES = 1 << 20;
 
-/** @param {MessageEvent<import('./threads.js').ThreadStart>} event */
+/** @param {MessageEvent<import('./engine/threads.js').ThreadStart>} event */
 self.onmessage = async ({ data: { simd, module, memory, alarm } }) => {
   let waiting = false;
   try {

@@ -1,17 +1,17 @@
-/** The worker's side of bridge.js: one engine, one request at a time. */
-import { Core } from './core.js';
-import { fromEngine, packError } from './errors.js';
-import { readPixels } from './pixels.js';
-import { loadWasm } from './wasm.js';
+/** The worker's side of client/bridge.js: one engine, one request at a time. */
+import { fromEngine, packError } from './common/errors.js';
+import { Core } from './engine/core.js';
+import { loadWasm } from './engine/wasm.js';
+import { readPixels } from './image/pixels.js';
 
-/** @typedef {import('./bridge.js').Request} Request */
+/** @typedef {import('./client/bridge.js').Request} Request */
 
-const port = /** @type {import('./bridge.js').Port} */ (/** @type {unknown} */ (self));
+const port = /** @type {import('./client/bridge.js').Port} */ (/** @type {unknown} */ (self));
 /** @type {(module: WebAssembly.Module) => void} */
 let giveModule;
 /** @type {Promise<WebAssembly.Module>} */
 const module = new Promise((resolve) => (giveModule = resolve));
-/** @type {import('./wasm.js').Instance | undefined} */
+/** @type {import('./engine/wasm.js').Instance | undefined} */
 let instance;
 /** @type {Core | undefined} */
 let engine;
@@ -35,7 +35,7 @@ port.onmessage = async ({ data: request }) => {
 };
 
 /**
- * @param {import('./bridge.js').Question & {id: number}} request
+ * @param {import('./client/bridge.js').Question & {id: number}} request
  * @returns {Promise<{result: unknown, transfer: Transferable[]}>}
  */
 async function answer(request) {
@@ -45,12 +45,13 @@ async function answer(request) {
     instance = await loadWasm(request.backend, { module, alarm: request.alarm });
     return { result: undefined, transfer: [] };
   }
-  if (request.type === 'load') {
+  if (request.type === 'check' || request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
+    if (request.type === 'check') return { result: Core.check(instance, request.config), transfer: [] };
     const { id, files, options } = request;
     engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
-    const { config, backend, memory } = engine;
-    return { result: { config, backend, memory }, transfer: [] };
+    const { config, backend, memory, warning } = engine;
+    return { result: { config, backend, memory, warning }, transfer: [] };
   }
   if (!engine) throw new Error('no model is loaded');
   const answer = await run(engine, request);
@@ -60,7 +61,7 @@ async function answer(request) {
 
 /**
  * @param {Core} engine
- * @param {Extract<import('./bridge.js').Question, {type: 'run'}> & {id: number}} request
+ * @param {Extract<import('./client/bridge.js').Question, {type: 'run'}> & {id: number}} request
  */
 async function run(engine, { id, method, image, args }) {
   const start = performance.now();

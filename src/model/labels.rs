@@ -15,7 +15,7 @@ impl Config {
     /// 4. such a part, whatever the case;
     /// 5. its index.
     ///
-    /// What fits several labels at a step is an error. The package has the same rule (`pkg/lib/classes.js`), and `tests/class_names.json`
+    /// What fits several labels at a step is an error. The package has the same rule (`pkg/lib/views/target.js`), and `tests/class_names.json`
     /// holds both to the same answers.
     pub fn class_named(&self, name: &str) -> Result<Option<usize>> {
         meant(&self.labels, name)

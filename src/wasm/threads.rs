@@ -1,4 +1,4 @@
-//! The pool of threads. JavaScript starts its workers (`pkg/lib/threads.js`): each one calls [`run_thread`] and waits there
+//! The pool of threads. JavaScript starts its workers (`pkg/lib/engine/threads.js`): each one calls [`run_thread`] and waits there
 //! until [`build_pool`] hands it its place.
 
 use rayon::ThreadBuilder;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { Vitscope } from '../../pkg/dist/index.js';
-import { chooseBackend } from '../../pkg/lib/features.js';
+import { chooseBackend } from '../../pkg/lib/engine/backend.js';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
 const image = { width: 8, height: 8, data: new Uint8Array(256).fill(200) };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Engine } from '../../pkg/dist/engine.js';
-import { classNamed } from '../../pkg/lib/classes.js';
+import { classNamed } from '../../pkg/lib/views/target.js';
 import { readTensors } from './safetensors.mjs';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { download } from '../../pkg/lib/download.js';
-import { readSource, shardNames } from '../../pkg/lib/source.js';
+import { VitscopeError } from '../../pkg/lib/common/errors.js';
+import { download } from '../../pkg/lib/source/download.js';
+import { shardNames } from '../../pkg/lib/source/shards.js';
+import { readSource } from '../../pkg/lib/source/source.js';
 
 const BODY = Buffer.alloc(300_000, 'vitscope ');
 /** @param {string} path */
@@ -69,6 +71,14 @@ const ANSWERS = {
   '/laion/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
   '/laion/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/half/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
+  '/swin/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
+  '/swin/model.safetensors': (response) => stream(response, 3e9),
+  '/swin/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
+  '/swin/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
+  '/swin-alone/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
+  '/swin-beside/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
+  '/swin-beside/open_clip_config.json': (response) => response.writeHead(200).end('{"model_cfg": {}}'),
+  '/swin-beside/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
   '/secret/model.safetensors?key=1': (response) => response.writeHead(200).end(BODY),
 };
@@ -241,4 +251,18 @@ test("open_clip's files, where the usual ones are missing", async () => {
   const { config, names, weights } = await read('laion/');
   assert.deepEqual([config, names, weights[0].length], ['{"model_cfg": {}}', ['open_clip_model.safetensors'], BODY.length]);
   await assert.rejects(read('half/'), (/** @type {any} */ error) => error.code === 'invalid-weights' && /without open_clip_model\.safetensors/.test(error.message));
+});
+
+test('a config that is refused ends the download of what belongs to it', async () => {
+  const check = async (/** @type {string} */ config) => {
+    if (config.includes('swin')) throw new VitscopeError('unsupported-architecture', 'no swin');
+  };
+  const swin = { code: 'unsupported-architecture', message: 'no swin' };
+  Object.assign(sent, { bytes: 0, ended: 0 });
+  await assert.rejects(readSource({ folder: `${origin}/swin/` }, { check }), swin);
+  while (sent.ended < 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(sent.bytes < 50e6, `${sent.bytes} bytes were sent`);
+  await assert.rejects(readSource({ folder: `${origin}/swin-alone/` }, { check }), swin);
+  // It is not the one of open_clip's weights, where these are all there is.
+  assert.deepEqual((await readSource({ folder: `${origin}/swin-beside/` }, { check })).names, ['open_clip_model.safetensors']);
 });

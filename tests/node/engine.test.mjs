@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
 import { distance, readTensors } from './safetensors.mjs';
+import { TINY_TIMM, tinyTimm } from './tiny_timm.mjs';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
 const TOLERANCE = 1e-4;
@@ -80,31 +81,27 @@ test('another image size, as one number or as two', async () => {
 
 test("a thousand classes without names get ImageNet's, others keep their numbers", async () => {
   for (const [classes, expected] of [[1000, 'goldfish, Carassius auratus'], [999, 'class 1']]) {
-    const engine = await Engine.load({ config: { architecture: 'vit_tiny_patch16_224', model_args: { img_size: 8, num_heads: 2 } }, weights: tinyTimm(Number(classes)) });
+    const engine = await Engine.load({ config: TINY_TIMM, weights: tinyTimm(Number(classes)) });
     assert.equal(engine.config.labels[1], expected);
     assert.equal(engine.classify(gradient(8, 8), { topK: 1 }).top[0].label, expected);
   }
 });
 
-/** Weights of one block, zeros but for the second class's bias. */
-function tinyTimm(/** @type {number} */ classes) {
-  const d = 8;
-  /** @type {Record<string, number[]>} */
-  const shapes = { cls_token: [1, 1, d], pos_embed: [1, 5, d], 'patch_embed.proj.weight': [d, 3, 4, 4], 'patch_embed.proj.bias': [d], 'head.weight': [classes, d], 'head.bias': [classes] };
-  for (const norm of ['norm', 'blocks.0.norm1', 'blocks.0.norm2']) for (const part of ['weight', 'bias']) shapes[`${norm}.${part}`] = [d];
-  for (const [layer, outputs] of Object.entries({ 'attn.qkv': 3 * d, 'attn.proj': d, 'mlp.fc1': d, 'mlp.fc2': d })) {
-    shapes[`blocks.0.${layer}.weight`] = [outputs, d];
-    shapes[`blocks.0.${layer}.bias`] = [outputs];
-  }
-  let end = 0;
-  const header = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { dtype: 'F32', shape, data_offsets: [end, (end += 4 * shape.reduce((a, b) => a * b))] }]));
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const file = new Uint8Array(8 + json.length + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
-  file.set(json, 8);
-  new DataView(file.buffer).setFloat32(8 + json.length + header['head.bias'].data_offsets[0] + 4, 9, true);
-  return file;
-}
+test('names that can not be fetched are missed once, wherever they are', async (t) => {
+  const scratch = mkdtempSync(join(tmpdir(), 'vitscope-'));
+  t.after(() => rmSync(scratch, { recursive: true }));
+  const path = (/** @type {string} */ name) => new URL(`../../pkg/${name}`, import.meta.url);
+  for (const name of ['dist', 'wasm', 'package.json']) cpSync(path(name), join(scratch, name), { recursive: true });
+  const warnings = t.mock.method(console, 'warn', () => {});
+  const { Engine } = await import(pathToFileURL(join(scratch, 'dist/engine.js')).href);
+  const load = (/** @type {number} */ classes) => Engine.load({ config: TINY_TIMM, weights: tinyTimm(classes) });
+  await load(999); // nobody names those
+  assert.equal(warnings.mock.callCount(), 0);
+  assert.equal((await load(1000)).config.labels[17], 'class 17');
+  await load(1000);
+  assert.equal(warnings.mock.callCount(), 1);
+  assert.match(String(warnings.mock.calls[0].arguments[0]), /could not be fetched from file:.*imagenet-1k\.txt\. Serve .*id2label/);
+});
 
 test('a model that can not fit is refused before any of its weights is read', async () => {
   // As DINOv3-7B is published.
@@ -169,6 +166,8 @@ test('a model can be given in every form', async () => {
     { config, preprocessor, weights },
     { config: JSON.parse(config), preprocessor: JSON.parse(preprocessor), weights: weights.buffer },
     { config: new Blob([config]), preprocessor: new Blob([preprocessor]), weights: new Blob([weights]) },
+    { config: Buffer.from(config), preprocessor: new TextEncoder().encode(preprocessor).buffer, weights: new Blob([weights]) },
+    { config: new TextEncoder().encode(`\ufeff${config}`), preprocessor: Buffer.from(`{} ${preprocessor}`).subarray(3), weights },
   ];
   /** @type {Float32Array[]} */
   const answers = [];
@@ -285,7 +284,13 @@ test('arguments that are not right are refused by code', async (t) => {
     await assert.rejects(Engine.load(wrong(null)), failure('invalid-argument', /folder URL/));
     await assert.rejects(Engine.load(wrong({ config: {} })), failure('invalid-argument', /weights/));
     await assert.rejects(Engine.load(wrong({ ...parts(), weights: [1, 2] })), failure('invalid-argument', /ArrayBuffer/));
-    await assert.rejects(Engine.load(wrong({ ...parts(), config: 3 })), failure('invalid-argument', /config/));
+    /** @type {any} */
+    const circular = {};
+    circular.self = circular;
+    for (const value of [3, null, true, new Response('{}'), Promise.resolve({}), new Map(), new Float32Array(2), new DataView(new ArrayBuffer(2)), circular, { size: 2n }]) {
+      await assert.rejects(Engine.load(wrong({ ...parts(), config: value })), failure('invalid-argument', /^config must be/));
+      if (value) await assert.rejects(Engine.load(wrong({ ...parts(), processor: value })), failure('invalid-argument', /^processor must be/));
+    }
     await assert.rejects(Engine.load('not absolute'), failure('invalid-argument', /not absolute/));
     await assert.rejects(Engine.load(folder('no_such_model')), failure('network', /no_such_model\/(config\.json|model\.safetensors)/));
     await assert.rejects(Engine.load(parts(), { dtype: wrong('f16') }), failure('invalid-argument', /f16/));

@@ -1,7 +1,7 @@
 /** The order of jobs, and what aborting and closing do to them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JobQueue } from '../../pkg/lib/queue.js';
+import { JobQueue } from '../../pkg/lib/client/queue.js';
 
 const nothing = async () => {};
 /** A promise and the function that fulfils it. */

@@ -234,6 +234,49 @@ test('a server that stalls ends in an error, one that is slow does not', async (
   assert.equal(engine.config.layers, 3);
 });
 
+test('a config that can not be read is refused before its weights are there', async (t) => {
+  const own = readFileSync(new URL('config.json', FOLDER), 'utf8');
+  const weights = readFileSync(new URL('model.safetensors', FOLDER));
+  let config = '';
+  /** @type {import('node:http').ServerResponse | undefined} */
+  let waiting;
+  const server = createServer((request, response) => {
+    if (request.url === '/config.json') return void response.end(config);
+    if (request.url !== '/model.safetensors') return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-length': weights.length });
+    response.write(weights.subarray(0, 100));
+    waiting = response;
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close().closeAllConnections());
+  const address = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/`;
+
+  for (const [text, code, message] of /** @type {[string, string, RegExp][]} */ ([
+    ['', 'invalid-config', /config\.json.*JSON/],
+    [own.slice(0, -9), 'invalid-config', /config\.json.*JSON/],
+    ['[]', 'invalid-config', /config\.json.*object/],
+    [own.replace('"vit"', '"swin"'), 'unsupported-architecture', /`swin`.*Supported: /],
+    ['{"architecture": "resnet50", "num_classes": 1000}', 'unsupported-architecture', /`resnet50`/],
+  ])) {
+    config = text;
+    waiting = undefined;
+    await assert.rejects(Engine.load(address), failure(code, message));
+    // (Nobody may have asked for them yet.)
+    const asked = /** @type {import('node:http').ServerResponse | undefined} */ (waiting);
+    if (asked && !asked.closed) await once(asked, 'close');
+  }
+
+  /** @param {string} text */
+  const loadWhole = (text) => {
+    config = text;
+    return Engine.load(address, { onProgress: ({ phase, loaded }) => void (phase === 'weights' && loaded === 100 && setTimeout(() => waiting?.end(weights.subarray(100)), 50)) });
+  };
+  assert.equal((await loadWhole(own)).config.layers, 3);
+  // Where a config says nothing the weights tell what it is.
+  await assert.rejects(loadWhole('{"id2label": {}}'), failure('unsupported-architecture', /called like `vit\./));
+});
+
 test('an error of one entry is an instance of the class of another', async () => {
   assert.notEqual(VitscopeError, client.VitscopeError, 'each entry is one file');
   const error = await Engine.load(/** @type {any} */ (3)).catch((error) => error);

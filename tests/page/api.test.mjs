@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
+import { TINY_TIMM, tinyTimm } from '../node/tiny_timm.mjs';
 import { CONFIG, FOLDER, GRID, ROOT, classifyByCli, disturb, firstAnswer, fromDisk, openApi, otherSite, png, recover, shortName, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
@@ -318,6 +319,14 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
       errors[name] = [error.code, error.message];
     }
     errors.topK = any(await vit.classify(new ImageData(2, 2), { topK: 0 }).catch((error) => [error.code, error.message]));
+    /** @type {Record<string, () => Promise<unknown>>} */
+    const calls = {
+      noOptions: () => vit.classify(new ImageData(2, 2), any(null)), unknownOption: () => vit.attribute(new ImageData(2, 2), any({ targets: 1 })),
+      signal: () => vit.trace(new ImageData(2, 2), { signal: any({}) }), onProgress: () => vit.attribute(new ImageData(2, 2), { onProgress: any('often') }),
+      steps: () => vit.curves(new ImageData(2, 2), map, { steps: any(null) }), count: () => vit.patchFilters(any({ counts: 3 })),
+    };
+    const map = { rows: 1, cols: 1, channels: /** @type {const} */ (1), data: new Float32Array(1), signed: false, text: '' };
+    for (const [name, call] of Object.entries(calls)) errors[name] = any(await call().then(() => ['none', ''], (error) => [error.code, error.message]));
     const load = (/** @type {any} */ source, options = {}) => vitscope.Vitscope.load(source, options).catch((error) => [error.code, error.message]);
     errors.noModel = any(await load('/models/none/'));
     errors.pageAsModel = any(await load('/www/', any({})));
@@ -336,6 +345,7 @@ test('failures have a code and a sentence, and the instance goes on', onApiPage(
     text: 'decode-image', emptyFile: 'decode-image', cut: 'decode-image', broken: 'decode-image', tainted: 'decode-image', stained: 'decode-image',
     missing: 'network', page: 'decode-image', nowhere: 'network', topK: 'invalid-argument',
     noModel: 'network', pageAsModel: 'network', dtype: 'invalid-argument', badSource: 'invalid-argument', badConfig: 'invalid-config', badWeights: 'invalid-weights',
+    ...Object.fromEntries(['noOptions', 'unknownOption', 'signal', 'onProgress', 'steps', 'count'].map((name) => [name, 'invalid-argument'])),
   });
   const say = (/** @type {string} */ name) => results.errors[name][1];
   assert.match(say('missing'), /samples\/none\.jpg answered with HTTP status 404/);
@@ -506,6 +516,33 @@ test('a package whose wasm is missing says so', async () => {
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
   assert.match(workerMessage, /worker\.js could not be started/);
+  await close();
+});
+
+test('a config that can not be read is refused before its weights are there', onApiPage(async ({ page, context }) => {
+  await context.route('**/models/odd/model.safetensors', () => {}); // nothing of them ever comes
+  const codes = [];
+  for (const config of ['{"model_type": "swin"}', '{"model_type": ', '[]']) {
+    await context.route('**/models/odd/config.json', (route) => route.fulfill({ body: config }));
+    codes.push(await page.evaluate(() => vitscope.Vitscope.load('/models/odd/').then(() => 'loaded', (error) => error.code)));
+  }
+  assert.deepEqual(codes, ['unsupported-architecture', 'invalid-config', 'invalid-config']);
+  await workersEnd(page);
+}));
+
+test('names of classes that can not be fetched are missed once', async () => {
+  const { page, context, warnings, close } = await openApi(browser, origin);
+  await disturb(context, '**/pkg/imagenet-1k.txt', (route) => route.fulfill({ status: 404, body: '' }));
+  const load = () => page.evaluate(async ({ config, weights }) => {
+    const vit = await vitscope.Vitscope.load({ config, weights: Uint8Array.from(weights) });
+    vit.close();
+    return vit.config.labels[1];
+  }, { config: TINY_TIMM, weights: [...tinyTimm(1000)] });
+  assert.deepEqual([await load(), await load()], ['class 1', 'class 1']);
+  assert.equal(warnings.length, 1, warnings.join('\n'));
+  assert.match(warnings[0], /could not be fetched from http.*imagenet-1k\.txt/);
+  await recover(page);
+  assert.equal(await load(), 'goldfish, Carassius auratus');
   await close();
 });
 

@@ -4,14 +4,14 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { MODELS } from '../../www/models.js';
+import { OFFERS } from '../../www/offers.js';
 import { FLAGS } from './browser.mjs';
 import { ROOT, answered, drawn, finallyDo, openTab, startBrowser, startServer, temporaryFolder } from './harness.mjs';
 import { openLine } from './line.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-const [DEFAULT, LIGHT] = MODELS;
+const [DEFAULT, LIGHT] = OFFERS;
 const weights = (/** @type {{name: string}} */ { name }) => `/models/${name}/model.safetensors`;
 const size = (/** @type {{name: string}} */ model) => statSync(join(ROOT, weights(model))).size;
 const COFFEE = 'espresso'; // both models say so
@@ -187,7 +187,7 @@ test('a second visit has the model from the browser', async () => {
   }
 });
 
-for (const model of MODELS) {
+for (const model of OFFERS) {
   test(`what the page says of ${model.name} before it is there is true`, async () => {
     const { page, end } = await visit({}, `/www/?model=/models/${model.name}/`);
     await inUse(page, model.name);

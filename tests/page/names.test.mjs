@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MODELS } from '../../www/models.js';
+import { OFFERS } from '../../www/offers.js';
 import { classNames } from '../../www/names.js';
 import { ROOT } from './browser.mjs';
 
@@ -21,7 +21,7 @@ test('first names, where they tell classes apart', () => {
 });
 
 test('no two classes of a model are called the same', () => {
-  for (const { name } of MODELS) {
+  for (const { name } of OFFERS) {
     const labels = /** @type {string[]} */ (Object.values(JSON.parse(readFileSync(join(ROOT, `models/${name}/config.json`), 'utf8')).id2label));
     const names = classNames(labels);
     assert.equal(new Set(names).size, labels.length);

@@ -1,7 +1,7 @@
 /** The page as a visitor meets it, with its default model: it opens, answers, every view draws, and it fits a phone. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { MODELS } from '../../www/models.js';
+import { OFFERS } from '../../www/offers.js';
 import { drawn, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -19,7 +19,7 @@ const onPage = (body, options) => async () => {
   tab.page.setDefaultTimeout(60_000);
   await tab.page.goto(`${origin}/www/`);
   // On a busy machine another model may answer first.
-  await tab.page.locator('[data-status=model]').getByText(MODELS[0].name, { exact: true }).waitFor({ state: 'attached' });
+  await tab.page.locator('[data-status=model]').getByText(OFFERS[0].name, { exact: true }).waitFor({ state: 'attached' });
   await answered(tab.page, /^espresso$/);
   await body(tab.page);
   assert.equal(await tab.page.locator('#notice').isVisible(), false);
@@ -47,7 +47,7 @@ const sample = (/** @type {Page} */ page, /** @type {string} */ name) => page.ge
 const unsure = (/** @type {Page} */ page) => page.locator('.unsure').innerText();
 
 test('the samples are answered as people would, by short names, and a doubt is said', onPage(async (page) => {
-  assert.equal(await page.locator('[data-status=model]').innerText(), MODELS[0].name);
+  assert.equal(await page.locator('[data-status=model]').innerText(), OFFERS[0].name);
   assert.ok(parseFloat(await page.locator('#answers .score').first().innerText()) > 50);
   assert.doesNotMatch(await unsure(page), /\w/);
   const height = (await page.locator('#answers').boundingBox())?.height;

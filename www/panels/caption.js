@@ -1,10 +1,11 @@
 import { find } from '../dom.js';
-import { colormapOf, drawRamp, largest, number } from '../look.js';
+import { colormapOf, drawRamp, largest } from '../maps.js';
+import { number } from '../words.js';
 
 /**
- * @typedef {import('../look.js').ViewMap} ViewMap
+ * @typedef {import('../maps.js').ViewMap} ViewMap
  * @typedef {{
- *   map: ViewMap | undefined, text?: string, detail?: string, format?: (value: number) => string, look: import('../look.js').Look, query: number | null,
+ *   map: ViewMap | undefined, text?: string, detail?: string, format?: (value: number) => string, look: import('../maps.js').Look, query: number | null,
  *   prefix: import('../../pkg/index.js').PrefixToken[], live: boolean,
  * }} Shown
  */

@@ -1,11 +1,11 @@
 import { toJSON, toNpy, toPNG } from '../../pkg/dist/index.js';
 import { make } from '../dom.js';
-import { colormapOf } from '../look.js';
+import { colormapOf } from '../maps.js';
 
 /**
  * @typedef {{
- *   map: import('../look.js').ViewMap | undefined, trace: import('../../pkg/index.js').Trace, image: import('../viewer.js').Picture,
- *   look: import('../look.js').Look, name: string,
+ *   map: import('../maps.js').ViewMap | undefined, trace: import('../../pkg/index.js').Trace, image: import('../viewer.js').Picture,
+ *   look: import('../maps.js').Look, name: string,
  * }} Exported
  */
 

@@ -1,5 +1,5 @@
 import { find } from '../dom.js';
-import { drawRamp } from '../look.js';
+import { drawRamp } from '../maps.js';
 
 /**
  * How the overlay is drawn: opacity, colours, smoothing.
@@ -14,7 +14,7 @@ export function createOverlay(root, onChange) {
 
   for (const input of root.querySelectorAll('input[name=colormap]')) {
     const canvas = /** @type {HTMLCanvasElement} */ (find(/** @type {Element} */ (input.parentElement), 'canvas'));
-    drawRamp(canvas, /** @type {import('../look.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
+    drawRamp(canvas, /** @type {import('../maps.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
   }
   root.addEventListener('input', () => {
     output.textContent = `${opacity.value} %`;
@@ -23,13 +23,13 @@ export function createOverlay(root, onChange) {
   output.textContent = `${opacity.value} %`;
 
   return {
-    /** @returns {import('../look.js').Look} */
+    /** @returns {import('../maps.js').Look} */
     read() {
       const checked = /** @type {HTMLInputElement} */ (find(root, 'input[name=colormap]:checked'));
-      return { opacity: Number(opacity.value) / 100, colormap: /** @type {import('../look.js').Colormap} */ (checked.value), smooth: smooth.checked };
+      return { opacity: Number(opacity.value) / 100, colormap: /** @type {import('../maps.js').Colormap} */ (checked.value), smooth: smooth.checked };
     },
 
-    /** Maps with values below 0, or with colours of their own, leave no choice. @param {import('../look.js').ViewMap | undefined} map */
+    /** Maps with values below 0, or with colours of their own, leave no choice. @param {import('../maps.js').ViewMap | undefined} map */
     suit(map) {
       colours.disabled = Boolean(map && (map.signed || map.channels === 3));
     },

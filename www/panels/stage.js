@@ -1,10 +1,10 @@
 import { context2d, find } from '../dom.js';
-import { picture } from '../look.js';
+import { picture } from '../maps.js';
 
 /**
- * @typedef {import('../look.js').ViewMap} ViewMap
+ * @typedef {import('../maps.js').ViewMap} ViewMap
  * @typedef {import('../../pkg/index.js').Rectangle} Rectangle
- * @typedef {import('../look.js').Look} Look
+ * @typedef {import('../maps.js').Look} Look
  * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
  */
 

@@ -1,9 +1,9 @@
 import { createChart } from '../chart.js';
 import { runner, segments, slider } from '../controls.js';
 import { make } from '../dom.js';
-import { number } from '../look.js';
 import { scoreName } from '../scores.js';
-import { NO_CLASSES, keep, kept, remember } from './memory.js';
+import { NO_CLASSES, number } from '../words.js';
+import { keep, kept, remember } from './cache.js';
 
 /**
  * @typedef {import('../viewer.js').Context} Context

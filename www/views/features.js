@@ -1,5 +1,5 @@
+import { remember } from './cache.js';
 import { createLayerView } from './layers.js';
-import { remember } from './memory.js';
 
 /**
  * The patches' principal components as colours.

@@ -1,9 +1,9 @@
 import { make } from '../dom.js';
-import { drawCells } from '../look.js';
+import { drawCells } from '../maps.js';
 
 /**
- * @typedef {import('../look.js').ViewMap} ViewMap
- * @typedef {import('../look.js').Look} Look
+ * @typedef {import('../maps.js').ViewMap} ViewMap
+ * @typedef {import('../maps.js').Look} Look
  * @typedef {'mean' | 'max' | 'min'} Fusion
  * @typedef {{layer: number, head: number | Fusion}} HeadChoice
  * @typedef {HeadChoice & {element: HTMLElement, canvas: HTMLCanvasElement}} Tile

@@ -1,6 +1,6 @@
 import { pictures } from '../controls.js';
 import { make } from '../dom.js';
-import { drawCells } from '../look.js';
+import { drawCells } from '../maps.js';
 
 /**
  * @typedef {import('../viewer.js').Context} Context

@@ -1,10 +1,10 @@
 import { createChart } from '../chart.js';
 import { segments } from '../controls.js';
 import { make } from '../dom.js';
-import { number } from '../look.js';
 import { classNames } from '../names.js';
 import { scoreFormat, scoresOf } from '../scores.js';
-import { NO_CLASSES, remember } from './memory.js';
+import { NO_CLASSES, number } from '../words.js';
+import { remember } from './cache.js';
 
 /**
  * How the answer forms, layer by layer.

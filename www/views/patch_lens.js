@@ -1,5 +1,6 @@
+import { NO_CLASSES } from '../words.js';
+import { remember } from './cache.js';
 import { createLayerView } from './layers.js';
-import { NO_CLASSES, remember } from './memory.js';
 
 /**
  * What each patch alone says of a class.

@@ -1,6 +1,6 @@
 import { pictures, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
-import { drawCells } from '../look.js';
+import { drawCells } from '../maps.js';
 
 const FUSIONS = /** @type {const} */ (['mean', 'max', 'min']);
 

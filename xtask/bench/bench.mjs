@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { FLAGS } from '../../tests/page/browser.mjs';
-import { MODELS } from '../../www/models.js';
+import { OFFERS } from '../../www/offers.js';
 import { serve } from '../server.mjs';
 import { pageVisits } from './page_visits.mjs';
 import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
@@ -80,7 +80,7 @@ async function measure() {
       system: `${type()} ${arch()}`,
       chromium: browser.version(),
       onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
-      defaultModel: MODELS[0].name,
+      defaultModel: OFFERS[0].name,
       ...forward,
       explain,
       cold: visits,
@@ -323,7 +323,7 @@ async function visitPage(browser, model) {
   const rounds = choices.rounds ?? COLD_ROUNDS;
   say(`${model}: ${rounds} visits of the page`);
   requests.clear();
-  const times = await pageVisits(browser, `${server.url}www/`, MODELS[0].name, rounds);
+  const times = await pageVisits(browser, `${server.url}www/`, OFFERS[0].name, rounds);
   const asked = [...requests].map((path) => (path.endsWith('/') ? `${path}index.html` : path));
   const files = asked.filter((path) => existsSync(new URL(`.${path}`, ROOT))); // a model lacks what is optional
   const read = (/** @type {string} */ path) => readFileSync(new URL(`.${path}`, ROOT));

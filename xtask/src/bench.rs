@@ -129,8 +129,8 @@ fn convert(sh: &Shell, model: &Path, folder: &Path) -> Result<()> {
 fn default_model(sh: &Shell) -> Result<PathBuf> {
     let script = "\
         import { fileURLToPath } from 'node:url';\
-        import { MODELS } from './www/models.js';\
-        console.log(fileURLToPath(MODELS[0].source));";
+        import { OFFERS } from './www/offers.js';\
+        console.log(fileURLToPath(OFFERS[0].source));";
     Ok(cmd!(sh, "node --input-type=module -e {script}").quiet().read()?.into())
 }
 

@@ -30,10 +30,10 @@ pub const SCALAR: Variant = Variant { name: "scalar", simd: "", std: Std::Single
 /// The crate of the engine.
 const ENGINE: &str = "vitscope";
 
-/// What `pkg/` ships; at run time `pkg/lib/features.js` chooses.
+/// What `pkg/` ships; at run time `pkg/lib/engine/backend.js` chooses.
 const SHIPPED: [Variant; 4] = [SIMD128, RELAXED, SIMD128_THREADS, RELAXED_THREADS];
 
-/// JavaScript makes the shared memory, so it must know its first size: `INITIAL_PAGES` of `pkg/lib/threads.js` is this and the
+/// JavaScript makes the shared memory, so it must know its first size: `INITIAL_PAGES` of `pkg/lib/engine/threads.js` is this and the
 /// page that wasm-bindgen adds. The last four are what wasm-bindgen starts a thread by.
 const LINK_SHARED_MEMORY: &[&str] = &[
     "--shared-memory",

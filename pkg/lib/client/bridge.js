@@ -1,0 +1,162 @@
+import { addressOf, startWorker } from '../assets.js';
+import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
+import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
+
+/**
+ * What is said between the page and the worker.
+ * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
+ *   {type: 'check', config: string} |
+ *   {type: 'load', files: ModelFiles, options: EngineOptions} |
+ *   {type: 'run', method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
+ * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`
+ * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
+ * @typedef {import('../source/source.js').ModelFiles} ModelFiles
+ * @typedef {import('../engine/core.js').EngineOptions} EngineOptions
+ * @typedef {{id: number, result?: any, error?: import('../common/errors.js').PackedError, progress?: any}} Reply
+ * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
+ * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
+ */
+
+/** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
+export class WorkerBridge {
+  #worker;
+  // A thread that crashes tells so here: the worker waits for it, and couldn't.
+  #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
+  // Whoever gets the lock that the worker holds has outlived it: of most ends there is no event.
+  #watch = new AbortController();
+  #nextId = 0;
+  /** @type {Map<number, Pending>} */
+  #pending = new Map();
+  #onDeath;
+  /** @type {Error | undefined} */
+  #closed;
+
+  /** @param {(error: VitscopeError) => void} onDeath called once, when the worker has crashed */
+  constructor(onDeath) {
+    this.#onDeath = onDeath;
+    try {
+      this.#worker = newWorker();
+    } catch (error) {
+      this.#alarm.close();
+      throw error;
+    }
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    this.#worker.onerror = async (event) => this.#die(await startFailure(event));
+    this.#alarm.onmessage = ({ data }) => this.#die(unpackError(data));
+    this.#worker.onmessageerror = () => this.#die(crashed('a message could not be read'));
+  }
+
+  /**
+   * Brings up the engine in the worker.
+   * @param {import('../../index.js').Backend} backend
+   * @param {Promise<WebAssembly.Module>} module already asked for
+   */
+  start(backend, module) {
+    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name }, { onProgress: () => this.#watchWorker() });
+    return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
+  }
+
+  /**
+   * @param {Promise<unknown>} started
+   * @param {Promise<ModelFiles>} files
+   * @param {EngineOptions} options
+   * @param {Pending['onProgress']} [onProgress]
+   * @returns {Promise<{config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}>}
+   */
+  async load(started, files, options, onProgress) {
+    const [ready] = await Promise.all([files, started]);
+    const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
+    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress }).catch(unsendable);
+  }
+
+  /**
+   * @param {Question} request
+   * @param {{transfer?: Transferable[], signal?: AbortSignal, onProgress?: Pending['onProgress']}} [options]
+   *   signal: tells the worker that nobody waits any more; the promise still settles only when the worker is free again
+   * @returns {Promise<any>}
+   */
+  request(request, { transfer = [], signal, onProgress } = {}) {
+    if (this.#closed) return Promise.reject(this.#closed);
+    const id = this.#nextId++;
+    const abort = () => this.#worker.postMessage({ id, type: 'abort' });
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#worker.postMessage({ ...request, id }, transfer); // throws where something can't be transferred
+      signal?.addEventListener('abort', abort);
+    }).finally(() => {
+      this.#pending.delete(id);
+      signal?.removeEventListener('abort', abort);
+    });
+  }
+
+  /** @param {Error} [reason] */
+  close(reason = closed()) {
+    this.#closed ??= reason;
+    this.#watch.abort();
+    this.#worker.terminate(); // and its threads with it
+    this.#alarm.close();
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+
+  /** @param {Reply} reply */
+  #receive({ id, result, error, progress }) {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    if (progress) {
+      pending.onProgress?.(progress);
+    } else if (error?.fatal) {
+      this.#die(unpackError(error));
+    } else if (error) {
+      pending.reject(unpackError(error));
+    } else {
+      pending.resolve(result);
+    }
+  }
+
+  /** Once the worker has said that it holds its lock. */
+  #watchWorker() {
+    const ended = () => this.#die(crashed('its worker has ended'));
+    navigator.locks.request(this.#alarm.name, { signal: this.#watch.signal }, ended).catch(() => {});
+  }
+
+  /** @param {VitscopeError} error */
+  #die(error) {
+    if (this.#closed) return;
+    this.close(error);
+    this.#onDeath(error);
+  }
+}
+
+/**
+ * Buffers of the caller's are copied on their way.
+ * @param {unknown} error
+ * @returns {never}
+ */
+function unsendable(error) {
+  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
+  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
+  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
+}
+
+/** @returns {Worker} */
+function newWorker() {
+  watchPolicy();
+  try {
+    return startWorker();
+  } catch (cause) {
+    throw workerRefused({ cause }); // some browsers throw, others send an event
+  }
+}
+
+/** @param {ErrorOptions} [options] */
+function workerRefused(options) {
+  return policyError(`the worker ${addressOf('worker.js')} may not be started. Allow its origin in worker-src; where the package comes from another site than the page, blob: too.`, options);
+}
+
+/** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
+async function startFailure(event) {
+  if (event.message) return crashed(new Error(event.message));
+  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'), 'blob:')) return workerRefused();
+  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it, and that a Content-Security-Policy, if there is one, allows them in worker-src.`);
+}

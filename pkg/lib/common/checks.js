@@ -1,0 +1,154 @@
+import { VitscopeError } from './errors.js';
+
+export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'];
+
+/**
+ * The options of a call, all of whose names it knows.
+ * @template {object} T
+ * @param {T | undefined} options
+ * @param {string[]} known
+ * @returns {T}
+ */
+export function checkOptions(options, known) {
+  if (options === undefined) return /** @type {T} */ ({});
+  if (typeof options !== 'object' || options === null) throw new VitscopeError('invalid-argument', `The options must be an object, not ${describe(options)}.`);
+  checkNames(options, known, 'option');
+  const { signal, onProgress } = /** @type {{signal?: any, onProgress?: unknown}} */ (options);
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') throw new VitscopeError('invalid-argument', `signal must be an AbortSignal, or left out; not ${describe(signal)}.`);
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new VitscopeError('invalid-argument', `onProgress must be a function, or left out; not ${describe(onProgress)}.`);
+  return options;
+}
+
+/**
+ * @param {object} given
+ * @param {string[]} known
+ * @param {string} what
+ */
+export function checkNames(given, known, what) {
+  const other = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name));
+  if (other) throw new VitscopeError('invalid-argument', `There is no ${what} '${other[0]}' here. What there is: ${known.join(', ')}.`);
+}
+
+/**
+ * @param {unknown} dtype
+ * @returns {'f32' | 'int8' | undefined}
+ */
+export function checkDtype(dtype) {
+  if (dtype === undefined || dtype === 'f32' || dtype === 'int8') return dtype;
+  throw new VitscopeError('invalid-argument', `dtype must be 'f32' or 'int8', or left out to take the weights as they are stored; not ${describe(dtype)}.`);
+}
+
+/**
+ * @param {unknown} simd
+ * @returns {'relaxed' | 'simd128' | undefined}
+ */
+export function checkSimd(simd) {
+  if (simd === undefined || simd === 'relaxed' || simd === 'simd128') return simd;
+  throw new VitscopeError('invalid-argument', `simd must be 'relaxed' or 'simd128', or left out to take the best there is; not ${describe(simd)}.`);
+}
+
+/**
+ * @param {unknown} threads
+ * @returns {number | undefined}
+ */
+export function checkThreads(threads) {
+  // The engine's pool has no more than 255.
+  if (threads === undefined || (Number.isInteger(threads) && Number(threads) >= 1 && Number(threads) <= 255)) return /** @type {number | undefined} */ (threads);
+  throw new VitscopeError('invalid-argument', `threads must be a whole number from 1 to 255, or left out to take as many as the machine has cores, up to 8; not ${describe(threads)}.`);
+}
+
+/**
+ * @param {unknown} size
+ * @returns {[number, number] | undefined} height and width
+ */
+export function checkImageSize(size) {
+  if (size === undefined) return undefined;
+  const pair = Array.isArray(size) ? size : [size, size];
+  if (pair.length === 2 && pair.every((edge) => Number.isInteger(edge) && edge >= 1 && edge <= 0xffff_ffff)) return [pair[0], pair[1]];
+  throw new VitscopeError('invalid-argument', `imageSize must be a whole number of pixels or [height, width], or left out to take the model's own; not ${describe(size)}.`);
+}
+
+/** @param {unknown} topK */
+export function checkTopK(topK) {
+  if (Number.isInteger(topK) && Number(topK) >= 1 && Number(topK) <= 0xffff_ffff) return;
+  throw new VitscopeError('invalid-argument', `topK must be a whole number from 1 on, not ${describe(topK)}.`);
+}
+
+/** What a picture may have: as much as Pillow and the command line read. */
+const MAX_PIXELS = 178_956_970;
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+export function checkArea(width, height) {
+  if (width * height > MAX_PIXELS) throw new VitscopeError('invalid-image', `The image has ${width} × ${height} pixels, and more than ${MAX_PIXELS} are not read. Make it smaller.`);
+}
+
+/**
+ * @param {unknown} image
+ * @param {string} [expected] what to say where it is something else altogether
+ */
+export function checkPixels(image, expected = 'The image must be an ImageData, or {data, width, height} with 8-bit RGBA data.') {
+  const { data, width, height } = /** @type {Partial<import('../../engine.js').ImageLike>} */ (image ?? {});
+  if (!(data instanceof Uint8ClampedArray || data instanceof Uint8Array) || typeof width !== 'number' || typeof height !== 'number') {
+    const type = Object.prototype.toString.call(data).slice(8, -1);
+    throw new VitscopeError('invalid-image', type.startsWith('Float') ? `The image's values are a ${type}, where 8-bit RGBA is read. An ImageData has that with pixelFormat: 'rgba-unorm8'.` : expected);
+  }
+  if (!(width > 0 && height > 0)) throw new VitscopeError('invalid-image', `The image is empty: ${width} × ${height} pixels.`);
+  if (data.length !== 4 * width * height) {
+    throw new VitscopeError('invalid-image', `RGBA data of ${width} × ${height} pixels has ${4 * width * height} bytes, but here it has ${data.length}.`);
+  }
+  checkArea(width, height);
+}
+
+/** @param {import('../../index.js').ViewMap} map */
+export function checkMap(map) {
+  const { rows, cols, channels, data } = map ?? {};
+  if (data instanceof Float32Array && (channels === 1 || channels === 3) && rows >= 1 && data.length === rows * cols * channels) return;
+  throw new VitscopeError('invalid-argument', 'The map must be what a view returns: {rows, cols, channels, data, signed, text} with a Float32Array of rows × cols × channels values.');
+}
+
+/**
+ * The engine says by itself when a number is too large; a negative or broken one it would not see as such.
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function checkWhole(name, value) {
+  if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff_ffff) return Number(value);
+  throw new VitscopeError('invalid-argument', `${name} must be a whole number from 0 on, not ${describe(value)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function checkNumber(name, value) {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  throw new VitscopeError('invalid-argument', `${name} must be a number, not ${describe(value)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {readonly unknown[]} choices
+ */
+export function checkChoice(name, value, choices) {
+  if (!choices.includes(value)) throw new VitscopeError('invalid-argument', `${name} must be one of ${choices.join(', ')}; not ${describe(value)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+export function checkShare(name, value) {
+  if (!(checkNumber(name, value) >= 0 && Number(value) <= 1)) throw new VitscopeError('invalid-argument', `${name} must be a number from 0 to 1, not ${value}.`);
+}
+
+/** @param {unknown} value */
+export function describe(value) {
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'object' && value && !Array.isArray(value) ? Object.prototype.toString.call(value) : String(value);
+}

@@ -1,7 +1,0 @@
-const said = new Set();
-
-/** @param {string} message */
-export function warnOnce(message) {
-  if (!said.has(message)) console.warn(message);
-  said.add(message);
-}

@@ -1,0 +1,20 @@
+import { imagenetNames } from '../assets.js';
+import { download } from '../source/download.js';
+
+// They are a nicety, which no load waits for for long.
+const PATIENCE_MS = 20_000;
+
+/**
+ * Names the classes of a model that has a thousand of them and names none, as most of timm's: with the synsets of ImageNet-1k, a file that
+ * is only fetched here. Where it can't be had they keep their numbers.
+ * @param {import('../../wasm/relaxed/vitscope.js').Engine} engine
+ * @returns {Promise<string | undefined>} a warning
+ */
+export async function nameClasses(engine) {
+  if (!engine.unnamed || engine.config.numClasses !== 1000) return undefined;
+  const url = imagenetNames();
+  const names = await download(url, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
+  if (!names || names.html) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Serve the package's imagenet-1k.txt there, or name the classes in id2label of config.json.`;
+  engine.nameClasses(new TextDecoder().decode(names.bytes));
+  return undefined;
+}

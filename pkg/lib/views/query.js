@@ -1,0 +1,30 @@
+/** A query token, as the engine takes it and as people read it. */
+import { checkWhole, describe } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
+
+/**
+ * @typedef {import('../../index.js').Query} Query
+ * @typedef {import('../../index.js').PrefixToken} PrefixToken
+ */
+
+/**
+ * @param {Query | undefined} query
+ * @returns {string | undefined}
+ */
+export function queryToken(query) {
+  if (query === undefined || query === 'cls' || query === 'distillation' || query === 'mean') return query;
+  if (Array.isArray(query) && query.length === 2) return query.map((at, i) => checkWhole(`The query's ${i ? 'column' : 'row'}`, at)).join();
+  if (typeof query === 'object' && query !== null && 'register' in query) return `register:${checkWhole("The query's register", query.register)}`;
+  throw new VitscopeError('invalid-argument', `query must be 'cls', 'distillation', 'mean', {register: number} or [row, col] of a patch; not ${describe(query)}.`);
+}
+
+/**
+ * @param {Query | undefined} query
+ * @param {PrefixToken[]} prefix
+ */
+export function queryName(query, prefix) {
+  if (query === undefined) return queryName(prefix[0] === 'class' ? 'cls' : 'mean', prefix);
+  if (Array.isArray(query)) return `patch (${query.join(', ')})`;
+  if (typeof query === 'object') return `register ${query.register}`;
+  return { cls: 'the class token', distillation: 'the distillation token', mean: 'the average patch' }[query];
+}

@@ -1,0 +1,150 @@
+/**
+ * What a view asks of the engine, and the map that the answer is: the same whether the engine is in this thread or in a worker.
+ * Options that are wrong are refused here, before any image is read.
+ */
+import { checkChoice, checkMap, checkNumber, checkOptions, checkWhole } from '../common/checks.js';
+import { VitscopeError } from '../common/errors.js';
+import { viewMap } from './map.js';
+import { queryName, queryToken } from './query.js';
+import { targetIndex } from './target.js';
+
+/**
+ * @typedef {import('../../index.js').ModelConfig} ModelConfig
+ * @typedef {import('../../index.js').Recording} Recording
+ * @typedef {import('../../index.js').ViewMap} ViewMap
+ * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
+ * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
+ * @typedef {'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
+ */
+
+/**
+ * @template T
+ * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
+ */
+
+export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
+export const CURVES_OPTIONS = ['target', 'steps'];
+
+const METHODS = ['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'];
+const STEPS = 20;
+/** As many as the ViT paper shows. */
+const FILTERS = 28;
+
+/**
+ * @param {ModelConfig} config
+ * @param {Recording} trace
+ * @returns {Request<ViewMap>}
+ */
+export function logitLens({ layers, numClasses }, { hiddenStates }) {
+  const text = 'Logits of all classes (columns) after each layer (rows)';
+  return { method: 'logitLens', args: [hiddenStates], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
+}
+
+/**
+ * @param {ModelConfig} config
+ * @param {Recording} trace
+ * @param {import('../../index.js').LensOptions | undefined} options
+ * @returns {Request<ViewMap>}
+ */
+export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates, tokens, hiddenSize, top, crop }, options) {
+  const { layer = layers - 1, target } = checkOptions(options, ['layer', 'target']);
+  const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
+  if (checkWhole('layer', layer) >= layers) throw new VitscopeError('invalid-argument', `There is no layer ${layer}: the model has ${layers}, and they count from 0.`);
+  const size = tokens * hiddenSize;
+  const text = `Layer ${layer}: the logit of ${labels[index]} in each patch alone`;
+  return {
+    method: 'patchLens',
+    args: [hiddenStates.slice((layer + 1) * size, (layer + 2) * size), index],
+    read: (logits) => viewMap(rows, cols, logits, text, { signed: true, crop }),
+  };
+}
+
+/**
+ * @param {ModelConfig} config
+ * @param {import('../../index.js').AttributeOptions} options
+ * @returns {Request<import('../../index.js').Attribution>}
+ */
+export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
+  checkChoice('method', method, METHODS);
+  const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
+  /** @type {AttributionRequest} */
+  const request = {
+    method,
+    target: targetIndex(target, labels),
+    layer: whole('layer', layer),
+    query: queryToken(query),
+    discard: checkNumber('discard', discard),
+    window: whole('window', window),
+    stride: whole('stride', stride),
+  };
+  const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
+  const of = query === undefined ? '' : `, to ${queryName(query, prefix)}`;
+  const text = (/** @type {string} */ label) => ({
+    chefer: `Relevance for ${label} (Chefer et al.)${of}`,
+    'gradient-rollout': `Gradient rollout for ${label}${left}${of}`,
+    'grad-cam': `Grad-CAM for ${label}, layer ${layer ?? layers - 1}`,
+    occlusion: `Occlusion: how much ${scores === 'none' ? 'lower' : 'less likely'} ${label} is without each patch`,
+  }[method]);
+  return {
+    method: 'attribute',
+    args: [request],
+    read: ({ target: index, data, crop }) => ({
+      ...viewMap(rows, cols, data, text(labels[index]), { signed: method === 'occlusion', crop }),
+      target: { index, label: labels[index] },
+    }),
+  };
+}
+
+/**
+ * @param {ModelConfig} config
+ * @param {ViewMap} map
+ * @param {import('../../index.js').CurvesOptions} options
+ * @returns {Request<import('../../index.js').Curves>}
+ */
+export function curves({ labels, scores }, map, { target, steps = STEPS }) {
+  checkMap(map);
+  /** @type {CurvesRequest} */
+  const request = { map: map.data, target: targetIndex(target, labels), steps: checkWhole('steps', steps) };
+  return {
+    method: 'curves',
+    args: [request],
+    read: ({ target: index, deletion, insertion }) => ({ deletion: curve(deletion, scores), insertion: curve(insertion, scores), target: { index, label: labels[index] } }),
+  };
+}
+
+/**
+ * @param {Float32Array<ArrayBuffer>} probabilities
+ * @param {ModelConfig['scores']} scores
+ * @returns {import('../../index.js').Curve}
+ */
+function curve(probabilities, scores) {
+  const last = probabilities.length - 1;
+  const fractions = Float32Array.from(probabilities, (_, i) => i / last);
+  // What lies under the curve of a value says nothing: its zero may be anywhere.
+  if (scores === 'none') return { fractions, probabilities };
+  const area = probabilities.reduce((sum, p, i) => sum + (i === 0 || i === last ? p / 2 : p) / last, 0);
+  return { fractions, probabilities, area };
+}
+
+/**
+ * @param {ModelConfig} config
+ * @returns {Request<ViewMap>}
+ */
+export function positionSimilarity({ grid: [rows, cols] }) {
+  const text = 'Cosine similarity of the position embeddings of every two patches';
+  return { method: 'positions', args: [], read: (data) => viewMap(rows * cols, rows * cols, data, text, { signed: true }) };
+}
+
+/**
+ * @param {ModelConfig} config
+ * @param {{count?: number}} [options]
+ * @returns {Request<ViewMap[]>}
+ */
+export function patchFilters({ hiddenSize, patchSize: [height, width] }, options) {
+  const { count = Math.min(FILTERS, hiddenSize, 3 * height * width) } = checkOptions(options, ['count']);
+  const size = height * width;
+  // The engine has them channel by channel, a picture pixel by pixel.
+  const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i) =>
+    viewMap(height, width, Float32Array.from({ length: 3 * size }, (_, j) => data[(3 * i + (j % 3)) * size + Math.floor(j / 3)]), `Patch embedding: principal component ${i} of the filters`, { channels: 3, signed: true });
+  return { method: 'filters', args: [checkWhole('count', count)], read: (data) => Array.from({ length: count }, (_, i) => filter(data, i)) };
+}

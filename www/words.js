@@ -1,0 +1,10 @@
+/** What several parts of the page say. */
+
+export const NO_CLASSES = 'This model has no classes: it gives features and attention only.';
+
+/** A number as people read it, three digits of it. @param {number} value */
+export function number(value) {
+  const size = Math.abs(value);
+  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.0995 || size === 0 ? value.toFixed(2) : size >= 0.00095 ? value.toFixed(4) : value.toExponential(1);
+  return text.replace('-', '−');
+}
