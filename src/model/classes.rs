@@ -3,7 +3,7 @@
 use super::config::{Config, Precision};
 use super::linear::{Linear, Matrix};
 use super::scores::Scores;
-use super::vit::{ClassHead, Vit};
+use super::vit::Vit;
 use crate::alloc::reserve;
 use crate::error::{ErrorKind, Result};
 use crate::kernels::gemm_i8::MAX_K;
@@ -31,6 +31,14 @@ pub struct Similarity {
     pub scale: f32,
     /// logit_bias.
     pub bias: f32,
+}
+
+/// What becomes of them: the head that reads features.
+pub(super) struct ClassHead {
+    /// Features of length 1 → logits.
+    pub linear: Linear,
+    /// What is in its weights.
+    pub similarity: Similarity,
 }
 
 impl Classes {

@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::attention_pool::AttentionPool;
 use super::block::Block;
-use super::classes::Similarity;
+use super::classes::{ClassHead, Similarity};
 use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
@@ -59,14 +59,6 @@ pub struct Vit {
     pub similarity: Option<Similarity>,
     /// What it was given in place of the heads that it learned.
     pub(super) classes: Option<ClassHead>,
-}
-
-/// A head of classes that features are compared with, see [`super::Classes`].
-pub(super) struct ClassHead {
-    /// Features of length 1 → logits.
-    pub linear: Linear,
-    /// What is in its weights.
-    pub similarity: Similarity,
 }
 
 impl Vit {
