@@ -6,7 +6,11 @@ import { addressOf, spawn } from './spawn.js';
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../index.js').Backend, alarm: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
- *   {type: 'run', method: Method, image?: import('./image.js').Portable, args: any[]}} Question
+ *   {type: 'derive', engine: number, given: import('./classes/given.js').Given} |
+ *   {type: 'release', engine: number} |
+ *   {type: 'run', engine: number, method: Method, image?: import('./image.js').Portable, args: any[]}} Question
+ * @typedef {{engine: number, config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}} Loaded
+ *   engine: its number, for later requests
  * @typedef {'classify' | 'trace' | import('./requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('./source.js').ModelFiles} ModelFiles
@@ -60,7 +64,7 @@ export class WorkerBridge {
    * @param {Promise<ModelFiles>} files
    * @param {EngineOptions} options
    * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<{config: import('../index.js').ModelConfig, backend: import('../index.js').Backend, memory: import('../index.js').Memory}>}
+   * @returns {Promise<Loaded>}
    */
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);

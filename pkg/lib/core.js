@@ -23,8 +23,8 @@ export class Core {
   #wasm;
   /** @type {Error | undefined} why the instance can't be used any more */
   #dead;
+  #instance;
   #config;
-  #backend;
   #memory;
   #weightBytes;
 
@@ -32,11 +32,11 @@ export class Core {
    * @param {WasmEngine} wasm
    * @param {Instance} instance
    */
-  constructor(wasm, { backend, memory }) {
+  constructor(wasm, instance) {
     this.#wasm = wasm;
+    this.#instance = instance;
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
-    this.#backend = backend;
-    this.#memory = memory;
+    this.#memory = instance.memory;
     this.#weightBytes = wasm.weightBytes;
   }
 
@@ -53,7 +53,7 @@ export class Core {
     try {
       wasm = guard(() => {
         const texts = [files.config, files.preprocessor, files.processor].reduce((sum, text) => sum + (text?.length ?? 0), 0);
-        instance.Engine.reserve(Math.min(PARSED * texts, 0xffff_ffff));
+        reserve(instance, PARSED * texts);
         return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
       await nameClasses(wasm);
@@ -72,12 +72,25 @@ export class Core {
   }
 
   get backend() {
-    return this.#backend;
+    return this.#instance.backend;
   }
 
   /** @returns {import('../index.js').Memory} */
   get memory() {
     return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
+  }
+
+  /**
+   * The same model with other classes. It has the same weights, which go when the last one is closed.
+   * @param {import('./classes/given.js').Given} given
+   */
+  withClasses(given) {
+    return new Core(this.#call((wasm) => {
+      if (given instanceof Uint8Array) return wasm.withTextEmbeddings(given);
+      const { labels, embeddings, scale, bias } = given;
+      reserve(this.#instance, labels.reduce((sum, label) => sum + PARSED + 4 * label.length, 0));
+      return wasm.withClasses(labels, embeddings, scale, bias);
+    }), this.#instance);
   }
 
   /**
@@ -194,7 +207,7 @@ export class Core {
       }
       return this.#call(() => droppings.map((dropping) => ({ target: dropping.target, data: dropping.result() })));
     } finally {
-      if (!this.#dead) for (const dropping of droppings) dropping.free();
+      if (!isFatal(this.#dead)) for (const dropping of droppings) dropping.free();
     }
   }
 
@@ -232,4 +245,13 @@ export class Core {
       throw error;
     }
   }
+}
+
+/**
+ * Fails where as many bytes can't be had: texts are handed over unchecked.
+ * @param {Instance} instance
+ * @param {number} bytes
+ */
+function reserve({ Engine }, bytes) {
+  Engine.reserve(Math.min(bytes, 0xffff_ffff));
 }

@@ -1,6 +1,6 @@
 /** The worker's side of bridge.js: one engine, one request at a time. */
 import { Core } from './core.js';
-import { fromEngine, packError } from './errors.js';
+import { closed, fromEngine, packError } from './errors.js';
 import { readPixels } from './pixels.js';
 import { loadWasm } from './wasm.js';
 
@@ -13,8 +13,8 @@ let giveModule;
 const module = new Promise((resolve) => (giveModule = resolve));
 /** @type {import('./wasm.js').Instance | undefined} */
 let instance;
-/** @type {Core | undefined} */
-let engine;
+/** By the numbers of the requests that made them. @type {Map<number, Core>} */
+const engines = new Map();
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
 let abortedId;
 
@@ -48,14 +48,29 @@ async function answer(request) {
   if (request.type === 'load') {
     if (!instance) throw new Error('the engine has not started');
     const { id, files, options } = request;
-    engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
-    const { config, backend, memory } = engine;
-    return { result: { config, backend, memory }, transfer: [] };
+    return added(id, await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, [])));
   }
-  if (!engine) throw new Error('no model is loaded');
+  const engine = engines.get(request.engine);
+  if (!engine) throw closed();
+  if (request.type === 'derive') return added(request.id, engine.withClasses(request.given));
+  if (request.type === 'release') {
+    engines.delete(request.engine);
+    engine.close();
+    return { result: undefined, transfer: [] };
+  }
   const answer = await run(engine, request);
   const values = answer instanceof Float32Array ? [answer] : Object.values(answer ?? {});
   return { result: { answer, memory: engine.memory }, transfer: values.flatMap((value) => (value instanceof Float32Array ? [value.buffer] : [])) };
+}
+
+/**
+ * @param {number} id
+ * @param {Core} engine
+ */
+function added(id, engine) {
+  engines.set(id, engine);
+  const { config, backend, memory } = engine;
+  return { result: { engine: id, config, backend, memory }, transfer: [] };
 }
 
 /**
