@@ -5,11 +5,11 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AttributeOptions, Attribution, Backend, ClassName, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
+  AttributeOptions, Attribution, Backend, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
   ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
@@ -67,6 +67,15 @@ export class Engine {
 
   /** As `Vitscope.patchFilters`. */
   patchFilters(options?: { count?: number }): ViewMap[];
+
+  /** As `Vitscope.withClasses`: another engine over the same weights, which go when all of them are closed. A Blob can't be read here. */
+  withClasses(classes: Classes | ArrayBuffer | Uint8Array): Engine;
+
+  /** As `Vitscope.teach`. */
+  teach(examples: Record<string, (ImageLike | Float32Array)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
+
+  /** As `Vitscope.saveClasses`. */
+  saveClasses(): Uint8Array<ArrayBuffer>;
 
   /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
   close(): void;

@@ -74,8 +74,33 @@ export class Vitscope {
   patchFilters(options?: { count?: number }): Promise<ViewMap[]>;
 
   /**
-   * Ends the worker and frees the model's memory at once. Pending and later calls reject with `closed`.
-   * Without it, the memory stays taken until the page is left: a worker is not garbage collected.
+   * The same model with other classes, in milliseconds: a head of its own is set aside, and each class answers by how similar the features are that
+   * it read to the class's embedding, logit = scale · cosine + bias. All views follow.
+   *
+   * It is an instance beside this one, which stays as it is: both have the same worker and weights, take turns as one would, and are closed each on
+   * its own. It costs the buffers of a forward pass, some MB.
+   *
+   * @throws `invalid-argument` what is given makes no sense for this model; the message names the class
+   * @throws `invalid-weights`, `missing-tensor`, `tensor-shape`, `tensor-dtype` a file of classes
+   */
+  withClasses(classes: Classes | Bytes, options?: { signal?: AbortSignal }): Promise<Vitscope>;
+
+  /**
+   * Classes by a handful of pictures each, `{ cup: [photo, …], bowl: […] }`: `withClasses` of the mean of their features, each of length 1. The scale
+   * is the one at which each picture, left out in turn, is likeliest of its class; where no class has two, the model's own, or 1. Throws what `classify`
+   * and `withClasses` throw, and what `onProgress` throws.
+   */
+  teach(examples: Record<string, ImageSource[]>, options?: PassesOptions): Promise<Vitscope>;
+
+  /**
+   * The classes that `withClasses` or `teach` gave this instance, as a safetensors file: `withClasses` takes it, `load` as `textEmbeddings`, and the command
+   * line beside the model. Throws `invalid-argument` where the classes came with the model.
+   */
+  saveClasses(): Uint8Array<ArrayBuffer>;
+
+  /**
+   * Ends the worker and frees the model's memory at once; while there are others of `withClasses` or `teach`, only what is this one's. Pending and later calls
+   * reject with `closed`. Without it, the memory stays taken until the page is left: a worker is not garbage collected.
    */
   close(): void;
 }
@@ -126,10 +151,22 @@ export interface ModelFiles {
   /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
   weights: Bytes | Bytes[];
   /**
-   * Classes of a model without a head that gives image features: a safetensors file with `text_embeddings` [classes, features]
+   * Classes in place of a head, if there is one: a safetensors file with `text_embeddings` [classes, features]
    * and in its metadata `labels`, a JSON array of names. The logits are then e^logit_scale · cosine (+ logit_bias).
    */
   textEmbeddings?: Bytes | null;
+}
+
+/** Classes, each by what an image's features are compared with: a text's, or those of other images. */
+export interface Classes {
+  /** A name of its own for each. */
+  labels: string[];
+  /** [classes, numFeatures], row-major, or a row for each; only their directions count. */
+  embeddings: Float32Array | ArrayLike<number>[];
+  /** What cosines are multiplied by, above 0. Left out: e to the model's own `logit_scale`; where it has none 1, so that logits are the cosines. */
+  scale?: number;
+  /** What is added then. Left out: the model's own `logit_bias`, or 0. */
+  bias?: number;
 }
 
 export type Bytes = ArrayBuffer | Uint8Array | Blob;
@@ -167,7 +204,7 @@ export interface Backend {
 export interface Memory {
   /** All of the engine's memory: weights, buffers of the forward pass, and whatever another model in the same engine takes. It never shrinks. */
   readonly wasm: number;
-  /** Weights of this model in it, as packed for the forward pass. */
+  /** Weights of this model in it, those that it shares with others included, as packed for the forward pass. */
   readonly weights: number;
 }
 
@@ -498,8 +535,10 @@ export interface ModelConfig {
   /** Of the checkpoint; else ImageNet's for 1000 classes; else numbered. */
   readonly labels: string[];
   readonly numFeatures: number;
-  /** Whether the classes are texts that the image's features are compared with. */
+  /** Whether the classes are texts, or other embeddings, that the image's features are compared with. */
   readonly zeroShot: boolean;
+  /** Then how: logit = scale · cosine + bias; null for any other head. */
+  readonly similarity: { readonly scale: number; readonly bias: number } | null;
   /** What is made of the logits. */
   readonly scores: Scores;
   /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */

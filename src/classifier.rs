@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
 use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Query, Trace};
-use crate::model::{Config, Pooling, Precision, Scratch, Sink};
+use crate::model::{Classes, Config, Pooling, Precision, Scratch, Similarity, Sink};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -28,9 +28,29 @@ pub struct Prediction {
 impl Classifier {
     /// Reads a model; see [`checkpoint::load`].
     pub fn load<'o>(files: ConfigFiles<'_>, weights: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Self> {
-        let loaded = checkpoint::load(files, weights, options)?;
+        Self::of(checkpoint::load(files, weights, options)?)
+    }
+
+    fn of(loaded: Loaded) -> Result<Self> {
         let scratch = Scratch::new(&loaded.vit.config, loaded.precision)?;
         Ok(Self { loaded, scratch })
+    }
+
+    /// The same model, its weights shared, with these classes in place of its own: each answers by how similar the image's features are to its
+    /// embedding. Nothing of this one changes.
+    pub fn with_classes(&self, classes: &Classes) -> Result<Self> {
+        classes.check_names()?;
+        Self::of(self.loaded.with_classes(classes)?)
+    }
+
+    /// The same with the classes of a `text_embeddings.safetensors`; see [`LoadOptions::text_embeddings`].
+    pub fn with_text_embeddings(&self, file: &dyn Source) -> Result<Self> {
+        Self::of(self.loaded.with_classes(&self.loaded.read_classes(file)?)?)
+    }
+
+    /// What becomes of cosines, in a model whose classes are embeddings.
+    pub fn similarity(&self) -> Option<Similarity> {
+        self.loaded.vit.class_similarity()
     }
 
     /// What the model is.
@@ -53,9 +73,9 @@ impl Classifier {
         self.loaded.parameters
     }
 
-    /// Bytes that the weights take in memory.
+    /// Bytes that the weights take in memory, those shared with others included.
     pub fn weight_bytes(&self) -> usize {
-        self.loaded.vit.weights.bytes()
+        self.loaded.vit.bytes()
     }
 
     /// Normalised `pixel_values` `[3, H, W]` of an image.
@@ -159,7 +179,7 @@ impl Classifier {
     pub fn default_query(&self) -> Query {
         match self.config().pooling {
             Pooling::Mean | Pooling::Attention => Query::Mean,
-            Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation => Query::Class,
+            Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation | Pooling::ClsDistillationMean => Query::Class,
         }
     }
 

@@ -1,8 +1,8 @@
-//! The backward pass against central differences of the forward pass, on every tiny model that has classes.
+//! The backward pass against central differences of the forward pass, on every tiny model that has classes, and on all with classes given.
 
 mod common;
 
-use common::{FIXTURES, Fixture, cosine, named, relative_error};
+use common::{FIXTURES, Fixture, cosine, named, relative_error, some_classes};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use vitscope::checkpoint::{LoadOptions, load};
 use vitscope::explain::Trace;
@@ -22,6 +22,13 @@ impl Model {
         let text_embeddings = text.as_ref().map(|text| text as _);
         let options = LoadOptions { precision: Some(precision), text_embeddings, ..LoadOptions::default() };
         let vit = load(fixture.files(), &*fixture.source(), options).unwrap().vit;
+        let scratch = Scratch::new(&vit.config, precision).unwrap();
+        Self { vit, scratch }
+    }
+
+    /// With classes given in place of its own, if it has any.
+    fn with_classes(self, precision: Precision) -> Self {
+        let vit = self.vit.with_classes(&some_classes(self.vit.config.feature_size()), precision).unwrap();
         let scratch = Scratch::new(&vit.config, precision).unwrap();
         Self { vit, scratch }
     }
@@ -89,8 +96,12 @@ fn inner(a: ArrayView2<f32>, b: ArrayView2<f64>) -> f32 {
 fn gradients_equal_finite_differences() {
     const STEP: f32 = 0.008;
     let mut compared = 0;
-    for fixture in with_classes() {
-        let mut model = Model::new(fixture, Precision::F32);
+    let own = with_classes().map(|fixture| (fixture, Model::new(fixture, Precision::F32)));
+    let given = FIXTURES.iter().map(|fixture| {
+        let model = Model::new(fixture, Precision::F32);
+        (fixture, model.with_classes(Precision::F32))
+    });
+    for (fixture, mut model) in own.chain(given) {
         let pixels = pixels_of(fixture);
         let (logits, trace) = model.run(&pixels);
         let gradients: Vec<_> = (0..logits.len()).map(|target| model.gradients(&trace, target, 0)).collect();
@@ -114,7 +125,7 @@ fn gradients_equal_finite_differences() {
             compared += 1;
         }
     }
-    assert!(compared > 100);
+    assert!(compared > 300);
 }
 
 /// What is computed again is what the forward pass had.

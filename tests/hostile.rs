@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::edit::{Stored, edited, file, load, refused, reheaded, rewritten};
+use common::edit::{Stored, edited, file, load, refused, reheaded, rewritten, texts};
 use common::{FIXTURES, named};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -238,31 +238,21 @@ fn image_sizes_that_make_no_sense() {
 #[test]
 fn text_features_that_do_not_fit() {
     let clip = named("hf_clip_zero_shot");
-    let load = |tensors: Vec<(&str, Vec<usize>, f32)>, notes: &str| {
-        let values = |(name, shape, value): (&str, Vec<usize>, f32)| {
-            (name.to_owned(), shape.clone(), Values::F32(vec![value; shape.iter().product()]))
-        };
-        let plain = write(tensors.into_iter().map(values).collect(), None).unwrap();
-        let length = u64::from_le_bytes(plain[..8].try_into().unwrap()) as usize;
-        let mut header: Value = serde_json::from_slice(&plain[8..8 + length]).unwrap();
-        header["__metadata__"] = json!({"labels": notes});
-        let text = file(&header.to_string(), &plain[8 + length..]);
+    let load = |(name, shape, value): (&str, Vec<usize>, f32), labels: &str| {
+        let text = texts(&[(name, &shape, &vec![value; shape.iter().product()])], labels);
         let options = LoadOptions { text_embeddings: Some(&text), ..LoadOptions::default() };
         Classifier::load(clip.files(), &clip.weights.to_vec(), options)
     };
     let width = clip.load(None).unwrap().features().len();
     let ok = || ("text_embeddings", vec![2, width], 0.1);
-    assert!(load(vec![ok()], r#"["a", "b"]"#).is_ok());
-    refused(load(vec![("other", vec![2, width], 0.1)], r#"["a", "b"]"#), "missing-tensor", &["text_embeddings"]);
-    refused(
-        load(vec![("text_embeddings", vec![2, width + 1], 0.1)], r#"["a", "b"]"#),
-        "tensor-shape",
-        &["text_embeddings"],
-    );
-    refused(load(vec![("text_embeddings", vec![width], 0.1)], r#"["a"]"#), "tensor-shape", &["text_embeddings"]);
-    refused(load(vec![ok()], r#"["a"]"#), "invalid-weights", &["labels", "2 names"]);
-    refused(load(vec![ok()], "a, b"), "invalid-weights", &["labels"]);
-    refused(load(vec![("text_embeddings", vec![2, width], f32::NAN)], r#"["a", "b"]"#), "invalid-weights", &["NaN"]);
+    assert!(load(ok(), r#"["a", "b"]"#).is_ok());
+    refused(load(("other", vec![2, width], 0.1), r#"["a", "b"]"#), "missing-tensor", &["text_embeddings"]);
+    refused(load(("text_embeddings", vec![2, width + 1], 0.1), r#"["a", "b"]"#), "tensor-shape", &["text_embeddings"]);
+    refused(load(("text_embeddings", vec![width], 0.1), r#"["a"]"#), "tensor-shape", &["text_embeddings"]);
+    refused(load(ok(), r#"["a"]"#), "invalid-weights", &["labels", "2 names"]);
+    refused(load(ok(), "a, b"), "invalid-weights", &["labels"]);
+    refused(load(("text_embeddings", vec![2, width], 0.0), r#"["a", "b"]"#), "invalid-weights", &["`a`", "all zeros"]);
+    refused(load(("text_embeddings", vec![2, width], f32::NAN), r#"["a", "b"]"#), "invalid-weights", &["NaN"]);
 }
 
 /// As in tests/node/download.test.mjs.

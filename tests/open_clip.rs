@@ -76,11 +76,7 @@ fn text_towers_are_left_aside() {
 fn texts_are_compared() {
     let fixture = named("open_clip");
     let texts: Vec<f32> = (0..20).map(|i| (i as f32 * 0.7).cos()).collect();
-    let mut file = write(vec![("text_embeddings".into(), vec![2, 10], Values::F32(texts.clone()))], None).unwrap();
-    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
-    let mut header: Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
-    header["__metadata__"] = json!({"labels": "[\"a\", \"b\"]"});
-    file = common::edit::file(&header.to_string(), &file[8 + length..]);
+    let file = common::edit::texts(&[("text_embeddings", &[2, 10], &texts)], r#"["a", "b"]"#);
 
     let options = LoadOptions { text_embeddings: Some(&file), ..LoadOptions::default() };
     let mut model = Classifier::load(fixture.files(), &fixture.weights.to_vec(), options).unwrap();

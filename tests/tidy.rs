@@ -52,6 +52,7 @@ const LAYERS: &[&[&str]] = &[
 const ROOMS: &[&[&str]] = &[
     &["assets.js", "common"],
     &["draw", "source", "views"],
+    &["classes"],
     &["engine", "image"],
     &["client"],
     &["engine.js", "index.js", "thread.js", "worker.js"],

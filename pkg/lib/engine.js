@@ -1,4 +1,6 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
+import { classesFile, givenClasses } from './classes/given.js';
+import { checkExamples, prototypes } from './classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
 import { guard } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
@@ -33,14 +35,17 @@ export class Engine {
 
   #core;
   #views;
+  #given;
 
   /**
    * @param {Core} core
    * @param {import('./views/trace.js').Views} views
+   * @param {import('./classes/given.js').Given} [given] classes in place of the model's own
    */
-  constructor(core, views) {
+  constructor(core, views, given) {
     this.#core = core;
     this.#views = views;
+    this.#given = given;
   }
 
   /**
@@ -147,6 +152,32 @@ export class Engine {
   /** @param {{count?: number}} [options] */
   patchFilters(options) {
     return this.#ask(requests.patchFilters(this.config, options));
+  }
+
+  /** @param {import('../index.js').Classes | ArrayBuffer | Uint8Array} classes */
+  withClasses(classes) {
+    const given = givenClasses(classes);
+    return new Engine(this.#core.withClasses(given), this.#views, given);
+  }
+
+  /**
+   * @param {Record<string, (ImageLike | Float32Array)[]>} examples
+   * @param {{onProgress?: (passes: Passes) => void}} [options]
+   */
+  teach(examples, { onProgress } = {}) {
+    const entries = checkExamples(examples);
+    const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
+    let done = 0;
+    const features = entries.map(([, images]) => images.map((image) => {
+      const { features } = this.#core.classify(image, 1);
+      onProgress?.({ done: ++done, total });
+      return features;
+    }));
+    return this.withClasses(prototypes(entries.map(([label]) => label), features));
+  }
+
+  saveClasses() {
+    return classesFile(this.config, this.#given);
   }
 
   /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */

@@ -1,5 +1,5 @@
-/** The worker's side of client/bridge.js: one engine, one request at a time. */
-import { fromEngine, packError } from './common/errors.js';
+/** The worker's side of client/bridge.js: engines, one request at a time. */
+import { closed, fromEngine, packError } from './common/errors.js';
 import { Core } from './engine/core.js';
 import { loadWasm } from './engine/wasm.js';
 import { readPixels } from './image/pixels.js';
@@ -13,8 +13,8 @@ let giveModule;
 const module = new Promise((resolve) => (giveModule = resolve));
 /** @type {import('./engine/wasm.js').Instance | undefined} */
 let instance;
-/** @type {Core | undefined} */
-let engine;
+/** By the numbers of the requests that made them. @type {Map<number, Core>} */
+const engines = new Map();
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
 let abortedId;
 
@@ -49,14 +49,29 @@ async function answer(request) {
     if (!instance) throw new Error('the engine has not started');
     if (request.type === 'check') return { result: Core.check(instance, request.config), transfer: [] };
     const { id, files, options } = request;
-    engine = await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, []));
-    const { config, backend, memory, warning } = engine;
-    return { result: { config, backend, memory, warning }, transfer: [] };
+    return added(id, await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, [])));
   }
-  if (!engine) throw new Error('no model is loaded');
+  const engine = engines.get(request.engine);
+  if (!engine) throw closed();
+  if (request.type === 'derive') return added(request.id, engine.withClasses(request.given));
+  if (request.type === 'release') {
+    engines.delete(request.engine);
+    engine.close();
+    return { result: undefined, transfer: [] };
+  }
   const answer = await run(engine, request);
   const values = answer instanceof Float32Array ? [answer] : Object.values(answer ?? {});
   return { result: { answer, memory: engine.memory }, transfer: values.flatMap((value) => (value instanceof Float32Array ? [value.buffer] : [])) };
+}
+
+/**
+ * @param {number} id
+ * @param {Core} engine
+ */
+function added(id, engine) {
+  engines.set(id, engine);
+  const { config, backend, memory, warning } = engine;
+  return { result: { engine: id, config, backend, memory, warning }, transfer: [] };
 }
 
 /**

@@ -4,10 +4,10 @@ use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{Config, Linear, Pooling};
 
-/// The head `single`, or the two heads `pair` whose answers are averaged; none where the classes are not the checkpoint's own.
+/// The head `single`, or the two heads `pair` whose answers are averaged; none where there are no classes.
 pub(super) fn read_heads(config: &Config, reader: &mut Reader, single: &str, pair: [&str; 2]) -> Result<Vec<Linear>> {
     let classes = config.classes();
-    if classes == 0 || config.zero_shot {
+    if classes == 0 {
         return Ok(Vec::new());
     }
     let mut read = |name: &str, inputs: usize, scale: Option<Vec<f32>>| {

@@ -45,13 +45,12 @@ pub use tensors::{Source, TensorSummary, Tensors, Values, write};
 
 use crate::alloc::room;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Config, Precision, Scores, Vit, Weights};
+use crate::model::{Classes, Config, Precision, Scores, Vit, Weights};
 use crate::preprocess::{Preprocess, Resize};
 use json::Json;
 use pixels::Pixels;
 use processors::Processor;
 use reader::Reader;
-use text::TextEmbeddings;
 
 /// The name of the file a config comes from, for messages.
 pub const CONFIG_FILE: &str = "config.json";
@@ -152,8 +151,8 @@ pub struct LoadOptions<'a> {
     pub precision: Option<Precision>,
     /// Height and width of the input; `None` is what the model was made for.
     pub image_size: Option<[usize; 2]>,
-    /// `text_embeddings.safetensors`: `text_embeddings` `[C, features]`, and in its metadata `labels`, a JSON array of C names. A model
-    /// that compares images with texts then answers with these classes.
+    /// `text_embeddings.safetensors`: `text_embeddings` `[C, features]`, and in its metadata `labels`, a JSON array of C names. The model
+    /// then answers with these classes, in place of its own if it has any.
     pub text_embeddings: Option<&'a dyn Source>,
 }
 
@@ -175,6 +174,24 @@ pub struct Loaded {
     pub precision: Precision,
     /// Learned values, biases and scales apart: as `sum(p.numel() for p in model.parameters())` counts them.
     pub parameters: usize,
+}
+
+impl Loaded {
+    /// The same model with these classes in place of its own; it shares the weights.
+    pub fn with_classes(&self, classes: &Classes) -> Result<Self> {
+        Ok(Self {
+            vit: self.vit.with_classes(classes, self.precision)?,
+            preprocess: self.preprocess.clone(),
+            processor: self.processor,
+            precision: self.precision,
+            parameters: self.parameters,
+        })
+    }
+
+    /// The classes that a `text_embeddings.safetensors` has for this model.
+    pub fn read_classes(&self, file: &dyn Source) -> Result<Classes> {
+        text::read(file, self.vit.config.feature_size(), self.vit.similarity)
+    }
 }
 
 /// Reads a model.
@@ -199,7 +216,9 @@ fn read<'t>(
     options: &LoadOptions<'_>,
 ) -> Result<(Vit, Preprocess, Option<&'static str>, Reader<'t>)> {
     let mut config = Config { family: family.name, ..(family.config)(config_json, tensors)? };
-    let text = options.text_embeddings.map(|source| TextEmbeddings::read(source, tensors, &mut config)).transpose()?;
+    let similarity = text::learned(tensors, config.max_logit_scale)?;
+    let features = if tensors.projects { config.classes() } else { config.feature_size() };
+    let classes = options.text_embeddings.map(|source| text::read(source, features, similarity)).transpose()?;
     config.scores = read_scores(config_json, &config)?;
     config.validate()?;
     let (native, native_grid) = (config.image_size, config.grid());
@@ -222,19 +241,21 @@ fn read<'t>(
 
     let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
     let mut weights = (family.weights)(&config, &mut reader)?;
-    if let Some(text) = &text {
-        weights.heads.push(text.head(&reader)?);
-    }
     reader.refuse_unused(family)?;
     if tensors.projects {
         weights.projection = weights.heads.pop();
         config.projection_size = weights.projection.as_ref().map(|_| config.classes());
         config.labels.clear();
     }
-    Ok((Vit { config, weights }, preprocess, pixels.file(), reader))
+    if classes.is_some() {
+        weights.heads.clear();
+    }
+    let learned = Vit::new(config, weights, similarity);
+    let vit = classes.map(|classes| learned.with_classes(&classes, precision)).unwrap_or(Ok(learned))?;
+    Ok((vit, preprocess, pixels.file(), reader))
 }
 
-/// What logits become, as transformers' pipeline for image classification decides it. Texts always compete.
+/// What logits become, as transformers' pipeline for image classification decides it.
 fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
     const KINDS: &str = "`single_label_classification`, `multi_label_classification` or `regression`";
     let stated = json.typed("problem_type", KINDS, |value| match value.as_str()? {
@@ -244,7 +265,7 @@ fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
         _ => None,
     })?;
     let usual = if config.classes() == 1 { Scores::Sigmoid } else { Scores::Softmax };
-    Ok(if config.zero_shot { Scores::Softmax } else { stated.flatten().unwrap_or(usual) })
+    Ok(stated.flatten().unwrap_or(usual))
 }
 
 /// What a config makes no sense with where a caller chose the size is the caller's doing.

@@ -323,13 +323,9 @@ impl<'a> Reader<'a> {
         Ok(Linear::new(self.f32_matrix(&weights, inputs)?, &bias))
     }
 
-    /// In an int8 model even what is f32 gives the same bits everywhere.
     fn f32_matrix(&self, weights: &[f32], inputs: usize) -> Result<Matrix> {
         let weights = ArrayView2::from_shape((weights.len() / inputs, inputs), weights).expect("whole rows");
-        match self.precision {
-            Precision::F32 => Matrix::f32(weights),
-            Precision::Int8 => Matrix::unfused(weights),
-        }
+        Matrix::floats(weights, self.precision)
     }
 
     /// A convolution with stride = kernel: a linear layer on flattened patches, always in f32.
@@ -357,12 +353,7 @@ impl<'a> Reader<'a> {
         let stored = self.floats(name, &[inputs, outputs])?;
         let mut weights = reserve("weights", &[outputs, inputs])?;
         (0..outputs).for_each(|output| weights.extend(stored[output..].iter().step_by(outputs)));
-        self.head_of(&weights, inputs, &vec![0.0; outputs])
-    }
-
-    /// A head whose weights `[classes, features]` come from elsewhere, always in f32.
-    pub fn head_of(&self, weights: &[f32], features: usize, bias: &[f32]) -> Result<Linear> {
-        Ok(Linear::new(self.f32_matrix(weights, features)?, bias))
+        Ok(Linear::new(self.f32_matrix(&weights, inputs)?, &vec![0.0; outputs]))
     }
 
     /// Fails if the file has a tensor that nothing read and the family does not know to ignore.

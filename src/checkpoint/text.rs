@@ -1,11 +1,11 @@
-//! Classes given as text features: what a model that compares images with texts (CLIP, SigLIP) answers with.
+//! Classes in a file: as the features of texts, for a model that compares images with texts (CLIP, SigLIP), or as whatever else its
+//! features are to be compared with.
 
 use super::TEXT_FILE;
-use super::json::read;
-use super::reader::Reader;
+use super::json::read as parse;
 use super::tensors::{Source, Tensors};
-use crate::error::{ErrorKind, Result};
-use crate::model::{Config, Linear};
+use crate::error::Result;
+use crate::model::{Classes, Similarity};
 use serde_json::Value;
 
 /// The tensor of features in the file.
@@ -15,63 +15,41 @@ const FEATURES: &str = "text_embeddings";
 pub(super) const LOGIT_SCALE: &str = "logit_scale";
 pub(super) const LOGIT_BIAS: &str = "logit_bias";
 
-/// A class a row.
-pub(super) struct TextEmbeddings {
-    /// `[C, features]`, each of length e^logit_scale.
-    weights: Vec<f32>,
-    features: usize,
-    /// `[C]`.
-    bias: Vec<f32>,
+/// What a model learned to make of cosines, scaled by no more than `most`. (What isn't one number is something else by that name.)
+pub(super) fn learned(model: &Tensors, most: Option<f32>) -> Result<Option<Similarity>> {
+    if !model.shape(LOGIT_SCALE).is_ok_and(|shape| matches!(shape, [] | [1])) {
+        return Ok(None);
+    }
+    let scale = model.scalar(LOGIT_SCALE)?;
+    let power = most.map_or(scale, |most| scale.max(0.0).min(most.ln())).exp();
+    if !power.is_normal() {
+        return Err(model.invalid(format!("tensor `{LOGIT_SCALE}` contains {scale}. The checkpoint is damaged.")));
+    }
+    Ok(Some(Similarity { scale: power, bias: scalar(model, LOGIT_BIAS)?.unwrap_or(0.0) }))
 }
 
-impl TextEmbeddings {
-    /// Reads the file, and makes its classes those of a model without a head.
-    pub fn read(source: &dyn Source, model: &Tensors, config: &mut Config) -> Result<Self> {
-        if config.classes() > 0 {
-            return Err(ErrorKind::InvalidArgument(format!(
-                "{TEXT_FILE} is for models without a head, but this one has {} classes of its own. Take the file away.",
-                config.classes()
-            ))
-            .into());
-        }
-        let file = Tensors::open(TEXT_FILE, source)?;
-        let classes = file.shape(FEATURES)?.first().copied().unwrap_or(0);
-        let shape = [classes, config.feature_size()];
-        let mut weights = file.floats(FEATURES, &shape)?;
-
-        let scalar = |name: &str| {
-            [model, &file].into_iter().find(|tensors| tensors.has(name)).map(|tensors| tensors.scalar(name))
-        };
-        let mut scale = scalar(LOGIT_SCALE).transpose()?.ok_or_else(|| {
-            file.invalid(format!(
-                "tensor `{LOGIT_SCALE}` is neither here nor in the model. Add it: e to its power scales similarities."
-            ))
-        })?;
-        if let Some(most) = config.max_logit_scale {
-            scale = scale.max(0.0).min(most.ln());
-        }
-        let bias = scalar(LOGIT_BIAS).transpose()?.unwrap_or(0.0);
-        for row in weights.chunks_exact_mut(shape[1].max(1)) {
-            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-            let factor = scale.exp() / length.max(f32::MIN_POSITIVE);
-            row.iter_mut().for_each(|x| *x *= factor);
-        }
-
-        let labels: Option<Value> = file.note("labels").and_then(|text| read(text).ok());
-        let names = labels.as_ref().and_then(Value::as_array).filter(|names| names.len() == classes);
-        let labels: Option<Vec<_>> =
-            names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
-        let labels = labels.ok_or_else(|| {
-            file.invalid(format!("its metadata should hold `labels`, a JSON array of {classes} names."))
-        })?;
-        config.zero_shot = true;
-        config.named = true;
-        config.labels = labels;
-        Ok(Self { weights, features: shape[1], bias: vec![bias; classes] })
+/// The classes of a file, for a model of so many features. What the file says of scale and bias goes before what the model learned.
+pub fn read(source: &dyn Source, features: usize, learned: Option<Similarity>) -> Result<Classes> {
+    let file = Tensors::open(TEXT_FILE, source)?;
+    let count = file.shape(FEATURES)?.first().copied().unwrap_or(0);
+    let embeddings = file.floats(FEATURES, &[count, features])?;
+    let scale = scalar(&file, LOGIT_SCALE)?.map(f32::exp);
+    if scale.is_none() && learned.is_none() {
+        return Err(file.invalid(format!(
+            "tensor `{LOGIT_SCALE}` is neither here nor in the model. Add it: e to its power scales similarities."
+        )));
     }
+    let labels: Option<Value> = file.note("labels").and_then(|text| parse(text).ok());
+    let names = labels.as_ref().and_then(Value::as_array).filter(|names| names.len() == count);
+    let labels: Option<Vec<_>> =
+        names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+    let labels = labels
+        .ok_or_else(|| file.invalid(format!("its metadata should hold `labels`, a JSON array of {count} names.")))?;
+    let classes = Classes { labels, embeddings, scale, bias: scalar(&file, LOGIT_BIAS)? };
+    classes.check(features).map_err(|error| file.invalid(error.to_string()))?;
+    Ok(classes)
+}
 
-    /// logits = e^logit_scale · features · textᵀ + logit_bias, both features being of length 1.
-    pub fn head(&self, reader: &Reader) -> Result<Linear> {
-        reader.head_of(&self.weights, self.features, &self.bias)
-    }
+fn scalar(tensors: &Tensors, name: &str) -> Result<Option<f32>> {
+    tensors.has(name).then(|| tensors.scalar(name)).transpose()
 }

@@ -75,7 +75,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     config.activation = architecture.activation(variant.activation)?;
     config.layer_norm_eps = architecture.layer_norm_eps(variant.layer_norm_eps);
     if tensors.has("dist_token") {
-        config.pooling = Pooling::ClsDistillation;
+        let headless = config.labels.is_empty();
+        config.pooling = if headless { Pooling::ClsDistillationMean } else { Pooling::ClsDistillation };
     }
     if config.pooling == Pooling::Attention {
         config.pool = Some([config.heads, tensors.inputs("attn_pool.mlp.fc2.weight")?]);

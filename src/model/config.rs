@@ -59,7 +59,7 @@ pub struct Config {
     pub pools_prefix: bool,
     /// Width of the space in which image and text features are compared, where pooled features are projected there (CLIP).
     pub projection_size: Option<usize>,
-    /// Whether the answer is the similarity of image and text features: these are normalised before the head.
+    /// Whether the answer is the similarity of the image's features and those of texts, or of [`super::Classes`]: these are normalised before the head.
     pub zero_shot: bool,
     /// The most that similarities are scaled by, where a model bounds that (AIMv2).
     pub max_logit_scale: Option<f32>,
@@ -93,9 +93,11 @@ pub enum Pooling {
     Mean,
     /// The class token, then the mean of the patch tokens: 2 D features.
     ClsMean,
-    /// The class token and the distillation token, each with a head of its own whose answers are averaged: 2 D features. Their mean in a
-    /// model without heads.
+    /// The class token and the distillation token, each with a head of its own whose answers are averaged: 2 D features.
     ClsDistillation,
+    /// The mean of these two, in a model without heads.
+    #[serde(rename = "cls-distillation")]
+    ClsDistillationMean,
     /// What a learned query gathers from the patch tokens.
     Attention,
 }
@@ -192,7 +194,7 @@ impl Config {
         }
         let needed: &[Prefix] = match self.pooling {
             Pooling::Cls | Pooling::ClsMean => &[Prefix::Class],
-            Pooling::ClsDistillation => &[Prefix::Class, Prefix::Distillation],
+            Pooling::ClsDistillation | Pooling::ClsDistillationMean => &[Prefix::Class, Prefix::Distillation],
             Pooling::Mean | Pooling::Attention => &[],
         };
         if !self.prefix.starts_with(needed) {
@@ -233,8 +235,8 @@ impl Config {
             Pooling::Cls => (0..1, None),
             Pooling::Mean | Pooling::Attention => (self.first_pooled()..tokens, None),
             Pooling::ClsMean => (0..1, Some(patches)),
-            Pooling::ClsDistillation if self.pools_to_mean_of_two() => (0..2, None),
             Pooling::ClsDistillation => (0..1, Some(1..2)),
+            Pooling::ClsDistillationMean => (0..2, None),
         };
         std::iter::once(first).chain(second)
     }
@@ -247,19 +249,18 @@ impl Config {
     /// The fewest patches that the model can see: without any, there is nothing whose mean could be taken.
     pub fn fewest_patches(&self) -> usize {
         match self.pooling {
-            Pooling::Cls | Pooling::ClsDistillation => 0,
+            Pooling::Cls | Pooling::ClsDistillation | Pooling::ClsDistillationMean => 0,
             Pooling::Mean | Pooling::ClsMean | Pooling::Attention => 1,
         }
     }
 
-    fn pools_to_mean_of_two(&self) -> bool {
-        self.pooling == Pooling::ClsDistillation && self.labels.is_empty()
-    }
-
     /// Width of what is pooled.
     pub fn pooled_size(&self) -> usize {
-        let two = matches!(self.pooling, Pooling::ClsMean | Pooling::ClsDistillation) && !self.pools_to_mean_of_two();
-        if two { self.hidden_size.saturating_mul(2) } else { self.hidden_size }
+        if matches!(self.pooling, Pooling::ClsMean | Pooling::ClsDistillation) {
+            self.hidden_size.saturating_mul(2)
+        } else {
+            self.hidden_size
+        }
     }
 
     /// Width of the image's features: what the head reads.

@@ -53,6 +53,14 @@ impl Matrix {
         Ok(Self::Unfused(PackedF32::new(weights)?))
     }
 
+    /// Packs weights that stay in 32 bits. In an int8 model even these give the same bits everywhere.
+    pub fn floats(weights: ArrayView2<f32>, precision: Precision) -> Result<Self> {
+        match precision {
+            Precision::F32 => Self::f32(weights),
+            Precision::Int8 => Self::unfused(weights),
+        }
+    }
+
     /// Packs 8-bit weights, the rows of all `parts` one after another.
     pub fn int8(parts: &[QuantizedMatrix]) -> Result<Self> {
         let (outputs, inputs) = (parts.iter().map(|part| part.scales.len()).sum(), parts[0].values.ncols());

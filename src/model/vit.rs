@@ -3,6 +3,7 @@
 use super::activations::Activations;
 use super::attention_pool::AttentionPool;
 use super::block::Block;
+use super::classes::{ClassHead, Similarity};
 use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
@@ -13,6 +14,7 @@ use crate::alloc::matrix;
 use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use std::slice;
 use std::sync::Arc;
 
 /// What a model learned.
@@ -52,10 +54,37 @@ pub struct Vit {
     /// What it is.
     pub config: Config,
     /// What it learned.
-    pub weights: Weights,
+    pub weights: Arc<Weights>,
+    /// What it learned to make of cosines of its features and those of texts, where it is for that.
+    pub similarity: Option<Similarity>,
+    /// What it was given in place of the heads that it learned.
+    pub(super) classes: Option<ClassHead>,
 }
 
 impl Vit {
+    /// A model as it was learned.
+    pub fn new(config: Config, weights: Weights, similarity: Option<Similarity>) -> Self {
+        Self { config, weights: Arc::new(weights), similarity, classes: None }
+    }
+
+    /// What is made of cosines with the classes that it was given, if it was given any.
+    pub fn class_similarity(&self) -> Option<Similarity> {
+        self.classes.as_ref().map(|classes| classes.similarity)
+    }
+
+    /// Bytes that its weights take in memory, those that it shares with others included.
+    pub fn bytes(&self) -> usize {
+        self.weights.bytes() + self.classes.as_ref().map_or(0, |classes| classes.linear.bytes())
+    }
+
+    /// Features → classes.
+    pub(super) fn heads(&self) -> &[Linear] {
+        match &self.classes {
+            Some(classes) => slice::from_ref(&classes.linear),
+            None => &self.weights.heads,
+        }
+    }
+
     /// Logits `[C]` of `pixels` (normalised, `[3, H, W]`, row-major). `sink` may watch.
     pub fn forward<'s>(&self, pixels: &[f32], scratch: &'s mut Scratch, sink: &mut dyn Sink) -> Result<&'s [f32]> {
         let pixels = self.view_pixels(pixels)?;
@@ -92,7 +121,7 @@ impl Vit {
 
     /// The residual stream: embeddings, then block after block.
     fn encode(&self, pixels: ArrayView3<f32>, scratch: &mut Scratch, sink: &mut dyn Sink) {
-        let Weights { embeddings, blocks, .. } = &self.weights;
+        let Weights { embeddings, blocks, .. } = &*self.weights;
         let Scratch { seen, stream, workers, .. } = scratch;
         embeddings.forward(&self.config, pixels, stream.view_mut(), seen.as_deref(), workers);
         sink.hidden_state(0, scratch.stream.view());
@@ -104,7 +133,7 @@ impl Vit {
 
     /// pooled = fc_norm(pool(norm(stream))), everything but pool being optional.
     fn pool(&self, scratch: &mut Scratch) {
-        let Weights { norm, fc_norm, pool, .. } = &self.weights;
+        let Weights { norm, fc_norm, pool, .. } = &*self.weights;
         if let Some(pool) = pool {
             return pool.forward(norm, self.config.first_pooled(), scratch);
         }
@@ -147,7 +176,7 @@ impl Vit {
         logits: ArrayViewMut2<f32>,
         workers: &Workers,
     ) {
-        let Weights { projection, heads, .. } = &self.weights;
+        let (projection, heads) = (&self.weights.projection, self.heads());
         parallel::for_each_block((features, logits), pooled.nrows(), &|first, (mut features, mut logits)| {
             let activations = &mut workers.own().activations;
             let pooled = pooled.slice(s![first..first + features.nrows(), ..]);
@@ -156,7 +185,7 @@ impl Vit {
                 None => features.assign(&pooled),
             }
 
-            // Text features were normalised when they were read, so the head's answers are similarities.
+            // What features are compared with is normalised in the head, so its answers are similarities.
             let features = features.view();
             let scale = |row| {
                 if self.config.zero_shot {

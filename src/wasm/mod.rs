@@ -2,6 +2,7 @@
 //!
 //! `pkg/` wraps this into the public API; nothing else should depend on it.
 
+mod classes;
 mod explain;
 mod js;
 mod recorder;
@@ -12,7 +13,7 @@ mod views;
 use crate::alloc::{room, zeros};
 use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
 use crate::classifier::{Classifier, Prediction};
-use crate::model::{Config, Pooling, Precision, Prefix, Scores, Sink};
+use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity, Sink};
 use crate::resample::Rgba;
 use js::{Float32Array, Object, Result, Uint8Array};
 use recorder::Recorder;
@@ -26,7 +27,7 @@ const TYPES: &str = r#"
 export interface EngineConfig {
   family: string; imageSize: [number, number]; patchSize: [number, number]; grid: [number, number];
   tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[]; hiddenSize: number; layers: number; heads: number; mlpSize: number;
-  numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; scores: 'softmax' | 'sigmoid' | 'none';
+  numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; similarity: { scale: number; bias: number } | null; scores: 'softmax' | 'sigmoid' | 'none';
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
   positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
@@ -134,7 +135,7 @@ impl Engine {
         let loaded = load();
         match thrown.take() {
             Some(thrown) => Err(thrown),
-            None => Ok(Self { classifier: loaded?, pixel_values: Vec::new(), recorder: None }),
+            None => Ok(loaded?.into()),
         }
     }
 
@@ -195,6 +196,12 @@ impl Engine {
         result.put("attentions", &recorded.attentions)?;
         result.put("hiddenStates", &recorded.hidden_states)?;
         Ok(result.unchecked_into())
+    }
+}
+
+impl From<Classifier> for Engine {
+    fn from(classifier: Classifier) -> Self {
+        Self { classifier, pixel_values: Vec::new(), recorder: None }
     }
 }
 
@@ -281,6 +288,7 @@ struct ConfigView<'a> {
     labels: &'a [String],
     num_features: usize,
     zero_shot: bool,
+    similarity: Option<Similarity>,
     scores: Scores,
     pooling: Pooling,
     positions: &'a str,
@@ -302,6 +310,7 @@ impl<'a> ConfigView<'a> {
             labels: &config.labels,
             num_features: config.feature_size(),
             zero_shot: config.zero_shot,
+            similarity: classifier.similarity(),
             scores: config.scores,
             pooling: config.pooling,
             positions: config.positions.name(),

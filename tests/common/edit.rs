@@ -3,7 +3,7 @@
 use super::named;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use vitscope::checkpoint::ConfigFiles;
 use vitscope::{Classifier, Error};
 
@@ -41,6 +41,17 @@ pub fn edited(fixture: &str, changes: Value) -> String {
 /// A safetensors file with this header text and body.
 pub fn file(header: &str, body: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), body].concat()
+}
+
+/// A `text_embeddings.safetensors` of these tensors whose metadata has `labels` as this text.
+pub fn texts(tensors: &[(&str, &[usize], &[f32])], labels: &str) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(.., values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape, _), bytes)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()));
+    safetensors::serialize(views, Some(HashMap::from([("labels".to_owned(), labels.to_owned())]))).unwrap()
 }
 
 /// The fixture's file with its header edited.

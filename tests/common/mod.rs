@@ -6,6 +6,7 @@ pub mod edit;
 use safetensors::SafeTensors;
 use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
+use vitscope::model::Classes;
 
 /// A model folder with what PyTorch computes.
 #[derive(Clone, Copy)]
@@ -255,6 +256,18 @@ impl Fixture {
     pub fn run(&self, model: &mut Classifier, pixels: &[f32]) -> Vec<f32> {
         let logits = model.logits(pixels).unwrap().to_vec();
         if self.result() == "logits" { logits } else { model.features().to_vec() }
+    }
+}
+
+/// Three classes of seeded embeddings of so many features, of any length.
+pub fn some_classes(features: usize) -> Classes {
+    let mut rng = fastrand::Rng::with_seed(features as u64);
+    let embeddings = (0..3 * features).map(|i| (1.0 + (i / features) as f32) * (rng.f32() - 0.5)).collect();
+    Classes {
+        labels: ["cup", "bowl, dish", "ladle"].map(str::to_owned).into(),
+        embeddings,
+        scale: Some(7.0),
+        bias: Some(-0.5),
     }
 }
 

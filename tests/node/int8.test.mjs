@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Engine } from '../../pkg/dist/engine.js';
 import { CONFIG, FOLDER, MODEL } from './model.mjs';
-import { readBytes } from './safetensors.mjs';
+import { samples } from './pictures.mjs';
 
 /** @typedef {{data: Uint8Array, width: number, height: number}} Picture */
 
@@ -30,16 +30,6 @@ test('int8 maps of the model rank the patches as f32 maps do, over a hundred pic
   const means = Object.fromEntries(Object.entries(likeness).map(([view, values]) => [view, values.reduce((a, b) => a + b) / values.length]));
   assert.ok(Object.values(means).every((mean) => mean >= LEAST), JSON.stringify(means));
 });
-
-/** The 24 pictures that vitscope-tiny's logits are compared on. */
-function* samples() {
-  const { shape, data } = readBytes(new URL('../fixtures/vitscope_tiny/expected.safetensors', import.meta.url)).images;
-  const [count, height, width] = shape;
-  for (let i = 0; i < count; i++) {
-    const rgba = Uint8Array.from({ length: 4 * width * height }, (_, j) => (j % 4 === 3 ? 255 : data[3 * (i * width * height + Math.floor(j / 4)) + (j % 4)]));
-    yield { data: rgba, width, height };
-  }
-}
 
 /**
  * Four fifths of a picture, at each of its corners.

@@ -107,3 +107,24 @@ test('closing rejects what runs, what waits and what comes', async () => {
   queue.close(new Error('again'));
   for (const job of [...jobs, queue.add(nothing, nothing)]) await assert.rejects(job, reason);
 });
+
+test('branches take turns with the queue that they are of, and are closed by themselves', async () => {
+  const queue = new JobQueue();
+  const branch = queue.branch();
+  /** @type {string[]} */
+  const log = [];
+  const gates = [gate(), gate(), gate()];
+  const jobs = [queue, branch, queue].map((own, i) => own.add(nothing, async () => {
+    log.push(`start ${i}`);
+    await gates[i].opened;
+    log.push(`end ${i}`);
+  }));
+  const late = branch.add(nothing, async () => void log.push('late'));
+  [...gates].reverse().forEach(({ open }) => open());
+  await Promise.all([jobs[0], jobs[1], late]);
+  assert.deepEqual(log, ['start 0', 'end 0', 'start 1', 'end 1', 'start 2', 'end 2', 'late']);
+  const reason = new Error('closed');
+  branch.close(reason);
+  await assert.rejects(branch.add(nothing, nothing), reason);
+  await queue.add(nothing, nothing);
+});

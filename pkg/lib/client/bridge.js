@@ -7,7 +7,11 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
  * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
  *   {type: 'check', config: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
- *   {type: 'run', method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
+ *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
+ *   {type: 'release', engine: number} |
+ *   {type: 'run', engine: number, method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
+ * @typedef {{engine: number, config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}} Loaded
+ *   engine: its number, for later requests
  * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('../source/source.js').ModelFiles} ModelFiles
@@ -61,7 +65,7 @@ export class WorkerBridge {
    * @param {Promise<ModelFiles>} files
    * @param {EngineOptions} options
    * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<{config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}>}
+   * @returns {Promise<Loaded>}
    */
   async load(started, files, options, onProgress) {
     const [ready] = await Promise.all([files, started]);

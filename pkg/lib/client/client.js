@@ -1,5 +1,7 @@
+import { classesFile, givenClasses } from '../classes/given.js';
+import { checkExamples, prototypes } from '../classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
-import { closed, fromEngine, guard } from '../common/errors.js';
+import { VitscopeError, closed, fromEngine, guard } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
 import { fetchModule, loadViews } from '../engine/wasm.js';
@@ -29,13 +31,16 @@ const PASSES_OPTIONS = ['signal', 'onProgress'];
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'close'>}
+ * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
  */
 export class Vitscope {
   static name = 'Vitscope';
 
   #bridge;
+  #queues;
   #queue;
+  #engine;
+  #given;
   #config;
   #backend;
   #memory;
@@ -44,14 +49,18 @@ export class Vitscope {
   #views;
 
   /**
-   * @param {WorkerBridge} bridge
-   * @param {JobQueue} queue
-   * @param {{config: ModelConfig, backend: Backend, memory: Memory}} loaded
+   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>}} home the worker, and whose jobs it does
+   * @param {JobQueue} queue one of these
+   * @param {import('./bridge.js').Loaded} loaded
    * @param {(config: ModelConfig) => Promise<Views>} startViews
+   * @param {import('../classes/given.js').Given} [given] classes in place of the model's own
    */
-  constructor(bridge, queue, { config, backend, memory }, startViews) {
+  constructor({ bridge, queues }, queue, { engine, config, backend, memory }, startViews, given) {
     this.#bridge = bridge;
+    this.#queues = queues;
     this.#queue = queue;
+    this.#engine = engine;
+    this.#given = given;
     this.#startViews = startViews;
     this.#config = Object.freeze(config);
     this.#backend = Object.freeze(backend);
@@ -70,7 +79,8 @@ export class Vitscope {
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
-    const bridge = new WorkerBridge((error) => queue.close(error));
+    const queues = new Set([queue]);
+    const bridge = new WorkerBridge((error) => queues.forEach((queue) => queue.close(error)));
     const loading = new Loading(signal, onProgress);
     loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
     try {
@@ -80,7 +90,7 @@ export class Vitscope {
       const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const loaded = await bridge.load(started, files, form, loading.report);
       warnOnce(loaded.warning);
-      return new Vitscope(bridge, queue, loaded, (config) => loadViews(backend, module, config));
+      return new Vitscope({ bridge, queues }, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       throw loading.stop(error);
     } finally {
@@ -168,11 +178,72 @@ export class Vitscope {
     return this.#ask(requests.patchFilters(this.#config, options));
   }
 
-  /** Ends the worker and so frees all of the model's memory at once; nothing else would before the page is left. */
+  /**
+   * @param {import('../../index.js').Classes | import('../../index.js').Bytes} classes
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  async withClasses(classes, options) {
+    const { signal } = checkOptions(options, ['signal']);
+    const prepare = async () => givenClasses(classes instanceof Blob ? await classes.arrayBuffer().catch(unreadable) : classes);
+    return this.#queue.add(
+      prepare,
+      async (given, jobSignal) => {
+        const derived = await this.#bridge.request({ type: 'derive', engine: this.#engine, given });
+        if (jobSignal.aborted) this.#release(derived.engine);
+        jobSignal.throwIfAborted();
+        const queue = this.#queue.branch();
+        this.#queues.add(queue);
+        return new Vitscope({ bridge: this.#bridge, queues: this.#queues }, queue, derived, () => this.#startedViews(), given);
+      },
+      signal,
+    );
+  }
+
+  /**
+   * @param {Record<string, ImageSource[]>} examples
+   * @param {PassesOptions} [options]
+   */
+  async teach(examples, options) {
+    const { signal, onProgress } = checkOptions(options, PASSES_OPTIONS);
+    const entries = checkExamples(examples);
+    const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
+    const stop = new AbortController();
+    const abort = () => stop.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort);
+    let done = 0;
+    const look = async (/** @type {ImageSource} */ image) => {
+      const { features } = await this.classify(image, { topK: 1, signal: stop.signal });
+      if (!stop.signal.aborted) onProgress?.({ done: ++done, total });
+      return features;
+    };
+    try {
+      const features = await Promise.all(entries.map(([, images]) => Promise.all(images.map(look))));
+      return await this.withClasses(prototypes(entries.map(([label]) => label), features), { signal });
+    } catch (error) {
+      stop.abort(error); // the others need not be looked at
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  saveClasses() {
+    return classesFile(this.#config, this.#given);
+  }
+
+  /** Ends the worker and so frees all of the model's memory at once; nothing else would before the page is left. Others that it answers for keep both. */
   close() {
     const reason = closed();
     this.#queue.close(reason);
-    this.#bridge.close(reason);
+    if (!this.#queues.delete(this.#queue)) return;
+    if (this.#queues.size) this.#release(this.#engine);
+    else this.#bridge.close(reason);
+  }
+
+  /** @param {number} engine */
+  #release(engine) {
+    this.#bridge.request({ type: 'release', engine }).catch(() => {}); // it may have gone with its worker
   }
 
   /**
@@ -193,7 +264,7 @@ export class Vitscope {
             abort(error); // the caller's own, for the caller
           }
         };
-        const { answer, memory } = await this.#bridge.request({ type: 'run', method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
+        const { answer, memory } = await this.#bridge.request({ type: 'run', engine: this.#engine, method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
         jobSignal.throwIfAborted(); // there may be no answer
         return guard(() => read(answer));
@@ -209,6 +280,14 @@ export class Vitscope {
  */
 function withoutMemory(error) {
   throw error instanceof RangeError ? fromEngine(error) : error;
+}
+
+/**
+ * @param {unknown} cause
+ * @returns {never}
+ */
+function unreadable(cause) {
+  throw new VitscopeError('network', 'The file of classes could not be read. It may have been moved or changed; choose it again.', { cause });
 }
 
 /**

@@ -3,12 +3,21 @@
  * aborted while it runs rejects at once but keeps its turn until its work has ended, since a worker can't be interrupted.
  */
 export class JobQueue {
-  /** @type {Promise<unknown>} */
-  #tail = Promise.resolve();
+  #line;
   /** @type {Set<AbortController>} */
   #jobs = new Set();
   /** @type {Error | undefined} */
   #closed;
+
+  /** @param {{tail: Promise<unknown>}} [line] behind which its jobs wait */
+  constructor(line = { tail: Promise.resolve() }) {
+    this.#line = line;
+  }
+
+  /** Another queue, whose jobs and those of this one take turns as if they were one. */
+  branch() {
+    return new JobQueue(this.#line);
+  }
 
   /**
    * @template P, T
@@ -25,12 +34,12 @@ export class JobQueue {
 
     const prepared = prepare(job.signal);
     prepared.catch(() => {}); // its turn reports it
-    const turn = this.#tail.then(async () => {
+    const turn = this.#line.tail.then(async () => {
       const input = await prepared;
       job.signal.throwIfAborted();
       return run(input, job.signal, (reason) => job.abort(reason));
     });
-    this.#tail = turn.catch(() => {});
+    this.#line.tail = turn.catch(() => {});
 
     return new Promise((resolve, reject) => {
       const onAbort = () => job.abort(signal?.reason);

@@ -18,16 +18,14 @@ import { nameClasses } from './class_names.js';
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
 const PARSED = 16;
-/** It counts them in 32 bits. */
-const MOST = 2 ** 32 - 1;
 
 export class Core {
   /** @type {WasmEngine | undefined} */
   #wasm;
   /** @type {Error | undefined} why the instance can't be used any more */
   #dead;
+  #instance;
   #config;
-  #backend;
   #memory;
   #weightBytes;
 
@@ -36,12 +34,12 @@ export class Core {
    * @param {Instance} instance
    * @param {string} [warning] for the console, where a page has one for all its workers
    */
-  constructor(wasm, { backend, memory }, warning) {
+  constructor(wasm, instance, warning) {
     this.#wasm = wasm;
     this.warning = warning;
+    this.#instance = instance;
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
-    this.#backend = backend;
-    this.#memory = memory;
+    this.#memory = instance.memory;
     this.#weightBytes = wasm.weightBytes;
   }
 
@@ -50,12 +48,12 @@ export class Core {
    * @param {Instance} instance
    * @param {string} config
    */
-  static check({ Engine, memory }, config) {
+  static check(instance, config) {
     try {
       guard(() => {
-        Engine.reserve(Math.min(PARSED * config.length, MOST));
-        Engine.load({ config, names: [], weights: [new Uint8Array()] }, undefined, undefined).free();
-      }, memory);
+        reserve(instance, PARSED * config.length);
+        instance.Engine.load({ config, names: [], weights: [new Uint8Array()] }, undefined, undefined).free();
+      }, instance.memory);
     } catch (error) {
       const { code, message } = /** @type {import('../common/errors.js').VitscopeError} */ (error);
       // Of weights there are none yet, which comes last; and where the config names nothing, they tell what it is.
@@ -76,7 +74,7 @@ export class Core {
     try {
       wasm = guard(() => {
         const texts = [files.config, files.preprocessor, files.processor].reduce((sum, text) => sum + (text?.length ?? 0), 0);
-        instance.Engine.reserve(Math.min(PARSED * texts, MOST));
+        reserve(instance, PARSED * texts);
         return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
       const warning = await nameClasses(wasm);
@@ -95,12 +93,25 @@ export class Core {
   }
 
   get backend() {
-    return this.#backend;
+    return this.#instance.backend;
   }
 
   /** @returns {import('../../index.js').Memory} */
   get memory() {
     return { wasm: this.#memory.buffer.byteLength, weights: this.#weightBytes };
+  }
+
+  /**
+   * The same model with other classes. It has the same weights, which go when the last one is closed.
+   * @param {import('../classes/given.js').Given} given
+   */
+  withClasses(given) {
+    return new Core(this.#call((wasm) => {
+      if (given instanceof Uint8Array) return wasm.withTextEmbeddings(given);
+      const { labels, embeddings, scale, bias } = given;
+      reserve(this.#instance, labels.reduce((sum, label) => sum + PARSED + 4 * label.length, 0));
+      return wasm.withClasses(labels, embeddings, scale, bias);
+    }), this.#instance);
   }
 
   /**
@@ -217,7 +228,7 @@ export class Core {
       }
       return this.#call(() => droppings.map((dropping) => ({ target: dropping.target, data: dropping.result() })));
     } finally {
-      if (!this.#dead) for (const dropping of droppings) dropping.free();
+      if (!isFatal(this.#dead)) for (const dropping of droppings) dropping.free();
     }
   }
 
@@ -255,4 +266,13 @@ export class Core {
       throw error;
     }
   }
+}
+
+/**
+ * Fails where as many bytes can't be had: texts are handed over unchecked.
+ * @param {Instance} instance
+ * @param {number} bytes
+ */
+function reserve({ Engine }, bytes) {
+  Engine.reserve(Math.min(bytes, 0xffff_ffff));
 }

@@ -33,21 +33,22 @@ export function toJSON(map) {
 
 /**
  * @param {Record<string, {shape: number[], data: Float32Array}>} tensors
+ * @param {Record<string, string>} [metadata]
  * @returns {Uint8Array<ArrayBuffer>}
  */
-export function toSafetensors(tensors) {
+export function toSafetensors(tensors, metadata) {
   let end = 0;
-  const header = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => {
+  const entries = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => {
     const start = end;
     end += data.byteLength;
     return [name, { dtype: 'F32', shape, data_offsets: [start, end] }];
   }));
-  const text = JSON.stringify(header);
-  const padded = latin(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const out = new Uint8Array(8 + padded.length + end);
-  new DataView(out.buffer).setUint32(0, padded.length, true);
-  out.set(padded, 8);
-  Object.values(tensors).forEach(({ data }, i) => out.set(bytesOf(data), 8 + padded.length + Object.values(header)[i].data_offsets[0]));
+  const header = new TextEncoder().encode(JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...entries }));
+  const start = 8 + Math.ceil(header.length / 8) * 8;
+  const out = new Uint8Array(start + end).fill(32, 0, start);
+  new DataView(out.buffer).setBigUint64(0, BigInt(start - 8), true);
+  out.set(header, 8);
+  Object.entries(tensors).forEach(([name, { data }]) => out.set(bytesOf(data), start + entries[name].data_offsets[0]));
   return out;
 }
 

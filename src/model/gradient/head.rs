@@ -10,7 +10,8 @@ use crate::model::vit::{Vit, Weights, length};
 impl Vit {
     /// Writes the gradient of logit `target` by the last residual stream, `stream`, to `tape.gradient`.
     pub(super) fn head_backward(&self, stream: &[f32], target: usize, head: &mut HeadTape, tape: &mut Tape) {
-        let Weights { norm, pool, projection, heads, .. } = &self.weights;
+        let Weights { norm, pool, projection, .. } = &*self.weights;
+        let heads = self.heads();
         if self.config.zero_shot {
             self.recompute_features(stream, head, tape);
         } else if let Some(pool) = pool {
@@ -39,7 +40,7 @@ impl Vit {
 
     /// features = projection(fc_norm(pool(norm(stream)))), as [`Vit::forward`] has them, in f32.
     fn recompute_features(&self, stream: &[f32], head: &mut HeadTape, tape: &mut Tape) {
-        let Weights { norm, fc_norm, pool, projection, .. } = &self.weights;
+        let Weights { norm, fc_norm, pool, projection, .. } = &*self.weights;
         let HeadTape { average, pooled, features, token, .. } = head;
         match pool {
             Some(pool) => pool.recompute(norm, self.read_by_pool(stream), pooled, tape),
@@ -71,7 +72,7 @@ impl Vit {
         token: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let Weights { norm, fc_norm, .. } = &self.weights;
+        let Weights { norm, fc_norm, .. } = &*self.weights;
         let width = token.len();
         gradient.fill(0.0);
         let parts = average.chunks_exact(width).zip(pooled.chunks_exact_mut(width));

@@ -207,7 +207,7 @@ impl Naive {
             projection: None,
             heads: vec![linear(&self.head)],
         };
-        Vit { config, weights }
+        Vit::new(config, weights, None)
     }
 }
 
