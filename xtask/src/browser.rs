@@ -15,6 +15,7 @@ const MAC_BROWSERS: &[&str] = &[
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 const PACKAGES: &[&str] = &["chromium", "chromium-driver"];
+const OTHERS: &[&str] = &["firefox-esr", "libwebkit2gtk-4.1-0", "xvfb"];
 
 /// For tests of local pages: no sandbox, which root and containers lack, and no calls home.
 const FLAGS: &[&str] = &[
@@ -49,6 +50,16 @@ pub fn find(sh: &Shell) -> Result<Browser> {
     };
     apt::install(sh, PACKAGES).with_context(advice)?;
     installed(sh).with_context(advice)
+}
+
+/// Firefox, and WebKitGTK with its MiniBrowser and a display, where Debian's packages may be installed.
+pub fn install_others(sh: &Shell) {
+    if cmd!(sh, "dpkg -s {OTHERS...}").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        return;
+    }
+    if let Err(error) = apt::install(sh, OTHERS) {
+        println!("Browsers that are not installed are skipped ({error:#})");
+    }
 }
 
 impl Browser {

@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
         run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node),
         long: false,
     },
+    Step { name: "engines", what: "the npm package and the page in Firefox and WebKitGTK", run: engines, long: true },
     Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
 ];
 
@@ -178,6 +179,13 @@ fn node_tests(sh: &Shell, dir: &str) -> Result<()> {
 fn page(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     node_tests(sh, "tests/page")
+}
+
+/// Those that can't be had are skipped.
+fn engines(sh: &Shell) -> Result<()> {
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    browser::install_others(sh);
+    node_tests(sh, "tests/engines")
 }
 
 #[cfg(test)]

@@ -1,0 +1,89 @@
+/** Loads, classifies, traces, makes every view, and opens the page: what comes of it, as plain values. */
+import { Vitscope, VitscopeError } from '../../pkg/dist/index.js';
+
+/** A picture of known pixels: what browsers decode is their own affair. */
+function picture(size = 96) {
+  const data = Uint8ClampedArray.from({ length: 4 * size * size }, (_, i) => {
+    const [x, y] = [(i >> 2) % size, Math.floor((i >> 2) / size)];
+    return [2 * x, 2 * y, (x * y) % 256, 255][i % 4];
+  });
+  return new ImageData(data, size, size);
+}
+
+/** @param {import('../../pkg/index.js').ViewMap} map */
+const values = ({ data }) => [...data];
+
+/** @param {URLSearchParams} query */
+export async function answers(query) {
+  const folder = `${query.get('model')}`;
+  /** @type {Record<string, number[]>} */
+  const numbers = {};
+  let progress = 0;
+  const vit = await Vitscope.load(folder, { dtype: /** @type {any} */ (query.get('dtype') ?? undefined), onProgress: ({ loaded }) => (progress = Math.max(progress, loaded)) });
+  const image = picture();
+  const { top, logits, features } = await vit.classify(image);
+  numbers.logits = [...logits];
+  numbers.features = [...features];
+
+  const trace = await vit.trace(image);
+  numbers.attentions = [...trace.attentions];
+  numbers.hiddenStates = [...trace.hiddenStates];
+  for (const [name, map] of Object.entries({
+    headMap: trace.headMap({ layer: 1, head: 2 }),
+    rollout: trace.rollout(),
+    featureMap: trace.featureMap(),
+    similarity: trace.similarity({ query: [1, 1] }),
+    attentionDistance: trace.attentionDistance(),
+    attentionEntropy: trace.attentionEntropy(),
+    logitLens: await trace.logitLens(),
+    patchLens: await trace.patchLens({ target: 1 }),
+    positionSimilarity: await vit.positionSimilarity(),
+  })) numbers[name] = values(map);
+  numbers.patchFilters = (await vit.patchFilters({ count: 3 })).flatMap(values);
+
+  for (const method of /** @type {const} */ (['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'])) {
+    numbers[method] = values(await vit.attribute(image, { method, target: 1 }));
+  }
+  const { deletion, insertion } = await vit.curves(image, trace.headMap(), { target: 1, steps: 4 });
+  numbers.curves = [...deletion.probabilities, ...insertion.probabilities];
+
+  const own = await vit.withClasses({ labels: ['this', 'that'], embeddings: [[...features], [...features].map((x, i) => (i % 2 ? x : -x))], scale: 10 });
+  numbers.withClasses = [...(await own.classify(image)).logits];
+  own.close();
+
+  const refused = await vit.classify(image, { topK: 0 }).catch((error) => error);
+  const stopped = await vit.attribute(image, { method: 'occlusion', signal: AbortSignal.abort('enough') }).catch((reason) => reason);
+  vit.close();
+  return {
+    agent: navigator.userAgent,
+    isolated: crossOriginIsolated,
+    backend: vit.backend,
+    label: top[0].label,
+    loadedSomething: progress > 0,
+    refused: refused instanceof VitscopeError && refused.code,
+    stopped,
+    numbers,
+    page: await firstAnswer(folder),
+  };
+}
+
+/**
+ * What the page says of the picture that it opens with, and whether it drew something over it.
+ * @param {string} folder
+ */
+async function firstAnswer(folder) {
+  const frame = document.createElement('iframe');
+  Object.assign(frame.style, { width: '1200px', height: '800px' });
+  frame.src = `/www/?model=${folder}`;
+  document.body.append(frame);
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const page = frame.contentDocument;
+    const list = page?.querySelector('#answers ol');
+    const label = page?.querySelector('#answers .label')?.textContent;
+    if (list?.getAttribute('aria-busy') !== 'false' || !label || !/%/.test(list.textContent ?? '')) continue;
+    const canvas = /** @type {HTMLCanvasElement | null} */ (page?.querySelector('#stage .overlay'));
+    const drawn = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data.some((value, i) => i % 4 === 3 && value > 0);
+    if (drawn) return { label, notice: page?.querySelector('#notice:not([hidden])')?.textContent ?? '' };
+  }
+}
