@@ -169,6 +169,7 @@ export function createClass(onChange) {
 
     async show(next) {
       context = next;
+      judge.disable(true); // until the map is there
       const { trace, vit, image, target, query, live, signal, wanted } = next;
       wanted.addEventListener('abort', stop);
       layer.extend(trace.layers - 1);
