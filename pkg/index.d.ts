@@ -336,7 +336,7 @@ export class Trace {
    * Of what `structuredClone` or `postMessage` makes of a trace, in another worker say: it has all views but the lenses, which need the model. The first one
    * there loads the engine.
    */
-  static from(data: Recording): Promise<Trace>;
+  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>): Promise<Trace>;
 
   /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
   headMap(options?: HeadOptions): ViewMap;

@@ -51,7 +51,7 @@ export class Trace extends Recorded {
     this.#lenses = lenses;
   }
 
-  /** @param {Recording} data of a trace, which came here as a copy */
+  /** @param {any} data of a trace, which came here as a copy */
   static async from(data) {
     const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
