@@ -5,12 +5,12 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
   AttributeOptions, Attribution, Backend, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
-  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
+  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
 /** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
@@ -51,10 +51,13 @@ export class Engine {
   classify(image: ImageLike, options?: { topK?: number }): Classification;
   /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
   classify(pixelValues: Float32Array, options?: { topK?: number }): Omit<Classification, 'crop'>;
+  /** Several, in order. */
+  classify(images: ImageLike[], options?: { topK?: number }): Classification[];
+  classify(pixelValues: Float32Array[], options?: { topK?: number }): Omit<Classification, 'crop'>[];
 
-  /** As `classify`, with every head's attention and the stream after every layer. */
-  trace(image: ImageLike, options?: { topK?: number }): Trace;
-  trace(pixelValues: Float32Array, options?: { topK?: number }): Omit<Trace, 'crop'>;
+  /** As `classify`, with every head's attention and the stream after every layer, or what `options` asks for of it. */
+  trace(image: ImageLike, options?: RecordOptions & { topK?: number }): Trace;
+  trace(pixelValues: Float32Array, options?: RecordOptions & { topK?: number }): Omit<Trace, 'crop'>;
 
   /** As `Vitscope.attribute`. */
   attribute(image: ImageLike | Float32Array, options?: SyncAttributeOptions): Attribution;
@@ -79,12 +82,17 @@ export class Engine {
 
   /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
   close(): void;
+
+  /** `close()`, for `using`. (Where the place has `Symbol.dispose`.) */
+  [Symbol.dispose](): void;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** As that of `Vitscope`; the lenses answer at once, and throw `closed` after `close()`. */
 export interface Trace extends Omit<AsyncTrace, 'logitLens' | 'patchLens'> {
   logitLens(): ViewMap;
-  patchLens(options?: LensOptions): ViewMap;
+  patchLens(options?: Omit<LensOptions, 'signal'>): ViewMap;
 }
 
 export interface SyncAttributeOptions extends AttributeOptions {

@@ -14,6 +14,9 @@ export class Vitscope {
   /**
    * Starts a worker, downloads the model and prepares it. Takes as long as the download; nothing blocks the page.
    *
+   * Each load is a worker with memory of its own, the same model's once more all of it: one instance serves a page, and `withClasses` makes others that
+   * share its weights.
+   *
    * @throws `network` a file could not be fetched, the server sent something else in its place, or nothing at all for a minute; the message names the URL
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
    * @throws `unsupported-environment` there are no web workers here, as in a service worker or Node.js
@@ -45,13 +48,21 @@ export class Vitscope {
    * @throws `closed`, `crashed` this instance can't be used any more
    */
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
+  /**
+   * Several images, answered in order: while one is in the model, the next is decoded. All are read at the time of the call; the first that fails ends the
+   * others, and comes out.
+   */
+  classify(images: ImageSource[], options?: RunOptions): Promise<Classification[]>;
 
-  /** The same forward pass with the attention of every head and the stream after every layer written down. Throws what `classify` throws. */
-  trace(image: ImageSource, options?: RunOptions): Promise<Trace>;
+  /**
+   * The same forward pass with the attention of every head and the stream after every layer written down, or what `options` asks for of it. Throws what
+   * `classify` throws.
+   */
+  trace(image: ImageSource, options?: TraceOptions): Promise<Trace>;
 
   /**
    * What in the image speaks for a class: by gradients (`chefer`, the default, `gradient-rollout`, `grad-cam`), or by leaving
-   * patches out (`occlusion`, a forward pass for each window; `onProgress` and `signal` are for it).
+   * patches out (`occlusion`, a forward pass for each window; `onProgress` is for it).
    *
    * @throws `invalid-argument` an option is not what it should be, or the model has no such class
    * @throws what `classify` throws, and what `onProgress` throws
@@ -68,10 +79,10 @@ export class Vitscope {
    * Cosine similarity of the position embeddings of every two patches: [patches, patches], so that row `r · cols + c` is a map of
    * the grid for the patch in row `r`, column `c`. Rejects with `invalid-argument` for a model whose patches have no such embeddings.
    */
-  positionSimilarity(): Promise<ViewMap>;
+  positionSimilarity(options?: { signal?: AbortSignal }): Promise<ViewMap>;
 
   /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
-  patchFilters(options?: { count?: number }): Promise<ViewMap[]>;
+  patchFilters(options?: { count?: number; signal?: AbortSignal }): Promise<ViewMap[]>;
 
   /**
    * The same model with other classes, in milliseconds: a head of its own is set aside, and each class answers by how similar the features are that
@@ -103,6 +114,19 @@ export class Vitscope {
    * reject with `closed`. Without it, the memory stays taken until the page is left: a worker is not garbage collected.
    */
   close(): void;
+
+  /** `close()`, for `using`. (Where the place has `Symbol.dispose`.) */
+  [Symbol.dispose](): void;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+declare global {
+  // As @types/node has them, for libraries of TypeScript's that don't.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+    readonly asyncDispose: unique symbol;
+  }
 }
 
 /** A failure that a program can tell by its `code`; `message` says what happened, where, and what to do. `instanceof` holds across the package's entries. */
@@ -211,10 +235,12 @@ export interface Memory {
 /** `wasm`, `config` and `weights` are downloads that run side by side; `prepare` follows them. */
 export interface Progress {
   phase: 'wasm' | 'config' | 'weights' | 'prepare';
-  /** Bytes so far; in `prepare` 0, then 1. */
+  /** Bytes of this phase so far, of all its files; in `prepare` 0, then 1. */
   loaded: number;
-  /** Bytes in all, 0 where the server does not say; in `prepare` 1. */
+  /** Bytes of this phase in all, 0 while it is not known; in `prepare` 1. */
   total: number;
+  /** How far the load as a whole is: from 0 to 1, and never back. */
+  progress: number;
 }
 
 /**
@@ -237,9 +263,21 @@ export type ImageSource =
 export interface RunOptions {
   /** How many classes `top` lists: 5 unless told, no more than the model has. */
   topK?: number;
-  /** Aborting rejects at once with the signal's reason. The instance stays usable. */
+  /** Aborting rejects at once with the signal's reason; the model stops after the block under way. The instance stays usable. */
   signal?: AbortSignal;
 }
+
+/** What a trace keeps. A light one takes less time and memory; a view that needs more than it has says which option it wants. */
+export interface RecordOptions {
+  /** Numbers of the layers: all unless told. */
+  layers?: number[];
+  /** Attention of every head, by which `headMap`, `rollout`, `attentionDistance` and `attentionEntropy` go: unless false. */
+  attentions?: boolean;
+  /** The embeddings and the stream after each of the layers, by which `featureMap`, `similarity` and the lenses go: unless false. */
+  hiddenStates?: boolean;
+}
+
+export interface TraceOptions extends RunOptions, RecordOptions {}
 
 export interface Classification {
   /** The classes with the highest scores, best first; none for a model without a head. */
@@ -257,7 +295,10 @@ export interface Classification {
 
 /** What a forward pass left behind. */
 export interface Recording extends Classification {
+  /** Of the model. */
   layers: number;
+  /** Numbers of the layers that were recorded, ascending. */
+  recorded: number[];
   heads: number;
   /** Prefix tokens, then patches in row-major order: prefixTokens + rows × cols. */
   tokens: number;
@@ -268,13 +309,13 @@ export interface Recording extends Classification {
   /** Rows and columns of patches. */
   grid: [rows: number, cols: number];
   /**
-   * [layers, heads, tokens, tokens], row-major: what query `q` gives to key `k` in head `h` of layer `l` is
-   * `attentions[((l * heads + h) * tokens + q) * tokens + k]`. Each query's row sums to 1.
+   * [recorded layers, heads, tokens, tokens], row-major: what query `q` gives to key `k` in head `h` of layer `recorded[i]` is
+   * `attentions[((i * heads + h) * tokens + q) * tokens + k]`. Each query's row sums to 1. Empty where it was not recorded.
    */
   attentions: Float32Array<ArrayBuffer>;
   /**
-   * [layers + 1, tokens, hiddenSize], row-major: the embeddings, then the stream after each layer, before the final norm. "Layer
-   * l's tokens" are row l + 1.
+   * [recorded layers + 1, tokens, hiddenSize], row-major: the embeddings, then the stream after each of these layers, before the final norm. The
+   * tokens of layer `recorded[i]` are row i + 1. Empty where it was not recorded.
    */
   hiddenStates: Float32Array<ArrayBuffer>;
   hiddenSize: number;
@@ -290,6 +331,12 @@ export interface Trace extends Recording {}
  */
 export class Trace {
   private constructor();
+
+  /**
+   * Of what `structuredClone` or `postMessage` makes of a trace, in another worker say: it has all views but the lenses, which need the model. The first one
+   * there loads the engine.
+   */
+  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>): Promise<Trace>;
 
   /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
   headMap(options?: HeadOptions): ViewMap;
@@ -310,7 +357,7 @@ export class Trace {
   attentionEntropy(): ViewMap;
 
   /** [layers + 1, classes]: the logits if the model ended with the embeddings, or after each layer. Rejects with `closed` after `close()`. */
-  logitLens(): Promise<ViewMap>;
+  logitLens(options?: { signal?: AbortSignal }): Promise<ViewMap>;
 
   /** A class's logit read from each patch of a layer by itself. The likeliest class unless told. Rejects as `logitLens`. */
   patchLens(options?: LensOptions): Promise<ViewMap>;
@@ -351,6 +398,7 @@ export interface LensOptions {
   layer?: number;
   /** Left out: the likeliest. */
   target?: ClassName;
+  signal?: AbortSignal;
 }
 
 export interface AttributeOptions {
@@ -382,7 +430,7 @@ export interface CurvesOptions {
 }
 
 export interface PassesOptions {
-  /** Aborting rejects at once with the signal's reason; what runs ends after the pass under way. */
+  /** Aborting rejects at once with the signal's reason; what runs ends after the block under way. */
   signal?: AbortSignal;
   onProgress?: (passes: Passes) => void;
 }

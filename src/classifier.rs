@@ -2,8 +2,8 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
-use crate::explain::{self, Dropping, GradientMethod, HiddenStates, Query, Trace};
-use crate::model::{Classes, Config, Pooling, Precision, Scratch, Similarity, Sink};
+use crate::explain::{self, Attribution, Dropping, GradientMethod, Query, Trace};
+use crate::model::{Classes, Config, Pooling, Precision, Scratch, Similarity, Sink, likeliest};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -99,6 +99,11 @@ impl Classifier {
         self.watch(pixel_values, &mut ())
     }
 
+    /// The last logits `[C]`.
+    pub fn answer(&self) -> &[f32] {
+        self.scratch.logits()
+    }
+
     /// The features behind the last logits: what the head read, or all there is of a model without one.
     pub fn features(&self) -> &[f32] {
         self.scratch.features()
@@ -124,20 +129,20 @@ impl Classifier {
         Ok((logits, trace))
     }
 
-    /// Logits of `pixel_values` where only these patches are seen.
-    fn logits_seeing(&mut self, pixel_values: &[f32], patches: &[usize]) -> Result<Vec<f32>> {
-        let mut scratch = Scratch::seeing(self.config(), self.precision(), patches.to_vec())?;
-        Ok(self.loaded.vit.forward(pixel_values, &mut scratch, &mut ())?.to_vec())
+    /// The next forward pass is a new one, whatever was left under way.
+    pub fn restart(&mut self) {
+        self.scratch.restart();
     }
 
-    /// Makes the next pass of `dropping` for class `target`; false where all were made.
-    pub fn step(&mut self, pixel_values: &[f32], target: usize, dropping: &mut Dropping) -> Result<bool> {
-        let target = self.class(target)?;
-        let Some(patches) = dropping.next() else { return Ok(false) };
-        let mut scores = self.logits_seeing(pixel_values, patches)?;
-        self.config().scores.apply(&mut scores);
-        dropping.push(scores[target]);
-        Ok(true)
+    /// Begins a forward pass, or goes on with the one under way; see [`crate::model::Vit::advance`].
+    pub fn advance(&mut self, pixel_values: &[f32], sink: &mut dyn Sink, pause: &dyn Fn() -> bool) -> Result<bool> {
+        self.loaded.vit.advance(pixel_values, &mut self.scratch, sink, pause)
+    }
+
+    /// Makes the next pass of `dropping`, up to a pause at most; false where all were made.
+    pub fn step(&mut self, pixel_values: &[f32], dropping: &mut Dropping, pause: &dyn Fn() -> bool) -> Result<bool> {
+        self.class(dropping.target().unwrap_or(0))?;
+        dropping.advance(&self.loaded.vit, self.loaded.precision, pixel_values, pause)
     }
 
     /// A class, the likeliest if none is given, and its map `[N]` by its gradients, which are of the forward pass in this model's precision, in
@@ -148,11 +153,26 @@ impl Classifier {
         target: Option<usize>,
         method: GradientMethod,
     ) -> Result<(usize, Vec<f32>)> {
+        let mut attribution = self.attribution(target, method)?;
+        self.attribute_step(pixel_values, &mut attribution, &|| false)?;
+        Ok(attribution.result())
+    }
+
+    /// The beginning of that.
+    pub fn attribution(&mut self, target: Option<usize>, method: GradientMethod) -> Result<Attribution> {
         self.class(target.unwrap_or(0))?;
-        let mut hidden_states = HiddenStates::new(self.config())?;
-        let likeliest = likeliest(self.watch(pixel_values, &mut hidden_states)?);
-        let target = target.unwrap_or(likeliest);
-        Ok((target, method.compute(&self.loaded.vit, hidden_states.0.view(), target)?))
+        self.restart();
+        Attribution::new(&self.loaded.vit, target, method)
+    }
+
+    /// Goes on with it; see [`Attribution::advance`].
+    pub fn attribute_step(
+        &mut self,
+        pixel_values: &[f32],
+        attribution: &mut Attribution,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        attribution.advance(&self.loaded.vit, pixel_values, &mut self.scratch, pause)
     }
 
     /// Logits `[n, C]` of `hidden_states` `[n, T, D]`; see [`explain::logit_lens`].
@@ -219,9 +239,4 @@ impl Classifier {
         let prediction = |index: usize| Prediction { index, label: labels[index].clone(), score: scores[index] };
         Ok(order.into_iter().take(k).map(prediction).collect())
     }
-}
-
-/// The class of the largest logit, the first of equal ones; 0 where there is none.
-fn likeliest(logits: &[f32]) -> usize {
-    (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
 }

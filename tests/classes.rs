@@ -44,8 +44,8 @@ fn assert_same(a: &mut Classifier, b: &mut Classifier, pixels: &[f32], name: &st
 
 /// The scores of class 1 while windows are left out.
 fn occlusion(model: &mut Classifier, pixels: &[f32]) -> Vec<f32> {
-    let mut passes = Dropping::new(Occlusion::new(&model.config().into(), None, None).unwrap().seen());
-    while model.step(pixels, 1, &mut passes).unwrap() {}
+    let mut passes = Dropping::new(Occlusion::new(&model.config().into(), None, None).unwrap().seen(), Some(1));
+    while model.step(pixels, &mut passes, &|| false).unwrap() {}
     passes.scores().to_vec()
 }
 

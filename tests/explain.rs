@@ -115,8 +115,8 @@ impl Seen {
     }
 
     fn make_all(&mut self, seen: Vec<Vec<usize>>, target: usize) -> Vec<f32> {
-        let mut dropping = Dropping::new(seen);
-        while self.model.step(&self.pixels, target, &mut dropping).unwrap() {}
+        let mut dropping = Dropping::new(seen, Some(target));
+        while self.model.step(&self.pixels, &mut dropping, &|| false).unwrap() {}
         dropping.scores().to_vec()
     }
 }
@@ -187,15 +187,16 @@ fn dropping_nothing_changes_nothing() {
             let patches = model.config().patches();
             let score = model.top(&logits, 1).unwrap()[0].clone();
             let few: Vec<_> = (0..patches).step_by(2).collect();
-            let mut dropping = Dropping::new(vec![(0..patches).collect(), few.clone()]);
-            while model.step(&pixels, score.index, &mut dropping).unwrap() {}
+            let mut dropping = Dropping::new(vec![(0..patches).collect(), few.clone()], None);
+            while model.step(&pixels, &mut dropping, &|| false).unwrap() {}
+            assert_eq!(dropping.target(), Some(score.index));
             let [all, some] = *dropping.scores() else { panic!() };
             assert_eq!(all, score.score, "{} {dtype}", fixture.name);
 
             let mut other = pixels.clone();
             blank_others(&model, &few, &mut other);
-            let mut again = Dropping::new(vec![few]);
-            while model.step(&other, score.index, &mut again).unwrap() {}
+            let mut again = Dropping::new(vec![few], Some(score.index));
+            while model.step(&other, &mut again, &|| false).unwrap() {}
             assert_eq!(again.scores(), [some], "{} {dtype}", fixture.name);
         }
     }
@@ -227,8 +228,8 @@ fn impossible_wishes_are_typed_errors() {
     let all = Heads::All(Fusion::Mean);
     let rollout = Rollout { fusion: Fusion::Mean, discard: 1.0, query: Query::Class };
     let cam = GradientMethod::GradCam { layer: 2 };
-    let mut dropping = Dropping::new(vec![vec![99]]);
-    let mut nothing = Dropping::new(vec![vec![]]);
+    let mut dropping = Dropping::new(vec![vec![99]], Some(0));
+    let mut nothing = Dropping::new(vec![vec![]], Some(0));
     for (error, parts) in [
         (head(2, all, Query::Class, None, None), &["layer 2", "has 2"][..]),
         (head(0, Heads::One(4), Query::Class, None, None), &["head 4", "has 4"]),
@@ -242,8 +243,8 @@ fn impossible_wishes_are_typed_errors() {
         ("sum".parse::<Heads>().unwrap_err().to_string(), &["`sum`", "mean"]),
         (model.attribute(&pixels, Some(5), cam).unwrap_err().to_string(), &["class 5", "has 5"]),
         (model.attribute(&pixels, Some(0), cam).unwrap_err().to_string(), &["layer 2"]),
-        (model.step(&pixels, 0, &mut dropping).unwrap_err().to_string(), &["patch 99"]),
-        (model.step(&pixels, 0, &mut nothing).unwrap_err().to_string(), &["at least one"]),
+        (model.step(&pixels, &mut dropping, &|| false).unwrap_err().to_string(), &["patch 99"]),
+        (model.step(&pixels, &mut nothing, &|| false).unwrap_err().to_string(), &["at least one"]),
         (model.filters(0).unwrap_err().to_string(), &["0 filters"]),
     ] {
         for part in parts {

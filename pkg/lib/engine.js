@@ -2,15 +2,16 @@
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
+import { Closeable } from './common/closeable.js';
 import { guard } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
 import { chooseBackend } from './engine/backend.js';
 import { Core } from './engine/core.js';
-import { loadWasm, viewsOf } from './engine/wasm.js';
+import { Trace } from './engine/trace.js';
+import { loadWasm } from './engine/wasm.js';
 import { Loading } from './source/loading.js';
 import { normaliseSource, readSource } from './source/source.js';
 import * as requests from './views/requests.js';
-import { Trace } from './views/trace.js';
 
 export { VitscopeError } from './common/errors.js';
 export { toPNG } from './draw/png.js';
@@ -25,12 +26,15 @@ export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
  */
 
 const RUN_OPTIONS = ['topK'];
+/** Nobody could ring: it blocks anyway. */
+const SILENT = new Int32Array(1);
 
 /**
  * A loaded model in this thread. Loading is asynchronous, all else blocks until it is done.
  * @implements {Pick<import('../engine.js').Engine, keyof import('../engine.js').Engine>}
  */
-export class Engine {
+export class Engine extends Closeable {
+  /** @override */
   static name = 'Engine';
 
   #core;
@@ -39,10 +43,11 @@ export class Engine {
 
   /**
    * @param {Core} core
-   * @param {import('./views/trace.js').Views} views
+   * @param {import('./engine/trace.js').Views} views
    * @param {import('./classes/given.js').Given} [given] classes in place of the model's own
    */
   constructor(core, views, given) {
+    super();
     this.#core = core;
     this.#views = views;
     this.#given = given;
@@ -67,10 +72,10 @@ export class Engine {
       const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
       const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
-      core = await Core.prepare(instance, files, { dtype, size }, loading.report);
+      core = await Core.prepare({ ...instance, bell: SILENT }, files, { dtype, size }, loading.report);
       loading.signal.throwIfAborted();
       warnOnce(core.warning);
-      return new Engine(core, viewsOf(instance.Views, core.config));
+      return new Engine(core, instance.Views);
     } catch (error) {
       core?.close();
       throw loading.stop(error);
@@ -105,24 +110,26 @@ export class Engine {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {ImageLike | Float32Array | (ImageLike | Float32Array)[]} images
    * @param {{topK?: number}} [options]
+   * @returns {any}
    */
-  classify(image, options) {
+  classify(images, options) {
     const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
-    return this.#core.classify(image, topK);
+    const answer = (/** @type {ImageLike | Float32Array} */ image) => finish(this.#core.classify(image, topK));
+    return Array.isArray(images) ? images.map(answer) : answer(images);
   }
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @param {{topK?: number}} [options]
+   * @param {import('../index.js').RecordOptions & {topK?: number}} [options]
    * @returns {any}
    */
   trace(image, options) {
-    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
-    return new Trace(this.#core.trace(image, topK), this.#views, {
-      logitLens: (trace) => this.#ask(requests.logitLens(this.config, trace)),
-      patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, options)),
+    const recording = this.#ask(requests.trace(this.config, checkOptions(options, requests.TRACE_OPTIONS)), { image });
+    return new Trace(recording, this.#views, {
+      logitLens: (trace, options) => (checkOptions(options, []), this.#ask(requests.logitLens(this.config, trace))),
+      patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, checkOptions(options, requests.LENS_OPTIONS))),
     });
   }
 
@@ -151,7 +158,7 @@ export class Engine {
 
   /** @param {{count?: number}} [options] */
   patchFilters(options) {
-    return this.#ask(requests.patchFilters(this.config, options));
+    return this.#ask(requests.patchFilters(this.config, checkOptions(options, ['count'])));
   }
 
   /** @param {import('../index.js').Classes | ArrayBuffer | Uint8Array} classes */
@@ -169,7 +176,7 @@ export class Engine {
     const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
     let done = 0;
     const features = entries.map(([, images]) => images.map((image) => {
-      const { features } = this.#core.classify(image, 1);
+      const { features } = finish(this.#core.classify(image, 1));
       onProgress?.({ done: ++done, total });
       return features;
     }));
@@ -199,7 +206,7 @@ export class Engine {
 }
 
 /**
- * @param {Generator<Passes, unknown>} work
+ * @param {Generator<Passes | undefined, any>} work
  * @param {(passes: Passes) => void} [onProgress]
  */
 function finish(work, onProgress) {
@@ -207,7 +214,7 @@ function finish(work, onProgress) {
     for (;;) {
       const { done, value } = work.next();
       if (done) return value;
-      onProgress?.(/** @type {Passes} */ (value));
+      if (value) onProgress?.(/** @type {Passes} */ (value));
     }
   } finally {
     work.return(undefined); // what the callback throws ends it too

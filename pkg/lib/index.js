@@ -3,5 +3,5 @@ export { Vitscope } from './client/client.js';
 export { VitscopeError } from './common/errors.js';
 export { toPNG } from './draw/png.js';
 export { toJSON, toNpy } from './views/files.js';
-export { Trace } from './views/trace.js';
+export { Trace } from './engine/trace.js';
 export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';

@@ -17,6 +17,8 @@ let instance;
 const engines = new Map();
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
 let abortedId;
+/** By it the page calls out of a forward pass, where memory can be shared; elsewhere the engine comes out after each block. @type {Int32Array | undefined} */
+let bell;
 
 /** @param {MessageEvent<Request>} event */
 port.onmessage = async ({ data: request }) => {
@@ -42,7 +44,8 @@ async function answer(request) {
   if (request.type === 'start') {
     const { id } = request;
     hold(request.alarm, () => port.postMessage({ id, progress: 'held' }, []));
-    instance = await loadWasm(request.backend, { module, alarm: request.alarm });
+    bell = request.bell;
+    instance = { ...(await loadWasm(request.backend, { module, alarm: request.alarm })), bell };
     return { result: undefined, transfer: [] };
   }
   if (request.type === 'check' || request.type === 'load') {
@@ -81,25 +84,32 @@ function added(id, engine) {
 async function run(engine, { id, method, image, args }) {
   const start = performance.now();
   const pixels = image && (await readPixels(image));
-  if (abortedId === id) return undefined;
-  const answer = /** @type {any} */ (engine)[method](...(pixels ? [pixels] : []), ...args);
+  if (isAborted(id)) return undefined;
+  const work = /** @type {any} */ (engine)[method](...(pixels ? [pixels] : []), ...args);
+  const answer = typeof work?.next === 'function' ? await step(id, work) : work;
   if (answer?.timing) answer.timing.total = performance.now() - start;
-  return typeof answer?.next === 'function' ? step(id, answer) : answer;
+  return answer;
 }
 
 /**
- * Pass by pass. In between the worker looks for messages, so that it hears of an abort.
+ * Block by block, or pass by pass. In between the worker looks for messages, so that it hears of an abort.
  * @param {number} id
- * @param {Generator<unknown, unknown>} work
+ * @param {Generator<unknown, any>} work
  */
 async function step(id, work) {
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
-    port.postMessage({ id, progress: value }, []);
+    if (value) port.postMessage({ id, progress: value }, []);
     await messages();
-    if (abortedId === id) return void work.return(undefined);
+    if (isAborted(id)) return work.return(undefined).value;
   }
+}
+
+/** @param {number} id of the job under way */
+function isAborted(id) {
+  if (bell && Atomics.exchange(bell, 0, 0) === id + 1) abortedId = id;
+  return abortedId === id;
 }
 
 /**

@@ -3,10 +3,11 @@
 use super::rollout::{Row, check_discard, discard_smallest};
 use super::rows::{mean, rows};
 use super::shape::{Query, Shape};
+use super::trace::HiddenStates;
 use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::dot::dot;
-use crate::model::{GradientSink, Vit};
+use crate::model::{Backward, GradientSink, Scratch, Vit, likeliest};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 
 /// How gradients become a map. ∇A is the gradient of the class's logit by a block's attention A.
@@ -32,28 +33,65 @@ pub enum GradientMethod {
     },
 }
 
-impl GradientMethod {
-    /// The map `[N]` of class `target`, from the `hidden_states` `[L + 1, T, D]` of a forward pass.
-    pub fn compute(self, vit: &Vit, hidden_states: ArrayView3<f32>, target: usize) -> Result<Vec<f32>> {
-        let shape = Shape::from(&vit.config);
-        match self {
-            Self::Chefer { query } => relevance(vit, hidden_states, target, Relevance::new(&shape, query, None)?),
-            Self::GradientRollout { query, discard } => {
-                let discard = check_discard(discard)?;
-                relevance(vit, hidden_states, target, Relevance::new(&shape, query, Some(discard))?)
-            }
-            Self::GradCam { layer } => {
-                let mut cam = GradCam { layer: shape.check_layer(layer)?, first: shape.prefix.len(), map: Vec::new() };
-                vit.backward(hidden_states, target, layer, &mut cam)?;
-                Ok(cam.map)
-            }
-        }
-    }
+/// A forward pass and the backward pass that follows it, on their way to a class's map.
+pub struct Attribution {
+    /// The likeliest class, once it is known, unless told.
+    target: Option<usize>,
+    hidden_states: HiddenStates,
+    backward: Option<Backward>,
+    down_to: usize,
+    sink: Box<dyn MapSink>,
 }
 
-fn relevance(vit: &Vit, hidden_states: ArrayView3<f32>, target: usize, mut relevance: Relevance) -> Result<Vec<f32>> {
-    vit.backward(hidden_states, target, 0, &mut relevance)?;
-    Ok(relevance.row.patches())
+/// What makes a map of gradients.
+trait MapSink: GradientSink {
+    /// `[N]`, after the last of them.
+    fn map(&self) -> Vec<f32>;
+}
+
+impl Attribution {
+    /// The map of class `target`, or of the likeliest.
+    pub fn new(vit: &Vit, target: Option<usize>, method: GradientMethod) -> Result<Self> {
+        let shape = Shape::from(&vit.config);
+        let (down_to, sink): (_, Box<dyn MapSink>) = match method {
+            GradientMethod::Chefer { query } => (0, Box::new(Relevance::new(&shape, query, None)?)),
+            GradientMethod::GradientRollout { query, discard } => {
+                (0, Box::new(Relevance::new(&shape, query, Some(check_discard(discard)?))?))
+            }
+            GradientMethod::GradCam { layer } => {
+                let layer = shape.check_layer(layer)?;
+                (layer, Box::new(GradCam { layer, first: shape.prefix.len(), map: Vec::new() }))
+            }
+        };
+        Ok(Self { target, hidden_states: HiddenStates::new(&vit.config)?, backward: None, down_to, sink })
+    }
+
+    /// Begins, or goes on, until the map is there or `pause`, asked between two blocks, says so. False where it is there. In `scratch` no other
+    /// forward pass may be made meanwhile.
+    pub fn advance(
+        &mut self,
+        vit: &Vit,
+        pixels: &[f32],
+        scratch: &mut Scratch,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let backward = match &mut self.backward {
+            Some(backward) => backward,
+            None => {
+                if vit.advance(pixels, scratch, &mut self.hidden_states, pause)? {
+                    return Ok(true);
+                }
+                let target = *self.target.get_or_insert_with(|| likeliest(scratch.logits()));
+                self.backward.insert(Backward::new(vit, target, self.down_to)?)
+            }
+        };
+        backward.advance(vit, self.hidden_states.0.view(), &mut *self.sink, pause)
+    }
+
+    /// The class, and its map `[N]`.
+    pub fn result(&self) -> (usize, Vec<f32>) {
+        (self.target.unwrap_or(0), self.sink.map())
+    }
 }
 
 /// Multiplies what attention and gradient give, as the backward pass brings them: the last block first, which is the left end of the product.
@@ -95,6 +133,12 @@ impl GradientSink for Relevance {
     }
 }
 
+impl MapSink for Relevance {
+    fn map(&self) -> Vec<f32> {
+        self.row.patches()
+    }
+}
+
 /// Waits for one block's tokens.
 struct GradCam {
     layer: usize,
@@ -110,5 +154,11 @@ impl GradientSink for GradCam {
         }
         let weights = mean(gradient.slice(s![self.first.., ..]));
         self.map = rows(tokens.slice(s![self.first.., ..])).map(|patch| dot(patch, &weights).max(0.0)).collect();
+    }
+}
+
+impl MapSink for GradCam {
+    fn map(&self) -> Vec<f32> {
+        self.map.clone()
     }
 }

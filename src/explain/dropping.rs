@@ -6,19 +6,27 @@
 use super::shape::{Shape, invalid};
 use crate::alloc::room;
 use crate::error::{Error, Result};
+use crate::model::{Precision, Scratch, Vit, likeliest};
 use std::ops::Range;
 
 /// Forward passes that see some of the patches, one after another, and the class's score in each.
-#[derive(Clone, Debug)]
 pub struct Dropping {
     seen: Vec<Vec<usize>>,
     scores: Vec<f32>,
+    target: Option<usize>,
+    /// Of the pass that is under way.
+    scratch: Option<Scratch>,
 }
 
 impl Dropping {
-    /// One pass for each set of patches.
-    pub fn new(seen: Vec<Vec<usize>>) -> Self {
-        Self { seen, scores: Vec::new() }
+    /// One pass for each set of patches. Without a target it is the likeliest class of the first pass.
+    pub fn new(seen: Vec<Vec<usize>>, target: Option<usize>) -> Self {
+        Self { seen, scores: Vec::new(), target, scratch: None }
+    }
+
+    /// The class, if it is known.
+    pub fn target(&self) -> Option<usize> {
+        self.target
     }
 
     /// How many passes there are.
@@ -31,14 +39,28 @@ impl Dropping {
         &self.scores
     }
 
-    /// The patches that the next pass sees; none once all are made.
-    pub fn next(&self) -> Option<&[usize]> {
-        self.seen.get(self.scores.len()).map(Vec::as_slice)
-    }
-
-    /// What the next pass gave.
-    pub fn push(&mut self, score: f32) {
-        self.scores.push(score);
+    /// Goes on with the passes until one is over or `pause`, asked between two blocks, says so. False where all were made.
+    pub fn advance(
+        &mut self,
+        vit: &Vit,
+        precision: Precision,
+        pixels: &[f32],
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let Some(patches) = self.seen.get(self.scores.len()) else { return Ok(false) };
+        let mut scratch = match self.scratch.take() {
+            Some(scratch) => scratch,
+            None => Scratch::seeing(&vit.config, precision, patches.clone())?,
+        };
+        if vit.advance(pixels, &mut scratch, &mut (), pause)? {
+            self.scratch = Some(scratch);
+        } else {
+            let mut scores = scratch.logits().to_vec();
+            let target = *self.target.get_or_insert_with(|| likeliest(&scores));
+            vit.config.scores.apply(&mut scores);
+            self.scores.push(scores[target]);
+        }
+        Ok(true)
     }
 }
 

@@ -19,7 +19,7 @@ mod tokens;
 mod trace;
 
 pub use attention::Attentions;
-pub use attribution::GradientMethod;
+pub use attribution::{Attribution, GradientMethod};
 pub use dropping::{Curve, Dropping, Occlusion, area};
 pub use heads::{Fusion, HeadMap, Heads};
 pub use lens::{logit_lens, patch_lens};

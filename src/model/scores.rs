@@ -26,3 +26,8 @@ impl Scores {
         }
     }
 }
+
+/// The class of the largest logit, the first of equal ones; 0 where there is none.
+pub fn likeliest(logits: &[f32]) -> usize {
+    (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
+}

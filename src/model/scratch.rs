@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard};
 
 /// Buffers for T tokens of width D.
 pub struct Scratch {
+    /// Blocks that are behind the stream, where a forward pass is under way.
+    pub(super) depth: Option<usize>,
     /// Which patches the model sees, if not all.
     pub(super) seen: Option<Vec<usize>>,
     /// How the model's matrices are held.
@@ -88,6 +90,7 @@ impl Scratch {
         };
         let pool_heads = config.own_pool_heads(tokens).map(heads).transpose()?.unwrap_or_default();
         Ok(Self {
+            depth: None,
             seen,
             precision,
             stream: matrix("the residual stream", tokens, width)?,
@@ -103,6 +106,16 @@ impl Scratch {
 }
 
 impl Scratch {
+    /// Forgets a forward pass that is under way: the next is a new one.
+    pub fn restart(&mut self) {
+        self.depth = None;
+    }
+
+    /// Logits `[C]` after a forward pass.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
     /// The image's features after a forward pass.
     pub fn features(&self) -> &[f32] {
         &self.features

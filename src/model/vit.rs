@@ -87,19 +87,40 @@ impl Vit {
 
     /// Logits `[C]` of `pixels` (normalised, `[3, H, W]`, row-major). `sink` may watch.
     pub fn forward<'s>(&self, pixels: &[f32], scratch: &'s mut Scratch, sink: &mut dyn Sink) -> Result<&'s [f32]> {
+        scratch.restart();
+        self.advance(pixels, scratch, sink, &|| false)?;
+        Ok(&scratch.logits)
+    }
+
+    /// Begins that pass, or goes on with the one that is under way in `scratch`, until it is over or `pause`, asked between two blocks, says so.
+    /// False where it is over; else it may be gone on with, or left for good.
+    pub fn advance(
+        &self,
+        pixels: &[f32],
+        scratch: &mut Scratch,
+        sink: &mut dyn Sink,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let pixels = self.view_pixels(pixels)?;
-        parallel::awake(|| {
-            self.encode(pixels, scratch, sink);
-            self.pool(scratch);
+        scratch.depth = parallel::awake(|| {
+            let depth = self.encode(pixels, scratch, sink, pause);
+            if depth.is_none() {
+                self.pool(scratch);
+            }
+            depth
         });
-        Ok(self.answer(scratch))
+        if scratch.depth.is_none() {
+            self.answer(scratch);
+        }
+        Ok(scratch.depth.is_some())
     }
 
     /// Logits `[C]` of a residual stream `[T, D]`, as if the last block had left it.
     pub fn read<'s>(&self, stream: ArrayView2<f32>, scratch: &'s mut Scratch) -> &'s [f32] {
         scratch.stream.assign(&stream);
         self.pool(scratch);
-        self.answer(scratch)
+        self.answer(scratch);
+        &scratch.logits
     }
 
     /// Logits `[n, C]` of `tokens` `[n, D]`, n ≤ T, each on its own in the place of everything that is pooled.
@@ -119,16 +140,28 @@ impl Vit {
         Ok(logits)
     }
 
-    /// The residual stream: embeddings, then block after block.
-    fn encode(&self, pixels: ArrayView3<f32>, scratch: &mut Scratch, sink: &mut dyn Sink) {
+    /// The residual stream: embeddings, then block after block. Returns how many are behind it where there is a pause before the others.
+    fn encode(
+        &self,
+        pixels: ArrayView3<f32>,
+        scratch: &mut Scratch,
+        sink: &mut dyn Sink,
+        pause: &dyn Fn() -> bool,
+    ) -> Option<usize> {
         let Weights { embeddings, blocks, .. } = &*self.weights;
-        let Scratch { seen, stream, workers, .. } = scratch;
-        embeddings.forward(&self.config, pixels, stream.view_mut(), seen.as_deref(), workers);
-        sink.hidden_state(0, scratch.stream.view());
-        for (layer, block) in blocks.iter().enumerate() {
+        if scratch.depth.is_none() {
+            let Scratch { seen, stream, workers, .. } = scratch;
+            embeddings.forward(&self.config, pixels, stream.view_mut(), seen.as_deref(), workers);
+            sink.hidden_state(0, scratch.stream.view());
+        }
+        for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
             block.forward(scratch, layer, sink);
             sink.hidden_state(layer + 1, scratch.stream.view());
+            if layer + 1 < blocks.len() && pause() {
+                return Some(layer + 1);
+            }
         }
+        None
     }
 
     /// pooled = fc_norm(pool(norm(stream))), everything but pool being optional.
@@ -160,12 +193,11 @@ impl Vit {
     }
 
     /// Features and logits of what is pooled.
-    fn answer<'s>(&self, scratch: &'s mut Scratch) -> &'s [f32] {
+    fn answer(&self, scratch: &mut Scratch) {
         let Scratch { pooled, features, logits, workers, .. } = scratch;
         let pooled = ArrayView1::from(&*pooled).insert_axis(Axis(0));
         let row = |values| ArrayViewMut1::from(values).insert_axis(Axis(0));
         self.classify(pooled, row(features), row(logits), workers);
-        logits
     }
 
     /// features = projection(pooled), if there is one; logits = heads(features); all of them a row each.

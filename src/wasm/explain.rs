@@ -1,12 +1,11 @@
 //! Explanations that need the model.
 
-use super::js::{Float32Array, Object, Result};
+use super::Engine;
+use super::js::{Bell, Float32Array, Result, pause};
 use super::views::{answer, check_length, parse_query};
-use super::{Engine, EngineAttribution};
 use crate::error::{Error, ErrorKind};
 use crate::explain::{self, Curve, GradientMethod, Occlusion};
 use ndarray::{Array2, Array3};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -33,8 +32,8 @@ impl Engine {
         answer(self.classifier.patch_lens(tokens.view())?.column(target).to_vec())
     }
 
-    /// `{target, data}`: a class, the likeliest unless told, and its map `[rows · cols]` by its gradients, `chefer`, `gradient-rollout` or
-    /// `grad-cam`. `layer` is Grad-CAM's, the last unless told, `discard` the rollout's.
+    /// What speaks for a class, the likeliest unless told, by its gradients: `chefer`, `gradient-rollout` or `grad-cam`. `layer` is Grad-CAM's,
+    /// the last unless told, `discard` the rollout's.
     pub fn attribute(
         &mut self,
         pixel_values: &Float32Array,
@@ -43,7 +42,7 @@ impl Engine {
         layer: Option<usize>,
         query: Option<String>,
         discard: f64,
-    ) -> Result<EngineAttribution> {
+    ) -> Result<Attribution> {
         let layers = self.classifier.config().layers;
         let query = parse_query(query, self.classifier.default_query())?;
         let method = match method {
@@ -57,10 +56,8 @@ impl Engine {
                 );
             }
         };
-        let (target, map) = self.classifier.attribute(&copied(pixel_values)?, target, method)?;
-        let result = Object::of(&TargetView { target })?;
-        result.put("data", &answer(map)?.into())?;
-        Ok(result.unchecked_into())
+        let pixel_values = copied(pixel_values)?;
+        Ok(Attribution { work: self.classifier.attribution(target, method)?, pixel_values })
     }
 
     /// `[N · N]`.
@@ -75,7 +72,7 @@ impl Engine {
 
     /// Occlusion for a class, or for the likeliest one.
     pub fn occlusion(
-        &mut self,
+        &self,
         pixel_values: &Float32Array,
         target: Option<usize>,
         window: Option<usize>,
@@ -87,7 +84,7 @@ impl Engine {
 
     /// A class's score as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
     pub fn curve(
-        &mut self,
+        &self,
         pixel_values: &Float32Array,
         map: &Float32Array,
         kind: &str,
@@ -103,15 +100,40 @@ impl Engine {
 
 impl Engine {
     fn dropping(
-        &mut self,
+        &self,
         pixel_values: &Float32Array,
         target: Option<usize>,
         seen: Vec<Vec<usize>>,
         occlusion: Option<Occlusion>,
     ) -> Result<Dropping> {
-        let pixel_values = copied(pixel_values)?;
-        let target = self.classifier.target(&pixel_values, target)?;
-        Ok(Dropping { passes: explain::Dropping::new(seen), occlusion, pixel_values, target })
+        self.classifier.class(target.unwrap_or(0))?;
+        Ok(Dropping { passes: explain::Dropping::new(seen, target), occlusion, pixel_values: copied(pixel_values)? })
+    }
+}
+
+/// A forward and a backward pass on their way to a map. Meanwhile the engine makes no other.
+#[wasm_bindgen]
+pub struct Attribution {
+    work: explain::Attribution,
+    pixel_values: Vec<f32>,
+}
+
+#[wasm_bindgen]
+impl Attribution {
+    /// Goes on until the map is there, then false, or the bell rings; without a bell for one block.
+    pub fn step(&mut self, engine: &mut Engine, bell: Option<Bell>) -> Result<bool> {
+        Ok(engine.classifier.attribute_step(&self.pixel_values, &mut self.work, &pause(bell))?)
+    }
+
+    /// Index of the class.
+    #[wasm_bindgen(getter)]
+    pub fn target(&self) -> usize {
+        self.work.result().0
+    }
+
+    /// `[rows · cols]`.
+    pub fn result(&self) -> Result<Float32Array> {
+        answer(self.work.result().1)
     }
 }
 
@@ -122,7 +144,6 @@ pub struct Dropping {
     /// Of what they are made, if it is that.
     occlusion: Option<Occlusion>,
     pixel_values: Vec<f32>,
-    target: usize,
 }
 
 #[wasm_bindgen]
@@ -139,15 +160,15 @@ impl Dropping {
         self.passes.scores().len()
     }
 
-    /// Index of the class.
+    /// Index of the class, once a pass is made.
     #[wasm_bindgen(getter)]
-    pub fn target(&self) -> usize {
-        self.target
+    pub fn target(&self) -> Option<usize> {
+        self.passes.target()
     }
 
-    /// Makes one pass; false where all are made.
-    pub fn step(&mut self, engine: &mut Engine) -> Result<bool> {
-        Ok(engine.classifier.step(&self.pixel_values, self.target, &mut self.passes)?)
+    /// Goes on with a pass until it is over or the bell rings, without a bell for one block; false where all are made.
+    pub fn step(&mut self, engine: &mut Engine, bell: Option<Bell>) -> Result<bool> {
+        Ok(engine.classifier.step(&self.pixel_values, &mut self.passes, &pause(bell))?)
     }
 
     /// Occlusion: `[rows · cols]`; a curve: the score after each step, `[steps + 1]`.
@@ -158,11 +179,6 @@ impl Dropping {
             None => Float32Array::of(scores),
         }
     }
-}
-
-#[derive(Serialize)]
-struct TargetView {
-    target: usize,
 }
 
 fn copied(array: &Float32Array) -> Result<Vec<f32>> {

@@ -43,10 +43,14 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
     fn edge_of(image: &ImageData, key: &str) -> Result<u32>;
 
+    /// A word that another thread may write to.
+    #[wasm_bindgen(typescript_type = "Int32Array")]
+    pub type Bell;
+    #[wasm_bindgen(catch, js_namespace = Atomics)]
+    fn load(bell: &Bell, index: u32) -> Result<i32>;
+
     /// A plain object.
     pub type Object;
-    #[wasm_bindgen(catch, js_namespace = Object)]
-    fn assign(target: &Object, source: &Object) -> Result<Object>;
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = set)]
     fn set_value(object: &Object, key: &str, value: &JsValue) -> Result<bool>;
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = set)]
@@ -103,6 +107,11 @@ impl Uint8Array {
     }
 }
 
+/// Between two blocks: whether to pause, since the bell rings, or since there is none by which one could be called.
+pub fn pause(bell: Option<Bell>) -> impl Fn() -> bool {
+    move || bell.as_ref().is_none_or(|bell| load(bell, 0).map_or(true, |rung| rung != 0))
+}
+
 /// RGBA bytes, width and height of an image; anything with `data`, `width` and `height` of an `ImageData` will do.
 pub fn pixels(image: &ImageData) -> Result<(Vec<u8>, usize, usize)> {
     let bytes = bytes_of(image, "data")?;
@@ -115,11 +124,6 @@ impl Object {
     /// A small value as a plain object.
     pub fn of(value: &impl serde::Serialize) -> Result<Self> {
         JSON::parse(&serde_json::to_string(value).expect("numbers and strings only")).map(JsCast::unchecked_into)
-    }
-
-    /// With the properties of another.
-    pub fn with(&self, other: &Self) -> Result<Self> {
-        Self::assign(self, other)
     }
 
     /// Gives it a property.

@@ -13,9 +13,9 @@ mod views;
 use crate::alloc::{room, zeros};
 use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
 use crate::classifier::{Classifier, Prediction};
-use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity, Sink};
+use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity};
 use crate::resample::Rgba;
-use js::{Float32Array, Object, Result, Uint8Array};
+use js::{Bell, Float32Array, Object, Result, Uint8Array, pause};
 use recorder::Recorder;
 use serde::Serialize;
 use std::cell::Cell;
@@ -37,11 +37,10 @@ export interface EngineFiles {
 }
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
-export interface EngineTrace extends EngineClassification {
+export interface EngineRecording {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions: Float32Array; hiddenStates: Float32Array;
+  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions?: Float32Array; hiddenStates?: Float32Array;
 }
-export interface EngineAttribution { target: number; data: Float32Array; }
 "#;
 
 #[wasm_bindgen]
@@ -72,12 +71,9 @@ extern "C" {
     /// An answer.
     #[wasm_bindgen(typescript_type = "EngineClassification")]
     pub type EngineClassification;
-    /// An answer with the attention behind it.
-    #[wasm_bindgen(typescript_type = "EngineTrace")]
-    pub type EngineTrace;
-    /// A class and the map of what speaks for it.
-    #[wasm_bindgen(typescript_type = "EngineAttribution")]
-    pub type EngineAttribution;
+    /// What was recorded of a forward pass.
+    #[wasm_bindgen(typescript_type = "EngineRecording")]
+    pub type EngineRecording;
 }
 
 /// Sends panics to the console with their message and place; the trap itself only says "unreachable".
@@ -92,8 +88,7 @@ pub struct Engine {
     classifier: Classifier,
     /// What is classified, kept so that its memory is taken once.
     pixel_values: Vec<f32>,
-    /// Made for the first trace.
-    recorder: Option<Recorder>,
+    recorder: Recorder,
 }
 
 #[wasm_bindgen]
@@ -175,52 +170,49 @@ impl Engine {
         Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
     }
 
-    /// Classifies `pixel_values`.
-    pub fn classify(&mut self, pixel_values: &Float32Array, top_k: usize) -> Result<EngineClassification> {
-        Ok(self.run(pixel_values, top_k, &mut ())?.unchecked_into())
+    /// Begins a forward pass of `pixel_values`, in place of one that is under way.
+    pub fn begin(&mut self, pixel_values: &Float32Array) -> Result<()> {
+        let length = pixel_values.len()?;
+        if self.pixel_values.len() != length {
+            self.pixel_values = zeros("pixel values", &[length])?;
+        }
+        pixel_values.read(0, &mut self.pixel_values)?;
+        self.recorder.stop();
+        self.classifier.restart();
+        Ok(())
     }
 
-    /// Classifies `pixel_values` and records every head's attention and the residual stream.
-    pub fn trace(&mut self, pixel_values: &Float32Array, top_k: usize) -> Result<EngineTrace> {
-        let mut recorder = match self.recorder.take() {
-            Some(recorder) => recorder,
-            None => Recorder::new(self.classifier.config())?,
-        };
-        let started = recorder.start(self.classifier.config());
-        let result = started.and_then(|()| self.run(pixel_values, top_k, &mut recorder));
-        let recorded = recorder.finish();
-        self.recorder = Some(recorder);
+    /// Has it recorded: of these layers, in order, every head's attention, the residual stream, or both.
+    pub fn record(&mut self, layers: Vec<u32>, attentions: bool, hidden_states: bool) -> Result<()> {
+        self.recorder.start(self.classifier.config(), layers, attentions, hidden_states)
+    }
 
-        let result = result?.with(&Object::of(&ShapeView::new(self.classifier.config()))?)?;
-        let recorded = recorded.expect("it was started")?;
-        result.put("attentions", &recorded.attentions)?;
-        result.put("hiddenStates", &recorded.hidden_states)?;
+    /// Goes on with it until it is over, then false, or the bell rings; without a bell for one block.
+    pub fn step(&mut self, bell: Option<Bell>) -> Result<bool> {
+        Ok(self.classifier.advance(&self.pixel_values, &mut self.recorder, &pause(bell))?)
+    }
+
+    /// What it answers.
+    pub fn answer(&self, top_k: usize) -> Result<EngineClassification> {
+        let logits = self.classifier.answer();
+        let result =
+            Object::of(&TopView { top: self.classifier.top(logits, top_k)?, scores: self.classifier.config().scores })?;
+        result.put("logits", &Float32Array::of(logits)?.into())?;
+        result.put("features", &Float32Array::of(self.classifier.features())?.into())?;
+        Ok(result.unchecked_into())
+    }
+
+    /// What was recorded of it.
+    pub fn recorded(&mut self) -> Result<EngineRecording> {
+        let result = Object::of(&ShapeView::new(self.classifier.config()))?;
+        self.recorder.finish(&result)?;
         Ok(result.unchecked_into())
     }
 }
 
 impl From<Classifier> for Engine {
     fn from(classifier: Classifier) -> Self {
-        Self { classifier, pixel_values: Vec::new(), recorder: None }
-    }
-}
-
-impl Engine {
-    /// `{top, logits, features, scores}`.
-    fn run(&mut self, pixel_values: &Float32Array, top_k: usize, sink: &mut dyn Sink) -> Result<Object> {
-        let length = pixel_values.len()?;
-        if self.pixel_values.len() != length {
-            self.pixel_values = zeros("pixel values", &[length])?;
-        }
-        pixel_values.read(0, &mut self.pixel_values)?;
-        let logits = self.classifier.watch(&self.pixel_values, sink)?.to_vec();
-        let result = Object::of(&TopView {
-            top: self.classifier.top(&logits, top_k)?,
-            scores: self.classifier.config().scores,
-        })?;
-        result.put("logits", &Float32Array::of(&logits)?.into())?;
-        result.put("features", &Float32Array::of(self.classifier.features())?.into())?;
-        Ok(result)
+        Self { classifier, pixel_values: Vec::new(), recorder: Recorder::default() }
     }
 }
 

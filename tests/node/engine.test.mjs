@@ -213,7 +213,8 @@ test('progress comes in every phase and ends whole', async () => {
   assert.ok(last.config.loaded > 0);
   assert.equal(last.weights.loaded, bytes('hf_vit/model.safetensors').length);
   assert.equal(last.weights.total, last.weights.loaded);
-  assert.deepEqual(last.prepare, { phase: 'prepare', loaded: 1, total: 1 });
+  assert.deepEqual(last.prepare, { phase: 'prepare', loaded: 1, total: 1, progress: 1 });
+  assert.ok(seen.every(({ progress }, i) => progress >= (seen[i - 1]?.progress ?? 0) && (progress < 1 || i === seen.length - 1)), JSON.stringify(seen));
 });
 
 test('int8 arithmetic on an f32 file', async () => {

@@ -227,10 +227,12 @@ test('progress counts the bytes', onApiPage(async ({ page }) => {
   }, FOLDER);
   const of = (/** @type {string} */ phase) => seen.filter((progress) => progress.phase === phase);
   const weights = of('weights');
-  assert.deepEqual(weights.at(-1), { phase: 'weights', loaded: size, total: size });
+  const { progress: _, ...last } = weights.at(-1) ?? { progress: 0 };
+  assert.deepEqual(last, { phase: 'weights', loaded: size, total: size });
+  assert.ok(seen.every(({ progress }, i) => progress >= (seen[i - 1]?.progress ?? 0)), 'it never goes back');
   assert.ok(weights.every(({ loaded, total }, i) => total === size && (i === 0 || loaded > weights[i - 1].loaded)));
   assert.ok(of('wasm').length > 0 && of('config').length > 0);
-  assert.deepEqual(seen.slice(-2), [{ phase: 'prepare', loaded: 0, total: 1 }, { phase: 'prepare', loaded: 1, total: 1 }]);
+  assert.deepEqual(seen.slice(-2), [{ phase: 'prepare', loaded: 0, total: 1, progress: 0.95 }, { phase: 'prepare', loaded: 1, total: 1, progress: 1 }]);
 }));
 
 test('calls are answered in order, and aborted ones leave the others alone', onApiPage(async ({ page }) => {

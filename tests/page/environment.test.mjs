@@ -272,7 +272,7 @@ test('an engine that dies of its memory says so, then and later', async () => {
     const { page, context, close } = await openApi(small, origin);
     await context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.trace = () => { try { ${fill} } catch {} ${TRAP} }` });
+      await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.record = () => { try { ${fill} } catch {} ${TRAP} }` });
     });
     const codes = await page.evaluate(async ({ model, photo }) => {
       const vit = await vitscope.Vitscope.load(model);

@@ -171,7 +171,7 @@ export function addToEngine(context, code) {
  * @param {import('playwright-core').BrowserContext} context
  */
 export function trapInTrace(context) {
-  return addToEngine(context, `Engine.prototype.trace = () => ${TRAP}`);
+  return addToEngine(context, `Engine.prototype.record = () => ${TRAP}`);
 }
 
 /**

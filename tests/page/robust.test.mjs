@@ -71,8 +71,8 @@ const SLOW = `
     };
   };
   slowly(Dropping, 'step');
-  slowly(Engine, 'attribute');
-  Engine.prototype.trace = ((real) => function (...args) { console.warn('trace'); return real.apply(this, args); })(Engine.prototype.trace);`;
+  slowly(Attribution, 'step');
+  Engine.prototype.record = ((real) => function (...args) { console.warn('trace'); return real.apply(this, args); })(Engine.prototype.record);`;
 
 /** What the model was busy with since a moment. @param {Tab} tab */
 function since({ warnings }) {

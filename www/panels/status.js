@@ -25,14 +25,13 @@ export function createStatus(root) {
       root.classList.add('busy');
       progress.hidden = false;
       const say = (/** @type {string} */ text) => (loading.textContent = `${present ? `${present} answers\n` : ''}${text}`);
-      if (step?.phase === 'prepare') return say(`Preparing ${name}`);
-      const { loaded = 0, total = 0 } = step?.phase === 'weights' ? step : {};
-      const part = total ? loaded / total : 0;
-      const text = loaded ? `Loading ${name}, ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''} MB` : `Loading ${name}`;
-      if (loaded || !step) say(text);
-      if (step && step.phase !== 'weights') return;
+      const part = step?.progress ?? 0;
       fill.style.transform = `scaleX(${part})`;
       progress.setAttribute('aria-valuenow', String(Math.round(100 * part)));
+      if (step?.phase === 'prepare') return say(`Preparing ${name}`);
+      const { loaded = 0, total = 0 } = step?.phase === 'weights' ? step : {};
+      const text = loaded ? `Loading ${name}, ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''} MB` : `Loading ${name}`;
+      if (loaded || !step) say(text);
     },
 
     /** @param {{name: string, dtype: string, backend: import('../../pkg/index.js').Backend} | undefined} loaded undefined: there is no model */

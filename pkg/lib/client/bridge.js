@@ -1,10 +1,11 @@
 import { addressOf, startWorker } from '../assets.js';
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
+import { unsendable } from './refusals.js';
 
 /**
  * What is said between the page and the worker.
- * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
+ * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string, bell?: Int32Array} |
  *   {type: 'check', config: string} |
  *   {type: 'load', files: ModelFiles, options: EngineOptions} |
  *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
@@ -12,7 +13,7 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
  *   {type: 'run', engine: number, method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
  * @typedef {{engine: number, config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}} Loaded
  *   engine: its number, for later requests
- * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`
+ * @typedef {'classify' | import('../views/requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
  * @typedef {import('../source/source.js').ModelFiles} ModelFiles
  * @typedef {import('../engine/core.js').EngineOptions} EngineOptions
@@ -26,6 +27,8 @@ export class WorkerBridge {
   #worker;
   // A thread that crashes tells so here: the worker waits for it, and couldn't.
   #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
+  // The worker hears of no message while its engine runs: where memory can be shared it reads here which request is aborted, as its number plus 1.
+  #bell = globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
   // Whoever gets the lock that the worker holds has outlived it: of most ends there is no event.
   #watch = new AbortController();
   #nextId = 0;
@@ -56,7 +59,7 @@ export class WorkerBridge {
    * @param {Promise<WebAssembly.Module>} module already asked for
    */
   start(backend, module) {
-    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name }, { onProgress: () => this.#watchWorker() });
+    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name, bell: this.#bell }, { onProgress: () => this.#watchWorker() });
     return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
   }
 
@@ -82,7 +85,10 @@ export class WorkerBridge {
   request(request, { transfer = [], signal, onProgress } = {}) {
     if (this.#closed) return Promise.reject(this.#closed);
     const id = this.#nextId++;
-    const abort = () => this.#worker.postMessage({ id, type: 'abort' });
+    const abort = () => {
+      if (this.#bell) Atomics.store(this.#bell, 0, id + 1);
+      this.#worker.postMessage({ id, type: 'abort' });
+    };
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onProgress });
       this.#worker.postMessage({ ...request, id }, transfer); // throws where something can't be transferred
@@ -130,17 +136,6 @@ export class WorkerBridge {
     this.close(error);
     this.#onDeath(error);
   }
-}
-
-/**
- * Buffers of the caller's are copied on their way.
- * @param {unknown} error
- * @returns {never}
- */
-function unsendable(error) {
-  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
-  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
-  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
 }
 
 /** @returns {Worker} */

@@ -1,17 +1,20 @@
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
-import { VitscopeError, closed, fromEngine, guard } from '../common/errors.js';
+import { Closeable } from '../common/closeable.js';
+import { closed, guard } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
+import { Trace } from '../engine/trace.js';
 import { fetchModule, loadViews } from '../engine/wasm.js';
-import { prepareImage, taintedError } from '../image/portable.js';
+import { decodeAhead, prepareImage } from '../image/portable.js';
 import { Loading } from '../source/loading.js';
 import { normaliseSource, readSource } from '../source/source.js';
 import * as requests from '../views/requests.js';
-import { Trace } from '../views/trace.js';
 import { WorkerBridge } from './bridge.js';
 import { JobQueue } from './queue.js';
+import { unreadable, untransferable, withoutMemory } from './refusals.js';
+import { askAll } from './several.js';
 
 /**
  * @typedef {import('../../index.js').ImageSource} ImageSource
@@ -23,17 +26,19 @@ import { JobQueue } from './queue.js';
  * @typedef {import('../../index.js').ModelSource} ModelSource
  * @typedef {import('../../index.js').Classification} Classification
  * @typedef {import('../../index.js').PassesOptions} PassesOptions
- * @typedef {import('../views/trace.js').Views} Views
+ * @typedef {import('../engine/trace.js').Views} Views
  */
 
 const RUN_OPTIONS = ['topK', 'signal'];
 const PASSES_OPTIONS = ['signal', 'onProgress'];
+const SIGNAL = ['signal'];
 
 /**
  * A model loaded in a worker of its own.
  * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
  */
-export class Vitscope {
+export class Vitscope extends Closeable {
+  /** @override */
   static name = 'Vitscope';
 
   #bridge;
@@ -52,10 +57,11 @@ export class Vitscope {
    * @param {{bridge: WorkerBridge, queues: Set<JobQueue>}} home the worker, and whose jobs it does
    * @param {JobQueue} queue one of these
    * @param {import('./bridge.js').Loaded} loaded
-   * @param {(config: ModelConfig) => Promise<Views>} startViews
+   * @param {() => Promise<Views>} startViews
    * @param {import('../classes/given.js').Given} [given] classes in place of the model's own
    */
   constructor({ bridge, queues }, queue, { engine, config, backend, memory }, startViews, given) {
+    super();
     this.#bridge = bridge;
     this.#queues = queues;
     this.#queue = queue;
@@ -90,7 +96,7 @@ export class Vitscope {
       const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const loaded = await bridge.load(started, files, form, loading.report);
       warnOnce(loaded.warning);
-      return new Vitscope({ bridge, queues }, queue, loaded, (config) => loadViews(backend, module, config));
+      return new Vitscope({ bridge, queues }, queue, loaded, () => loadViews(loaded.backend, sameBuild(loaded.backend, backend) ? module : fetchModule(loaded.backend)));
     } catch (error) {
       throw loading.stop(error);
     } finally {
@@ -111,32 +117,44 @@ export class Vitscope {
   }
 
   /**
-   * @param {ImageSource} image
+   * @param {ImageSource | ImageSource[]} images
    * @param {RunOptions} [options]
-   * @returns {Promise<Classification>}
+   * @returns {Promise<any>}
    */
-  async classify(image, options) {
+  async classify(images, options) {
+    return this.#classify(images, options);
+  }
+
+  /**
+   * @param {ImageSource | ImageSource[]} images
+   * @param {RunOptions} [options]
+   * @param {() => void} [onAnswer] for each of several
+   * @returns {Promise<any>}
+   */
+  async #classify(images, options, onAnswer) {
     const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
     checkTopK(topK);
-    return this.#ask({ method: 'classify', args: [topK], read: (answer) => answer }, { image, signal });
+    const request = { method: /** @type {const} */ ('classify'), args: [topK], read: (/** @type {Classification} */ answer) => answer };
+    if (!Array.isArray(images)) return this.#ask(request, { image: images, signal });
+    return askAll(images, (image, signal) => this.#ask(request, { image, signal, ahead: true }), signal, onAnswer);
   }
 
   /**
    * @param {ImageSource} image
-   * @param {RunOptions} [options]
+   * @param {import('../../index.js').TraceOptions} [options]
    * @returns {Promise<any>}
    */
   async trace(image, options) {
-    const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
-    checkTopK(topK);
+    const { signal, ...asked } = checkOptions(options, [...requests.TRACE_OPTIONS, 'signal']);
+    const request = requests.trace(this.#config, asked);
     const views = this.#startedViews();
     const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lenses);
-    return this.#ask({ method: 'trace', args: [topK], read }, { image, signal });
+    return this.#ask({ ...request, read }, { image, signal });
   }
 
   /** What shows the views starts while the model runs for the first trace: a page that only classifies never pays for it. */
   #startedViews() {
-    this.#views ??= this.#startViews(this.#config).catch((error) => {
+    this.#views ??= this.#startViews().catch((error) => {
       this.#views = undefined; // it may be tried again
       throw error;
     });
@@ -144,10 +162,13 @@ export class Vitscope {
     return this.#views;
   }
 
-  /** @type {import('../views/trace.js').Lenses} */
+  /** @type {import('../engine/trace.js').Lenses} */
   #lenses = {
-    logitLens: async (trace) => this.#ask(requests.logitLens(this.#config, trace)),
-    patchLens: async (trace, options) => this.#ask(requests.patchLens(this.#config, trace, options)),
+    logitLens: async (trace, options) => this.#ask(requests.logitLens(this.#config, trace), checkOptions(options, SIGNAL)),
+    patchLens: async (trace, options) => {
+      const { signal, ...asked } = checkOptions(options, [...requests.LENS_OPTIONS, ...SIGNAL]);
+      return this.#ask(requests.patchLens(this.#config, trace, asked), { signal });
+    },
   };
 
   /**
@@ -169,13 +190,15 @@ export class Vitscope {
     return this.#ask(requests.curves(this.#config, map, asked), { image, signal, onProgress });
   }
 
-  async positionSimilarity() {
-    return this.#ask(requests.positionSimilarity(this.#config));
+  /** @param {{signal?: AbortSignal}} [options] */
+  async positionSimilarity(options) {
+    return this.#ask(requests.positionSimilarity(this.#config), checkOptions(options, SIGNAL));
   }
 
-  /** @param {{count?: number}} [options] */
+  /** @param {{count?: number, signal?: AbortSignal}} [options] */
   async patchFilters(options) {
-    return this.#ask(requests.patchFilters(this.#config, options));
+    const { signal, ...asked } = checkOptions(options, ['count', ...SIGNAL]);
+    return this.#ask(requests.patchFilters(this.#config, asked), { signal });
   }
 
   /**
@@ -183,7 +206,7 @@ export class Vitscope {
    * @param {{signal?: AbortSignal}} [options]
    */
   async withClasses(classes, options) {
-    const { signal } = checkOptions(options, ['signal']);
+    const { signal } = checkOptions(options, SIGNAL);
     const prepare = async () => givenClasses(classes instanceof Blob ? await classes.arrayBuffer().catch(unreadable) : classes);
     return this.#queue.add(
       prepare,
@@ -207,25 +230,10 @@ export class Vitscope {
     const { signal, onProgress } = checkOptions(options, PASSES_OPTIONS);
     const entries = checkExamples(examples);
     const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
-    const stop = new AbortController();
-    const abort = () => stop.abort(signal?.reason);
-    if (signal?.aborted) abort();
-    signal?.addEventListener('abort', abort);
     let done = 0;
-    const look = async (/** @type {ImageSource} */ image) => {
-      const { features } = await this.classify(image, { topK: 1, signal: stop.signal });
-      if (!stop.signal.aborted) onProgress?.({ done: ++done, total });
-      return features;
-    };
-    try {
-      const features = await Promise.all(entries.map(([, images]) => Promise.all(images.map(look))));
-      return await this.withClasses(prototypes(entries.map(([label]) => label), features), { signal });
-    } catch (error) {
-      stop.abort(error); // the others need not be looked at
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+    const answers = await this.#classify(entries.flatMap(([, images]) => images), { topK: 1, signal }, () => onProgress?.({ done: ++done, total }));
+    const features = entries.map(([, images]) => images.map(() => /** @type {Classification} */ (answers.shift()).features));
+    return this.withClasses(prototypes(entries.map(([label]) => label), features), { signal });
   }
 
   saveClasses() {
@@ -250,12 +258,16 @@ export class Vitscope {
    * Has the worker's engine answer, in turn.
    * @template T
    * @param {{method: import('./bridge.js').Method, args: any[], read: (answer: any) => T | Promise<T>}} request
-   * @param {{image?: ImageSource} & PassesOptions} [options]
+   * @param {{image?: ImageSource, ahead?: boolean} & PassesOptions} [options]
    * @returns {Promise<T>}
    */
-  #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
+  #ask({ method, args, read }, { signal, onProgress, ahead, ...source } = {}) {
     return this.#queue.add(
-      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory) : { image: undefined, transfer: [] }),
+      async (jobSignal, next) => {
+        if (!('image' in source)) return { image: undefined, transfer: [] };
+        const prepared = await prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory);
+        return ahead ? decodeAhead(prepared, next, jobSignal) : prepared;
+      },
       async ({ image, transfer }, jobSignal, abort) => {
         const report = (/** @type {any} */ passes) => {
           try {
@@ -275,26 +287,10 @@ export class Vitscope {
 }
 
 /**
- * @param {unknown} error
- * @returns {never}
+ * Whether one has the other's module: where threads can't be had after all, the engine runs without.
+ * @param {Backend} a
+ * @param {Backend} b
  */
-function withoutMemory(error) {
-  throw error instanceof RangeError ? fromEngine(error) : error;
-}
-
-/**
- * @param {unknown} cause
- * @returns {never}
- */
-function unreadable(cause) {
-  throw new VitscopeError('network', 'The file of classes could not be read. It may have been moved or changed; choose it again.', { cause });
-}
-
-/**
- * Bitmaps of another site's pictures can be made, but not handed to a worker.
- * @param {unknown} error
- * @returns {never}
- */
-function untransferable(error) {
-  throw error instanceof DOMException && error.name === 'DataCloneError' ? taintedError(error) : error;
+function sameBuild(a, b) {
+  return a.threads > 1 === b.threads > 1;
 }

@@ -9,8 +9,8 @@ export class JobQueue {
   /** @type {Error | undefined} */
   #closed;
 
-  /** @param {{tail: Promise<unknown>}} [line] behind which its jobs wait */
-  constructor(line = { tail: Promise.resolve() }) {
+  /** @param {{tail: Promise<unknown>, begun: Promise<unknown>}} [line] behind which its jobs wait, and the turn of the last in it */
+  constructor(line = { tail: Promise.resolve(), begun: Promise.resolve() }) {
     this.#line = line;
   }
 
@@ -21,7 +21,8 @@ export class JobQueue {
 
   /**
    * @template P, T
-   * @param {(signal: AbortSignal) => Promise<P>} prepare starts at once, so that it sees the caller's input as it is now
+   * @param {(signal: AbortSignal, next: Promise<unknown>) => Promise<P>} prepare starts at once, so that it sees the caller's input as it is now;
+   *   next: from then on only one job is before it
    * @param {(prepared: P, signal: AbortSignal, abort: (reason: unknown) => void) => Promise<T>} run starts in its turn
    * @param {AbortSignal} [signal]
    * @returns {Promise<T>}
@@ -32,8 +33,9 @@ export class JobQueue {
     const job = new AbortController();
     this.#jobs.add(job);
 
-    const prepared = prepare(job.signal);
+    const prepared = prepare(job.signal, this.#line.begun);
     prepared.catch(() => {}); // its turn reports it
+    this.#line.begun = this.#line.tail;
     const turn = this.#line.tail.then(async () => {
       const input = await prepared;
       job.signal.throwIfAborted();

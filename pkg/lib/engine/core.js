@@ -13,7 +13,7 @@ import { nameClasses } from './class_names.js';
  * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
  * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
- * @typedef {import('../../wasm/relaxed/vitscope.js').Dropping} Dropping
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Dropping | import('../../wasm/relaxed/vitscope.js').Attribution} Work
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
@@ -66,7 +66,7 @@ export class Core {
    * @param {Instance} instance
    * @param {ModelFiles} files
    * @param {EngineOptions} options
-   * @param {NonNullable<LoadOptions['onProgress']>} onProgress
+   * @param {(step: import('../source/loading.js').Step) => void} onProgress
    */
   static async prepare(instance, files, { dtype, size }, onProgress) {
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
@@ -131,20 +131,27 @@ export class Core {
     return this.#call((wasm) => wasm.crop(width, height));
   }
 
-  /**
-   * @param {ImageLike | Float32Array} image
-   * @param {number} topK
-   */
-  classify(image, topK) {
-    return this.#answer(image, topK, (wasm, pixels) => wasm.classify(pixels, topK));
-  }
+  // What takes long is a generator: it pauses where it may be left, between blocks or passes, and gives a number of passes whenever one is over.
 
   /**
    * @param {ImageLike | Float32Array} image
    * @param {number} topK
+   * @param {import('../views/requests.js').RecordRequest} [record]
+   * @returns {Generator<undefined, any>} with a crop for an image, without for pixel values
    */
-  trace(image, topK) {
-    return this.#answer(image, topK, (wasm, pixels) => wasm.trace(pixels, topK));
+  *classify(image, topK, record) {
+    checkTopK(topK);
+    const start = performance.now();
+    const { pixels, crop } = this.#input(image);
+    const ready = performance.now();
+    this.#call((wasm) => {
+      wasm.begin(pixels);
+      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates);
+    });
+    while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && recordingOf(wasm, record.layers)) }));
+    const end = performance.now();
+    return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
 
   /** @param {Float32Array} hiddenStates */
@@ -163,26 +170,23 @@ export class Core {
   /**
    * @param {ImageLike | Float32Array} image
    * @param {import('../views/requests.js').AttributionRequest} request
-   * @returns {Generator<Passes, {target: number, data: Float32Array, crop?: import('../../index.js').Rectangle}>}
+   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, crop?: import('../../index.js').Rectangle}>}
    */
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
     const { pixels, crop } = this.#input(image);
-    if (method !== 'occlusion') {
-      return { ...this.#call((wasm) => wasm.attribute(pixels, method, target, layer, query, discard)), crop };
-    }
-    const [result] = yield* this.#passes([(wasm) => wasm.occlusion(pixels, target, window, stride)]);
-    return { ...result, crop };
+    const make = (/** @type {WasmEngine} */ wasm) => (method === 'occlusion' ? wasm.occlusion(pixels, target, window, stride) : wasm.attribute(pixels, method, target, layer, query, discard));
+    return { ...(yield* this.#work(make)), crop };
   }
 
   /**
    * @param {ImageLike | Float32Array} image
    * @param {import('../views/requests.js').CurvesRequest} request
-   * @returns {Generator<Passes, {target: number, deletion: Float32Array, insertion: Float32Array}>}
+   * @returns {Generator<Passes | undefined, {target: number, deletion: Float32Array, insertion: Float32Array}>}
    */
   *curves(image, { map, target, steps }) {
     const { pixels } = this.#input(image);
-    const make = (/** @type {string} */ kind) => (/** @type {WasmEngine} */ wasm) => wasm.curve(pixels, map, kind, target, steps);
-    const [deletion, insertion] = yield* this.#passes([make('deletion'), make('insertion')]);
+    const deletion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'deletion', target, steps), { done: 0, total: steps + 1 });
+    const insertion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'insertion', deletion.target, steps), { done: steps + 1, total: steps + 1 });
     return { target: deletion.target, deletion: deletion.data, insertion: insertion.data };
   }
 
@@ -214,41 +218,23 @@ export class Core {
   }
 
   /**
-   * Forward passes that leave patches out.
-   * @param {((wasm: WasmEngine) => Dropping)[]} makers
+   * @param {(wasm: WasmEngine) => Work} make
+   * @param {Passes} [others] passes that are made before it, and all that are not its own
+   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array}>}
    */
-  *#passes(makers) {
-    /** @type {Dropping[]} */
-    const droppings = [];
+  *#work(make, others = { done: 0, total: 0 }) {
+    const work = this.#call(make);
     try {
-      for (const make of makers) droppings.push(this.#call(make));
-      const total = droppings.reduce((sum, { passes }) => sum + passes, 0);
-      for (const dropping of droppings) {
-        while (this.#call((wasm) => dropping.step(wasm))) yield { done: droppings.reduce((sum, { done }) => sum + done, 0), total };
+      let before = 0;
+      while (this.#call((wasm) => work.step(wasm, this.#instance.bell))) {
+        const { done = 0, passes = 0 } = /** @type {import('../../wasm/relaxed/vitscope.js').Dropping} */ (work);
+        yield done > before ? { done: others.done + done, total: others.total + passes } : undefined;
+        before = done;
       }
-      return this.#call(() => droppings.map((dropping) => ({ target: dropping.target, data: dropping.result() })));
+      return this.#call(() => ({ target: /** @type {number} */ (work.target), data: work.result() }));
     } finally {
-      if (!isFatal(this.#dead)) for (const dropping of droppings) dropping.free();
+      if (!isFatal(this.#dead)) work.free();
     }
-  }
-
-  /**
-   * @template T
-   * @param {ImageLike | Float32Array} image
-   * @param {number} topK
-   * @param {(wasm: WasmEngine, pixels: Float32Array) => T} forward
-   * @returns {any} with a crop for an image, without for pixel values
-   */
-  #answer(image, topK, forward) {
-    checkTopK(topK);
-    const start = performance.now();
-    const given = image instanceof Float32Array;
-    const pixels = given ? image : this.preprocess(image);
-    const ready = performance.now();
-    const result = this.#call((wasm) => forward(wasm, pixels));
-    const end = performance.now();
-    const timing = { preprocess: given ? 0 : ready - start, forward: end - ready, total: end - start };
-    return given ? { ...result, timing } : { ...result, timing, crop: this.crop(image.width, image.height) };
   }
 
   /**
@@ -275,4 +261,13 @@ export class Core {
  */
 function reserve({ Engine }, bytes) {
   Engine.reserve(Math.min(bytes, 0xffff_ffff));
+}
+
+/**
+ * @param {WasmEngine} wasm
+ * @param {number[]} layers
+ */
+function recordingOf(wasm, layers) {
+  const { attentions = new Float32Array(), hiddenStates = new Float32Array(), ...shape } = wasm.recorded();
+  return { ...shape, recorded: layers, attentions, hiddenStates };
 }

@@ -8,7 +8,8 @@ import { NoThreads, sharedMemory, startThreads } from './threads.js';
 /**
  * @typedef {import('../source/download.js').OnBytes} OnBytes
  * @typedef {import('../../index.js').Backend} Backend
- * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend}} Instance
+ * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend, bell?: Int32Array}} Instance
+ *   bell: where it isn't 0, a pass pauses after the block under way; without one after each block
  * @typedef {import('../assets.js').Glue} Glue
  */
 
@@ -99,28 +100,22 @@ function withoutThreads(error) {
 }
 
 /**
- * Another instance, in the thread that a worker's answers come to, for the views that need no model. None of them uses threads.
+ * Another instance, in the thread that a worker's answers come to, for the views that need no model. None of them uses threads, but the module
+ * is there already.
  * @param {Backend} backend
- * @param {Promise<WebAssembly.Module>} compiled what `fetchModule` gives for this backend
- * @param {import('../../index.js').ModelConfig} config
+ * @param {Promise<WebAssembly.Module>} module what `fetchModule` gives for this backend
+ * @returns {Promise<Glue['Views']>}
  */
-export async function loadViews({ simd, threads }, compiled, config) {
-  const variant = /** @type {{glue: () => Promise<Glue>, wasm: URL}} */ (/** @type {unknown} */ ((threads === 1 ? SINGLE : THREADED)[simd]));
-  const [glue, module] = await Promise.all([imported(variant), compiled]);
+export async function loadViews({ simd, threads }, module) {
+  if (threads === 1) return (await loadWasm({ simd, threads }, { module })).Views;
   try {
-    await glue.default(/** @type {any} */ ({ module_or_path: module, ...(threads > 1 && { memory: sharedMemory(VIEWS_PAGES) }) }));
-    return viewsOf(glue.Views, config);
+    const [glue, compiled] = await Promise.all([imported(THREADED[simd]), module]);
+    await glue.default({ module_or_path: compiled, memory: sharedMemory(VIEWS_PAGES) }).catch(withoutThreads);
+    return glue.Views;
   } catch (error) {
-    throw error instanceof NoThreads ? new VitscopeError('out-of-memory', `There is no memory for the views of a trace: ${error.message}`, { cause: error }) : fromEngine(error);
+    if (!(error instanceof NoThreads)) throw error;
+    return (await loadWasm({ simd, threads: 1 })).Views;
   }
-}
-
-/**
- * @param {Glue['Views']} Views
- * @param {import('../../index.js').ModelConfig} config
- */
-export function viewsOf(Views, { layers, heads, prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize }) {
-  return new Views(layers, heads, prefix, rows, cols, height, width, hiddenSize);
 }
 
 /**

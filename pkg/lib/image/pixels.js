@@ -1,6 +1,6 @@
 import { checkArea } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
-import { AS_STORED, noMemory, taintedError } from './portable.js';
+import { AS_STORED, decode, noMemory, taintedError } from './portable.js';
 
 /**
  * @typedef {import('./portable.js').Portable} Portable
@@ -20,17 +20,6 @@ export async function readPixels(image) {
     return await readBitmap(bitmap);
   } finally {
     bitmap.close();
-  }
-}
-
-/** @param {{blob: Blob, name: string}} image */
-async function decode({ blob, name }) {
-  if (blob.size === 0) throw new VitscopeError('decode-image', `${name} is an empty file.`);
-  try {
-    return await createImageBitmap(blob, AS_STORED); // turns the picture upright as its EXIF data says
-  } catch (cause) {
-    const type = blob.type ? ` (${blob.type})` : '';
-    throw new VitscopeError('decode-image', `${name}${type} could not be decoded as an image. Try a JPEG, PNG or WebP file.`, { cause });
   }
 }
 

@@ -85,11 +85,44 @@ async function snapshot(source, signal) {
     if ('getContext' in source) throw new VitscopeError('invalid-image', `This browser draws no canvas of ${width} × ${height} pixels. Make it smaller.`, { cause });
     throw new VitscopeError('decode-image', 'The image could not be decoded.', { cause });
   }
-  // Until it is handed over, the copy is ours to free.
+  return handed(bitmap, signal);
+}
+
+/**
+ * @param {ImageBitmap} bitmap until it is handed over, ours to free
+ * @param {AbortSignal} signal
+ * @returns {Prepared}
+ */
+function handed(bitmap, signal) {
   signal.addEventListener('abort', () => bitmap.close());
   if (signal.aborted) bitmap.close();
   signal.throwIfAborted();
   return { image: { bitmap }, transfer: [bitmap] };
+}
+
+/**
+ * A file decoded here, while the worker is busy with another picture: that one would keep it from it.
+ * @param {Prepared} prepared
+ * @param {Promise<unknown>} next until then too many would be held
+ * @param {AbortSignal} signal
+ * @returns {Promise<Prepared>}
+ */
+export async function decodeAhead(prepared, next, signal) {
+  if (!('blob' in prepared.image)) return prepared;
+  await next;
+  signal.throwIfAborted();
+  return handed(await decode(prepared.image), signal);
+}
+
+/** @param {{blob: Blob, name: string}} image */
+export async function decode({ blob, name }) {
+  if (blob.size === 0) throw new VitscopeError('decode-image', `${name} is an empty file.`);
+  try {
+    return await createImageBitmap(blob, AS_STORED); // turns the picture upright as its EXIF data says
+  } catch (cause) {
+    const type = blob.type ? ` (${blob.type})` : '';
+    throw new VitscopeError('decode-image', `${name}${type} could not be decoded as an image. Try a JPEG, PNG or WebP file.`, { cause });
+  }
 }
 
 /**

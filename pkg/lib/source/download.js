@@ -73,7 +73,7 @@ export function requireOk(response, url) {
  */
 async function readBody(response, url, signal, onBytes) {
   // Content-Length counts the bytes sent: with a content encoding that isn't the size of what arrives here, and of
-  // another site's answer the encoding can't be seen. So the length is a hint there, and a promise only here.
+  // another site's answer the encoding can't be seen. So the length is a hint there, and told and a promise only here.
   const encoded = (response.headers.get('content-encoding') ?? 'identity') !== 'identity';
   const announced = encoded ? 0 : Number(response.headers.get('content-length')) || 0;
   const promised = response.type === 'cors' ? 0 : announced;
@@ -81,14 +81,14 @@ async function readBody(response, url, signal, onBytes) {
   try {
     requireRoom(url, announced);
     const sink = new Sink(announced);
-    onBytes(0, announced);
+    onBytes(0, promised);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body ?? new Blob([]).stream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       requireRoom(url, loaded + value.length);
       loaded = sink.write(value);
-      onBytes(loaded, loaded <= announced ? announced : 0);
+      onBytes(loaded, promised);
     }
     if (loaded < promised) throw new Error('the server sent less than it announced');
     return sink.bytes();

@@ -5,14 +5,14 @@ import { TEXT, WEIGHTS, readFolder } from './folder.js';
 
 /**
  * @typedef {import('../../index.js').ModelSource} ModelSource
- * @typedef {import('../../index.js').Progress} Progress
+ * @typedef {import('./loading.js').Step} Step
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
  * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Bytes[], textEmbeddings?: Bytes}} Parts
  * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
  * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
  *   owned: the weights' buffers are nobody else's
- * @typedef {{signal: AbortSignal | undefined, onProgress: (progress: Progress) => void, check: (config: string) => Promise<unknown>}} Reading
+ * @typedef {{signal: AbortSignal | undefined, onProgress: (step: Step) => void, check: (config: string) => Promise<unknown>}} Reading
  *   check: asked as soon as a folder's config is there; where it rejects, the rest is not waited for
  */
 
@@ -59,7 +59,7 @@ export async function readSource(source, { signal, onProgress = () => {}, check 
 
 /**
  * @param {Parts} source
- * @param {(progress: Progress) => void} onProgress
+ * @param {(step: Step) => void} onProgress
  * @returns {Promise<ModelFiles>}
  */
 async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, onProgress) {

@@ -2,10 +2,11 @@
  * What a view asks of the engine, and the map that the answer is: the same whether the engine is in this thread or in a worker.
  * Options that are wrong are refused here, before any image is read.
  */
-import { checkChoice, checkMap, checkNumber, checkOptions, checkWhole } from '../common/checks.js';
+import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, describe } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { viewMap } from './map.js';
 import { queryName, queryToken } from './query.js';
+import { checkLayer, recorded, recordedAll } from './recorded.js';
 import { targetIndex } from './target.js';
 
 /**
@@ -14,7 +15,8 @@ import { targetIndex } from './target.js';
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
- * @typedef {'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
+ * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean}} RecordRequest
+ * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
  */
 
 /**
@@ -22,20 +24,39 @@ import { targetIndex } from './target.js';
  * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
  */
 
+export const TRACE_OPTIONS = ['topK', 'layers', 'attentions', 'hiddenStates'];
 export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
 export const CURVES_OPTIONS = ['target', 'steps'];
+export const LENS_OPTIONS = ['layer', 'target'];
 
 const METHODS = ['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'];
+const SWITCH = [true, false];
 const STEPS = 20;
 /** As many as the ViT paper shows. */
 const FILTERS = 28;
+
+/**
+ * A trace is an answer of which more is kept.
+ * @param {ModelConfig} config
+ * @param {import('../../index.js').RecordOptions & {topK?: number}} options
+ * @returns {Request<Recording>}
+ */
+export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, hiddenStates = true }) {
+  checkTopK(topK);
+  if (!Array.isArray(layers)) throw new VitscopeError('invalid-argument', `layers must be an array of numbers, or left out to record all; not ${describe(layers)}.`);
+  checkChoice('attentions', attentions, SWITCH);
+  checkChoice('hiddenStates', hiddenStates, SWITCH);
+  const sorted = [...new Set(layers.map((layer) => checkLayer(layer, count)))].sort((a, b) => a - b);
+  return { method: 'classify', args: [topK, { layers: sorted, attentions, hiddenStates }], read: (answer) => answer };
+}
 
 /**
  * @param {ModelConfig} config
  * @param {Recording} trace
  * @returns {Request<ViewMap>}
  */
-export function logitLens({ layers, numClasses }, { hiddenStates }) {
+export function logitLens({ layers, numClasses }, trace) {
+  const hiddenStates = recordedAll(trace, 'hiddenStates', 'logitLens');
   const text = 'Logits of all classes (columns) after each layer (rows)';
   return { method: 'logitLens', args: [hiddenStates], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
 }
@@ -43,18 +64,18 @@ export function logitLens({ layers, numClasses }, { hiddenStates }) {
 /**
  * @param {ModelConfig} config
  * @param {Recording} trace
- * @param {import('../../index.js').LensOptions | undefined} options
+ * @param {{layer?: number, target?: import('../../index.js').ClassName}} [options]
  * @returns {Request<ViewMap>}
  */
-export function patchLens({ labels, layers, grid: [rows, cols] }, { hiddenStates, tokens, hiddenSize, top, crop }, options) {
-  const { layer = layers - 1, target } = checkOptions(options, ['layer', 'target']);
+export function patchLens({ labels, layers, grid: [rows, cols] }, trace, { layer = layers - 1, target } = {}) {
+  const { hiddenStates, tokens, hiddenSize, top, crop } = trace;
   const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
-  if (checkWhole('layer', layer) >= layers) throw new VitscopeError('invalid-argument', `There is no layer ${layer}: the model has ${layers}, and they count from 0.`);
+  const row = recorded(trace, 'hiddenStates', 'patchLens', layer) + 1;
   const size = tokens * hiddenSize;
   const text = `Layer ${layer}: the logit of ${labels[index]} in each patch alone`;
   return {
     method: 'patchLens',
-    args: [hiddenStates.slice((layer + 1) * size, (layer + 2) * size), index],
+    args: [hiddenStates.slice(row * size, (row + 1) * size), index],
     read: (logits) => viewMap(rows, cols, logits, text, { signed: true, crop }),
   };
 }
@@ -137,11 +158,10 @@ export function positionSimilarity({ grid: [rows, cols] }) {
 
 /**
  * @param {ModelConfig} config
- * @param {{count?: number}} [options]
+ * @param {{count?: number}} options
  * @returns {Request<ViewMap[]>}
  */
-export function patchFilters({ hiddenSize, patchSize: [height, width] }, options) {
-  const { count = Math.min(FILTERS, hiddenSize, 3 * height * width) } = checkOptions(options, ['count']);
+export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count = Math.min(FILTERS, hiddenSize, 3 * height * width) }) {
   const size = height * width;
   // The engine has them channel by channel, a picture pixel by pixel.
   const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i) =>

@@ -210,8 +210,8 @@ impl View {
             Method::Occlusion => {
                 let target = self.target(classifier, pixels)?;
                 let occlusion = Occlusion::new(&shape, self.window, self.stride)?;
-                let mut dropping = Dropping::new(occlusion.seen());
-                make_all(classifier, pixels, target, &mut dropping)?;
+                let mut dropping = Dropping::new(occlusion.seen(), Some(target));
+                make_all(classifier, pixels, &mut dropping)?;
                 let score = if classifier.config().scores == Scores::Raw { "value" } else { "probability" };
                 let text = format!("what the {score} of {} falls without each patch", class(classifier, target));
                 let map = patches(occlusion.map(dropping.scores()));
@@ -287,8 +287,8 @@ impl View {
         let map: Vec<f32> = shown.map.iter().copied().collect();
         let mut curve = |curve: Curve| {
             let seen = curve.seen(&map, steps, classifier.config().fewest_patches())?;
-            let mut dropping = Dropping::new(seen);
-            make_all(classifier, pixels, target, &mut dropping)?;
+            let mut dropping = Dropping::new(seen, Some(target));
+            make_all(classifier, pixels, &mut dropping)?;
             anyhow::Ok(dropping.scores().to_vec())
         };
         Ok(Judged { deletion: curve(Curve::Deletion)?, insertion: curve(Curve::Insertion)? })
@@ -310,10 +310,10 @@ fn reshaped(values: Vec<f32>, shape: &[usize]) -> ArrayD<f32> {
 }
 
 /// All passes, with a bar.
-fn make_all(classifier: &mut Classifier, pixels: &[f32], target: usize, dropping: &mut Dropping) -> Result<()> {
+fn make_all(classifier: &mut Classifier, pixels: &[f32], dropping: &mut Dropping) -> Result<()> {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} passes {eta} left")?;
     let bar = ProgressBar::new(dropping.passes() as u64).with_style(style);
-    while classifier.step(pixels, target, dropping)? {
+    while classifier.step(pixels, dropping, &|| false)? {
         bar.inc(1);
     }
     bar.finish_and_clear();

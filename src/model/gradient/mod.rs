@@ -38,26 +38,25 @@ impl Vit {
         down_to: usize,
         sink: &mut dyn GradientSink,
     ) -> Result<()> {
-        let states = self.check(hidden_states, target, down_to)?;
-        let mut memory = Memory::new(self)?;
-        let (mut tape, mut head) = Tape::new(self, &mut memory)?;
-        let (width, layers) = (self.config.hidden_size, self.weights.blocks.len());
-        let stream = |depth: usize| row(states, depth, &states[..self.config.tokens() * width]);
-        parallel::awake(|| {
-            self.head_backward(stream(layers), target, &mut head, &mut tape);
-            sink.hidden_state(layers, view(tape.gradient, width));
-            for layer in (down_to..layers).rev() {
-                self.weights.blocks[layer].backward(stream(layer), &mut tape, layer, sink);
-                sink.hidden_state(layer, view(tape.gradient, width));
-            }
-        });
+        Backward::new(self, target, down_to)?.advance(self, hidden_states, sink, &|| false)?;
         Ok(())
     }
+}
 
-    /// The hidden states one after another, if all of this can be done.
-    fn check<'s>(&self, hidden_states: ArrayView3<'s, f32>, target: usize, down_to: usize) -> Result<&'s [f32]> {
+/// A backward pass that may be left between two blocks.
+pub struct Backward {
+    memory: Memory,
+    target: usize,
+    down_to: usize,
+    /// The depth whose stream `memory` has the gradient by, once it has one.
+    depth: Option<usize>,
+}
+
+impl Backward {
+    /// One of logit `target` down to block `down_to`.
+    pub fn new(vit: &Vit, target: usize, down_to: usize) -> Result<Self> {
         let invalid = |problem: String| Err(ErrorKind::InvalidArgument(problem).into());
-        let (classes, layers) = (self.config.classes(), self.weights.blocks.len());
+        let (classes, layers) = (vit.config.classes(), vit.weights.blocks.len());
         if classes == 0 {
             return invalid(
                 "the model has no head, so there is no logit to explain. Use a model with classes, or text embeddings."
@@ -70,15 +69,50 @@ impl Vit {
         if down_to >= layers {
             return invalid(format!("there is no layer {down_to}. Use one of 0..={}.", layers - 1));
         }
-        let shape = [layers + 1, self.config.tokens(), self.config.hidden_size];
-        match hidden_states.to_slice() {
-            Some(states) if hidden_states.shape() == shape => Ok(states),
-            _ => {
-                let [depths, tokens, width] = shape;
-                invalid(format!(
-                    "hidden states are {depths} × {tokens} × {width} values, row after row. Give all of a forward pass."
-                ))
+        Ok(Self { memory: Memory::new(vit)?, target, down_to, depth: None })
+    }
+
+    /// Begins, or goes on, until the pass is over or `pause`, asked between two blocks, says so. False where it is over.
+    pub fn advance(
+        &mut self,
+        vit: &Vit,
+        hidden_states: ArrayView3<f32>,
+        sink: &mut dyn GradientSink,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let (width, layers) = (vit.config.hidden_size, vit.weights.blocks.len());
+        let states = check_states(hidden_states, [layers + 1, vit.config.tokens(), width])?;
+        let stream = |depth: usize| row(states, depth, &states[..vit.config.tokens() * width]);
+        let (mut tape, mut head) = Tape::new(vit, &mut self.memory);
+        let end = parallel::awake(|| {
+            if self.depth.is_none() {
+                vit.head_backward(stream(layers), self.target, &mut head, &mut tape);
+                sink.hidden_state(layers, view(tape.gradient, width));
             }
+            for layer in (self.down_to..self.depth.unwrap_or(layers)).rev() {
+                vit.weights.blocks[layer].backward(stream(layer), &mut tape, layer, sink);
+                sink.hidden_state(layer, view(tape.gradient, width));
+                if layer > self.down_to && pause() {
+                    return layer;
+                }
+            }
+            self.down_to
+        });
+        self.depth = Some(end);
+        Ok(end > self.down_to)
+    }
+}
+
+/// The hidden states one after another.
+fn check_states(hidden_states: ArrayView3<'_, f32>, shape: [usize; 3]) -> Result<&[f32]> {
+    match hidden_states.to_slice() {
+        Some(states) if hidden_states.shape() == shape => Ok(states),
+        _ => {
+            let [depths, tokens, width] = shape;
+            Err(ErrorKind::InvalidArgument(format!(
+                "hidden states are {depths} × {tokens} × {width} values, row after row. Give all of a forward pass."
+            ))
+            .into())
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::model::vit::Vit;
 
 /// What is computed again of one block, and the gradients on their way through it: T tokens of width D.
 pub(super) struct Tape<'m> {
-    pub products: Products,
+    pub products: &'m mut Products,
     pub attention: AttentionTape<'m>,
     pub mlp: MlpTape<'m>,
     /// `[T, D]` what the first norm gives.
@@ -83,6 +83,7 @@ pub(super) struct HeadTape<'m> {
 pub(super) struct Memory {
     values: Vec<f32>,
     sizes: [usize; 18],
+    products: Products,
     workers: PerThread<HeadWorker>,
     /// Of the pooling, where its heads are not as the blocks'.
     pool: Option<PerThread<HeadWorker>>,
@@ -110,12 +111,17 @@ impl Memory {
         let all = sizes.iter().fold(0usize, |sum, size| sum.saturating_add(*size));
         let workers = |[heads, tokens]: [usize; 2]| PerThread::new(|| HeadWorker::new(tokens, width / heads));
         let pool = config.own_pool_heads(tokens).map(workers).transpose()?;
-        Ok(Self { values: zeros("the backward pass", &[all])?, sizes, workers: workers([config.heads, tokens])?, pool })
+        let weights = &vit.weights;
+        let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
+        let products = Products::new(weights.blocks.iter().flat_map(Block::layers).chain(layers))?;
+        let values = zeros("the backward pass", &[all])?;
+        Ok(Self { values, sizes, products, workers: workers([config.heads, tokens])?, pool })
     }
 }
 
 impl<'m> Tape<'m> {
-    pub fn new(vit: &Vit, memory: &'m mut Memory) -> Result<(Self, HeadTape<'m>)> {
+    /// All of it; what is in the memory stays as it is.
+    pub fn new(vit: &Vit, memory: &'m mut Memory) -> (Self, HeadTape<'m>) {
         let (tokens, size) = (vit.config.tokens(), vit.config.head_size());
         let mut rest = memory.values.as_mut_slice();
         let cut = memory.sizes.map(|size| rest.split_off_mut(..size).expect("the memory has room for all"));
@@ -127,11 +133,8 @@ impl<'m> Tape<'m> {
         let pool = (memory.pool.as_ref().unwrap_or(workers), [count, read, config.hidden_size / count]);
         let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size, pool };
         let attention = AttentionTape { qkv, qkv_gradient, unnormalised, heads };
-        let weights = &vit.weights;
-        let pool = weights.pool.iter().flat_map(AttentionPool::layers);
-        let layers = weights.blocks.iter().flat_map(Block::layers).chain(pool).chain(&weights.projection);
-        let (products, mlp) = (Products::new(layers)?, MlpTape { hidden, active, product });
+        let (products, mlp) = (&mut memory.products, MlpTape { hidden, active, product });
         let head = HeadTape { average, pooled, features, gradient: f_gradient, token };
-        Ok((Self { products, attention, mlp, normalised, between, branch, gradient }, head))
+        (Self { products, attention, mlp, normalised, between, branch, gradient }, head)
     }
 }

@@ -1,0 +1,39 @@
+/** What can't be read here or handed to the worker, in sentences. */
+import { VitscopeError, fromEngine } from '../common/errors.js';
+import { taintedError } from '../image/portable.js';
+
+/**
+ * @param {unknown} error
+ * @returns {never}
+ */
+export function withoutMemory(error) {
+  throw error instanceof RangeError ? fromEngine(error) : error;
+}
+
+/**
+ * @param {unknown} cause
+ * @returns {never}
+ */
+export function unreadable(cause) {
+  throw new VitscopeError('network', 'The file of classes could not be read. It may have been moved or changed; choose it again.', { cause });
+}
+
+/**
+ * Bitmaps of another site's pictures can be made, but not handed to a worker.
+ * @param {unknown} error
+ * @returns {never}
+ */
+export function untransferable(error) {
+  throw error instanceof DOMException && error.name === 'DataCloneError' ? taintedError(error) : error;
+}
+
+/**
+ * Buffers of the caller's are copied on their way.
+ * @param {unknown} error
+ * @returns {never}
+ */
+export function unsendable(error) {
+  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
+  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
+  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
+}
