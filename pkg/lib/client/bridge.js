@@ -5,8 +5,7 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
 /**
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string} |
- *   {type: 'check', config: string} |
- *   {type: 'load', files: ModelFiles, options: EngineOptions} |
+ *   {type: 'walk', form: Form, method: keyof import('../engine/walker.js').Walker, args: any[]} |
  *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
  *   {type: 'release', engine: number} |
  *   {type: 'run', engine: number, method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
@@ -14,8 +13,7 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
  *   engine: its number, for later requests
  * @typedef {'classify' | 'trace' | import('../views/requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
- * @typedef {import('../source/source.js').ModelFiles} ModelFiles
- * @typedef {import('../engine/core.js').EngineOptions} EngineOptions
+ * @typedef {import('../engine/walker.js').Form} Form
  * @typedef {{id: number, result?: any, error?: import('../common/errors.js').PackedError, progress?: any}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
@@ -58,19 +56,6 @@ export class WorkerBridge {
   start(backend, module) {
     const started = this.request({ type: 'start', backend, alarm: this.#alarm.name }, { onProgress: () => this.#watchWorker() });
     return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
-  }
-
-  /**
-   * @param {Promise<unknown>} started
-   * @param {Promise<ModelFiles>} files
-   * @param {EngineOptions} options
-   * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<Loaded>}
-   */
-  async load(started, files, options, onProgress) {
-    const [ready] = await Promise.all([files, started]);
-    const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
-    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress }).catch(unsendable);
   }
 
   /**
@@ -130,17 +115,6 @@ export class WorkerBridge {
     this.close(error);
     this.#onDeath(error);
   }
-}
-
-/**
- * Buffers of the caller's are copied on their way.
- * @param {unknown} error
- * @returns {never}
- */
-function unsendable(error) {
-  if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
-  const code = /memory/i.test(error.message) ? 'out-of-memory' : 'invalid-argument';
-  throw new VitscopeError(code, `The model's files can't be handed to the worker (${error.message}).`, { cause: error });
 }
 
 /** @returns {Worker} */
