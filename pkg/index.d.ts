@@ -172,8 +172,11 @@ export interface ModelFiles {
   preprocessor?: object | string | Bytes | null;
   /** processor_config.json likewise. An image processor nested in it, as transformers 5 writes it, wins over `preprocessor`. */
   processor?: object | string | Bytes | null;
-  /** model.safetensors, or all files of split weights. A Blob is read; a buffer is copied to the worker, and stays yours. */
-  weights: Bytes | Bytes[];
+  /**
+   * model.safetensors, or all files of split weights. Only the tensors that the model uses are read of a Blob; a buffer stays yours. An answer of `fetch` or
+   * a stream is read as it comes, and can be read once.
+   */
+  weights: Bytes | Response | ReadableStream<Uint8Array> | (Bytes | Response | ReadableStream<Uint8Array>)[];
   /**
    * Classes in place of a head, if there is one: a safetensors file with `text_embeddings` [classes, features]
    * and in its metadata `labels`, a JSON array of names. The logits are then e^logit_scale · cosine (+ logit_bias).

@@ -28,10 +28,11 @@ pub struct Prediction {
 impl Classifier {
     /// Reads a model; see [`checkpoint::load`].
     pub fn load<'o>(files: ConfigFiles<'_>, weights: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Self> {
-        Self::of(checkpoint::load(files, weights, options)?)
+        Self::new(checkpoint::load(files, weights, options)?)
     }
 
-    fn of(loaded: Loaded) -> Result<Self> {
+    /// A model that was read, with memory to run it.
+    pub fn new(loaded: Loaded) -> Result<Self> {
         let scratch = Scratch::new(&loaded.vit.config, loaded.precision)?;
         Ok(Self { loaded, scratch })
     }
@@ -40,12 +41,12 @@ impl Classifier {
     /// embedding. Nothing of this one changes.
     pub fn with_classes(&self, classes: &Classes) -> Result<Self> {
         classes.check_names()?;
-        Self::of(self.loaded.with_classes(classes)?)
+        Self::new(self.loaded.with_classes(classes)?)
     }
 
     /// The same with the classes of a `text_embeddings.safetensors`; see [`LoadOptions::text_embeddings`].
     pub fn with_text_embeddings(&self, file: &dyn Source) -> Result<Self> {
-        Self::of(self.loaded.with_classes(&self.loaded.read_classes(file)?)?)
+        Self::new(self.loaded.with_classes(&self.loaded.read_classes(file)?)?)
     }
 
     /// What becomes of cosines, in a model whose classes are embeddings.

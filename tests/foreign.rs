@@ -135,7 +135,7 @@ fn names_that_tell_something() {
     refused(
         load(config, named("timm_vit").weights),
         "missing-tensor",
-        &["`classifier.weight`", "called like `blocks.0.attn."],
+        &["`vit.encoder.layer.0.attention.attention.query.weight`", "called like `blocks.0.attn."],
     );
     refused(
         load(named("timm_vit").config, named(HF).weights),

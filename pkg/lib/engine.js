@@ -6,11 +6,12 @@ import { Closeable } from './common/closeable.js';
 import { guard } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
 import { chooseBackend } from './engine/backend.js';
-import { Core } from './engine/core.js';
 import { Trace } from './engine/trace.js';
+import { Walker } from './engine/walker.js';
 import { loadWasm } from './engine/wasm.js';
 import { Loading } from './source/loading.js';
-import { normaliseSource, readSource } from './source/source.js';
+import { normaliseSource } from './source/source.js';
+import { walk } from './source/walk.js';
 import * as requests from './views/requests.js';
 
 export { VitscopeError } from './common/errors.js';
@@ -19,6 +20,7 @@ export { toJSON, toNpy } from './views/files.js';
 export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
 
 /**
+ * @typedef {import('./engine/core.js').Core} Core
  * @typedef {import('../index.js').ModelSource} ModelSource
  * @typedef {import('../index.js').LoadOptions} LoadOptions
  * @typedef {import('../index.js').Passes} Passes
@@ -67,17 +69,18 @@ export class Engine extends Closeable {
     const loading = new Loading(signal, onProgress);
     /** @type {Core | undefined} */
     let core;
+    /** @type {Walker | undefined} */
+    let walker;
     try {
       const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
-      const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
-      const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
-      const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
-      core = await Core.prepare({ ...instance, bell: SILENT }, files, { dtype, size }, loading.report);
+      walker = new Walker(wasm.then((instance) => ({ ...instance, bell: SILENT })), { dtype, size });
+      core = await loading.orStop(loading.watchDownloads(parts, walk(parts, walker, { signal: loading.signal, onProgress: loading.report })));
       loading.signal.throwIfAborted();
       warnOnce(core.warning);
-      return new Engine(core, instance.Views);
+      return new Engine(core, (await wasm).Views);
     } catch (error) {
       core?.close();
+      walker?.close();
       throw loading.stop(error);
     } finally {
       loading.end();

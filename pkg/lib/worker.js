@@ -1,10 +1,13 @@
 /** The worker's side of client/bridge.js: engines, one request at a time. */
 import { closed, fromEngine, packError } from './common/errors.js';
-import { Core } from './engine/core.js';
+import { Walker } from './engine/walker.js';
 import { loadWasm } from './engine/wasm.js';
 import { readPixels } from './image/pixels.js';
 
-/** @typedef {import('./client/bridge.js').Request} Request */
+/**
+ * @typedef {import('./client/bridge.js').Request} Request
+ * @typedef {import('./engine/core.js').Core} Core
+ */
 
 const port = /** @type {import('./client/bridge.js').Port} */ (/** @type {unknown} */ (self));
 /** @type {(module: WebAssembly.Module) => void} */
@@ -13,6 +16,8 @@ let giveModule;
 const module = new Promise((resolve) => (giveModule = resolve));
 /** @type {import('./engine/wasm.js').Instance | undefined} */
 let instance;
+/** What takes the model. @type {Walker | undefined} */
+let walker;
 /** By the numbers of the requests that made them. @type {Map<number, Core>} */
 const engines = new Map();
 /** The job whose answer nobody waits for any more. @type {number | undefined} */
@@ -48,11 +53,12 @@ async function answer(request) {
     instance = { ...(await loadWasm(request.backend, { module, alarm: request.alarm })), bell };
     return { result: undefined, transfer: [] };
   }
-  if (request.type === 'check' || request.type === 'load') {
+  if (request.type === 'walk') {
     if (!instance) throw new Error('the engine has not started');
-    if (request.type === 'check') return { result: Core.check(instance, request.config), transfer: [] };
-    const { id, files, options } = request;
-    return added(id, await Core.prepare(instance, files, options, (progress) => port.postMessage({ id, progress }, [])));
+    walker ??= new Walker(instance, request.form);
+    const result = await /** @type {any} */ (walker)[request.method](...request.args);
+    const transfer = (result?.kept ?? []).map((/** @type {import('./source/walk.js').Kept} */ { bytes }) => bytes.buffer);
+    return { result: result?.loaded ? { ...result, loaded: added(request.id, result.loaded).result } : result, transfer };
   }
   const engine = engines.get(request.engine);
   if (!engine) throw closed();

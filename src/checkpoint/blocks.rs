@@ -42,13 +42,21 @@ pub(super) enum Qkv {
     FusedWeight { weight: &'static str, query_bias: &'static str, value_bias: &'static str },
 }
 
-/// All blocks, which are called `{scope}{number}`.
-pub(super) fn read_blocks(config: &Config, reader: &mut Reader, scope: &str, names: &BlockNames) -> Result<Vec<Block>> {
-    let mut blocks = Vec::new();
-    for i in 0..config.layers {
-        blocks.push(reader.within(&format!("{scope}{i}."), |reader| read_block(config, reader, names))?);
+/// Where the blocks of a file are, which are called `{scope}{number}`, and their tensors within them.
+pub(super) struct Blocks {
+    pub scope: String,
+    pub names: BlockNames,
+}
+
+impl Blocks {
+    pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
+        Self { scope: scope.into(), names }
     }
-    Ok(blocks)
+
+    /// One of them.
+    pub fn read(&self, config: &Config, reader: &mut Reader, i: usize) -> Result<Block> {
+        reader.within_block(&self.scope, i, |reader| read_block(config, reader, &self.names))
+    }
 }
 
 fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {

@@ -133,9 +133,9 @@ fn factors(squares: &[f64], peaks: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::Json;
     use super::super::tensors::Tensors;
-    use super::super::{CONFIG_FILE, ConfigFiles, LoadOptions, WEIGHTS_FILE, open, read};
+    use super::super::walk::Walk;
+    use super::super::{ConfigFiles, WEIGHTS_FILE};
     use super::*;
     use crate::model::{Precision, Scratch};
     #[cfg(target_arch = "wasm32")]
@@ -161,8 +161,9 @@ mod tests {
         let mut louder = weights.to_vec();
         let tensors = Tensors::open(WEIGHTS_FILE, &louder).unwrap();
         let norms = tensors.names().into_iter().filter(|name| name.contains("norm") && name.ends_with(".weight"));
-        let places: Vec<_> =
-            norms.map(|name| tensors.start() + tensors.metadata().info(&name).unwrap().data_offsets.0).collect();
+        let summaries = tensors.summaries();
+        let place = |name: &String| summaries.iter().find(|tensor| tensor.name == *name).unwrap().begin as usize;
+        let places: Vec<_> = norms.map(|name| place(&name)).collect();
         for place in places {
             let first: &mut [u8; 4] = (&mut louder[place..place + 4]).try_into().unwrap();
             *first = (64.0 * f32::from_le_bytes(*first)).to_le_bytes();
@@ -176,12 +177,12 @@ mod tests {
         let fixtures = fixtures!("hf_vit_relu" "hf_beit" "hf_dinov2_swiglu" "timm_vit" "timm_beit" "timm_dinov2_swiglu" "timm_qk_norm" "timm_dinov3_plus" "timm_eva02_clip" "timm_aimv2" "timm_aimv2_cls");
         for (name, config, weights) in fixtures {
             let weights = with_loud_norms(weights);
-            let json = Json::parse(CONFIG_FILE, config).unwrap();
-            let (family, json, tensors) = open(&json, &weights).unwrap();
             let results = [false, true].map(|equalises| {
-                let options = LoadOptions::default();
                 let files = ConfigFiles { config, preprocessor: None, processor: None };
-                let (vit, ..) = read(family, &json, &files, &tensors, Precision::F32, equalises, &options).unwrap();
+                let mut walk = Walk::open(files, &weights, Some(Precision::F32), None).unwrap();
+                walk.equalises = equalises;
+                (0..walk.blocks()).for_each(|block| walk.read_block(block, &weights, None).unwrap());
+                let vit = walk.finish(&weights, None, None).unwrap().vit;
                 let mut scratch = Scratch::new(&vit.config, Precision::F32).unwrap();
                 let pixels: Vec<f32> =
                     (0..3 * vit.config.image_size[0] * vit.config.image_size[1]).map(|i| (i as f32).sin()).collect();

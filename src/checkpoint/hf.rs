@@ -1,6 +1,6 @@
 //! What the `config.json` of Hugging Face models have in common.
 
-use super::blocks::{BlockNames, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -221,9 +221,13 @@ pub(super) const V5: BlockNames = BlockNames {
     ..V4
 };
 
-/// Where the blocks of a ViT, DeiT or BEiT are, and what their tensors are called.
-pub(super) fn blocks(reader: &Reader) -> (&'static str, BlockNames) {
-    if reader.has("layers.0.layernorm_before.weight") { ("layers.", V5) } else { ("encoder.layer.", V4) }
+/// Where the blocks of a ViT, DeiT or BEiT in `scope` are, and what their tensors are called, which is one of these two.
+pub(super) fn blocks(reader: &Reader, scope: &str, [v4, v5]: [BlockNames; 2]) -> Blocks {
+    if reader.has(&[scope, "layers.0.layernorm_before.weight"].concat()) {
+        Blocks::new([scope, "layers."].concat(), v5)
+    } else {
+        Blocks::new([scope, "encoder.layer."].concat(), v4)
+    }
 }
 
 /// Where the patches' projection is, in all but CLIP and SigLIP.

@@ -1,6 +1,6 @@
 //! Hugging Face AIMv2: the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::hf_clip::{is_of_another_tower, vision_config};
 use super::interpolate::Interpolation;
@@ -9,13 +9,14 @@ use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors, unsupported};
 use crate::error::{ErrorKind, Result};
-use crate::model::{AttentionPool, Config, Embeddings, Pooling, Positions, Weights, sinusoidal};
+use crate::model::{AttentionPool, Block, Config, Embeddings, Pooling, Positions, Weights, sinusoidal};
 
 pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (Hugging Face)",
     models: "`Aimv2Model` and `Aimv2VisionModel` as encoders, and zero-shot with text features; at their own size",
     recognises: |config| is_aimv2(config) == Some(false),
     config: read_config,
+    blocks: |_, reader| Blocks::new([scope(reader), "encoder.layers."].concat(), BLOCK),
     weights: read_weights,
     ignores: is_of_another_tower,
     processor: &processors::CLIP,
@@ -97,13 +98,17 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(&["vision_model.", ""], "embeddings.patch_embed.weight")
+}
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     let projection = match config.projection_size {
         Some(size) => Some(reader.linear(&[("visual_projection", Bias::Absent)], width, size, None)?),
         None => None,
     };
-    let scope = reader.choose(&["vision_model.", ""], "embeddings.patch_embed.weight");
+    let scope = scope(reader);
     reader.within(scope, |reader| {
         let pool = match config.pooling {
             Pooling::Attention => Some(reader.within("head.", |reader| read_pool(width, reader))?),
@@ -122,7 +127,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
                 positions: Some(read_positions(config, reader)?),
                 norm: None,
             },
-            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            blocks,
             norm: Some(reader.layer_norm("rms_norm", width, eps)?),
             fc_norm: None,
             pool,

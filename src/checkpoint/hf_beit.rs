@@ -1,6 +1,6 @@
 //! Hugging Face BEiT and data2vec-vision: a ViT that knows where its patches are by what is added to their scores.
 
-use super::blocks::{BlockNames, Qkv, add_biases, read_blocks};
+use super::blocks::{BlockNames, Qkv, add_biases};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
@@ -8,13 +8,14 @@ use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Positions, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Positions, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (Hugging Face)",
     models: "`BeitForImageClassification`, `Data2VecVisionForImageClassification`: relative position bias a block or shared, mean or class-token pooling; `BeitModel`, `Data2VecVisionModel`",
     recognises: |config| matches!(config.optional_str("model_type"), Some("beit" | "data2vec-vision")),
     config: read_config,
+    blocks: |_, reader| hf::blocks(reader, scope(reader), [V4, V5]),
     weights: read_weights,
     // The indices follow from the grid; `lm_head` predicts visual words.
     ignores: |name| {
@@ -76,11 +77,15 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(SCOPES, "embeddings.cls_token")
+}
+
+fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     let mean = config.pooling == Pooling::Mean;
     let heads = hf::read_heads(config, reader)?;
-    let scope = reader.choose(SCOPES, "embeddings.cls_token");
+    let scope = scope(reader);
     // Models made to predict visual words have a norm of theirs outside.
     let outside = if mean && !scope.is_empty() { reader.optional_norm("layernorm", width, eps)? } else { None };
     reader.within(scope, |reader| {
@@ -92,10 +97,8 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
             add(&mut prefix, &own.prefix);
             positions = Some(own.patches);
         }
-        let (at, names) = hf::blocks(reader);
-        let names = if names.projection == V5.projection { V5 } else { V4 };
-        let mut blocks = read_blocks(config, reader, at, &names)?;
-        add_biases(config, reader, &mut blocks, at, [TABLES, SHARED_TABLES], Interpolation::Bilinear)?;
+        let at = hf::blocks(reader, "", [V4, V5]).scope;
+        add_biases(config, reader, &mut blocks, &at, [TABLES, SHARED_TABLES], Interpolation::Bilinear)?;
         // Mean pooling comes before its norm; encoders may have none at all.
         let pooler = "pooler.layernorm";
         let (norm, fc_norm) = match (mean, heads.is_empty()) {

@@ -1,13 +1,13 @@
 //! Hugging Face BLIP: the image encoder.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, hf_clip, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Weights};
+use crate::model::{Block, Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BLIP (Hugging Face)",
@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
         let usual = if is_second(json) { &SECOND } else { &USUAL };
         hf::read_config(json, "blip_vision_model", usual)
     },
+    blocks: |_, reader| Blocks::new([scope(reader), "encoder.layers."].concat(), BLOCK),
     weights: read_weights,
     ignores: |_| false,
     processor: &processors::BLIP,
@@ -44,9 +45,13 @@ const BLOCK: BlockNames = BlockNames {
     ..hf_clip::BLOCK
 };
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(&["vision_model.", ""], "embeddings.class_embedding")
+}
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-    let scope = reader.choose(&["vision_model.", ""], "embeddings.class_embedding");
+    let scope = scope(reader);
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding";
         let mut positions = reader.positions(name, &[1], [1, width], config.grid(), Interpolation::Bicubic)?;
@@ -60,7 +65,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
                 positions: Some(positions.patches),
                 norm: None,
             },
-            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            blocks,
             norm: Some(reader.layer_norm("post_layernorm", width, eps)?),
             fc_norm: None,
             pool: None,

@@ -1,6 +1,6 @@
 //! Hugging Face CLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
@@ -9,13 +9,19 @@ use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "CLIP (Hugging Face)",
     models: "`CLIPForImageClassification`; `CLIPModel`, `CLIPVisionModelWithProjection` and `CLIPVisionModel` as encoders, and zero-shot with text features",
     recognises: |config| matches!(config.optional_str("model_type"), Some("clip" | "clip_vision_model")),
     config: read_config,
+    blocks: |_, reader| {
+        // transformers 5 counts AltCLIP's blocks otherwise.
+        let (scope, other) = (scope(reader), "encoder.layer.");
+        let counts_otherwise = reader.has(&[scope, other, "0.layer_norm1.weight"].concat());
+        Blocks::new([scope, if counts_otherwise { other } else { "encoder.layers." }].concat(), BLOCK)
+    },
     weights: read_weights,
     ignores: is_of_another_tower,
     processor: &processors::CLIP,
@@ -72,22 +78,25 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(&["vision_model.", ""], "embeddings.class_embedding")
+}
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.hidden_size, config.layer_norm_eps);
     let heads = hf::read_heads(config, reader)?;
     let projection = match config.projection_size {
         Some(size) => Some(reader.linear(&[("visual_projection", Bias::Absent)], width, size, None)?),
         None => None,
     };
-    let scope = reader.choose(&["vision_model.", ""], "embeddings.class_embedding");
+    let scope = scope(reader);
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding.weight";
         let mut positions = reader.positions(name, &[], [1, width], config.grid(), Interpolation::Bicubic)?;
         add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[width])?);
         let patches = "embeddings.patch_embedding";
-        // OWL-ViT spells it right, and transformers 5 counts AltCLIP's blocks otherwise.
+        // OWL-ViT spells it right.
         let before = reader.choose(&["pre_layrnorm", "pre_layernorm"], ".weight");
-        let blocks = reader.choose(&["encoder.layers.", "encoder.layer."], "0.layer_norm1.weight");
         // The classifier reads patches as they leave the last block. The norm belongs to the class token, which it does without.
         let norm = reader.layer_norm("post_layernorm", width, eps)?;
         Ok(Weights {
@@ -98,7 +107,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
                 positions: Some(positions.patches),
                 norm: Some(reader.layer_norm(before, width, eps)?),
             },
-            blocks: read_blocks(config, reader, blocks, &BLOCK)?,
+            blocks,
             norm: (config.pooling == Pooling::Cls).then_some(norm),
             fc_norm: None,
             pool: None,

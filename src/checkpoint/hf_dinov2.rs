@@ -1,6 +1,6 @@
 //! Hugging Face DINOv2, with registers and without.
 
-use super::blocks::{BlockNames, read_blocks};
+use super::blocks::{BlockNames, Blocks};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
@@ -8,13 +8,18 @@ use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv2 (Hugging Face)",
     models: "`Dinov2ForImageClassification`, `Dinov2WithRegistersForImageClassification` (class token and mean of the patches), with MLP or SwiGLU; `Dinov2Model`, `Dinov2WithRegistersModel` and backbones",
     recognises: |config| matches!(config.optional_str("model_type"), Some("dinov2" | "dinov2_with_registers")),
     config: read_config,
+    blocks: |config, reader| {
+        let scope = [scope(reader), "encoder.layer."].concat();
+        let names = block_names(config, |name| reader.has(&[&scope, "0.", name].concat()));
+        Blocks::new(scope, names)
+    },
     weights: read_weights,
     ignores: |name| name.ends_with("embeddings.mask_token"),
     processor: &processors::BIT,
@@ -58,9 +63,13 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(SCOPES, "embeddings.cls_token")
+}
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let heads = hf::read_heads(config, reader)?;
-    let scope = reader.choose(SCOPES, "embeddings.cls_token");
+    let scope = scope(reader);
     reader.within(scope, |reader| {
         let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
         // With registers the library resamples another way, and puts them in after positions were added.
@@ -73,7 +82,6 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         if has_registers {
             positions.prefix.extend(reader.floats(REGISTERS, &[1, registers, width])?);
         }
-        let names = block_names(config, |name| reader.has(&["encoder.layer.0.", name].concat()));
         Ok(Weights {
             embeddings: Embeddings {
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
@@ -82,7 +90,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
                 positions: Some(positions.patches),
                 norm: None,
             },
-            blocks: read_blocks(config, reader, "encoder.layer.", &names)?,
+            blocks,
             norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: None,

@@ -1,6 +1,6 @@
 //! Hugging Face DINOv3: a ViT with registers that knows where its patches are by how queries and keys are turned.
 
-use super::blocks::{BlockNames, Qkv, add_rotations, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv, add_rotations};
 use super::hf::{self, Usual};
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
@@ -8,13 +8,17 @@ use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
 use crate::kernels::rotate::Pairs;
-use crate::model::{Config, Coordinates, Embeddings, Frequencies, Positions, Rotary, Weights};
+use crate::model::{Block, Config, Coordinates, Embeddings, Frequencies, Positions, Rotary, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv3 (Hugging Face)",
     models: "`DINOv3ViTModel` and backbones, with MLP or SwiGLU",
     recognises: |config| config.optional_str("model_type") == Some("dinov3_vit"),
     config: read_config,
+    blocks: |config, reader| {
+        let fc1: &[_] = if config.gated { &["mlp.gate_proj", "mlp.up_proj"] } else { BLOCK.fc1 };
+        Blocks::new(reader.choose(BLOCKS, "0.norm1.weight"), BlockNames { fc1, ..BLOCK })
+    },
     weights: read_weights,
     ignores: |name| name == "embeddings.mask_token",
     processor: &processors::DINOV3,
@@ -80,13 +84,10 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
     let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
     let mut prefix = reader.floats("embeddings.cls_token", &[1, 1, width])?;
     prefix.extend(reader.floats("embeddings.register_tokens", &[1, registers, width])?);
-    let names = BlockNames { fc1: if config.gated { &["mlp.gate_proj", "mlp.up_proj"] } else { BLOCK.fc1 }, ..BLOCK };
-    let scope = reader.choose(BLOCKS, "0.norm1.weight");
-    let mut blocks = read_blocks(config, reader, scope, &names)?;
     add_rotations(config, &mut blocks, &[])?;
     let patches = "embeddings.patch_embeddings";
     Ok(Weights {

@@ -1,6 +1,6 @@
 //! Hugging Face SigLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::{read_blocks, read_rest_of_pool};
+use super::blocks::{Blocks, read_rest_of_pool};
 use super::hf::{self, Usual};
 use super::hf_clip::{BLOCK, is_of_another_tower, vision_config};
 use super::interpolate::Interpolation;
@@ -9,14 +9,15 @@ use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{AttentionPool, Config, Embeddings, Pooling, Weights};
+use crate::model::{AttentionPool, Block, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "SigLIP (Hugging Face)",
     models: "`SiglipForImageClassification`; `SiglipModel` and `SiglipVisionModel` as encoders, and zero-shot with text features",
     recognises: |config| matches!(config.optional_str("model_type"), Some("siglip" | "siglip_vision_model")),
     config: read_config,
-    weights: |config, reader| read_tower(config, reader, false),
+    blocks: |_, reader| Blocks::new([scope(reader), "encoder.layers."].concat(), BLOCK),
+    weights: |config, reader, blocks| read_tower(config, reader, blocks, false),
     // A classifier reads the mean of its tokens: the head of the tower goes unused.
     ignores: |name| is_of_another_tower(name) || name.starts_with("vision_model.head."),
     processor: &processors::SIGLIP,
@@ -38,7 +39,7 @@ pub(super) const NAFLEX: Family = Family {
         config.image_size = config.patch_size.map(|patch| patch.saturating_mul(edge));
         Ok(config)
     },
-    weights: |config, reader| read_tower(config, reader, true),
+    weights: |config, reader, blocks| read_tower(config, reader, blocks, true),
     processor: &processors::SIGLIP2,
     ..FAMILY
 };
@@ -68,11 +69,15 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(SCOPES, "embeddings.patch_embedding.weight")
+}
+
 /// The tower; `flexible`: with a linear layer on flat patches in place of a convolution.
-fn read_tower(config: &Config, reader: &mut Reader, flexible: bool) -> Result<Weights> {
+fn read_tower(config: &Config, reader: &mut Reader, blocks: Vec<Block>, flexible: bool) -> Result<Weights> {
     let width = config.hidden_size;
     let heads = hf::read_heads(config, reader)?;
-    let scope = reader.choose(SCOPES, "embeddings.patch_embedding.weight");
+    let scope = scope(reader);
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding.weight";
         let how = if flexible { Interpolation::BilinearAntialias } else { Interpolation::Bicubic };
@@ -91,7 +96,7 @@ fn read_tower(config: &Config, reader: &mut Reader, flexible: bool) -> Result<We
                 positions: Some(positions.patches),
                 norm: None,
             },
-            blocks: read_blocks(config, reader, "encoder.layers.", &BLOCK)?,
+            blocks,
             norm: Some(reader.layer_norm("post_layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: if attends { Some(reader.within("head.", |reader| read_pool(config, reader))?) } else { None },

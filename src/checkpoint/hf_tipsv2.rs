@@ -1,12 +1,12 @@
 //! Hugging Face TIPSv2: the image encoder, a DINOv2 with a register and the names of its original.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Weights};
+use crate::model::{Block, Config, Embeddings, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "TIPSv2 (Hugging Face)",
@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
         hf::read_registers(&mut config, json, 1)?;
         Ok(config)
     },
+    blocks: |config, _| Blocks::new("blocks.", if config.gated { GATED } else { BLOCK }),
     weights: read_weights,
     ignores: |name| name == "mask_token",
     processor: &processors::TIPSV2,
@@ -50,7 +51,7 @@ const BLOCK: BlockNames = BlockNames {
     scales: Some(["ls1.gamma", "ls2.gamma"]),
 };
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
     let how = Interpolation::BilinearAntialias;
     let mut positions = reader.positions("pos_embed", &[1], [1, width], config.grid(), how)?;
@@ -59,7 +60,6 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
     if registers > 0 {
         positions.prefix.extend(reader.floats("register_tokens", &[1, registers, width])?);
     }
-    let names = if config.gated { &GATED } else { &BLOCK };
     Ok(Weights {
         embeddings: Embeddings {
             patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
@@ -68,7 +68,7 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
             positions: Some(positions.patches),
             norm: None,
         },
-        blocks: read_blocks(config, reader, "blocks.", names)?,
+        blocks,
         norm: Some(reader.layer_norm("norm", width, config.layer_norm_eps)?),
         fc_norm: None,
         pool: None,

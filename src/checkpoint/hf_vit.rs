@@ -1,12 +1,12 @@
 //! Hugging Face ViT: image classifiers, and encoders without a head (ViTModel, thus DINO; MAE, MSN).
 
-use super::blocks::read_blocks;
+use super::blocks::Blocks;
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (Hugging Face)",
@@ -23,7 +23,11 @@ pub(super) const FAMILY: Family = Family {
         hf::read_labels(&mut config, json, tensors, "classifier.weight")?;
         Ok(config)
     },
-    weights: read_weights,
+    blocks: |_, reader| encoder_blocks(reader, scope(reader)),
+    weights: |config, reader, blocks| {
+        let scope = scope(reader);
+        read_encoder(config, reader, blocks, scope)
+    },
     ignores: |name| SCOPES.iter().any(|scope| is_of_pretraining(name, scope)),
     processor: &processors::VIT,
     any_size: false,
@@ -42,23 +46,23 @@ pub(super) fn is_of_pretraining(name: &str, scope: &str) -> bool {
     inner == "embeddings.mask_token" || inner.starts_with("pooler.") || name.starts_with("decoder.")
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let scope = reader.choose(SCOPES, "embeddings.position_embeddings");
-    read_encoder(config, reader, scope)
+fn scope(reader: &Reader) -> &'static str {
+    reader.choose(SCOPES, "embeddings.position_embeddings")
 }
 
 /// What shows that there are blocks.
 const BLOCKS: [&str; 2] = ["encoder.layer.0.layernorm_before.weight", "layers.0.layernorm_before.weight"];
 
-/// A ViT in `scope`; also the one within DeiT.
-pub(super) fn read_encoder(config: &Config, reader: &mut Reader, scope: &str) -> Result<Weights> {
-    let heads = hf::read_heads(config, reader)?;
+/// The blocks of a ViT in `scope`; also of the one within DeiT.
+pub(super) fn encoder_blocks(reader: &Reader, scope: &str) -> Blocks {
     // transformers 5 writes the blocks of ViTMSN outside of the scope.
-    let inside = scope.is_empty() || BLOCKS.iter().all(|block| !reader.has(block));
-    let blocks = reader.within(if inside { scope } else { "" }, |reader| {
-        let (blocks, names) = hf::blocks(reader);
-        read_blocks(config, reader, blocks, &names)
-    })?;
+    let inside = BLOCKS.iter().all(|block| !reader.has(block));
+    hf::blocks(reader, if inside { scope } else { "" }, [hf::V4, hf::V5])
+}
+
+/// All else of it.
+pub(super) fn read_encoder(config: &Config, reader: &mut Reader, blocks: Vec<Block>, scope: &str) -> Result<Weights> {
+    let heads = hf::read_heads(config, reader)?;
     reader.within(scope, |reader| {
         let (width, tokens) = (config.hidden_size, config.prefix_tokens());
         let name = "embeddings.position_embeddings";

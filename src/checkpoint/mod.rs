@@ -6,6 +6,7 @@ mod alias;
 mod blocks;
 mod equalise;
 mod foreign;
+mod header;
 mod heads;
 mod hf;
 mod hf_aimv2;
@@ -37,18 +38,19 @@ mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
 mod timm_vit;
+mod walk;
 
 pub use foreign::without_config;
-pub use quantize::{QuantizedTensor, quantize};
+pub use quantize::{Portable, QuantizedTensor, quantize};
 pub use shards::Shards;
 pub use tensors::{Source, TensorSummary, Tensors, Values, write};
+pub use walk::{Planned, Walk};
 
-use crate::alloc::room;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Classes, Config, Precision, Scores, Vit, Weights};
-use crate::preprocess::{Preprocess, Resize};
+use crate::model::{Block, Classes, Config, Precision, Vit, Weights};
+use crate::preprocess::Preprocess;
+use blocks::Blocks;
 use json::Json;
-use pixels::Pixels;
 use processors::Processor;
 use reader::Reader;
 
@@ -83,8 +85,10 @@ struct Family {
     recognises: fn(&Json) -> bool,
     /// The hyper-parameters, from the config and, where it is silent, from the shapes of the tensors.
     config: fn(&Json, &Tensors) -> Result<Config>,
-    /// The weights. Reads every tensor the model uses.
-    weights: fn(&Config, &mut Reader) -> Result<Weights>,
+    /// Where the blocks are, which are read one by one, in any order. Only names are there to be asked for.
+    blocks: fn(&Config, &Reader) -> Blocks,
+    /// The weights, the blocks being ready. Reads every other tensor the model uses.
+    weights: fn(&Config, &mut Reader, Vec<Block>) -> Result<Weights>,
     /// Tensors that belong to something the classifier does not use.
     ignores: fn(&str) -> bool,
     /// How pixels are prepared where no file says so.
@@ -196,120 +200,56 @@ impl Loaded {
 
 /// Reads a model.
 pub fn load<'o>(files: ConfigFiles<'_>, source: &dyn Source, options: impl Into<LoadOptions<'o>>) -> Result<Loaded> {
-    let options = options.into();
-    let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, config, tensors) = open(&config, source)?;
-    let precision = options.precision.unwrap_or_else(|| tensors.precision());
-    let equalises = precision == Precision::Int8;
-    let (vit, preprocess, processor, reader) = read(family, &config, &files, &tensors, precision, equalises, &options)?;
-    Ok(Loaded { vit, preprocess, processor, precision, parameters: reader.parameters() })
+    let LoadOptions { precision, image_size, text_embeddings } = options.into();
+    let mut walk = Walk::open(files, source, precision, image_size)?;
+    for block in 0..walk.blocks() {
+        walk.read_block(block, source, None)?;
+    }
+    walk.finish(source, text_embeddings, None)
 }
 
-/// The whole model, checked, the file that says how its pixels are made, and the reader that knows which tensors it used.
-fn read<'t>(
-    family: &Family,
-    config_json: &Json,
-    files: &ConfigFiles<'_>,
-    tensors: &'t Tensors<'t>,
-    precision: Precision,
-    equalises: bool,
-    options: &LoadOptions<'_>,
-) -> Result<(Vit, Preprocess, Option<&'static str>, Reader<'t>)> {
-    let mut config = Config { family: family.name, ..(family.config)(config_json, tensors)? };
-    let similarity = text::learned(tensors, config.max_logit_scale)?;
-    let features = if tensors.projects { config.classes() } else { config.feature_size() };
-    let classes = options.text_embeddings.map(|source| text::read(source, features, similarity)).transpose()?;
-    config.scores = read_scores(config_json, &config)?;
-    config.validate()?;
-    let (native, native_grid) = (config.image_size, config.grid());
-
-    let pixels = Pixels::new(files, config_json, family.processor)?;
-    let usual = if family.any_size { pixels.stated_size()? } else { None };
-    config.image_size = options.image_size.or(usual).unwrap_or(native);
-    config.validate().map_err(|error| blame(error, options.image_size))?;
-    let mut preprocess = pixels.steps(config.image_size, native, options.image_size.is_some())?;
-    if family.any_size && preprocess.output_size().is_none() {
-        // The library takes pictures as they come (AIMv2 native). One that has not the size that is run is made to cover it.
-        let size = config.image_size;
-        (preprocess.resize, preprocess.crop) = (Resize::Cover(size), Some(size));
-    }
-
-    // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
-    let columns = 4 * config.hidden_size + config.mlp_outputs() + config.mlp_size;
-    let bytes = if precision == Precision::F32 { size_of::<f32>() } else { 1 };
-    room("the model", &[config.layers, config.hidden_size, columns, bytes])?;
-
-    let mut reader = Reader::new(tensors, precision, equalises, native_grid, config.rms_norm);
-    let mut weights = (family.weights)(&config, &mut reader)?;
-    reader.refuse_unused(family)?;
-    if tensors.projects {
-        weights.projection = weights.heads.pop();
-        config.projection_size = weights.projection.as_ref().map(|_| config.classes());
-        config.labels.clear();
-    }
-    if classes.is_some() {
-        weights.heads.clear();
-    }
-    let learned = Vit::new(config, weights, similarity);
-    let vit = classes.map(|classes| learned.with_classes(&classes, precision)).unwrap_or(Ok(learned))?;
-    Ok((vit, preprocess, pixels.file(), reader))
-}
-
-/// What logits become, as transformers' pipeline for image classification decides it.
-fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
-    const KINDS: &str = "`single_label_classification`, `multi_label_classification` or `regression`";
-    let stated = json.typed("problem_type", KINDS, |value| match value.as_str()? {
-        "regression" => Some(Some(Scores::Raw)),
-        "multi_label_classification" => Some(Some(Scores::Sigmoid)),
-        "single_label_classification" => Some(None),
-        _ => None,
-    })?;
-    let usual = if config.classes() == 1 { Scores::Sigmoid } else { Scores::Softmax };
-    Ok(stated.flatten().unwrap_or(usual))
-}
-
-/// What a config makes no sense with where a caller chose the size is the caller's doing.
-fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
-    match (error.kind(), image_size) {
-        (ErrorKind::InvalidConfig(problem), Some([height, width])) => {
-            ErrorKind::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}")).into()
-        }
-        _ => error,
+/// Checks of a `config.json` what can be told without weights: that a family reads it. (What names none, weights may tell.)
+pub fn check(config: &str) -> Result<()> {
+    let found = alias::find(&Json::parse(CONFIG_FILE, config)?)?;
+    match (family(&found.config), name(&found.config)) {
+        (None, Some(name)) => Err(unsupported(name, UNREAD)),
+        _ => Ok(()),
     }
 }
 
 /// The family of a model, its config and its tensors: those of the encoder, where it is part of something larger.
-fn open<'s>(whole: &Json, source: &'s dyn Source) -> Result<(&'static Family, Json, Tensors<'s>)> {
+fn open(whole: &Json, source: &dyn Source) -> Result<(&'static Family, Json, Tensors)> {
     let found = alias::find(whole)?;
     let tensors = Tensors::open(WEIGHTS_FILE, source).map(|tensors| tensors.part(&found));
     let config = found.config;
-    match FAMILIES.iter().find(|family| (family.recognises)(&config)) {
-        Some(family) => {
+    match (family(&config), name(&config), tensors) {
+        (Some(family), _, tensors) => {
             let tensors = tensors?;
             foreign::refuse(whole, &tensors)?;
             Ok((family, config, tensors))
         }
-        None => {
-            let name = config.optional_str("architecture").or(config.optional_str("model_type"));
-            let evidence = |tensors: Option<&Tensors>| {
-                "config.json names no family this version reads".to_owned()
-                    + &tensors.map(foreign::called).unwrap_or_default()
-            };
-            match (name, tensors) {
-                (None, Ok(tensors)) => {
-                    foreign::refuse(whole, &tensors)?;
-                    let remedy = foreign::remedy(&tensors);
-                    Err(ErrorKind::UnsupportedArchitecture {
-                        name: "unknown".into(),
-                        evidence: evidence(Some(&tensors)),
-                        remedy,
-                    }
-                    .into())
-                }
-                (name, tensors) => Err(unsupported(name.unwrap_or("unknown"), &evidence(tensors.ok().as_ref()))),
-            }
+        (None, None, Ok(tensors)) => {
+            foreign::refuse(whole, &tensors)?;
+            let (remedy, evidence) = (foreign::remedy(&tensors), UNREAD.to_owned() + &foreign::called(&tensors));
+            Err(ErrorKind::UnsupportedArchitecture { name: "unknown".into(), evidence, remedy }.into())
+        }
+        (None, name, tensors) => {
+            let called = tensors.map(|tensors| foreign::called(&tensors)).unwrap_or_default();
+            Err(unsupported(name.unwrap_or("unknown"), &(UNREAD.to_owned() + &called)))
         }
     }
+}
+
+const UNREAD: &str = "config.json names no family this version reads";
+
+/// The family that reads a config.
+fn family(config: &Json) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| (family.recognises)(config))
+}
+
+/// What a config calls its model.
+fn name(config: &Json) -> Option<&str> {
+    config.optional_str("architecture").or(config.optional_str("model_type"))
 }
 
 /// A refusal that says what would have been accepted.

@@ -16,7 +16,7 @@
 //! resampled as in timm.
 
 use super::alias::Found;
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::interpolate::Interpolation;
 use super::json::Json;
@@ -25,7 +25,7 @@ use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{Family, processors, unsupported};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Weights};
 use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
@@ -33,7 +33,8 @@ pub(super) const FAMILY: Family = Family {
     models: "`open_clip_config.json` with `open_clip_model.safetensors`: the image encoder, open_clip's own or timm's; zero-shot with text features",
     recognises: |config| is_own(config) && !norms_after_pool(config),
     config: read_config,
-    weights: |config, reader| read_weights(config, reader, false),
+    blocks: |_, _| Blocks::new("visual.transformer.resblocks.", BLOCK),
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, false),
     ignores: |name| matches!(name, LOGIT_SCALE | LOGIT_BIAS),
     processor: &processors::CLIP,
     any_size: false,
@@ -44,7 +45,7 @@ pub(super) const CLIPA: Family = Family {
     name: "CLIPA (open_clip)",
     models: "the same with `final_ln_after_pool`",
     recognises: |config| is_own(config) && norms_after_pool(config),
-    weights: |config, reader| read_weights(config, reader, true),
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, true),
     ..FAMILY
 };
 
@@ -167,7 +168,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, norms_after_pool: bool) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, norms_after_pool: bool) -> Result<Weights> {
     let (width, features, eps) = (config.hidden_size, config.feature_size(), config.layer_norm_eps);
     reader.within("visual.", |reader| {
         let how = Interpolation::BicubicAntialias;
@@ -185,7 +186,7 @@ fn read_weights(config: &Config, reader: &mut Reader, norms_after_pool: bool) ->
                 positions: Some(positions.patches),
                 norm: before,
             },
-            blocks: read_blocks(config, reader, "transformer.resblocks.", &BLOCK)?,
+            blocks,
             norm,
             fc_norm,
             pool: None,

@@ -1,11 +1,10 @@
 //! A checkpoint of any supported family rewritten with matrices of 8 or 4 bits. See [`crate::quant`] for the format.
 
-use super::json::Json;
+use super::ConfigFiles;
 use super::reader::{Reader, Role};
 use super::stored::{read_four_bits, read_quantized};
-use super::tensors::{Source, Tensors, Values, write};
-use super::text::{LOGIT_BIAS, LOGIT_SCALE};
-use super::{CONFIG_FILE, ConfigFiles, LoadOptions, open, read};
+use super::tensors::{Source, Values, write};
+use super::walk::{Planned, Walk};
 use crate::error::Result;
 use crate::model::Precision;
 use crate::quant::four_bits::FourBitMatrix;
@@ -34,50 +33,64 @@ pub fn quantize(
     bits: Bits,
     progress: &mut dyn FnMut(&QuantizedTensor<'_>),
 ) -> Result<Vec<u8>> {
-    let config = Json::parse(CONFIG_FILE, files.config)?;
-    let (family, config, tensors) = open(&config, source)?;
-    let options = LoadOptions::default();
-    let (.., reader) = read(family, &config, &files, &tensors, Precision::F32, true, &options)?;
-
-    // Scales and steps travel with their matrices.
-    let travels = |name: &str| {
-        let matrix = name.strip_suffix(SCALE_SUFFIX).or(name.strip_suffix(STEPS_SUFFIX));
-        matrix.is_some_and(|matrix| tensors.bits(matrix) < Bits::ThirtyTwo)
-    };
-    let kept: Vec<_> = tensors
-        .summaries()
-        .into_iter()
-        .filter(|tensor| !travels(&tensor.name))
-        .filter_map(|tensor| {
-            // What compares images with texts is not used before there are texts.
-            let compares = (tensor.name == LOGIT_SCALE || tensor.name == LOGIT_BIAS).then_some(Role::Other);
-            let role = reader.role(&tensor.name).or(compares)?;
-            Some((tensor.name, tensor.shape, role))
-        })
-        .collect();
-
-    let mut written = Written::default();
-    for (i, (name, shape, role)) in kept.iter().enumerate() {
-        let (bits, sqnr) = match role {
-            Role::Other => {
-                written.push(name, shape, Values::F32(reader.values(name, shape)?));
-                (Bits::ThirtyTwo, None)
-            }
-            Role::Matrix => written.push_matrix(&tensors, &reader, name, [shape[0], shape[1]], bits)?,
-        };
-        progress(&QuantizedTensor { name, shape, sqnr, bits, done: (i + 1, kept.len()) });
+    let mut walk = Walk::open(files, source, Some(Precision::F32), None)?;
+    walk.equalises = true;
+    let mut portable = Portable { bits, progress: Some(progress), ..Portable::int8() };
+    for block in 0..walk.blocks() {
+        walk.read_block(block, source, Some(&mut portable))?;
     }
-    write(written.tensors, Some(if written.has_four_bits { FORMAT_INT4 } else { FORMAT_INT8 }))
+    walk.finish(source, None, Some(&mut portable))?;
+    let Portable { tensors, has_four_bits, .. } = portable;
+    write(tensors, Some(if has_four_bits { FORMAT_INT4 } else { FORMAT_INT8 }))
 }
 
-/// The file so far.
-#[derive(Default)]
-struct Written {
+/// The tensors of a quantised file, as far as they were read.
+pub struct Portable<'p> {
+    bits: Bits,
     tensors: Vec<(String, Vec<usize>, Values)>,
     has_four_bits: bool,
+    done: usize,
+    progress: Option<&'p mut dyn FnMut(&QuantizedTensor<'_>)>,
 }
 
-impl Written {
+impl Portable<'_> {
+    /// None yet; matrices are to have 8 bits.
+    pub fn int8() -> Self {
+        Self { bits: Bits::Eight, tensors: Vec::new(), has_four_bits: false, done: 0, progress: None }
+    }
+
+    /// What there is: name, shape and values of each.
+    pub fn tensors(self) -> Vec<(String, Vec<usize>, Values)> {
+        self.tensors
+    }
+
+    /// Adds what a `reader` has read with `block`, of all that is `planned`.
+    pub(super) fn add(
+        &mut self,
+        reader: &Reader,
+        source: &dyn Source,
+        planned: &[Planned],
+        block: Option<usize>,
+    ) -> Result<()> {
+        // Scales and steps travel with their matrices.
+        let kept = || planned.iter().filter(|tensor| tensor.role != Role::Steps);
+        let all = kept().count();
+        for Planned { name, shape, role, .. } in kept().filter(|tensor| tensor.block == block) {
+            let (bits, sqnr) = match role {
+                Role::Matrix => self.push_matrix(reader, source, name, [shape[0], shape[1]])?,
+                _ => {
+                    self.push(name, shape, Values::F32(reader.values(name, shape)?));
+                    (Bits::ThirtyTwo, None)
+                }
+            };
+            self.done += 1;
+            if let Some(progress) = &mut self.progress {
+                progress(&QuantizedTensor { name, shape, sqnr, bits, done: (self.done, all) });
+            }
+        }
+        Ok(())
+    }
+
     fn push(&mut self, name: &str, shape: &[usize], values: Values) {
         self.tensors.push((name.into(), shape.into(), values));
     }
@@ -85,21 +98,20 @@ impl Written {
     /// Adds a matrix, in `bits` where that costs little. Gives the bits it has got, and its signal to noise where it was rounded.
     fn push_matrix(
         &mut self,
-        tensors: &Tensors,
         reader: &Reader,
+        source: &dyn Source,
         name: &str,
         [rows, columns]: [usize; 2],
-        bits: Bits,
     ) -> Result<(Bits, Option<f64>)> {
         let shape = [rows, columns];
-        match tensors.bits(name) {
+        match reader.tensors.bits(name) {
             Bits::Four => {
-                self.push_four_bits(name, read_four_bits(tensors, name, [rows, 2 * columns])?);
+                self.push_four_bits(name, read_four_bits(reader.tensors, source, name, [rows, 2 * columns])?);
                 Ok((Bits::Four, None))
             }
             Bits::Eight => {
-                let int8 = read_quantized(tensors, name, shape)?;
-                if bits == Bits::Four
+                let int8 = read_quantized(reader.tensors, source, name, shape)?;
+                if self.bits == Bits::Four
                     && let Some(sqnr) = self.try_four_bits(name, &int8.to_f32(), columns)
                 {
                     return Ok((Bits::Four, Some(sqnr)));
@@ -109,7 +121,7 @@ impl Written {
             }
             Bits::ThirtyTwo => {
                 let weights = reader.values(name, &shape)?;
-                if bits == Bits::Four
+                if self.bits == Bits::Four
                     && let Some(sqnr) = self.try_four_bits(name, &weights, columns)
                 {
                     return Ok((Bits::Four, Some(sqnr)));

@@ -5,28 +5,32 @@
 use super::Family;
 use super::interpolate::{Interpolation, resize};
 use super::names::telltale;
-use super::stored::{Stored, read_quantized};
-use super::tensors::Tensors;
-use crate::alloc::{reserve, room};
+use super::stored::{Stored, read_stored};
+use super::tensors::{Source, Tensors};
+use crate::alloc::{reserve, room, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
 pub(super) struct Reader<'a> {
-    tensors: &'a Tensors<'a>,
+    pub tensors: &'a Tensors,
+    /// Where the bytes are. Without it everything is checked and noted as it would be, and all that is read is zeros: so it is known from the header alone
+    /// what a model reads.
+    source: Option<&'a dyn Source>,
     precision: Precision,
     /// Rows and columns of patches the file was made for.
     native_grid: [usize; 2],
     /// What every name begins with.
     scope: String,
-    used: BTreeSet<String>,
+    /// What was read, and when.
+    used: BTreeMap<String, Use>,
+    /// The block that is being read, if one is.
+    block: Option<usize>,
     /// How names begin that belong to something the model doesn't use.
     left: Option<&'static str>,
-    /// Matrices that may be held in 8 bits.
-    matrices: BTreeSet<String>,
     /// Whether blocks are equalised, see [`super::equalise`].
     pub equalises: bool,
     /// Whether norms are RMSNorms, which have no bias.
@@ -34,6 +38,23 @@ pub(super) struct Reader<'a> {
     /// What tensors are read with, by their names. (Few enough to look through: another map would be kilobytes of wasm.)
     factors: Vec<(String, Factors)>,
     parameters: usize,
+}
+
+/// What a tensor is to the model.
+#[derive(Clone, Copy)]
+pub(super) struct Use {
+    /// The block whose reading reads it.
+    pub block: Option<usize>,
+    pub role: Role,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A matrix that may be held in 8 bits.
+    Matrix,
+    /// What goes with such a matrix where it is quantised.
+    Steps,
+    Other,
 }
 
 /// Factors of a matrix's rows, or of a vector's entries, and of a matrix's columns; none where empty.
@@ -63,24 +84,24 @@ pub(super) struct Positions {
 
 impl<'a> Reader<'a> {
     pub fn new(
-        tensors: &'a Tensors<'a>,
+        tensors: &'a Tensors,
+        source: Option<&'a dyn Source>,
         precision: Precision,
-        equalises: bool,
         native_grid: [usize; 2],
         rms: bool,
     ) -> Self {
-        let (used, matrices, factors) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         Self {
             tensors,
+            source,
             precision,
             native_grid,
             scope: String::new(),
-            used,
+            used: BTreeMap::new(),
+            block: None,
             left: None,
-            matrices,
-            equalises,
+            equalises: false,
             rms,
-            factors,
+            factors: Vec::new(),
             parameters: 0,
         }
     }
@@ -91,6 +112,14 @@ impl<'a> Reader<'a> {
         self.scope.push_str(scope);
         let result = read(self);
         self.scope.truncate(outside);
+        result
+    }
+
+    /// What `read` reads of block `i`, where all names begin with `{scope}{i}.`.
+    pub fn within_block<T>(&mut self, scope: &str, i: usize, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.block = Some(i);
+        let result = self.within(&format!("{scope}{i}."), read);
+        self.block = None;
         result
     }
 
@@ -110,18 +139,37 @@ impl<'a> Reader<'a> {
     /// A tensor of floats of exactly this shape, flattened.
     pub fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let values = self.values(name, shape)?;
-        self.used.insert(self.full(name));
+        self.note(self.full(name), Role::Other);
         self.parameters += values.len();
         Ok(values)
+    }
+
+    /// A tensor of one number, `[]` or `[1]`. It is not counted as learned.
+    pub fn scalar(&mut self, name: &str) -> Result<f32> {
+        let shape: &[usize] = if self.tensors.shape(&self.full(name))?.is_empty() { &[] } else { &[1] };
+        let value = self.values(name, shape)?;
+        self.note(self.full(name), Role::Other);
+        Ok(value[0])
+    }
+
+    fn note(&mut self, full: String, role: Role) {
+        self.used.insert(full, Use { block: self.block, role });
     }
 
     /// The same without counting it as used.
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let name = self.full(name);
-        let mut values = self.tensors.floats(&name, shape)?;
-        let Some((_, Factors { rows, columns })) = self.factors.iter().find(|(own, _)| *own == name) else {
-            return Ok(values);
+        let Some(source) = self.source else {
+            self.tensors.check_floats(&name, shape)?;
+            return zeros("a tensor", shape);
         };
+        let mut values = self.tensors.floats(source, &name, shape)?;
+        self.apply_factors(&name, &mut values);
+        Ok(values)
+    }
+
+    fn apply_factors(&self, name: &str, values: &mut [f32]) {
+        let Some((_, Factors { rows, columns })) = self.factors.iter().find(|(own, _)| own == name) else { return };
         if !rows.is_empty() {
             let length = values.len() / rows.len();
             values
@@ -132,7 +180,6 @@ impl<'a> Reader<'a> {
         if !columns.is_empty() {
             values.chunks_exact_mut(columns.len()).for_each(|row| scale_by(row, columns));
         }
-        Ok(values)
     }
 
     /// Whether a matrix is stored in floats.
@@ -276,8 +323,7 @@ impl<'a> Reader<'a> {
     pub fn query_and_rest(&mut self, name: &str, input: &[f32], mut bias: Vec<f32>) -> Result<(Vec<f32>, Linear)> {
         let (inputs, outputs) = (input.len(), bias.len());
         let rest_bias = bias.split_off(inputs);
-        let stored = self.stored(name, [outputs, inputs])?;
-        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs)? } else { stored };
+        let whole = self.stored(name, [outputs, inputs])?;
         room("a tensor", &[outputs, inputs, size_of::<f32>()])?;
         let (first, rest) = whole.split_at(inputs, inputs);
         Ok((first.apply(input, bias)?, self.assemble(vec![rest], inputs, rest_bias, None)?))
@@ -286,8 +332,7 @@ impl<'a> Reader<'a> {
     /// What a layer `name` from `input` `[inputs]` to as many makes of it.
     pub fn applied(&mut self, name: &str, input: &[f32]) -> Result<Vec<f32>> {
         let inputs = input.len();
-        let stored = self.stored(&[name, ".weight"].concat(), [inputs, inputs])?;
-        let whole = if self.precision == Precision::Int8 { stored.quantized(inputs)? } else { stored };
+        let whole = self.stored(&[name, ".weight"].concat(), [inputs, inputs])?;
         whole.apply(input, self.bias(name, inputs, Bias::Required)?)
     }
 
@@ -301,11 +346,11 @@ impl<'a> Reader<'a> {
         if let Some(scale) = &scale {
             scale_by(&mut bias, scale);
         }
-        let int8 = self.precision == Precision::Int8;
-        let parts = parts.into_iter().map(|part| if int8 { part.quantized(inputs) } else { Ok(part) });
-        let parts = parts.collect::<Result<Vec<_>>>()?;
+        if parts.iter().any(|part| matches!(part, Stored::Unread)) {
+            return Ok(Linear::new(self.f32_matrix(&[], inputs)?, &[]));
+        }
         let scales = scale.unwrap_or_default();
-        if int8 && parts.iter().all(|part| matches!(part, Stored::Int8(_))) {
+        if self.precision == Precision::Int8 && parts.iter().all(|part| matches!(part, Stored::Int8(_))) {
             let mut scales = scales.into_iter();
             let mut quantized = Vec::with_capacity(parts.len());
             for part in parts {
@@ -360,7 +405,7 @@ impl<'a> Reader<'a> {
     pub fn refuse_unused(&self, family: &Family) -> Result<()> {
         let mut stray = self.tensors.names();
         let left = |name: &str| self.left.is_some_and(|start| name.starts_with(start)) || (family.ignores)(name);
-        stray.retain(|name| !self.used.contains(name) && !left(name));
+        stray.retain(|name| !self.used.contains_key(name) && !left(name));
         match telltale(&stray) {
             Some(name) => Err(ErrorKind::UnexpectedTensor {
                 file: self.tensors.file().into(),
@@ -382,30 +427,27 @@ impl<'a> Reader<'a> {
         self.left = Some(start);
     }
 
-    /// Whether the model used this tensor, and if so whether as a matrix that may be held in 8 bits.
-    pub fn role(&self, name: &str) -> Option<Role> {
-        if self.matrices.contains(name) { Some(Role::Matrix) } else { self.used.contains(name).then_some(Role::Other) }
+    /// What was read, by name.
+    pub fn used(&self) -> &BTreeMap<String, Use> {
+        &self.used
     }
 
+    /// A matrix, quantised where the model holds it so.
     fn stored(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
         let full = self.full(name);
-        self.matrices.insert(full.clone());
-        if self.tensors.bits(&full) == Bits::ThirtyTwo {
-            return Ok(Stored::F32(self.floats(name, &shape)?));
+        let mut stored = read_stored(self.tensors, self.source, &full, shape)?;
+        if let Stored::F32(weights) = &mut stored {
+            self.apply_factors(&full, weights);
         }
-        let quantized = read_quantized(self.tensors, &full, shape)?;
-        self.parameters += shape[0] * shape[1];
-        self.used.extend([SCALE_SUFFIX, STEPS_SUFFIX].map(|suffix| [&full, suffix].concat()));
-        self.used.insert(full);
-        Ok(Stored::Int8(quantized))
+        self.parameters = self.parameters.saturating_add(shape[0].saturating_mul(shape[1]));
+        if self.tensors.bits(&full) != Bits::ThirtyTwo {
+            for suffix in [SCALE_SUFFIX, STEPS_SUFFIX] {
+                self.note([&full, suffix].concat(), Role::Steps);
+            }
+        }
+        self.note(full, Role::Matrix);
+        if self.precision == Precision::Int8 { stored.quantized(shape[1]) } else { Ok(stored) }
     }
-}
-
-/// What a tensor is to the model.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Matrix,
-    Other,
 }
 
 /// Rows of `columns` values.

@@ -1,5 +1,6 @@
 //! Weights split over several files, read as one.
 
+use super::header::{Entry, Header};
 use super::json::{Json, read};
 use super::names::wrapping;
 use super::tensors::{Source, Tensors};
@@ -11,15 +12,17 @@ use serde_json::{Value, json};
 pub struct Shards<S> {
     header: Vec<u8>,
     parts: Vec<Part<S>>,
-    length: usize,
+    length: u64,
 }
 
 /// The tensors of one file.
 struct Part<S> {
     /// Where its tensors begin in the whole.
-    first: usize,
+    first: u64,
     /// Where they begin in the file.
-    start: usize,
+    start: u64,
+    /// Where they end in it.
+    end: u64,
     source: S,
 }
 
@@ -50,32 +53,40 @@ impl<S: Source> Shards<S> {
     pub fn new(files: Vec<(String, S)>) -> Result<Self> {
         let mut header = serde_json::Map::new();
         let mut parts: Vec<Part<S>> = Vec::with_capacity(files.len());
-        let mut total = 0usize;
+        let mut total = 0u64;
         for (name, source) in files {
             let tensors = Tensors::open(&name, &source)?;
             // (As this file has them: what the names of all begin with shows in the whole.)
-            for tensor in tensors.metadata().offset_keys() {
-                let info = tensors.metadata().info(&tensor).expect("it is listed");
-                let offsets = [info.data_offsets.0 + total, info.data_offsets.1 + total];
-                let entry = json!({"dtype": info.dtype.to_string(), "shape": info.shape, "data_offsets": offsets});
+            let &Header { ref entries, ref notes, start } = tensors.header();
+            for Entry { name: tensor, dtype, shape, begin, end } in entries {
+                let offsets = [begin, end].map(|offset| offset - start + total);
+                let entry = json!({"dtype": dtype.to_string(), "shape": shape, "data_offsets": offsets});
                 if header.insert(tensor.clone(), entry).is_some() {
                     return Err(tensors.invalid(format!("tensor `{tensor}` is in another file too.")));
                 }
             }
-            if let Some(notes) = tensors.metadata().metadata() {
-                header.entry("__metadata__").or_insert_with(|| json!(notes));
+            if !notes.is_empty() {
+                header.entry("__metadata__").or_insert_with(|| notes.clone().into());
             }
-            let (start, size) = (tensors.start(), source.len() - tensors.start());
-            total = total
-                .checked_add(size)
-                .ok_or_else(|| ErrorKind::OutOfMemory { what: "the weights", bytes: total as u128 + size as u128 })?;
-            parts.push(Part { first: total - size, start, source });
+            let size = tensors.header().data();
+            parts.push(Part { first: total, start, end: start + size, source });
+            total = total.checked_add(size).ok_or_else(|| ErrorKind::OutOfMemory {
+                what: "the weights",
+                bytes: u128::from(total) + u128::from(size),
+            })?;
         }
         let text = Value::Object(header).to_string();
         let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
-        let length = header.len().checked_add(total);
-        let length = length.ok_or(ErrorKind::OutOfMemory { what: "the weights", bytes: total as u128 })?;
+        let length = total.saturating_add(header.len() as u64);
         Ok(Self { header, parts, length })
+    }
+
+    /// Which file has what lies at an offset, and where in it.
+    pub fn place(&self, offset: u64) -> (usize, u64) {
+        let offset = offset.saturating_sub(self.header.len() as u64);
+        let file = self.parts.partition_point(|part| part.first <= offset).saturating_sub(1);
+        let part = &self.parts[file];
+        (file, part.start + (offset - part.first))
     }
 }
 
@@ -97,23 +108,24 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl<S: Source> Source for Shards<S> {
-    fn len(&self) -> usize {
-        self.length
+    fn size(&self) -> Option<u64> {
+        Some(self.length)
     }
 
-    fn read(&self, offset: usize, target: &mut [u8]) {
-        let (header, tensors) = target.split_at_mut(target.len().min(self.header.len().saturating_sub(offset)));
-        header.copy_from_slice(&self.header[offset.min(self.header.len())..][..header.len()]);
-        let mut from = (offset + header.len()).saturating_sub(self.header.len());
+    fn read(&self, offset: u64, target: &mut [u8]) {
+        let own = self.header.get(offset.min(self.header.len() as u64) as usize..).unwrap_or_default();
+        let (header, tensors) = target.split_at_mut(target.len().min(own.len()));
+        header.copy_from_slice(&own[..header.len()]);
+        let mut from = offset + header.len() as u64;
         let mut rest = tensors;
         // A tensor is in one file; whoever reads across is served too.
         while !rest.is_empty() {
-            let part = &self.parts[self.parts.partition_point(|part| part.first <= from) - 1];
-            let inside = part.start + from - part.first;
-            let count = rest.len().min(part.source.len() - inside);
+            let (file, inside) = self.place(from);
+            let part = &self.parts[file];
+            let count = rest.len().min(usize::try_from(part.end - inside).unwrap_or(usize::MAX));
             let (now, later) = rest.split_at_mut(count);
             part.source.read(inside, now);
-            from += count;
+            from += count as u64;
             rest = later;
         }
     }

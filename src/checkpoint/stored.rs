@@ -1,6 +1,6 @@
 //! Matrices as files hold them, in f32, in 8 bits or in 4.
 
-use super::tensors::Tensors;
+use super::tensors::{Source, Tensors};
 use crate::alloc::room;
 use crate::error::Result;
 use crate::quant::four_bits::{FourBitMatrix, GROUP, MAX_STEP};
@@ -11,6 +11,8 @@ use ndarray::{Array1, Array2};
 pub(super) enum Stored {
     F32(Vec<f32>),
     Int8(QuantizedMatrix),
+    /// Not read: the file is not there yet.
+    Unread,
 }
 
 impl Stored {
@@ -26,6 +28,7 @@ impl Stored {
     pub fn into_f32(self) -> Result<Vec<f32>> {
         match self {
             Self::F32(weights) => Ok(weights),
+            Self::Unread => Ok(Vec::new()),
             Self::Int8(quantized) => {
                 room("weights", &[quantized.values.len(), size_of::<f32>()])?;
                 Ok(quantized.to_f32())
@@ -36,6 +39,7 @@ impl Stored {
     /// The first `rows` rows of `inputs` weights, and the others.
     pub fn split_at(self, rows: usize, inputs: usize) -> (Self, Self) {
         match self {
+            Self::Unread => (Self::Unread, Self::Unread),
             Self::F32(mut weights) => {
                 let rest = weights.split_off(rows * inputs);
                 (Self::F32(weights), Self::F32(rest))
@@ -61,15 +65,45 @@ impl Stored {
     }
 }
 
+/// A matrix of this shape as the file holds it, 4 bits as 8; checked, where there is nothing to read it from.
+pub(super) fn read_stored(
+    tensors: &Tensors,
+    source: Option<&dyn Source>,
+    name: &str,
+    shape: [usize; 2],
+) -> Result<Stored> {
+    let bits = tensors.bits(name);
+    let Some(source) = source else {
+        match bits {
+            Bits::ThirtyTwo => drop(tensors.check_floats(name, &shape)?),
+            Bits::Eight => {
+                tensors.check_bytes(name, &shape, true)?;
+                tensors.check_floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
+            }
+            Bits::Four => drop(check_four_bits(tensors, name, shape)?),
+        }
+        return Ok(Stored::Unread);
+    };
+    match bits {
+        Bits::ThirtyTwo => Ok(Stored::F32(tensors.floats(source, name, &shape)?)),
+        _ => Ok(Stored::Int8(read_quantized(tensors, source, name, shape)?)),
+    }
+}
+
 /// A quantised matrix with its scales, in 8 bits however it is stored.
-pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -> Result<QuantizedMatrix> {
+pub(super) fn read_quantized(
+    tensors: &Tensors,
+    source: &dyn Source,
+    name: &str,
+    shape: [usize; 2],
+) -> Result<QuantizedMatrix> {
     if tensors.bits(name) == Bits::Four {
-        let four_bits = read_four_bits(tensors, name, shape)?;
+        let four_bits = read_four_bits(tensors, source, name, shape)?;
         room("a tensor", &shape)?;
         return Ok(four_bits.expand(shape[1]));
     }
-    let values = tensors.int8s(name, &shape)?;
-    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
+    let values = tensors.int8s(source, name, &shape)?;
+    let scales = tensors.floats(source, &[name, SCALE_SUFFIX].concat(), &shape[..1])?;
     Ok(QuantizedMatrix {
         values: Array2::from_shape_vec(shape, values).expect("shape was checked"),
         scales: Array1::from_vec(scales),
@@ -77,15 +111,18 @@ pub(super) fn read_quantized(tensors: &Tensors, name: &str, shape: [usize; 2]) -
 }
 
 /// A matrix in 4 bits, as it is stored.
-pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usize; 2]) -> Result<FourBitMatrix> {
-    let nibbles = tensors.uint8s(name, &[rows, inputs / 2])?;
-    if inputs % 2 == 1 {
-        let name = tensors.in_file(name);
-        return Err(tensors.invalid(format!("tensor `{name}` has 4 bits a weight, which rows of {inputs} can't have.")));
-    }
-    let scales = tensors.floats(&[name, SCALE_SUFFIX].concat(), &[rows])?;
-    let name = [name, STEPS_SUFFIX].concat();
-    let steps = tensors.uint8s(&name, &[rows, inputs.div_ceil(GROUP)])?;
+pub(super) fn read_four_bits(
+    tensors: &Tensors,
+    source: &dyn Source,
+    name: &str,
+    shape: [usize; 2],
+) -> Result<FourBitMatrix> {
+    let [nibbles, scales, steps] = check_four_bits(tensors, name, shape)?;
+    let [rows, inputs] = shape;
+    let nibbles = tensors.uint8s(source, &nibbles, &[rows, inputs / 2])?;
+    let scales = tensors.floats(source, &scales, &[rows])?;
+    let name = steps;
+    let steps = tensors.uint8s(source, &name, &[rows, inputs.div_ceil(GROUP)])?;
     match steps.iter().find(|step| **step > MAX_STEP) {
         None => Ok(FourBitMatrix { nibbles, steps, scales }),
         Some(step) => Err(tensors.invalid(format!(
@@ -93,4 +130,17 @@ pub(super) fn read_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usi
             tensors.in_file(&name)
         ))),
     }
+}
+
+/// The names of a matrix in 4 bits, of its scales and of its steps, all of which have the shapes they need.
+fn check_four_bits(tensors: &Tensors, name: &str, [rows, inputs]: [usize; 2]) -> Result<[String; 3]> {
+    tensors.check_bytes(name, &[rows, inputs / 2], false)?;
+    if inputs % 2 == 1 {
+        let name = tensors.in_file(name);
+        return Err(tensors.invalid(format!("tensor `{name}` has 4 bits a weight, which rows of {inputs} can't have.")));
+    }
+    let names = ["", SCALE_SUFFIX, STEPS_SUFFIX].map(|suffix| [name, suffix].concat());
+    tensors.check_floats(&names[1], &[rows])?;
+    tensors.check_bytes(&names[2], &[rows, inputs.div_ceil(GROUP)], false)?;
+    Ok(names)
 }

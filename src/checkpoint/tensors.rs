@@ -1,6 +1,7 @@
-//! The safetensors container: a header, checked before anything else, and tensors read one at a time.
+//! The tensors of a safetensors file: named, as a model within it sees them, and read one at a time.
 
 use super::alias::Found;
+use super::header::{Entry, Header};
 use super::interpolate::Interpolation;
 use super::names::{telltale, wrapping};
 use crate::alloc;
@@ -9,54 +10,45 @@ use crate::model::Precision;
 use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
 use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo, TensorView};
+use safetensors::tensor::TensorView;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use zerocopy::IntoBytes;
 
-/// Where the bytes of a file are. Reading in parts lets a browser keep the file outside of wasm memory.
+/// Where the bytes of a file are. Reading in parts lets a browser keep them outside of wasm memory.
 pub trait Source {
-    /// Length in bytes.
-    fn len(&self) -> usize;
+    /// Length in bytes, where it is known.
+    fn size(&self) -> Option<u64>;
 
-    /// Fills `target` from `offset`. The caller stays within [`Source::len`].
-    fn read(&self, offset: usize, target: &mut [u8]);
-
-    /// Whether there is nothing.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Fills `target` from `offset`. The caller stays within [`Source::size`].
+    fn read(&self, offset: u64, target: &mut [u8]);
 }
 
 impl Source for [u8] {
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
+    fn size(&self) -> Option<u64> {
+        Some(self.len() as u64)
     }
 
-    fn read(&self, offset: usize, target: &mut [u8]) {
-        target.copy_from_slice(&self[offset..][..target.len()]);
+    fn read(&self, offset: u64, target: &mut [u8]) {
+        target.copy_from_slice(&self[offset as usize..][..target.len()]);
     }
 }
 
 impl Source for Vec<u8> {
-    fn len(&self) -> usize {
-        self.as_slice().len()
+    fn size(&self) -> Option<u64> {
+        self.as_slice().size()
     }
 
-    fn read(&self, offset: usize, target: &mut [u8]) {
+    fn read(&self, offset: u64, target: &mut [u8]) {
         self.as_slice().read(offset, target);
     }
 }
 
-/// What a byte of JSON becomes at most, in bytes: an element of an array, as a value.
-pub(super) const PARSED: usize = 16;
-
 /// A valid safetensors file, its tensors not yet read.
-pub struct Tensors<'a> {
+pub struct Tensors {
     /// The file's name, for messages.
-    file: &'a str,
-    source: &'a dyn Source,
-    metadata: Metadata,
+    file: String,
+    header: Header,
     /// What all names that are seen begin with in the file, which nobody else sees.
     wrapping: String,
     /// What the names of other models in the file begin with, which are not seen at all.
@@ -65,8 +57,6 @@ pub struct Tensors<'a> {
     pub(super) positions: Option<Interpolation>,
     /// Whether what their family takes for a head of classes projects features.
     pub(super) projects: bool,
-    /// Offset of the first tensor's data.
-    start: usize,
 }
 
 /// What the header says of a tensor.
@@ -77,49 +67,20 @@ pub struct TensorSummary {
     pub dtype: String,
     /// Dimensions.
     pub shape: Vec<usize>,
-    /// Bytes of data.
-    pub bytes: usize,
+    /// Where its bytes begin in the file.
+    pub begin: u64,
+    /// Where they end.
+    pub end: u64,
 }
 
-impl<'a> Tensors<'a> {
+impl Tensors {
     /// Reads and checks the header. `file` names it in messages.
-    pub fn open(file: &'a str, source: &'a dyn Source) -> Result<Self> {
-        let invalid = |problem: String| ErrorKind::InvalidWeights { file: file.into(), problem }.into();
-        const PREFIX: usize = 8;
-        let length = source.len();
-        if length < PREFIX {
-            return Err(invalid(format!("the file is only {length} bytes long. Fetch or copy it again.")));
-        }
-        let mut prefix = [0; PREFIX];
-        source.read(0, &mut prefix);
-        if let Some(what) = impostor(&prefix) {
-            return Err(invalid(what.into()));
-        }
-        let header = usize::try_from(u64::from_le_bytes(prefix)).ok().filter(|size| *size <= length - PREFIX);
-        let Some(header) = header else {
-            return Err(invalid(
-                "the header is longer than the file: it is truncated, or not a safetensors file. Fetch or copy it again."
-                    .into(),
-            ));
-        };
-        let mut text = alloc::zeros("the safetensors header", &[header])?;
-        source.read(PREFIX, &mut text);
-        // Names and numbers take more room as maps than as text.
-        alloc::room("the safetensors header", &[header, PARSED])?;
-        let metadata: Metadata = serde_json::from_slice(&text)
-            .map_err(|error| invalid(format!("the header is damaged ({error}). Fetch or copy the file again.")))?;
-
-        let start = PREFIX + header;
-        let (found, expected) = (length - start, metadata.data_len());
-        if found != expected {
-            let state = if found < expected { "truncated" } else { "longer than its header says" };
-            return Err(invalid(format!(
-                "the file is {state}: it holds {found} bytes of tensors, its header lists {expected}. Fetch or copy it again."
-            )));
-        }
-        let wrapping = wrapping(&metadata.offset_keys(), &[]).to_owned();
+    pub fn open(file: &str, source: &dyn Source) -> Result<Self> {
+        let header = Header::read(file, source)?;
+        let names: Vec<_> = header.entries.iter().map(|entry| entry.name.clone()).collect();
+        let wrapping = wrapping(&names, &[]).to_owned();
         let (others, positions, projects) = (Vec::new(), None, false);
-        let tensors = Self { file, source, metadata, wrapping, others, positions, projects, start };
+        let tensors = Self { file: file.into(), header, wrapping, others, positions, projects };
         tensors.check_version()?;
         Ok(tensors)
     }
@@ -144,27 +105,20 @@ impl<'a> Tensors<'a> {
     /// Every tensor, in the order of the file.
     pub fn summaries(&self) -> Vec<TensorSummary> {
         let summary = |name: String| {
-            let info = self.info(&name)?;
-            let (first, end) = info.data_offsets;
-            Some(TensorSummary { dtype: info.dtype.to_string(), shape: info.shape.clone(), bytes: end - first, name })
+            let Entry { dtype, shape, begin, end, .. } = self.entry(&name)?;
+            Some(TensorSummary { dtype: dtype.to_string(), shape: shape.clone(), begin: *begin, end: *end, name })
         };
         self.names().into_iter().filter_map(summary).collect()
     }
 
-    /// Bytes before the first tensor's.
-    pub(super) fn start(&self) -> usize {
-        self.start
-    }
-
-    pub(super) fn metadata(&self) -> &Metadata {
-        &self.metadata
+    pub(super) fn header(&self) -> &Header {
+        &self.header
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        let mut names = self.metadata.offset_keys();
-        names.retain(|name| !self.others.iter().any(|other| name.starts_with(other)));
-        names.iter_mut().for_each(|name| drop(name.drain(..self.wrapping.len())));
-        names
+        let seen = |name: &&str| !self.others.iter().any(|other| name.starts_with(other));
+        let names = self.header.entries.iter().map(|entry| entry.name.as_str()).filter(seen);
+        names.map(|name| name[self.wrapping.len()..].to_owned()).collect()
     }
 
     /// The name of a tensor as the file has it, for messages.
@@ -172,23 +126,24 @@ impl<'a> Tensors<'a> {
         if self.wrapping.is_empty() { name.into() } else { [&self.wrapping, name].concat().into() }
     }
 
-    fn info(&self, name: &str) -> Option<&TensorInfo> {
-        self.metadata.info(&self.in_file(name))
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        let name = self.in_file(name);
+        self.header.entries.iter().find(|entry| entry.name == name)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.info(name).is_some()
+        self.entry(name).is_some()
     }
 
     /// The dimensions of a tensor.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.info(name).ok_or_else(|| self.missing(name))?.shape)
+        Ok(&self.entry(name).ok_or_else(|| self.missing(name))?.shape)
     }
 
     /// An error that says how the tensors there are called.
     pub(super) fn missing(&self, name: &str) -> Error {
         let found = telltale(&self.names()).map(|name| self.in_file(name).into());
-        ErrorKind::MissingTensor { file: self.file.into(), name: self.in_file(name).into(), found }.into()
+        ErrorKind::MissingTensor { file: self.file.clone(), name: self.in_file(name).into(), found }.into()
     }
 
     /// Inputs of a matrix, however it is stored; 0 if it has no second dimension, which reading it finds out.
@@ -199,24 +154,38 @@ impl<'a> Tensors<'a> {
 
     /// Bits of a matrix's weights. 4 bits are told by their steps, since others store bytes too.
     pub(super) fn bits(&self, name: &str) -> Bits {
-        match self.info(name).map(|info| info.dtype) {
+        match self.entry(name).map(|entry| entry.dtype) {
             Some(Dtype::I8) => Bits::Eight,
             Some(Dtype::U8) if self.has(&[name, STEPS_SUFFIX].concat()) => Bits::Four,
             _ => Bits::ThirtyTwo,
         }
     }
 
+    /// Refuses a tensor that [`Self::floats`] could not read.
+    pub(super) fn check_floats(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+        let entry = self.checked(name, shape)?;
+        match entry.dtype {
+            Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(entry),
+            _ => Err(self.wrong_dtype(entry, "F64, F32, F16 or BF16")),
+        }
+    }
+
     /// A tensor of floats of any width, as `f32`, refused if one is not finite.
-    pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let info = self.checked(name, shape)?;
-        let bytes = self.bytes(info)?;
-        let mut values = alloc::reserve::<f32>("a tensor", shape)?;
-        match info.dtype {
-            Dtype::F64 => values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
-            Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-            Dtype::F16 => values.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
-            Dtype::BF16 => values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32())),
-            _ => return Err(self.wrong_dtype(name, info, "F64, F32, F16 or BF16")),
+    pub fn floats(&self, source: &dyn Source, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let entry = self.check_floats(name, shape)?;
+        let mut values;
+        if entry.dtype == Dtype::F32 {
+            values = alloc::zeros::<f32>("a tensor", shape)?;
+            source.read(entry.begin, values.as_mut_slice().as_mut_bytes());
+            values.iter_mut().for_each(|value| *value = f32::from_bits(u32::from_le(value.to_bits())));
+        } else {
+            let bytes = bytes(source, entry)?;
+            values = alloc::reserve::<f32>("a tensor", shape)?;
+            match entry.dtype {
+                Dtype::F64 => values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+                Dtype::F16 => values.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+                _ => values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32())),
+            }
         }
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
@@ -227,70 +196,57 @@ impl<'a> Tensors<'a> {
         }
     }
 
+    /// Refuses a tensor that is not of 8-bit integers, signed or not.
+    pub(super) fn check_bytes(&self, name: &str, shape: &[usize], signed: bool) -> Result<&Entry> {
+        let entry = self.checked(name, shape)?;
+        let (dtype, expected) = if signed { (Dtype::I8, "I8") } else { (Dtype::U8, "U8") };
+        if entry.dtype == dtype { Ok(entry) } else { Err(self.wrong_dtype(entry, expected)) }
+    }
+
     /// A tensor of signed 8-bit integers.
-    pub(super) fn int8s(&self, name: &str, shape: &[usize]) -> Result<Vec<i8>> {
-        let info = self.stored_as(Dtype::I8, "I8", name, shape)?;
-        let (first, end) = info.data_offsets;
-        let mut values = alloc::zeros("a tensor", &[end - first])?;
-        self.source.read(self.start + first, values.as_mut_slice().as_mut_bytes());
+    pub(super) fn int8s(&self, source: &dyn Source, name: &str, shape: &[usize]) -> Result<Vec<i8>> {
+        let entry = self.check_bytes(name, shape, true)?;
+        let mut values = alloc::zeros("a tensor", shape)?;
+        source.read(entry.begin, values.as_mut_slice().as_mut_bytes());
         Ok(values)
     }
 
     /// A tensor of unsigned 8-bit integers.
-    pub(super) fn uint8s(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>> {
-        self.bytes(self.stored_as(Dtype::U8, "U8", name, shape)?)
+    pub(super) fn uint8s(&self, source: &dyn Source, name: &str, shape: &[usize]) -> Result<Vec<u8>> {
+        bytes(source, self.check_bytes(name, shape, false)?)
     }
 
-    fn stored_as(&self, dtype: Dtype, expected: &'static str, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
-        let info = self.checked(name, shape)?;
-        if info.dtype == dtype { Ok(info) } else { Err(self.wrong_dtype(name, info, expected)) }
-    }
-
-    fn checked(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
-        let found = self.shape(name)?;
-        if found != shape {
+    fn checked(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+        let entry = self.entry(name).ok_or_else(|| self.missing(name))?;
+        if entry.shape != shape {
             return Err(ErrorKind::TensorShape {
-                file: self.file.into(),
-                name: self.in_file(name).into(),
-                found: found.into(),
+                file: self.file.clone(),
+                name: entry.name.clone(),
+                found: entry.shape.clone(),
                 expected: shape.into(),
             }
             .into());
         }
-        Ok(self.info(name).expect("it has a shape"))
+        Ok(entry)
     }
 
-    fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
-        let (first, end) = info.data_offsets;
-        let mut bytes = alloc::zeros("a tensor", &[end - first])?;
-        self.source.read(self.start + first, &mut bytes);
-        Ok(bytes)
-    }
-
-    fn wrong_dtype(&self, name: &str, info: &TensorInfo, expected: &'static str) -> Error {
-        let name = self.in_file(name).into();
-        ErrorKind::TensorDtype { file: self.file.into(), name, dtype: info.dtype.to_string(), expected }.into()
+    fn wrong_dtype(&self, entry: &Entry, expected: &'static str) -> Error {
+        let (file, name) = (self.file.clone(), entry.name.clone());
+        ErrorKind::TensorDtype { file, name, dtype: entry.dtype.to_string(), expected }.into()
     }
 
     pub(super) fn invalid(&self, problem: String) -> Error {
-        ErrorKind::InvalidWeights { file: self.file.into(), problem }.into()
+        ErrorKind::InvalidWeights { file: self.file.clone(), problem }.into()
     }
 
     /// The file's name, for messages.
     pub(super) fn file(&self) -> &str {
-        self.file
-    }
-
-    /// A tensor of one number, `[]` or `[1]`.
-    pub(super) fn scalar(&self, name: &str) -> Result<f32> {
-        let shape = self.shape(name)?.to_vec();
-        let expected: &[usize] = if shape.is_empty() { &[] } else { &[1] };
-        Ok(self.floats(name, expected)?[0])
+        &self.file
     }
 
     /// An entry of the file's `__metadata__`.
     pub(super) fn note(&self, key: &str) -> Option<&str> {
-        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+        self.header.notes.get(key)?.as_str()
     }
 
     /// Name and version of its format, if it says so.
@@ -310,18 +266,11 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// What people hand over in place of safetensors, by its first bytes.
-fn impostor(prefix: &[u8; 8]) -> Option<&'static str> {
-    match prefix {
-        b"version " => Some("it is a Git LFS pointer, not the weights. Run `git lfs pull` in the model's folder."),
-        [b'P', b'K', 3, 4, ..] | [0x80, 2, 0x8a, ..] => {
-            Some("it is a PyTorch pickle. Save the model with safetensors (`save_pretrained`).")
-        }
-        [b'G', b'G', b'U', b'F', ..] => Some("it is GGUF, llama.cpp's format. Take the checkpoint it was made from."),
-        [0x89, b'H', b'D', b'F', ..] => Some("it is HDF5, TensorFlow's format. Save the model with safetensors."),
-        [b'<', b'!' | b'h', ..] => Some("it is an HTML page, not the weights. Check the address it came from."),
-        _ => None,
-    }
+/// The bytes of a tensor, as they are stored.
+fn bytes(source: &dyn Source, entry: &Entry) -> Result<Vec<u8>> {
+    let mut bytes = alloc::zeros("a tensor", &[(entry.end - entry.begin) as usize])?;
+    source.read(entry.begin, &mut bytes);
+    Ok(bytes)
 }
 
 /// A tensor to be written.
@@ -334,18 +283,23 @@ pub enum Values {
     Uint8(Vec<u8>),
 }
 
+impl Values {
+    /// How safetensors names their format, and the bytes of it.
+    pub fn stored(&self) -> (Dtype, Cow<'_, [u8]>) {
+        match self {
+            Self::F32(values) if cfg!(target_endian = "little") => (Dtype::F32, values.as_bytes().into()),
+            Self::F32(values) => (Dtype::F32, values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            Self::Int8(values) => (Dtype::I8, values.as_bytes().into()),
+            Self::Uint8(values) => (Dtype::U8, values.into()),
+        }
+    }
+}
+
 /// A safetensors file of `tensors` (name, shape, values), `format` being noted in its metadata.
 pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -> Result<Vec<u8>> {
-    let stored: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = tensors
-        .into_iter()
-        .map(|(name, shape, values)| match values {
-            Values::F32(values) => (name, shape, Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()),
-            Values::Int8(values) => (name, shape, Dtype::I8, values.into_iter().map(i8::cast_unsigned).collect()),
-            Values::Uint8(values) => (name, shape, Dtype::U8, values),
-        })
-        .collect();
-    let views = stored.iter().map(|(name, shape, dtype, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    let stored: Vec<_> = tensors.iter().map(|(name, shape, values)| (name, shape, values.stored())).collect();
+    let views = stored.iter().map(|(name, shape, (dtype, bytes))| {
+        TensorView::new(*dtype, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
     });
     let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
     let metadata = format.map(|format| HashMap::from([(FORMAT_KEY.to_owned(), format.to_owned())]));

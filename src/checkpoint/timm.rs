@@ -109,6 +109,9 @@ const SHOWN_ARGS: &[(&str, &[&str])] = &[
 const SHAPE_ARGS: &[&str] =
     &["depth", "embed_dim", "mlp_ratio", "no_embed_class", "num_classes", "num_reg_tokens", "patch_size", "reg_tokens"];
 
+/// What tensors of blocks are called.
+pub(super) const BLOCKS: &str = "blocks.";
+
 /// What tensors of an attention-pool head are called.
 pub(super) const ATTENTION_POOL: &str = "attn_pool.";
 

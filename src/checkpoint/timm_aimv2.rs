@@ -1,6 +1,6 @@
 //! timm's `aimv2_*` models: RMSNorm, on patches too, and a gate in each MLP.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
@@ -8,13 +8,14 @@ use super::tensors::Tensors;
 use super::timm::{self, ATTENTION_POOL, Architecture, Class};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Pooling, Weights};
+use crate::model::{Activation, Block, Config, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (timm)",
     models: "`aimv2_*`, with a head or without",
     recognises: |config| timm::is_named(config, &["aimv2_"], &[]),
     config: read_config,
+    blocks: |_, _| Blocks::new(timm::BLOCKS, BLOCK),
     weights: read_weights,
     ignores: |_| false,
     processor: &processors::VIT,
@@ -75,8 +76,7 @@ fn heads(width: usize) -> usize {
     width / 128
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let blocks = read_blocks(config, reader, "blocks.", &BLOCK)?;
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let patch_norm = reader.layer_norm("patch_embed.norm", config.hidden_size, config.layer_norm_eps)?;
     timm::read_rest(config, reader, Interpolation::BicubicAntialias, blocks, Some(patch_norm), None)
 }

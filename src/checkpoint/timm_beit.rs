@@ -1,6 +1,6 @@
 //! timm's `beit_*` and `beitv2_*` models.
 
-use super::blocks::{BlockNames, Qkv, add_biases, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv, add_biases};
 use super::heads::read_heads;
 use super::interpolate::Interpolation;
 use super::json::Json;
@@ -9,13 +9,14 @@ use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Config, Embeddings, Pooling, Positions, Prefix, Weights};
+use crate::model::{Block, Config, Embeddings, Pooling, Positions, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
     models: "`beit_*`, `beitv2_*`, with a head or without",
     recognises: |config| timm::is_named(config, &["beit_", "beitv2_"], &[]),
     config: read_config,
+    blocks: |_, _| Blocks::new(timm::BLOCKS, BLOCK),
     weights: read_weights,
     ignores: |name| name.ends_with("relative_position_index"),
     processor: &processors::VIT,
@@ -53,7 +54,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     Ok(config)
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
     let (width, grid) = (config.hidden_size, config.grid());
     let mut prefix = reader.floats("cls_token", &[1, 1, width])?;
     let mut positions = None;
@@ -62,9 +63,8 @@ fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
         add(&mut prefix, &own.prefix);
         positions = Some(own.patches);
     }
-    let mut blocks = read_blocks(config, reader, "blocks.", &BLOCK)?;
     let tables: [&[&str]; 2] = [&["attn.relative_position_bias_table"], &["rel_pos_bias.relative_position_bias_table"]];
-    add_biases(config, reader, &mut blocks, "blocks.", tables, Interpolation::Geometric)?;
+    add_biases(config, reader, &mut blocks, timm::BLOCKS, tables, Interpolation::Geometric)?;
     let (norm, fc_norm) = read_last_norm(config, reader)?;
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,

@@ -2,7 +2,7 @@
 //!
 //! Four lines of models under four names, and EVA that has learned positions alone, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
 
-use super::blocks::{BlockNames, Qkv, add_rotations, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv, add_rotations};
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
@@ -11,7 +11,7 @@ use super::timm::{self, Architecture, Class, LAYER_NORM_EPS};
 use super::{Family, processors};
 use crate::error::Result;
 use crate::kernels::rotate::Pairs;
-use crate::model::{Activation, Config, Coordinates, Frequencies, Pooling, Positions, Rotary, Weights};
+use crate::model::{Activation, Block, Config, Coordinates, Frequencies, Pooling, Positions, Rotary, Weights};
 use serde_json::Value;
 
 pub(super) const DINOV3: Family = Family {
@@ -19,6 +19,7 @@ pub(super) const DINOV3: Family = Family {
     models: "`vit_*_dinov3`, `vit_*_dinov3_qkvb`, `vit_*_lingbot`, with a head or without",
     recognises: |config| timm::is_named(config, &["vit_"], &["_dinov3", "_lingbot"]),
     config: read_config,
+    blocks: |_, reader| Blocks::new(timm::BLOCKS, block_names(reader)),
     weights: read_weights,
     ignores: |_| false,
     processor: &processors::VIT,
@@ -259,8 +260,7 @@ fn block_names(reader: &Reader) -> BlockNames {
     BlockNames { qkv, fc1, ..BLOCK }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader) -> Result<Weights> {
-    let mut blocks = read_blocks(config, reader, "blocks.", &block_names(reader))?;
+fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
     let frequencies = match config.positions.rotary {
         Some(Rotary { frequencies: Frequencies::Learned, .. }) => {
             reader.floats("rope.freqs", &[2, config.layers, config.heads, config.head_size() / 2])?

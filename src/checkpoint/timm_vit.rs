@@ -1,7 +1,7 @@
 //! timm's `VisionTransformer`: `vit_*`, `deit_*`, `deit3_*`, `beit3_*` and `eva_large_*` models, and FlexiViT's and RADIO's, which are the same but for
 //! how positions are resampled.
 
-use super::blocks::{BlockNames, Qkv, read_blocks};
+use super::blocks::{BlockNames, Blocks, Qkv};
 use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
@@ -9,14 +9,19 @@ use super::tensors::Tensors;
 use super::timm::{self, ATTENTION_POOL, Architecture, LAYER_NORM_EPS};
 use super::{Family, hf, processors};
 use crate::error::Result;
-use crate::model::{Activation, Config, Pooling, Weights};
+use crate::model::{Activation, Block, Config, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",
     models: "`vit_*` (augreg, in21k, `_gap_`, `_reg4_`, `_map_`, `_clip_`, `_dinov2`, `_siglip_`, `_siglip_gap_`, `_intern300m_`, dino, mae, …), `deit_*`, distilled too, `deit3_*`, `eva_large_*`; with a head or without; as transformers saves them too (`timm_wrapper`)",
     recognises: |config| timm::is_named(config, &["vit_", "deit_", "deit3_", "eva_large_", "test_vit"], &[]),
     config: read_config,
-    weights: |config, reader| read_weights(config, reader, Interpolation::BicubicAntialias),
+    blocks: |_, reader| {
+        // Files of DeiT III from before timm's LayerScale have its names.
+        let scales = if reader.has("blocks.0.gamma_1") { Some(["gamma_1", "gamma_2"]) } else { BLOCK.scales };
+        Blocks::new(timm::BLOCKS, BlockNames { scales, ..BLOCK })
+    },
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, Interpolation::BicubicAntialias),
     ignores: |_| false,
     processor: &processors::VIT,
     any_size: false,
@@ -26,7 +31,7 @@ pub(super) const FLEXIVIT: Family = Family {
     name: "FlexiViT (timm)",
     models: "`flexivit_*`",
     recognises: |config| timm::is_named(config, &["flexivit_"], &[]),
-    weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, Interpolation::Bilinear),
     ..FAMILY
 };
 
@@ -41,7 +46,7 @@ pub(super) const RADIO: Family = Family {
     name: "RADIO (timm)",
     models: "C-RADIO: `vit_large_*_radio_v3`, `vit_giant_*_radio_v3`, `vit_*_radio_v4`",
     recognises: |config| timm::is_named(config, &["vit_"], &["_radio_"]),
-    weights: |config, reader| read_weights(config, reader, Interpolation::Bilinear),
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, Interpolation::Bilinear),
     ..FAMILY
 };
 
@@ -50,7 +55,7 @@ pub(super) const RADIO_V3: Family = Family {
     name: "RADIO v3 base and huge (timm)",
     models: "C-RADIO: `vit_base_*_radio_v3`, `vit_huge_*_radio_v3`",
     recognises: |config| timm::is_named(config, &["vit_base_", "vit_huge_"], &["_radio_v3"]),
-    weights: |config, reader| read_weights(config, reader, Interpolation::BilinearCorners),
+    weights: |config, reader, blocks| read_weights(config, reader, blocks, Interpolation::BilinearCorners),
     ..FAMILY
 };
 
@@ -208,10 +213,7 @@ impl Variant {
     }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<Weights> {
-    // Files of DeiT III from before timm's LayerScale have its names.
-    let scales = if reader.has("blocks.0.gamma_1") { Some(["gamma_1", "gamma_2"]) } else { BLOCK.scales };
-    let blocks = read_blocks(config, reader, "blocks.", &BlockNames { scales, ..BLOCK })?;
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, how: Interpolation) -> Result<Weights> {
     let pool = match config.pooling {
         Pooling::Attention => Some(timm::read_pool(config, reader, config.activation)?),
         _ => {

@@ -3,7 +3,6 @@
 use super::js::{Float32Array, Result, Uint8Array};
 use super::{Engine, File};
 use crate::model::Classes;
-use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -24,11 +23,7 @@ impl Engine {
     /// The classes of a `text_embeddings.safetensors`.
     #[wasm_bindgen(js_name = withTextEmbeddings)]
     pub fn with_text_embeddings(&self, bytes: Uint8Array) -> Result<Engine> {
-        let thrown = Cell::new(None);
-        let made = self.classifier.with_text_embeddings(&File { length: bytes.len()?, bytes, thrown: &thrown });
-        match thrown.take() {
-            Some(thrown) => Err(thrown),
-            None => Ok(made?.into()),
-        }
+        let made = File::read(|thrown| Ok(self.classifier.with_text_embeddings(&File::whole(bytes, thrown)?)?))?;
+        Ok(made.into())
     }
 }

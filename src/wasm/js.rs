@@ -56,7 +56,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = set)]
     fn set_text(object: &Object, key: &str, text: &str) -> Result<bool>;
     #[wasm_bindgen(catch, js_name = Error)]
-    fn error(message: &str) -> Result<Object>;
+    pub fn error(message: &str) -> Result<Object>;
 }
 
 impl Float32Array {

@@ -9,9 +9,10 @@ mod recorder;
 #[cfg(feature = "threads")]
 pub mod threads;
 mod views;
+mod walk;
 
 use crate::alloc::{room, zeros};
-use crate::checkpoint::{ConfigFiles, LoadOptions, Shards, Source};
+use crate::checkpoint::Source;
 use crate::classifier::{Classifier, Prediction};
 use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity};
 use crate::resample::Rgba;
@@ -32,9 +33,6 @@ export interface EngineConfig {
   positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
   processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }
-export interface EngineFiles {
-  config: string; preprocessor?: string; processor?: string; names: string[]; weights: Uint8Array[]; textEmbeddings?: Uint8Array;
-}
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineRecording {
@@ -45,23 +43,6 @@ export interface EngineRecording {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A model's files: the texts of the JSON ones, the bytes of `model.safetensors` or of all files of a split checkpoint and what these are called, and the
-    /// bytes of `text_embeddings.safetensors`.
-    #[wasm_bindgen(typescript_type = "EngineFiles")]
-    pub type EngineFiles;
-    #[wasm_bindgen(catch, method, getter)]
-    fn config(this: &EngineFiles) -> Result<String>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn preprocessor(this: &EngineFiles) -> Result<Option<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn processor(this: &EngineFiles) -> Result<Option<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn names(this: &EngineFiles) -> Result<Vec<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn weights(this: &EngineFiles) -> Result<Vec<Uint8Array>>;
-    #[wasm_bindgen(catch, method, getter, js_name = textEmbeddings)]
-    fn text_embeddings(this: &EngineFiles) -> Result<Option<Uint8Array>>;
-
     /// Shape of the model.
     #[wasm_bindgen(typescript_type = "EngineConfig")]
     pub type EngineConfig;
@@ -96,42 +77,6 @@ impl Engine {
     /// Fails where as many bytes can't be had. Asked before texts are handed over, for which nobody checks.
     pub fn reserve(bytes: usize) -> Result<()> {
         Ok(room("the model's configuration", &[bytes])?)
-    }
-
-    /// Loads a model. `dtype` is `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the
-    /// model's own. Tensors are read one at a time, straight from the given arrays.
-    pub fn load(files: &EngineFiles, dtype: Option<String>, size: Option<Vec<u32>>) -> Result<Engine> {
-        let thrown = Cell::new(None);
-        let file = |bytes: Uint8Array| Ok::<_, JsValue>(File { length: bytes.len()?, bytes, thrown: &thrown });
-        let load = || -> Result<Classifier> {
-            let text = files.text_embeddings()?.map(file).transpose()?;
-            let image_size = match size.as_deref() {
-                Some([height, width]) => Some([*height as usize, *width as usize]),
-                _ => None,
-            };
-            let options = LoadOptions {
-                precision: dtype.as_deref().map(str::parse::<Precision>).transpose()?,
-                image_size,
-                text_embeddings: text.as_ref().map(|text| text as &dyn Source),
-            };
-            let (config, preprocessor, processor) = (files.config()?, files.preprocessor()?, files.processor()?);
-            let texts =
-                ConfigFiles { config: &config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
-            let mut weights = files.weights()?.into_iter().map(file).collect::<Result<Vec<_>>>()?;
-            Ok(match weights.pop() {
-                Some(whole) if weights.is_empty() => Classifier::load(texts, &whole, options)?,
-                last => {
-                    let shards =
-                        Shards::new(files.names()?.into_iter().zip(weights.into_iter().chain(last)).collect())?;
-                    Classifier::load(texts, &shards, options)?
-                }
-            })
-        };
-        let loaded = load();
-        match thrown.take() {
-            Some(thrown) => Err(thrown),
-            None => Ok(loaded?.into()),
-        }
     }
 
     /// Whether the checkpoint named none of its classes.
@@ -219,18 +164,32 @@ impl From<Classifier> for Engine {
 /// A file whose bytes stay in JavaScript until they are asked for.
 struct File<'a> {
     bytes: Uint8Array,
-    length: usize,
+    size: Option<u64>,
     /// What JavaScript threw at the first read that failed, of which the reader learns nothing.
     thrown: &'a Cell<Option<JsValue>>,
 }
 
-impl Source for File<'_> {
-    fn len(&self) -> usize {
-        self.length
+impl<'a> File<'a> {
+    /// All of a file.
+    fn whole(bytes: Uint8Array, thrown: &'a Cell<Option<JsValue>>) -> Result<Self> {
+        Ok(Self { size: Some(bytes.len()? as u64), bytes, thrown })
     }
 
-    fn read(&self, offset: usize, target: &mut [u8]) {
-        if let Err(thrown) = self.bytes.read(offset, target) {
+    /// What `work` makes of files, unless JavaScript has thrown.
+    fn read<T>(work: impl FnOnce(&Cell<Option<JsValue>>) -> Result<T>) -> Result<T> {
+        let thrown = Cell::new(None);
+        let made = work(&thrown);
+        thrown.take().map_or(made, Err)
+    }
+}
+
+impl Source for File<'_> {
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn read(&self, offset: u64, target: &mut [u8]) {
+        if let Err(thrown) = self.bytes.read(offset as usize, target) {
             self.thrown.set(Some(thrown));
         }
     }

@@ -1,13 +1,11 @@
 import { addressOf, startWorker } from '../assets.js';
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
-import { unsendable } from './refusals.js';
 
 /**
  * What is said between the page and the worker.
  * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string, bell?: Int32Array} |
- *   {type: 'check', config: string} |
- *   {type: 'load', files: ModelFiles, options: EngineOptions} |
+ *   {type: 'walk', form: Form, method: keyof import('../engine/walker.js').Walker, args: any[]} |
  *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
  *   {type: 'release', engine: number} |
  *   {type: 'run', engine: number, method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
@@ -15,8 +13,7 @@ import { unsendable } from './refusals.js';
  *   engine: its number, for later requests
  * @typedef {'classify' | import('../views/requests.js').Method} Method  of `Core`
  * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
- * @typedef {import('../source/source.js').ModelFiles} ModelFiles
- * @typedef {import('../engine/core.js').EngineOptions} EngineOptions
+ * @typedef {import('../engine/walker.js').Form} Form
  * @typedef {{id: number, result?: any, error?: import('../common/errors.js').PackedError, progress?: any}} Reply
  * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
@@ -61,19 +58,6 @@ export class WorkerBridge {
   start(backend, module) {
     const started = this.request({ type: 'start', backend, alarm: this.#alarm.name, bell: this.#bell }, { onProgress: () => this.#watchWorker() });
     return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
-  }
-
-  /**
-   * @param {Promise<unknown>} started
-   * @param {Promise<ModelFiles>} files
-   * @param {EngineOptions} options
-   * @param {Pending['onProgress']} [onProgress]
-   * @returns {Promise<Loaded>}
-   */
-  async load(started, files, options, onProgress) {
-    const [ready] = await Promise.all([files, started]);
-    const transfer = ready.owned ? ready.weights.map(({ buffer }) => buffer) : [];
-    return this.request({ type: 'load', files: { ...ready, owned: true }, options }, { transfer, onProgress }).catch(unsendable);
   }
 
   /**

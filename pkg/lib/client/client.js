@@ -9,9 +9,11 @@ import { Trace } from '../engine/trace.js';
 import { fetchModule, loadViews } from '../engine/wasm.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
 import { Loading } from '../source/loading.js';
-import { normaliseSource, readSource } from '../source/source.js';
+import { normaliseSource } from '../source/source.js';
+import { walk } from '../source/walk.js';
 import * as requests from '../views/requests.js';
 import { WorkerBridge } from './bridge.js';
+import { leader } from './leader.js';
 import { JobQueue } from './queue.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
@@ -92,9 +94,8 @@ export class Vitscope extends Closeable {
     try {
       const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
-      const check = (/** @type {string} */ config) => started.then(() => bridge.request({ type: 'check', config }));
-      const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
-      const loaded = await bridge.load(started, files, form, loading.report);
+      const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
+      const loaded = await loading.orStop(loading.watchDownloads(parts, reading));
       warnOnce(loaded.warning);
       return new Vitscope({ bridge, queues }, queue, loaded, () => loadViews(loaded.backend, sameBuild(loaded.backend, backend) ? module : fetchModule(loaded.backend)));
     } catch (error) {

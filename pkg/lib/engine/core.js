@@ -1,23 +1,18 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
 import { checkPixels, checkTopK } from '../common/checks.js';
-import { closed, fromEngine, guard, isFatal } from '../common/errors.js';
-import { release } from '../source/source.js';
-import { nameClasses } from './class_names.js';
+import { closed, guard, isFatal } from '../common/errors.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
- * @typedef {import('../../index.js').LoadOptions} LoadOptions
  * @typedef {import('../../index.js').Passes} Passes
  * @typedef {import('../../engine.js').ImageLike} ImageLike
- * @typedef {import('../source/source.js').ModelFiles} ModelFiles
  * @typedef {import('./wasm.js').Instance} Instance
- * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} EngineOptions  size: height and width of the input
  * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
  * @typedef {import('../../wasm/relaxed/vitscope.js').Dropping | import('../../wasm/relaxed/vitscope.js').Attribution} Work
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
-const PARSED = 16;
+export const PARSED = 16;
 
 export class Core {
   /** @type {WasmEngine | undefined} */
@@ -41,51 +36,6 @@ export class Core {
     this.#config = /** @type {ModelConfig} */ (Object.freeze(wasm.config));
     this.#memory = instance.memory;
     this.#weightBytes = wasm.weightBytes;
-  }
-
-  /**
-   * Refuses what a config says by itself that can't be read: its weights may be long in coming.
-   * @param {Instance} instance
-   * @param {string} config
-   */
-  static check(instance, config) {
-    try {
-      guard(() => {
-        reserve(instance, PARSED * config.length);
-        instance.Engine.load({ config, names: [], weights: [new Uint8Array()] }, undefined, undefined).free();
-      }, instance.memory);
-    } catch (error) {
-      const { code, message } = /** @type {import('../common/errors.js').VitscopeError} */ (error);
-      // Of weights there are none yet, which comes last; and where the config names nothing, they tell what it is.
-      if (code !== 'invalid-weights' && !message.startsWith('unsupported architecture `unknown`')) throw error;
-    }
-  }
-
-  /**
-   * Once the engine and the model's files are there.
-   * @param {Instance} instance
-   * @param {ModelFiles} files
-   * @param {EngineOptions} options
-   * @param {(step: import('../source/loading.js').Step) => void} onProgress
-   */
-  static async prepare(instance, files, { dtype, size }, onProgress) {
-    onProgress({ phase: 'prepare', loaded: 0, total: 1 });
-    let wasm;
-    try {
-      wasm = guard(() => {
-        const texts = [files.config, files.preprocessor, files.processor].reduce((sum, text) => sum + (text?.length ?? 0), 0);
-        reserve(instance, PARSED * texts);
-        return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
-      }, instance.memory);
-      const warning = await nameClasses(wasm);
-      onProgress({ phase: 'prepare', loaded: 1, total: 1 });
-      return new Core(wasm, instance, warning);
-    } catch (error) {
-      wasm?.free();
-      throw fromEngine(error, instance.memory);
-    } finally {
-      if (files.owned) files.weights.forEach(release);
-    }
   }
 
   get config() {
@@ -259,7 +209,7 @@ export class Core {
  * @param {Instance} instance
  * @param {number} bytes
  */
-function reserve({ Engine }, bytes) {
+export function reserve({ Engine }, bytes) {
   Engine.reserve(Math.min(bytes, 0xffff_ffff));
 }
 

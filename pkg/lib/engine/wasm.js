@@ -8,7 +8,7 @@ import { NoThreads, sharedMemory, startThreads } from './threads.js';
 /**
  * @typedef {import('../source/download.js').OnBytes} OnBytes
  * @typedef {import('../../index.js').Backend} Backend
- * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], memory: WebAssembly.Memory, backend: Backend, bell?: Int32Array}} Instance
+ * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], Walk: Glue['Walk'], memory: WebAssembly.Memory, backend: Backend, bell?: Int32Array}} Instance
  *   bell: where it isn't 0, a pass pauses after the block under way; without one after each block
  * @typedef {import('../assets.js').Glue} Glue
  */
@@ -65,12 +65,12 @@ function once(name, make) {
  * @returns {Promise<Instance>}
  */
 async function instantiate(simd, compiled) {
-  const [{ default: init, Engine, Views }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
+  const [{ default: init, Engine, Views, Walk }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
   const { memory } = await init({ module_or_path: module }).catch((error) => {
     checkPolicy();
     throw fromEngine(error);
   });
-  return { Engine, Views, memory, backend: Object.freeze({ simd, threads: 1 }) };
+  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: 1 }) };
 }
 
 /**
@@ -88,7 +88,7 @@ async function instantiateThreads(simd, threads, alarm, compiled) {
   await startThreads(threads - 1, ready.then(({ start }) => start)); // their scripts load meanwhile
   const { glue, start } = await ready;
   glue.build_pool(threads);
-  return { Engine: glue.Engine, Views: glue.Views, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+  return { Engine: glue.Engine, Views: glue.Views, Walk: glue.Walk, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
 }
 
 /**

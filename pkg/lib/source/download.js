@@ -1,5 +1,6 @@
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
+import { withDisk } from './disk.js';
 
 /** The engine counts bytes in 32 bits. */
 const MOST = 2 ** 32 - 1;
@@ -136,9 +137,9 @@ class Sink {
  * @param {Response} response
  * @param {Uint8Array} bytes
  */
-function isHtml(response, bytes) {
+export function isHtml(response, bytes) {
   if (/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) return true;
-  return /^\s*<(!doctype|html)/i.test(new TextDecoder().decode(bytes.subarray(0, 64)));
+  return /^\s*<(!doc|html)/i.test(new TextDecoder().decode(bytes.subarray(0, 64)));
 }
 
 /**
@@ -147,20 +148,15 @@ function isHtml(response, bytes) {
  * @returns {Promise<Download | undefined>}
  */
 async function readFromDisk(url, { signal, onBytes, optional }) {
-  // Asked for by this call, not by an import, so that pages and bundlers never look for it.
-  const fs = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs/promises');
-  if (!fs) throw new VitscopeError('network', `${url} can't be read here: pages have no access to file: addresses. Serve the folder over HTTP.`);
-  try {
-    requireRoom(url, (await fs.stat(new URL(url))).size);
-    const file = await fs.readFile(new URL(url), { signal });
-    const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-    onBytes(bytes.length, bytes.length);
-    return { bytes, html: false };
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof VitscopeError) throw cause;
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    if (missing && optional) return undefined;
-    throw new VitscopeError('network', `${url} could not be read${missing ? ': there is no such file' : ''}.`, { cause });
-  }
+  const whole = withDisk(url, (size, at) => {
+    requireRoom(url, size);
+    return at(0, size);
+  });
+  const bytes = await whole.catch((error) => {
+    if (!optional || error.cause?.code !== 'ENOENT') throw error;
+  });
+  signal?.throwIfAborted();
+  if (!bytes) return undefined;
+  onBytes(bytes.length, bytes.length);
+  return { bytes, html: false };
 }

@@ -1,79 +1,68 @@
 /** A model's folder on a server, or for Node on disk. */
 import { VitscopeError } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
-import { download, requireRoom } from './download.js';
+import { download, isHtml, request } from './download.js';
 import { exists, explain, isMissing } from './missing.js';
-import { INDEX, shardNames } from './shards.js';
+import { Stream } from './stream.js';
+import { diskFile, streamed } from './weights.js';
 
 /**
- * @typedef {import('./source.js').ModelFiles} ModelFiles
- * @typedef {import('./source.js').Reading} Reading
+ * @typedef {import('./source.js').ModelParts} ModelParts
+ * @typedef {import('./source.js').Options} Options
+ * @typedef {import('./weights.js').WeightFile} WeightFile
  */
 
 export const WEIGHTS = 'model.safetensors';
 export const TEXT = 'text_embeddings.safetensors';
+const INDEX = 'model.safetensors.index.json';
 const USUAL = { config: 'config.json', weights: WEIGHTS };
 const OPEN_CLIP = { config: 'open_clip_config.json', weights: 'open_clip_model.safetensors' };
 
-/** Models that compare images with texts: only beside these are text features looked for. */
-const COMPARES = /"model_type"\s*:\s*"(\w*clip|siglip|aimv2|tipsv2)|"model_cfg"/;
-
 /**
  * @param {string} folder absolute address
- * @param {Reading} reading
- * @returns {Promise<ModelFiles>}
+ * @param {Options} options
+ * @returns {Promise<ModelParts>}
  */
-export async function readFolder(folder, reading) {
-  const { signal } = reading;
+export async function readFolder(folder, options) {
+  const { signal } = options;
   const address = (/** @type {string} */ name) => fileUrl(folder, name);
   const there = (/** @type {string} */ name) => exists(address(name), signal);
   try {
-    return await readFiles(folder, USUAL, reading);
+    return await readFiles(folder, USUAL, options);
   } catch (error) {
     const missing = isMissing(error);
     const others = (missing || isRefusal(error)) && (await Promise.all(Object.values(OPEN_CLIP).map(there)));
     // A config that is refused may be another program's, whose weights would have been missing.
     if (!others || !others.every(Boolean) || (!missing && (await there(USUAL.weights)))) throw await explain(error, address, signal);
-    return readFiles(folder, OPEN_CLIP, reading);
+    return readFiles(folder, OPEN_CLIP, options);
   }
 }
 
 /**
- * Downloads run side by side; the first failure stops the others.
+ * What is small, and the headers of the weights, side by side; the first failure stops the others.
  * @param {string} folder
  * @param {typeof USUAL} names
- * @param {Reading} reading
- * @returns {Promise<ModelFiles>}
+ * @param {Options} options
+ * @returns {Promise<ModelParts>}
  */
-async function readFiles(folder, names, { signal, onProgress, check }) {
+async function readFiles(folder, names, { signal, onProgress, leader }) {
   const stop = new AbortController();
-  const abort = () => stop.abort(signal?.reason);
-  signal?.throwIfAborted();
-  signal?.addEventListener('abort', abort);
+  signal.throwIfAborted();
+  signal.addEventListener('abort', () => stop.abort(signal.reason));
+  const config = required(folder, names.config, stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
+  const given = (/** @type {string} */ name) => optional(folder, name, stop.signal, config);
   try {
-    const config = required(folder, names.config, stop.signal, (loaded, total) => onProgress({ phase: 'config', loaded, total })).then(decode);
-    const [configText, preprocessor, processor, weights, textEmbeddings] = await Promise.all([
+    const [text, preprocessor, processor, weights] = await Promise.all([
       config,
-      optional(folder, 'preprocessor_config.json', stop.signal, config),
-      optional(folder, 'processor_config.json', stop.signal, config),
-      readWeights(folder, names.weights, config, stop.signal, (loaded, total) => onProgress({ phase: 'weights', loaded, total })),
-      config.then((text) => (COMPARES.test(text) ? optional(folder, TEXT, stop.signal, config) : undefined)),
-      config.then(check),
+      given('preprocessor_config.json'),
+      given('processor_config.json'),
+      openWeights(folder, names.weights, config, stop.signal, leader),
+      config.then((text) => leader.check(text)),
     ]);
-    return {
-      config: configText,
-      preprocessor: preprocessor && decode(preprocessor),
-      processor: processor && decode(processor),
-      names: weights.map(({ name }) => name),
-      weights: weights.map(({ bytes }) => bytes),
-      textEmbeddings,
-      owned: true,
-    };
+    return { config: text, preprocessor: preprocessor && decode(preprocessor), processor: processor && decode(processor), weights, textEmbeddings: (compares) => (compares ? given(TEXT) : undefined) };
   } catch (error) {
     stop.abort(error);
     throw error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
   }
 }
 
@@ -86,28 +75,53 @@ function isRefusal(error) {
  * The one file of weights, or where that can't be had those that are needed of an index.
  * @param {string} folder
  * @param {string} whole
- * @param {Promise<unknown>} config
+ * @param {Promise<string>} config
  * @param {AbortSignal} signal
- * @param {import('./download.js').OnBytes} onBytes
+ * @param {import('./walk.js').Leader<any>} leader
  */
-async function readWeights(folder, whole, config, signal, onBytes) {
+async function openWeights(folder, whole, config, signal, leader) {
+  const open = async (/** @type {string} */ name, alone = false) => {
+    const file = remoteFile(fileUrl(folder, name), alone);
+    return { file: { ...file, name }, header: await file.header({ signal, onBytes() {} }) };
+  };
   try {
-    return [{ name: whole, bytes: await required(folder, whole, signal, onBytes) }];
+    return [await open(whole, true)];
   } catch (error) {
     signal.throwIfAborted();
     const index = error instanceof VitscopeError && error.code === 'network' && (await optional(folder, INDEX, signal, config).catch(() => undefined));
     if (!index) throw error;
-    const names = shardNames(decode(index), fileUrl(folder, INDEX));
-    const parts = names.map(() => ({ loaded: 0, total: 0 }));
-    const report = (/** @type {number} */ i, /** @type {number} */ loaded, /** @type {number} */ total) => {
-      parts[i] = { loaded, total };
-      const sum = parts.reduce((sum, part) => sum + part.total, 0);
-      requireRoom(`The weights of ${folder}, as far as their sizes are known,`, sum);
-      const known = parts.every((part) => part.total > 0);
-      onBytes(parts.reduce((sum, part) => sum + part.loaded, 0), known ? sum : 0);
-    };
-    return Promise.all(names.map(async (name, i) => ({ name, bytes: await required(folder, name, signal, (loaded, total) => report(i, loaded, total)) })));
+    const names = await leader.files(decode(index), await config);
+    return Promise.all(names.map((name) => open(name)));
   }
+}
+
+/**
+ * A file of a folder.
+ * @param {string} url
+ * @param {boolean} alone  whether nothing else waits for a connection, so that this one may be held open
+ * @returns {WeightFile}
+ */
+function remoteFile(url, alone) {
+  if (url.startsWith('file:')) return diskFile(url);
+  const open = async (/** @type {import('./weights.js').Reading} */ { signal }) => {
+    const response = await request(url, signal);
+    if (response.ok && isHtml(response, new Uint8Array())) throw pageInstead(url);
+    return Stream.of(response, url);
+  };
+  const file = streamed(url, open, alone);
+  return {
+    ...file,
+    async header(reading) {
+      const header = await file.header(reading);
+      if (/^\s*<(!doc|html)/i.test(new TextDecoder().decode(header.bytes.subarray(0, 64)))) throw pageInstead(url);
+      return header;
+    },
+  };
+}
+
+/** @param {string} url */
+function pageInstead(url) {
+  return new VitscopeError('network', `${url} answered with an HTML page instead of the file. Check that the model folder's address is right.`, { cause: 404 });
 }
 
 /**
@@ -119,9 +133,7 @@ async function readWeights(folder, whole, config, signal, onBytes) {
 async function required(folder, name, signal, onBytes) {
   const url = fileUrl(folder, name);
   const file = await download(url, { signal, onBytes });
-  if (!file || file.html) {
-    throw new VitscopeError('network', `${url} answered with an HTML page instead of the file. Check that the model folder's address is right.`, { cause: 404 });
-  }
+  if (!file || file.html) throw pageInstead(url);
   return file.bytes;
 }
 

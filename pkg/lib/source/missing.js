@@ -1,4 +1,5 @@
 import { VitscopeError } from '../common/errors.js';
+import { existsOnDisk } from './disk.js';
 
 /**
  * What a folder may have in place of a model that is read, by names that can be asked for: a folder on the web can't be listed.
@@ -38,10 +39,7 @@ export function isMissing(error) {
  * @param {AbortSignal} [signal]
  */
 export async function exists(url, signal) {
-  if (url.startsWith('file:')) {
-    const fs = /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs/promises');
-    return Boolean(await fs?.access(new URL(url)).then(() => true, () => false));
-  }
+  if (url.startsWith('file:')) return existsOnDisk(url);
   // Some servers answer HEAD for nothing; a body that nobody reads is not sent.
   const response = await fetch(url, { signal }).catch(() => undefined);
   await response?.body?.cancel().catch(() => {});

@@ -1,19 +1,22 @@
 import { checkNames, describe } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
-import { requireRoom } from './download.js';
 import { TEXT, WEIGHTS, readFolder } from './folder.js';
+import { readError } from './disk.js';
+import { givenFile } from './weights.js';
 
 /**
  * @typedef {import('../../index.js').ModelSource} ModelSource
  * @typedef {import('./loading.js').Step} Step
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
- * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Bytes[], textEmbeddings?: Bytes}} Parts
+ * @typedef {Bytes | Response | ReadableStream<Uint8Array>} Weights
+ * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Weights[], textEmbeddings?: Bytes}} Parts
  * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
- * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, names: string[], weights: Uint8Array[], textEmbeddings: Uint8Array | undefined, owned: boolean}} ModelFiles
- *   owned: the weights' buffers are nobody else's
- * @typedef {{signal: AbortSignal | undefined, onProgress: (step: Step) => void, check: (config: string) => Promise<unknown>}} Reading
- *   check: asked as soon as a folder's config is there; where it rejects, the rest is not waited for
+ * @typedef {{file: import('./weights.js').WeightFile, header: import('./weights.js').Header}} Opened
+ * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined}} ModelParts
+ *   textEmbeddings: where there are some; compares: whether the model is one that compares images with texts
+ * @typedef {{signal: AbortSignal, onProgress: (step: Step) => void, leader: import('./walk.js').Leader<any>}} Options
+ *   leader: asked as soon as a folder's config is there; where it rejects that, the rest is not waited for
  */
 
 /**
@@ -29,8 +32,8 @@ export function normaliseSource(source) {
   checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
-  if (!weights.length || !weights.every(areBytes)) {
-    throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
+  if (!weights.length || !weights.every((part) => areBytes(part) || part instanceof Response || part instanceof ReadableStream)) {
+    throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
   }
   if (textEmbeddings != null && !areBytes(textEmbeddings)) {
     throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
@@ -48,39 +51,29 @@ function areBytes(value) {
 }
 
 /**
- * Reads the model's files.
+ * Reads of a model what is small, and the headers of its weights.
  * @param {Source} source
- * @param {Partial<Reading>} [options]
- * @returns {Promise<ModelFiles>}
+ * @param {Options} options
+ * @returns {Promise<ModelParts>}
  */
-export async function readSource(source, { signal, onProgress = () => {}, check = async () => {} } = {}) {
-  return 'folder' in source ? readFolder(source.folder, { signal, onProgress, check }) : readParts(source, onProgress);
+export async function readSource(source, options) {
+  return 'folder' in source ? readFolder(source.folder, options) : readParts(source, options);
 }
 
 /**
  * @param {Parts} source
- * @param {(step: Step) => void} onProgress
- * @returns {Promise<ModelFiles>}
+ * @param {Options} options
+ * @returns {Promise<ModelParts>}
  */
-async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, onProgress) {
-  const total = weights.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0);
-  requireRoom('What was given as weights', total);
-  onProgress({ phase: 'weights', loaded: 0, total });
-  try {
-    const [configText, preprocessorText, processorText, text, ...files] = await Promise.all([
-      readText(config),
-      preprocessor && readText(preprocessor),
-      processor && readText(processor),
-      textEmbeddings && toArray(textEmbeddings),
-      ...weights.map(toArray),
-    ]);
-    onProgress({ phase: 'weights', loaded: total, total });
-    const names = weights.map((part, i) => (part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS));
-    return { config: configText, preprocessor: preprocessorText, processor: processorText, names, weights: files, textEmbeddings: text, owned: weights.every((part) => part instanceof Blob) };
-  } catch (cause) {
-    if (cause instanceof RangeError) throw new VitscopeError('out-of-memory', `The weights (${total} bytes) do not fit into memory.`, { cause });
-    throw new VitscopeError('network', 'A file of the model could not be read. It may have been moved or changed; choose it again.', { cause });
-  }
+async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, { signal, leader }) {
+  const texts = await Promise.all([readText(config), preprocessor && readText(preprocessor), processor && readText(processor)]);
+  await leader.check(texts[0]);
+  const open = async (/** @type {Weights} */ part, /** @type {number} */ i) => {
+    const file = givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part);
+    return { file, header: await file.header({ signal, onBytes() {} }) };
+  };
+  const [opened, text] = await Promise.all([Promise.all(weights.map(open)), textEmbeddings && toArray(textEmbeddings)]);
+  return { config: texts[0], preprocessor: texts[1], processor: texts[2], weights: opened, textEmbeddings: () => text };
 }
 
 /** @param {string | Bytes} text */
@@ -91,11 +84,19 @@ async function readText(text) {
 /** @param {Bytes} bytes */
 async function toArray(bytes) {
   if (bytes instanceof Uint8Array) return bytes;
-  return new Uint8Array(bytes instanceof Blob ? await bytes.arrayBuffer() : bytes);
+  return new Uint8Array(bytes instanceof Blob ? await bytes.arrayBuffer().catch(readError) : bytes);
 }
 
 /**
- * A whole model's bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
+ * Bytes in a buffer that is all theirs, which may be transferred. (Part of one may be somebody else's too.)
+ * @param {Uint8Array} bytes
+ */
+export function own(bytes) {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+/**
+ * Bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
  * @param {Uint8Array} bytes
  */
 export function release({ buffer, byteLength }) {

@@ -23,7 +23,7 @@ impl Failure {
 pub struct Disk {
     path: PathBuf,
     file: File,
-    length: usize,
+    length: u64,
     failure: Failure,
 }
 
@@ -32,19 +32,18 @@ impl Disk {
         let unreadable = || format!("{} can't be read", path.display());
         let file = File::open(path).with_context(unreadable)?;
         let length = file.metadata().with_context(unreadable)?.len();
-        let length = usize::try_from(length).with_context(unreadable)?;
         Ok(Self { path: path.into(), file, length, failure: failure.clone() })
     }
 }
 
 impl Source for Disk {
-    fn len(&self) -> usize {
-        self.length
+    fn size(&self) -> Option<u64> {
+        Some(self.length)
     }
 
-    fn read(&self, offset: usize, target: &mut [u8]) {
+    fn read(&self, offset: u64, target: &mut [u8]) {
         let mut file = &self.file;
-        let read = file.seek(SeekFrom::Start(offset as u64)).and_then(|_| file.read_exact(target));
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(target));
         if let Err(error) = read.with_context(|| format!("{} can't be read", self.path.display())) {
             let first = self.failure.0.take().unwrap_or(error);
             self.failure.0.set(Some(first));

@@ -46,5 +46,5 @@ fn read_pixel_values(path: &PathBuf, classifier: &Classifier) -> Result<Vec<f32>
     let [height, width] = classifier.config().image_size;
     let batch = [1, 3, height, width];
     let shape = if tensors.shape(PIXEL_VALUES)?.len() == 4 { &batch[..] } else { &batch[1..] };
-    Ok(tensors.floats(PIXEL_VALUES, shape)?)
+    Ok(tensors.floats(&bytes, PIXEL_VALUES, shape)?)
 }

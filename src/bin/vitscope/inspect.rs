@@ -38,14 +38,14 @@ pub fn run(model: &Path) -> Result<()> {
     print(format_args!("scores      {:?}", config.scores))?;
     print(format_args!("parameters  {}", HumanCount(classifier.parameters() as u64)))?;
 
-    let mut by_dtype = BTreeMap::<String, (usize, usize)>::new();
+    let mut by_dtype = BTreeMap::<String, (usize, u64)>::new();
     for tensor in folder.reading(|weights| Ok(Tensors::open(WEIGHTS_FILE, weights)?.summaries()))? {
         let (count, bytes) = by_dtype.entry(tensor.dtype).or_default();
         *count += 1;
-        *bytes += tensor.bytes;
+        *bytes += tensor.end - tensor.begin;
     }
     for (dtype, (count, bytes)) in by_dtype {
-        print(format_args!("{dtype:11} {} in {count} tensors", DecimalBytes(bytes as u64)))?;
+        print(format_args!("{dtype:11} {} in {count} tensors", DecimalBytes(bytes)))?;
     }
     Ok(())
 }

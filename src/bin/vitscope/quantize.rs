@@ -35,7 +35,7 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
         }
     };
     let (before, weights) = folder
-        .reading(|weights| Ok((weights.len(), checkpoint::quantize(folder.files(), weights, bits, &mut report)?)))?;
+        .reading(|weights| Ok((weights.size(), checkpoint::quantize(folder.files(), weights, bits, &mut report)?)))?;
     bar.finish_and_clear();
 
     fs::create_dir_all(output).with_context(|| format!("{} can't be made", output.display()))?;
@@ -59,8 +59,12 @@ pub fn run(model: &Path, bits: Bits, output: &Path) -> Result<()> {
     for line in lines {
         print(format_args!("{line}"))?;
     }
-    let size = |bytes: usize| DecimalBytes(bytes as u64);
-    print(format_args!("{}: {} → {}", target.display(), size(before), size(weights.len())))
+    print(format_args!(
+        "{}: {} → {}",
+        target.display(),
+        DecimalBytes(before.unwrap_or_default()),
+        DecimalBytes(weights.len() as u64)
+    ))
 }
 
 /// Whether overwriting this file with matrices of `bits` loses nothing that `quantize` can't make again.

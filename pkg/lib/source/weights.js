@@ -1,0 +1,122 @@
+/** Files of weights, read in parts: from memory, from a disk, or as they come. */
+import { readError, withDisk } from './disk.js';
+import { Stream } from './stream.js';
+
+/**
+ * A file of weights that can be read in parts.
+ * @typedef {object} WeightFile
+ * @property {string} name   for messages
+ * @property {(reading: Reading) => Promise<Header>} header   its first 8 + n bytes, n being what the first 8 say; and the whole file's size where known
+ * @property {(ranges: Range[], take: Take, reading: Reading) => Promise<void>} read
+ *   ranges ascending and disjoint, absolute offsets; take is called once for each range, in order, with exactly its bytes, and awaited (so that no more than what is under way is held)
+ * @typedef {{begin: number, end: number}} Range
+ * @typedef {{bytes: Uint8Array, size: number | undefined}} Header
+ * @typedef {(index: number, bytes: Uint8Array) => void | Promise<void>} Take
+ * @typedef {{signal?: AbortSignal, onBytes: (n: number) => void}} Reading  onBytes: n more bytes of the wanted ranges have arrived
+ */
+
+/** The longest header, as for every program. */
+const MOST = 100_000_000;
+
+/**
+ * Bytes before the first tensor's. 8 where that can't be: what it is instead, the engine says by them.
+ * @param {Uint8Array} first  the first 8, or all of a shorter file
+ */
+export function headerLength(first) {
+  if (first.length < 8) return first.length;
+  const length = 8 + Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
+  return length > MOST ? 8 : length;
+}
+
+/**
+ * What can be read at any place.
+ * @param {string} name
+ * @param {number} size
+ * @param {(begin: number, end: number) => Uint8Array | Promise<Uint8Array>} at  fewer bytes where it ends before
+ * @returns {WeightFile}
+ */
+function placed(name, size, at) {
+  return {
+    name,
+    header: async () => ({ bytes: await at(0, headerLength(await at(0, 8))), size }),
+    async read(ranges, take, { signal, onBytes }) {
+      for (const [i, { begin, end }] of ranges.entries()) {
+        signal?.throwIfAborted();
+        const bytes = await at(begin, end);
+        onBytes(end - begin);
+        await take(i, bytes);
+      }
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {Uint8Array | ArrayBuffer | Blob | Response | ReadableStream<Uint8Array>} given
+ * @returns {WeightFile}
+ */
+export function givenFile(name, given) {
+  if (given instanceof Blob) {
+    return placed(name, given.size, (begin, end) => given.slice(begin, end).arrayBuffer().then((buffer) => new Uint8Array(buffer), readError));
+  }
+  if (given instanceof Response) return streamed(given.url || name, async () => Stream.of(given, given.url || name));
+  if (given instanceof ReadableStream) return streamed(name, async () => new Stream(given, name));
+  const bytes = given instanceof Uint8Array ? given : new Uint8Array(given);
+  return placed(name, bytes.length, (begin, end) => bytes.subarray(begin, end));
+}
+
+/**
+ * A file on disk, for Node.
+ * @param {string} url
+ * @returns {WeightFile}
+ */
+export function diskFile(url) {
+  const opened = (/** @type {(file: WeightFile) => Promise<any>} */ work) => withDisk(url, (size, at) => work(placed(url, size, at)));
+  return { name: url, header: (reading) => opened((file) => file.header(reading)), read: (...args) => opened((file) => file.read(...args)) };
+}
+
+/**
+ * What comes from its beginning to its end, once unless `open` can be asked again.
+ * @param {string} name
+ * @param {(reading: Reading) => Promise<Stream>} open
+ * @param {boolean} [waits]  whether it is held open between its header and the rest
+ * @returns {WeightFile}
+ */
+export function streamed(name, open, waits = true) {
+  /** @type {Stream | undefined} */
+  let stream;
+  return {
+    name,
+    async header(reading) {
+      const own = (stream = await open(reading));
+      const first = await own.next(8);
+      const rest = await own.next(headerLength(first) - first.length);
+      const bytes = new Uint8Array(own.at);
+      bytes.set(first);
+      bytes.set(rest, first.length);
+      const { size } = own;
+      if (!waits) {
+        stream = undefined;
+        own.cancel();
+      }
+      return { bytes, size: own.ended ? own.at : size };
+    },
+    async read(ranges, take, reading) {
+      const own = (stream ??= await open(reading));
+      const stop = () => own.cancel();
+      reading.signal?.addEventListener('abort', stop);
+      try {
+        for (const [i, { begin, end }] of ranges.entries()) {
+          await own.skip(begin - own.at);
+          const bytes = await own.next(end - begin, reading.onBytes);
+          reading.signal?.throwIfAborted();
+          if (bytes.length < end - begin) throw own.brokeOff();
+          await take(i, bytes);
+        }
+      } finally {
+        reading.signal?.removeEventListener('abort', stop);
+        own.cancel(); // what is behind the last range stays where it is
+      }
+    },
+  };
+}
