@@ -1,4 +1,5 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
+import { locate } from './assets.js';
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
@@ -6,7 +7,8 @@ import { guard } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
 import { chooseBackend } from './engine/backend.js';
 import { Core } from './engine/core.js';
-import { loadWasm, viewsOf } from './engine/wasm.js';
+import { viewsOf } from './engine/views.js';
+import { loadWasm } from './engine/wasm.js';
 import { Loading } from './source/loading.js';
 import { normaliseSource, readSource } from './source/source.js';
 import * as requests from './views/requests.js';
@@ -53,17 +55,18 @@ export class Engine {
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
-    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    const { dtype, imageSize, simd, threads, assets, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
+    const located = locate(assets, backend.simd);
     const loading = new Loading(signal, onProgress);
     /** @type {Core | undefined} */
     let core;
     try {
-      const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
+      const wasm = loading.watch(loadWasm(backend, located, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
       const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
       const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));

@@ -1,12 +1,15 @@
-/** The worker's side of client/bridge.js: engines, one request at a time. */
+/** What runs in a worker: engines, one request at a time, as client/bridge.js asks; or one more thread of an engine, as engine/threads.js asks. */
+import { builtin } from './common/environment.js';
 import { closed, fromEngine, packError } from './common/errors.js';
 import { Core } from './engine/core.js';
+import { runThread } from './engine/thread.js';
 import { loadWasm } from './engine/wasm.js';
 import { readPixels } from './image/pixels.js';
 
 /** @typedef {import('./client/bridge.js').Request} Request */
 
-const port = /** @type {import('./client/bridge.js').Port} */ (/** @type {unknown} */ (self));
+/** Node has another. @type {import('./client/bridge.js').Port} */
+const port = 'postMessage' in globalThis ? /** @type {any} */ (globalThis) : builtin('worker_threads').parentPort;
 /** @type {(module: WebAssembly.Module) => void} */
 let giveModule;
 /** @type {Promise<WebAssembly.Module>} */
@@ -20,6 +23,7 @@ let abortedId;
 
 /** @param {MessageEvent<Request>} event */
 port.onmessage = async ({ data: request }) => {
+  if (request.type === 'thread') return runThread(request, (failure) => port.postMessage(failure, []));
   if (request.type === 'module') return giveModule(request.module);
   const { id } = request;
   if (request.type === 'abort') {
@@ -42,7 +46,7 @@ async function answer(request) {
   if (request.type === 'start') {
     const { id } = request;
     hold(request.alarm, () => port.postMessage({ id, progress: 'held' }, []));
-    instance = await loadWasm(request.backend, { module, alarm: request.alarm });
+    instance = await loadWasm(request.backend, request.assets, { module, alarm: request.alarm });
     return { result: undefined, transfer: [] };
   }
   if (request.type === 'check' || request.type === 'load') {
@@ -112,7 +116,7 @@ function hold(name, tell) {
     tell();
     return new Promise(() => {});
   };
-  navigator.locks?.request(name, held).catch(() => {});
+  globalThis.navigator?.locks?.request(name, held).catch(() => {});
 }
 
 /** Resolves behind the messages that are there; a timer would take milliseconds more. */

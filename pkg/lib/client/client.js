@@ -1,16 +1,19 @@
+import { locate } from '../assets.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
-import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
-import { VitscopeError, closed, fromEngine, guard } from '../common/errors.js';
+import { LOAD_OPTIONS, checkDecode, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
+import { closed, guard } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
-import { fetchModule, loadViews } from '../engine/wasm.js';
-import { prepareImage, taintedError } from '../image/portable.js';
+import { fetchModule } from '../engine/module.js';
+import { loadViews } from '../engine/views.js';
+import { prepareImage } from '../image/portable.js';
 import { Loading } from '../source/loading.js';
 import { normaliseSource, readSource } from '../source/source.js';
 import * as requests from '../views/requests.js';
 import { Trace } from '../views/trace.js';
 import { WorkerBridge } from './bridge.js';
+import { unreadable, untransferable, withoutMemory } from './failures.js';
 import { JobQueue } from './queue.js';
 
 /**
@@ -38,6 +41,7 @@ export class Vitscope {
 
   #bridge;
   #queues;
+  #decode;
   #queue;
   #engine;
   #given;
@@ -49,15 +53,16 @@ export class Vitscope {
   #views;
 
   /**
-   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>}} home the worker, and whose jobs it does
+   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>, decode?: import('../../index.js').Decode}} home the worker, whose jobs it does, and what reads pictures
    * @param {JobQueue} queue one of these
    * @param {import('./bridge.js').Loaded} loaded
    * @param {(config: ModelConfig) => Promise<Views>} startViews
    * @param {import('../classes/given.js').Given} [given] classes in place of the model's own
    */
-  constructor({ bridge, queues }, queue, { engine, config, backend, memory }, startViews, given) {
+  constructor({ bridge, queues, decode }, queue, { engine, config, backend, memory }, startViews, given) {
     this.#bridge = bridge;
     this.#queues = queues;
+    this.#decode = decode;
     this.#queue = queue;
     this.#engine = engine;
     this.#given = given;
@@ -72,25 +77,27 @@ export class Vitscope {
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
-    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    const { dtype, imageSize, simd, threads, assets, decode, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    checkDecode(decode);
     signal?.throwIfAborted();
     const parts = normaliseSource(source);
     const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
+    const located = locate(assets, backend.simd);
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
     const queues = new Set([queue]);
-    const bridge = new WorkerBridge((error) => queues.forEach((queue) => queue.close(error)));
+    const bridge = new WorkerBridge(located, (error) => queues.forEach((queue) => queue.close(error)));
     const loading = new Loading(signal, onProgress);
     loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
     try {
-      const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
+      const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
       const check = (/** @type {string} */ config) => started.then(() => bridge.request({ type: 'check', config }));
       const files = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
       const loaded = await bridge.load(started, files, form, loading.report);
       warnOnce(loaded.warning);
-      return new Vitscope({ bridge, queues }, queue, loaded, (config) => loadViews(backend, module, config));
+      return new Vitscope({ bridge, queues, decode }, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
       throw loading.stop(error);
     } finally {
@@ -193,7 +200,7 @@ export class Vitscope {
         jobSignal.throwIfAborted();
         const queue = this.#queue.branch();
         this.#queues.add(queue);
-        return new Vitscope({ bridge: this.#bridge, queues: this.#queues }, queue, derived, () => this.#startedViews(), given);
+        return new Vitscope({ bridge: this.#bridge, queues: this.#queues, decode: this.#decode }, queue, derived, () => this.#startedViews(), given);
       },
       signal,
     );
@@ -255,7 +262,7 @@ export class Vitscope {
    */
   #ask({ method, args, read }, { signal, onProgress, ...source } = {}) {
     return this.#queue.add(
-      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory) : { image: undefined, transfer: [] }),
+      async (jobSignal) => ('image' in source ? prepareImage(/** @type {ImageSource} */ (source.image), jobSignal, this.#decode).catch(withoutMemory) : { image: undefined, transfer: [] }),
       async ({ image, transfer }, jobSignal, abort) => {
         const report = (/** @type {any} */ passes) => {
           try {
@@ -272,29 +279,4 @@ export class Vitscope {
       signal,
     );
   }
-}
-
-/**
- * @param {unknown} error
- * @returns {never}
- */
-function withoutMemory(error) {
-  throw error instanceof RangeError ? fromEngine(error) : error;
-}
-
-/**
- * @param {unknown} cause
- * @returns {never}
- */
-function unreadable(cause) {
-  throw new VitscopeError('network', 'The file of classes could not be read. It may have been moved or changed; choose it again.', { cause });
-}
-
-/**
- * Bitmaps of another site's pictures can be made, but not handed to a worker.
- * @param {unknown} error
- * @returns {never}
- */
-function untransferable(error) {
-  throw error instanceof DOMException && error.name === 'DataCloneError' ? taintedError(error) : error;
 }

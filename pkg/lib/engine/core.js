@@ -77,7 +77,7 @@ export class Core {
         reserve(instance, PARSED * texts);
         return instance.Engine.load(files, dtype, size && Uint32Array.from(size));
       }, instance.memory);
-      const warning = await nameClasses(wasm);
+      const warning = await nameClasses(wasm, instance.names);
       onProgress({ phase: 'prepare', loaded: 1, total: 1 });
       return new Core(wasm, instance, warning);
     } catch (error) {
