@@ -5,29 +5,22 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AttributeOptions, Attribution, Backend, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, ErrorCode, HeadOptions, LensOptions, LoadOptions, Memory, ModelConfig,
+  AssetOptions, AttributeOptions, Attribution, Backend, Build, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig,
   ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
-
-/** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
-export interface ImageLike {
-  readonly data: Uint8ClampedArray | Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */
 export class Engine {
   private constructor();
 
   /**
-   * As `Vitscope.load`, with the same errors. In Node a folder may also be a `file:` URL.
+   * As `Vitscope.load`, with the same errors.
    *
-   * More than one thread needs a worker on an isolated page: the main thread can't wait for others, and in Node there is one.
+   * More than one thread needs a worker on an isolated page, whose main thread can't wait for others, or Node, Deno or Bun.
    * All engines of a worker share its threads, which live as long as it does; the first load that wants any says how many.
    * Should one crash, the call that waits for it never returns; `Vitscope` watches its own for that.
    */

@@ -19,7 +19,7 @@ export class Vitscope {
    *
    * @throws `network` a file could not be fetched, the server sent something else in its place, or nothing at all for a minute; the message names the URL
    * @throws `unsupported-browser` there is no WebAssembly SIMD, or not the kind that `simd` asks for
-   * @throws `unsupported-environment` there are no web workers here, as in a service worker or Node.js
+   * @throws `unsupported-environment` there are no workers here, as in a service worker; or the tool that bundled the package left no address of its files
    * @throws `csp` a Content-Security-Policy forbids WebAssembly, the worker or a download; the message says what to allow
    * @throws `invalid-argument` an option is not what it should be, or not known, as with every call that takes some
    * @throws `invalid-config`, `invalid-preprocessor`, `unsupported-architecture` config.json or the processor's file
@@ -159,7 +159,7 @@ export type ErrorCode =
   | 'crashed';
 
 /**
- * A folder's URL, relative to the document or absolute, holding `config.json`, `model.safetensors` (or
+ * A folder's URL, relative to the document or absolute (in Node, Deno and Bun a path, too), holding `config.json`, `model.safetensors` (or
  * `model.safetensors.index.json` and of the files of the same folder that it names those with more than text; or open_clip's `open_clip_config.json` and
  * `open_clip_model.safetensors`) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP, `text_embeddings.safetensors`; or the files themselves.
  */
@@ -214,10 +214,43 @@ export interface LoadOptions {
    * started, is said once in the console, and 1 runs.
    */
   threads?: number;
+  /** Where the package's own files are, for tools that leave them behind. Left out: beside the script. */
+  assets?: AssetOptions;
+  /**
+   * Reads pictures that are files (a Blob, a URL, a path) in place of the browser, or where there is none; `Engine` takes pixels alone. Left out: the browser, or
+   * in Node, Deno and Bun `sharp` or `@napi-rs/canvas`, if the program has one of them.
+   */
+  decode?: Decode;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */
   signal?: AbortSignal;
   /** What it throws ends the load, and comes out of it. */
   onProgress?: (progress: Progress) => void;
+}
+
+/** Addresses, each absolute or relative to the document (in Node, Deno and Bun to the working directory). What is left out is in `base`, or beside the script. */
+export interface AssetOptions {
+  /** A folder with all of the package's `dist/vitscope/`. */
+  base?: string | URL;
+  /** `worker.js`. */
+  worker?: string | URL;
+  /** What threads of the engine run: the same script unless told. */
+  thread?: string | URL;
+  /** The engine: the one build that will run, or several by their names. */
+  wasm?: string | URL | Partial<Record<Build, string | URL>>;
+  /** `imagenet-1k.txt`, the names for a thousand classes without any. */
+  names?: string | URL;
+}
+
+export type Build = 'relaxed' | 'simd128' | 'relaxed-threads' | 'simd128-threads';
+
+/** From a picture's file to its pixels. */
+export type Decode = (file: Blob) => ImageLike | Promise<ImageLike>;
+
+/** ImageData, or anything of its shape: RGBA, 8 bits each, rows from the top. */
+export interface ImageLike {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** How a model runs. */
@@ -253,7 +286,7 @@ export interface Progress {
  */
 export type ImageSource =
   | ImageBitmap
-  | ImageData
+  | ImageLike
   | HTMLImageElement
   | HTMLCanvasElement
   | OffscreenCanvas
@@ -339,7 +372,7 @@ export class Trace {
    * Of what `structuredClone` or `postMessage` makes of a trace, in another worker say: it has all views but the lenses, which need the model. The first one
    * there loads the engine.
    */
-  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>): Promise<Trace>;
+  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>, options?: { assets?: AssetOptions }): Promise<Trace>;
 
   /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
   headMap(options?: HeadOptions): ViewMap;

@@ -1,2 +1,2 @@
-/** `vitscope/worker` and `vitscope/thread` are scripts that `Vitscope` and the engine start as workers, exported for bundlers and servers that need their addresses. */
+/** `vitscope/worker.js` is the script that `Vitscope` and the engine start as a worker, exported with the rest of `dist/vitscope/` for bundlers and servers that need their addresses. */
 export {};

@@ -50,12 +50,12 @@ const LAYERS: &[&[&str]] = &[
 
 /// What `pkg/lib/` has, likewise: rooms, and files beside them, the entries last.
 const ROOMS: &[&[&str]] = &[
-    &["assets.js", "common"],
-    &["draw", "source", "views"],
+    &["common"],
+    &["assets.js", "draw", "source", "views"],
     &["classes"],
     &["engine", "image"],
     &["client"],
-    &["engine.js", "index.js", "thread.js", "worker.js"],
+    &["engine.js", "index.js", "worker.js"],
 ];
 
 fn layer(layers: &[&[&str]], name: &str) -> Option<usize> {

@@ -14,7 +14,7 @@ export class Builds {
   #last = Promise.resolve();
 
   /**
-   * @param {string} folder where they are: `pkg/wasm`
+   * @param {string} folder where they are: `pkg/dist/vitscope`
    * @param {(name: string) => Promise<unknown>} make puts one there; called for one after the other
    */
   constructor(folder, make) {
@@ -36,7 +36,7 @@ export class Builds {
 
   /** @param {string} name */
   #has(name) {
-    return existsSync(join(this.#folder, name, 'vitscope_bg.wasm'));
+    return existsSync(join(this.#folder, `${name}.wasm`));
   }
 
   /**

@@ -81,7 +81,7 @@ function handler(folders, headers, builds, onFile) {
     onFile(path);
     if (builds && /^\/www\/(index\.html)?$/.test(path)) return send(response, builds.page(readFileSync(PAGE, 'utf8'), request.headers.cookie));
     try {
-      await builds?.provide(/^\/pkg\/wasm\/([^/]+)\//.exec(path)?.[1] ?? '');
+      await builds?.provide(/^\/pkg\/dist\/vitscope\/([^/]+)\.wasm$/.exec(path)?.[1] ?? '');
     } catch {
       return refuse(response, 500);
     }
@@ -180,7 +180,7 @@ async function listen(server, port, tries) {
 function compile(xtask, name) {
   console.log(`A browser asks for the engine's build ${name}`);
   return new Promise((resolve, reject) => {
-    const child = spawn(xtask, ['wasm', name], { cwd: ROOT, stdio: 'inherit' });
+    const child = spawn(xtask, ['build', name], { cwd: ROOT, stdio: 'inherit' });
     child.once('error', reject).once('exit', (code) => (code === 0 ? resolve(code) : reject(new Error(`${name} could not be built`))));
   });
 }
@@ -188,7 +188,7 @@ function compile(xtask, name) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { positionals: [asked], values: { xtask } } = parseArgs({ allowPositionals: true, options: { xtask: { type: 'string' } } });
   try {
-    const builds = xtask ? new Builds(`${ROOT}pkg/wasm`, (name) => compile(xtask, name)) : undefined;
+    const builds = xtask ? new Builds(`${ROOT}pkg/dist/vitscope`, (name) => compile(xtask, name)) : undefined;
     const { url } = await serve({ port: asked ? Number(asked) : DEFAULT_PORT, orNext: !asked, builds });
     console.log(`Serving the page at ${url} (Ctrl-C stops it)`);
   } catch (error) {

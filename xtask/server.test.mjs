@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,8 +155,7 @@ async function buildingServer() {
   const finish = [];
   /** @param {string} name */
   function put(name) {
-    mkdirSync(join(folder, name));
-    writeFileSync(join(folder, name, 'vitscope_bg.wasm'), '');
+    writeFileSync(join(folder, `${name}.wasm`), '');
   }
   const builds = new Builds(folder, (name) => {
     begun.push(name);
@@ -171,7 +170,7 @@ test('a build that is asked for is made, once, one after the other, and answered
   const { port, begun, finish, close } = await buildingServer();
   /** @type {string[]} */
   const answered = [];
-  const ask = (/** @type {string} */ name) => get(`/pkg/wasm/${name}/vitscope_bg.wasm`, { port, method: 'HEAD' }).then(({ status }) => (answered.push(name), status));
+  const ask = (/** @type {string} */ name) => get(`/pkg/dist/vitscope/${name}.wasm`, { port, method: 'HEAD' }).then(({ status }) => (answered.push(name), status));
   const [first, again, second] = ['simd128', 'simd128', 'relaxed'].map(ask);
   while (!begun.length) await sleep(5);
   await sleep(50);

@@ -1,64 +1,69 @@
 /**
- * Where the package's own files are. Only this file says so: an address is relative to the file that it stands in, which is one of `dist/` when
- * bundled, and this one lies as deep. Bundlers look for these literal forms. Each is asked for only when it is needed.
+ * Where the package's own files are. Only this file says so, and by the literal form that bundlers look for. Each is asked for when it is needed,
+ * since some tools leave nothing of `import.meta`.
  *
+ * The addresses have no `./`, though the files lie in a folder `vitscope/` beside the entries: what takes them for relative finds them there, and what has moved
+ * the entry (Vite's pre-bundling) finds them by the package's name, whose `exports` they are.
+ */
+import { checkAddress, checkNames, describe } from './common/checks.js';
+import { documentBase } from './common/environment.js';
+import { ASSETS_HINT, VitscopeError } from './common/errors.js';
+
+/**
  * @typedef {'relaxed' | 'simd128'} Simd
- * @typedef {typeof import('../wasm/relaxed/vitscope.js')} Glue what wasm-bindgen generated, the same for every build
- * @typedef {typeof import('../wasm/relaxed-threads/vitscope.js')} ThreadedGlue
+ * @typedef {Record<'worker' | 'thread' | 'names' | 'single' | 'threaded', string>} Assets absolute addresses: the worker's script, that of the engine's
+ *   threads, ImageNet's class names, and the modules with one kind of SIMD
+ * @typedef {typeof import('../wasm/relaxed-threads/vitscope.js')} Glue what wasm-bindgen generated, which serves every build
  */
 
-/** The builds of the engine. @type {Record<Simd, {glue: () => Promise<Glue>, wasm: URL}>} */
-export const SINGLE = {
-  relaxed: { glue: () => import('../wasm/relaxed/vitscope.js'), wasm: new URL('../wasm/relaxed/vitscope_bg.wasm', import.meta.url) },
-  simd128: { glue: () => import('../wasm/simd128/vitscope.js'), wasm: new URL('../wasm/simd128/vitscope_bg.wasm', import.meta.url) },
+const OWN = {
+  'worker.js': () => new URL('vitscope/worker.js', import.meta.url),
+  'imagenet-1k.txt': () => new URL('vitscope/imagenet-1k.txt', import.meta.url),
+  'relaxed.wasm': () => new URL('vitscope/relaxed.wasm', import.meta.url),
+  'simd128.wasm': () => new URL('vitscope/simd128.wasm', import.meta.url),
+  'relaxed-threads.wasm': () => new URL('vitscope/relaxed-threads.wasm', import.meta.url),
+  'simd128-threads.wasm': () => new URL('vitscope/simd128-threads.wasm', import.meta.url),
 };
 
-/** @type {Record<Simd, {glue: () => Promise<ThreadedGlue>, wasm: URL}>} */
-export const THREADED = {
-  relaxed: { glue: () => import('../wasm/relaxed-threads/vitscope.js'), wasm: new URL('../wasm/relaxed-threads/vitscope_bg.wasm', import.meta.url) },
-  simd128: { glue: () => import('../wasm/simd128-threads/vitscope.js'), wasm: new URL('../wasm/simd128-threads/vitscope_bg.wasm', import.meta.url) },
-};
-
-/** The names of ImageNet-1k's classes. */
-export function imagenetNames() {
-  return new URL('../imagenet-1k.txt', import.meta.url).href;
-}
-
-/** The worker that runs the engine. */
-export function startWorker() {
-  return spawn('worker.js', () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
-}
-
-/** One of its threads. */
-export function startThread() {
-  return spawn('thread.js', () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }));
-}
-
 /**
- * The address of a worker's script, where no bundler has moved it.
- * @param {'worker.js' | 'thread.js'} script
+ * @param {unknown} given the option `assets`
+ * @param {Simd} simd
+ * @returns {Assets}
  */
-export function addressOf(script) {
-  return new URL(`./${script}`, here()).href;
+export function locate(given, simd) {
+  if (given !== undefined && (typeof given !== 'object' || given === null)) throw new VitscopeError('invalid-argument', `assets must be an object, or left out; not ${describe(given)}.`);
+  const { base, worker, thread, wasm, names } = /** @type {import('../index.js').AssetOptions} */ (given ?? {});
+  checkNames(given ?? {}, ['base', 'worker', 'thread', 'wasm', 'names'], 'asset');
+  const folder = base === undefined ? undefined : asFolder(checkAddress('assets.base', base));
+  const find = (/** @type {keyof typeof OWN} */ file) => (folder ? new URL(file, folder).href : own(file));
+  const at = (/** @type {string} */ name, /** @type {string | URL | undefined} */ address, /** @type {keyof typeof OWN} */ file) => (address === undefined ? find(file) : checkAddress(`assets.${name}`, address).href);
+  /** @param {keyof typeof OWN} file */
+  const module = (file) => {
+    const build = /** @type {import('../index.js').Build} */ (file.replace('.wasm', ''));
+    const address = typeof wasm === 'string' || wasm instanceof URL ? wasm : wasm?.[build];
+    return at('wasm', address, file);
+  };
+  const script = at('worker', worker, 'worker.js');
+  return {
+    worker: script,
+    thread: thread === undefined ? script : at('thread', thread, 'worker.js'),
+    names: at('names', names, 'imagenet-1k.txt'),
+    single: module(`${simd}.wasm`),
+    threaded: module(`${simd}-threads.wasm`),
+  };
 }
 
-/** By way of a function: bundlers would take `new URL('…', import.meta.url)` for a file to ship. */
-function here() {
-  return import.meta.url;
+/** @param {URL} url */
+function asFolder(url) {
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
 }
 
-/**
- * A worker's script must come from the page's own origin. Where the package is served by another site, a script of our own that
- * imports it will do, as that site's CORS headers allowed the import of this very file.
- *
- * @param {'worker.js' | 'thread.js'} script
- * @param {() => Worker} start `new Worker(new URL('…', import.meta.url), { type: 'module' })`: by that exact form bundlers find it
- * @returns {Worker}
- */
-function spawn(script, start) {
-  if (new URL(here()).origin === globalThis.location.origin) return start();
-  const url = URL.createObjectURL(new Blob([`import ${JSON.stringify(addressOf(script))};`], { type: 'text/javascript' }));
-  const worker = new Worker(url, { type: 'module' });
-  worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true });
-  return worker;
+/** @param {keyof typeof OWN} file */
+function own(file) {
+  try {
+    return new URL(OWN[file]().href, documentBase()).href; // Next.js leaves the origin out
+  } catch (cause) {
+    throw new VitscopeError('unsupported-environment', `The tool that bundled vitscope left no address of its own (import.meta.url), so that ${file} can't be found. ${ASSETS_HINT}`, { cause });
+  }
 }

@@ -1,4 +1,5 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
+import { locate } from './assets.js';
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
@@ -60,19 +61,20 @@ export class Engine extends Closeable {
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
-    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    const { dtype, imageSize, simd, threads, assets, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     const parts = normaliseSource(source);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
     signal?.throwIfAborted();
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads));
+    const located = locate(assets, backend.simd);
     const loading = new Loading(signal, onProgress);
     /** @type {Core | undefined} */
     let core;
     /** @type {Walker | undefined} */
     let walker;
     try {
-      const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
+      const wasm = loading.watch(loadWasm(backend, located, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
       walker = new Walker(wasm.then((instance) => ({ ...instance, bell: SILENT })), { dtype, size });
       core = await loading.orStop(loading.watchDownloads(parts, walk(parts, walker, { signal: loading.signal, onProgress: loading.report })));
       loading.signal.throwIfAborted();

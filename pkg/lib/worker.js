@@ -1,5 +1,7 @@
-/** The worker's side of client/bridge.js: engines, one request at a time. */
+/** What runs in a worker: engines, one request at a time, as client/bridge.js asks; or one more thread of an engine, as engine/threads.js asks. */
+import { builtin } from './common/environment.js';
 import { closed, fromEngine, packError } from './common/errors.js';
+import { runThread } from './engine/thread.js';
 import { Walker } from './engine/walker.js';
 import { loadWasm } from './engine/wasm.js';
 import { readPixels } from './image/pixels.js';
@@ -9,7 +11,8 @@ import { readPixels } from './image/pixels.js';
  * @typedef {import('./engine/core.js').Core} Core
  */
 
-const port = /** @type {import('./client/bridge.js').Port} */ (/** @type {unknown} */ (self));
+/** Node has another. @type {import('./client/bridge.js').Port} */
+const port = 'postMessage' in globalThis ? /** @type {any} */ (globalThis) : builtin('worker_threads').parentPort;
 /** @type {(module: WebAssembly.Module) => void} */
 let giveModule;
 /** @type {Promise<WebAssembly.Module>} */
@@ -27,6 +30,7 @@ let bell;
 
 /** @param {MessageEvent<Request>} event */
 port.onmessage = async ({ data: request }) => {
+  if (request.type === 'thread') return runThread(request, (failure) => port.postMessage(failure, []));
   if (request.type === 'module') return giveModule(request.module);
   const { id } = request;
   if (request.type === 'abort') {
@@ -50,7 +54,7 @@ async function answer(request) {
     const { id } = request;
     hold(request.alarm, () => port.postMessage({ id, progress: 'held' }, []));
     bell = request.bell;
-    instance = { ...(await loadWasm(request.backend, { module, alarm: request.alarm })), bell };
+    instance = { ...(await loadWasm(request.backend, request.assets, { module, alarm: request.alarm })), bell };
     return { result: undefined, transfer: [] };
   }
   if (request.type === 'walk') {
@@ -128,7 +132,7 @@ function hold(name, tell) {
     tell();
     return new Promise(() => {});
   };
-  navigator.locks?.request(name, held).catch(() => {});
+  globalThis.navigator?.locks?.request(name, held).catch(() => {});
 }
 
 /** Resolves behind the messages that are there; a timer would take milliseconds more. */

@@ -508,13 +508,13 @@ test('a wasm trap rejects what is pending and whatever comes, and tells to load 
 
 test('a package whose wasm is missing says so', async () => {
   const { page, context, close } = await openApi(browser, origin);
-  await disturb(context, '**/pkg/wasm/*/vitscope_bg.wasm', (route) => route.fulfill({ status: 404, body: '' }));
+  await disturb(context, '**/pkg/dist/vitscope/*.wasm', (route) => route.fulfill({ status: 404, body: '' }));
   const load = () => page.evaluate((model) => vitscope.Vitscope.load(model).then(() => ['loaded', ''], (error) => [error.code, error.message]), FOLDER);
   const [code, message] = await load();
   assert.equal(code, 'network');
-  assert.match(message, /vitscope_bg\.wasm answered with HTTP status 404/);
+  assert.match(message, /vitscope\/[\w-]+\.wasm answered with HTTP status 404.*dist\/vitscope\/.*assets/);
   await recover(page);
-  await context.route('**/pkg/dist/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
+  await context.route('**/pkg/dist/vitscope/worker.js', (route) => route.fulfill({ status: 404, body: '' }));
   const [workerCode, workerMessage] = await load();
   assert.equal(workerCode, 'network');
   assert.match(workerMessage, /worker\.js could not be started/);
@@ -534,7 +534,7 @@ test('a config that can not be read is refused before its weights are there', on
 
 test('names of classes that can not be fetched are missed once', async () => {
   const { page, context, warnings, close } = await openApi(browser, origin);
-  await disturb(context, '**/pkg/imagenet-1k.txt', (route) => route.fulfill({ status: 404, body: '' }));
+  await disturb(context, '**/imagenet-1k.txt', (route) => route.fulfill({ status: 404, body: '' }));
   const load = () => page.evaluate(async ({ config, weights }) => {
     const vit = await vitscope.Vitscope.load({ config, weights: Uint8Array.from(weights) });
     vit.close();

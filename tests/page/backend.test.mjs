@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { bundle } from '../../xtask/bundle.mjs';
 import { FOLDER, ROOT, TRAP, firstAnswer, fromDisk, openApi, otherSite, shortName, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 /** @typedef {import('../../pkg/index.js').LoadOptions} LoadOptions */
@@ -35,8 +36,8 @@ const run = (page, options) =>
     return results;
   }, { model: FOLDER, options });
 
-/** The folders of pkg/wasm/ that were asked for. @param {string[]} requests */
-const variants = (requests) => [...new Set(requests.flatMap((url) => url.match(/\/pkg\/wasm\/([\w-]+)\//)?.[1] ?? []))].sort();
+/** The builds of the engine that were asked for. @param {string[]} requests */
+const variants = (requests) => [...new Set(requests.flatMap((url) => url.match(/\/vitscope\/([\w-]+)\.wasm$/)?.[1] ?? []))].sort();
 
 for (const simd of /** @type {const} */ (['simd128', 'relaxed'])) {
   test(`${simd}: any number of threads gives the very same numbers`, async () => {
@@ -87,42 +88,44 @@ test('without isolation threads are missed once, and the answers are the same', 
 });
 
 /**
- * The page from a server that changes the package's `thread.js`. (Playwright's routes don't see the scripts of a worker's workers.)
- * @param {() => ((script: string) => string) | undefined} edit undefined: the file is missing
+ * The page from a server that has a script of its own for threads. (Playwright's routes don't see the scripts of a worker's workers.)
+ * @param {() => string | undefined} script undefined: the file is missing
  */
-async function openWithThread(edit) {
+async function openWithThread(script) {
   const site = await otherSite((path) => {
-    if (path !== '/pkg/dist/thread.js') return fromDisk(path);
-    const script = edit()?.(fromDisk('/pkg/lib/thread.js').body.toString().replaceAll("'./", "'../lib/"));
-    return script === undefined ? undefined : { body: script, type: 'text/javascript' };
+    if (path !== '/thread.js') return fromDisk(path);
+    const body = script();
+    return body === undefined ? undefined : { body, type: 'text/javascript' };
   });
   return openApi(browser, site);
 }
+const assets = { thread: '/thread.js' };
+const WORKER = readFileSync(join(ROOT, 'pkg/dist/vitscope/worker.js'), 'utf8');
 
 test('threads that cannot be started are done without', async () => {
-  /** @type {((script: string) => string) | undefined} */
-  let edit;
-  const { page, errors, warnings, requests, close } = await openWithThread(() => edit);
-  const [missing] = await run(page, [{ threads: 3 }]);
+  /** @type {string | undefined} */
+  let script;
+  const { page, errors, warnings, requests, close } = await openWithThread(() => script);
+  const [missing] = await run(page, [{ threads: 3, assets }]);
   assert.equal(missing.backend.threads, 1);
   assert.equal(shortName(missing.top), first);
   assert.equal(warnings.length, 1, warnings.join('\n'));
   assert.match(warnings[0], /1 thread instead of 3: the worker .*thread\.js could not be started/);
   assert.deepEqual(variants(requests), ['relaxed', 'relaxed-threads']);
 
-  edit = (script) => script.replace(' memory,', ' memory: {},'); // so that it can't be instantiated
-  const [broken] = await run(page, [{ threads: 2 }]);
+  script = `WebAssembly.Instance = class { constructor() { throw new Error('no'); } }; ${WORKER}`;
+  const [broken] = await run(page, [{ threads: 2, assets }]);
   assert.equal(broken.backend.threads, 1);
   assert.deepEqual(broken.logits, missing.logits);
   assert.match(warnings[1], /1 thread instead of 2: a thread could not be started/);
 
-  edit = () => 'this is no JavaScript';
-  const [unreadable] = await run(page, [{ threads: 2 }]);
+  script = 'this is no JavaScript';
+  const [unreadable] = await run(page, [{ threads: 2, assets }]);
   assert.equal(unreadable.backend.threads, 1);
   assert.match(warnings[2], /1 thread instead of 2: the worker .*thread\.js could not be started/);
 
-  edit = (script) => script;
-  const [mended] = await run(page, [{ threads: 2 }]);
+  script = WORKER;
+  const [mended] = await run(page, [{ threads: 2, assets }]);
   assert.equal(mended.backend.threads, 2);
   assert.deepEqual(mended.logits, missing.logits);
   assert.equal(warnings.length, 3, warnings.join('\n'));
@@ -132,8 +135,9 @@ test('threads that cannot be started are done without', async () => {
 });
 
 test('a thread that crashes takes the instance with it', async () => {
-  const { page, close } = await openWithThread(() => (script) => script.replace('run_thread();', TRAP));
-  const [code, message] = await page.evaluate((model) => vitscope.Vitscope.load(model, { threads: 2 }).then(() => [], (error) => [error.code, error.message]), FOLDER);
+  const [{ text }] = await bundle('worker', { code: `run_thread = () => { ${TRAP} }` });
+  const { page, close } = await openWithThread(() => text);
+  const [code, message] = await page.evaluate(({ model, assets }) => vitscope.Vitscope.load(model, { threads: 2, assets }).then(() => [], (error) => [error.code, error.message]), { model: FOLDER, assets });
   assert.equal(code, 'crashed');
   assert.match(message, /unreachable/);
   await workersEnd(page);

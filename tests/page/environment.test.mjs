@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { CONFIG, FOLDER, GRID, ROOT, TRAP, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { CONFIG, FOLDER, GRID, ROOT, TRAP, addToEngine, fromDisk, openApi, openTab, otherSite, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 const SMALL = '/tests/fixtures/hf_vit/';
 const PHOTO = '/www/samples/coffee.jpg';
@@ -50,7 +50,7 @@ test('a Content-Security-Policy in the way is named, with what to allow', async 
   for (const [policy, expected] of /** @type {[string, RegExp][]} */ ([
     [POLICY.replace(" 'wasm-unsafe-eval'", ''), /'wasm-unsafe-eval' to its script-src/],
     [`${POLICY}; worker-src 'none'`, /worker\.js may not be started.*worker-src/],
-    [`${POLICY}; connect-src 'none'`, /hf_vit\/\S+ may not be fetched.*connect-src|vitscope_bg\.wasm may not be fetched.*connect-src/],
+    [`${POLICY}; connect-src 'none'`, /hf_vit\/\S+ may not be fetched.*connect-src|\.wasm may not be fetched.*connect-src/],
   ])) {
     const { page, errors, close } = await openChanged({ headers: { 'content-security-policy': policy } });
     const [code, message, isOurs] = await load(page);
@@ -120,7 +120,7 @@ test('where a page is called isolated and has no shared memory, one thread runs'
 
 test('a shared memory that the worker can not have, or not hand on, is done without', async () => {
   for (const break_ of ["WebAssembly.Memory = class { constructor() { throw new TypeError('no') } };", "WebAssembly.Memory = class { buffer = new ArrayBuffer(8) };", "Worker.prototype.postMessage = () => { throw new DOMException('no', 'DataCloneError') };", 'delete globalThis.Worker;']) {
-    const { page, warnings, errors, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': (script) => break_ + script } });
+    const { page, warnings, errors, close } = await openChanged({ scripts: { '/pkg/dist/vitscope/worker.js': (script) => break_ + script } });
     assert.deepEqual(await load(page, { threads: 2 }), ['loaded', '1'], break_);
     assert.equal(warnings.length, 1, warnings.join('\n'));
     assert.match(warnings[0], /1 thread instead of 2/);
@@ -173,7 +173,7 @@ test("a callback's own error comes out of occlusion and curves, and the model go
 });
 
 test('a worker that ends without a word ends its load, or its model', async () => {
-  const ends = (/** @type {string} */ type) => ({ '/pkg/dist/worker.js': (/** @type {string} */ script) => `self.addEventListener('message', (event) => event.data.type === '${type}' && (event.stopImmediatePropagation(), self.close()));${script}` });
+  const ends = (/** @type {string} */ type) => ({ '/pkg/dist/vitscope/worker.js': (/** @type {string} */ script) => `self.addEventListener('message', (event) => event.data.type === '${type}' && (event.stopImmediatePropagation(), self.close()));${script}` });
   const loading = await openChanged({ scripts: ends('load') });
   const [code, message] = await load(loading.page, { threads: 2 });
   assert.equal(code, 'crashed');
@@ -192,7 +192,7 @@ test('a worker that ends without a word ends its load, or its model', async () =
 });
 
 test('a worker that never starts, and a server that stalls, end in an error', async () => {
-  for (const scripts of [{ '/pkg/dist/worker.js': () => 'await new Promise(() => {});' }, { '/pkg/dist/worker.js': () => 'self.close();' }]) {
+  for (const scripts of [{ '/pkg/dist/vitscope/worker.js': () => 'await new Promise(() => {});' }, { '/pkg/dist/vitscope/worker.js': () => 'self.close();' }]) {
     const { page, close } = await openChanged({ scripts });
     await page.clock.install();
     const loading = load(page);
@@ -215,7 +215,7 @@ test('JavaScript memory that can not be had for a trace leaves the model usable'
       if (args[0] === ${attentions} && left-- > 0) throw new RangeError('Array buffer allocation failed');
       return Reflect.construct(target, args, self);
     } });${script}`;
-  const { page, close } = await openChanged({ scripts: { '/pkg/dist/worker.js': edit } });
+  const { page, close } = await openChanged({ scripts: { '/pkg/dist/vitscope/worker.js': edit } });
   const said = await page.evaluate(async ({ model, photo }) => {
     const vit = await vitscope.Vitscope.load(model);
     const { logits } = await vit.classify(photo);
@@ -270,10 +270,7 @@ test('an engine that dies of its memory says so, then and later', async () => {
   const small = await startBrowser(['--js-flags=--wasm-max-mem-pages=600']);
   for (const [fill, expected] of [['for (;;) wasm.memory.grow(1)', 'out-of-memory'], ['', 'crashed']]) {
     const { page, context, close } = await openApi(small, origin);
-    await context.route('**/pkg/wasm/*/vitscope.js', async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: `${await response.text()}\nEngine.prototype.record = () => { try { ${fill} } catch {} ${TRAP} }` });
-    });
+    await addToEngine(context, `Engine.prototype.record = () => { try { ${fill} } catch {} ${TRAP} }`);
     const codes = await page.evaluate(async ({ model, photo }) => {
       const vit = await vitscope.Vitscope.load(model);
       const code = (/** @type {Promise<unknown>} */ answer) => answer.then(() => 'answered', (error) => error.code);

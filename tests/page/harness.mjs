@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
 import { crc32, deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
+import { bundle } from '../../xtask/bundle.mjs';
 import { serve } from '../../xtask/server.mjs';
 import { CONFIG, MODEL, shortName } from '../node/model.mjs';
 import { FLAGS, ROOT } from './browser.mjs';
@@ -141,7 +142,7 @@ export const TRAP = 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Ar
  * A server that answers some requests otherwise than it should; after `recover()` as it should. The route stays: to take one
  * away waits for every worker, also for one that has just been ended.
  * @param {import('playwright-core').BrowserContext} context
- * @param {string} path
+ * @param {string | RegExp} path
  * @param {(route: import('playwright-core').Route) => unknown} [answer] none: it takes requests and never answers them
  */
 export async function disturb(context, path, answer = () => new Promise(() => {})) {
@@ -159,10 +160,11 @@ export function recover(page) {
  * @param {import('playwright-core').BrowserContext} context
  * @param {string} code
  */
-export function addToEngine(context, code) {
-  return disturb(context, '**/pkg/wasm/*/vitscope.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${await response.text()}\n${code}` });
+export async function addToEngine(context, code) {
+  const files = await Promise.all([bundle('worker', { code }), bundle('entries', { code })]);
+  const bodies = new Map(files.flat().map(({ path, text }) => [basename(path), text]));
+  await disturb(context, /\/pkg\/dist\/(vitscope\/worker|index)\.js$/, async (route) => {
+    await route.fulfill({ response: await route.fetch(), body: bodies.get(basename(route.request().url())) });
   });
 }
 

@@ -18,14 +18,12 @@ mod wasm_tests;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 
 use anyhow::{Result, bail};
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build [VARIANT...]    build pkg/dist/ and the wasm modules in pkg/wasm/; only the named ones, the others stay as they are
-cargo xtask wasm [VARIANT...]     the wasm modules alone
+cargo xtask build [VARIANT...]    build pkg/dist/ of the scripts and the engine; only the named builds of it, the others stay as they are
 cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
 cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
@@ -48,7 +46,6 @@ fn run(args: &[&str]) -> Result<()> {
     match args {
         [] | ["help" | "--help" | "-h"] => println!("{}", usage()),
         ["build", variants @ ..] => build(&sh, variants)?,
-        ["wasm", variants @ ..] => wasm::build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
@@ -67,16 +64,8 @@ fn usage() -> String {
 
 /// What is generated of the npm package.
 fn build(sh: &Shell, variants: &[&str]) -> Result<()> {
-    build_with(|| wasm::build(sh, variants))
-}
-
-/// The scripts while `wasm` makes the modules.
-fn build_with(wasm: impl FnOnce() -> Result<()>) -> Result<()> {
-    thread::scope(|scope| {
-        let scripts = scope.spawn(|| bundle::build(&shell()?));
-        wasm()?;
-        scripts.join().expect("bundling does not panic")
-    })
+    wasm::build(sh, variants)?;
+    bundle::build(sh, variants)
 }
 
 /// One for each thread, in the repository.

@@ -6,12 +6,13 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{build_with, root, wasm};
+use crate::{bundle, root, wasm};
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let port = port(options)?;
     let start = Instant::now();
-    build_with(|| wasm::build_first(sh))?;
+    wasm::build_first(sh)?;
+    bundle::build(sh, &[])?;
     println!("{:6.1} s  in all", start.elapsed().as_secs_f32());
     let script = root().join("xtask/server.mjs");
     let xtask = env::current_exe().context("this program's own path is unknown")?;

@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", what: "rustdoc", run: doc, long: false },
     Step { name: "docs", what: "the npm package's API reference", run: docs::build, long: false },
     Step { name: "native", what: "the crates' tests, natively", run: native, long: false },
-    Step { name: "build", what: "pkg/dist and pkg/wasm", run: |sh| build(sh, &[]), long: false },
+    Step { name: "build", what: "pkg/dist", run: |sh| build(sh, &[]), long: false },
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
     Step { name: "page", what: "the page and the npm package in Chromium", run: page, long: false },

@@ -1,10 +1,10 @@
-import { addressOf, startWorker } from '../assets.js';
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
-import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
+import { ASSETS_HINT, VitscopeError, closed, crashed, unpackError } from '../common/errors.js';
+import { spawn } from '../common/spawn.js';
 
 /**
  * What is said between the page and the worker.
- * @typedef {{type: 'start', backend: import('../../index.js').Backend, alarm: string, bell?: Int32Array} |
+ * @typedef {{type: 'start', backend: import('../../index.js').Backend, assets: import('../assets.js').Assets, alarm: string, bell?: Int32Array} |
  *   {type: 'walk', form: Form, method: keyof import('../engine/walker.js').Walker, args: any[]} |
  *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
  *   {type: 'release', engine: number} |
@@ -12,16 +12,17 @@ import { VitscopeError, closed, crashed, unpackError } from '../common/errors.js
  * @typedef {{engine: number, config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}} Loaded
  *   engine: its number, for later requests
  * @typedef {'classify' | import('../views/requests.js').Method} Method  of `Core`
- * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module}} Request
+ * @typedef {({id: number} & (Question | {type: 'abort'})) | {type: 'module', module: WebAssembly.Module} | import('../engine/threads.js').ThreadStart} Request
  * @typedef {import('../engine/walker.js').Form} Form
  * @typedef {{id: number, result?: any, error?: import('../common/errors.js').PackedError, progress?: any}} Reply
- * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply, transfer: Transferable[]): void}} Port
+ * @typedef {{onmessage: (event: MessageEvent<Request>) => void, postMessage(message: Reply | undefined, transfer: Transferable[]): void}} Port
  * @typedef {{resolve: (result: any) => void, reject: (error: unknown) => void, onProgress?: (progress: any) => void}} Pending
  */
 
 /** Owns the worker: pairs replies with requests, and tells when the worker can't be used any more. */
 export class WorkerBridge {
   #worker;
+  #assets;
   // A thread that crashes tells so here: the worker waits for it, and couldn't.
   #alarm = new BroadcastChannel(`vitscope-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
   // The worker hears of no message while its engine runs: where memory can be shared it reads here which request is aborted, as its number plus 1.
@@ -35,17 +36,21 @@ export class WorkerBridge {
   /** @type {Error | undefined} */
   #closed;
 
-  /** @param {(error: VitscopeError) => void} onDeath called once, when the worker has crashed */
-  constructor(onDeath) {
+  /**
+   * @param {import('../assets.js').Assets} assets
+   * @param {(error: VitscopeError) => void} onDeath called once, when the worker has crashed
+   */
+  constructor(assets, onDeath) {
+    this.#assets = assets;
     this.#onDeath = onDeath;
     try {
-      this.#worker = newWorker();
+      this.#worker = newWorker(assets.worker);
     } catch (error) {
       this.#alarm.close();
       throw error;
     }
-    this.#worker.onmessage = ({ data }) => this.#receive(data);
-    this.#worker.onerror = async (event) => this.#die(await startFailure(event));
+    this.#worker.onmessage = (/** @type {MessageEvent<Reply>} */ { data }) => this.#receive(data);
+    this.#worker.onerror = async (/** @type {ErrorEvent} */ event) => this.#die(await startFailure(event, assets.worker));
     this.#alarm.onmessage = ({ data }) => this.#die(unpackError(data));
     this.#worker.onmessageerror = () => this.#die(crashed('a message could not be read'));
   }
@@ -56,7 +61,7 @@ export class WorkerBridge {
    * @param {Promise<WebAssembly.Module>} module already asked for
    */
   start(backend, module) {
-    const started = this.request({ type: 'start', backend, alarm: this.#alarm.name, bell: this.#bell }, { onProgress: () => this.#watchWorker() });
+    const started = this.request({ type: 'start', backend, assets: this.#assets, alarm: this.#alarm.name, bell: this.#bell }, { onProgress: () => this.#watchWorker() });
     return Promise.all([started, module.then((module) => this.#worker.postMessage({ type: 'module', module }))]);
   }
 
@@ -122,24 +127,30 @@ export class WorkerBridge {
   }
 }
 
-/** @returns {Worker} */
-function newWorker() {
+/** @param {string} script */
+function newWorker(script) {
   watchPolicy();
   try {
-    return startWorker();
+    return spawn(script);
   } catch (cause) {
-    throw workerRefused({ cause }); // some browsers throw, others send an event
+    throw workerRefused(script, { cause }); // some browsers throw, others send an event
   }
 }
 
-/** @param {ErrorOptions} [options] */
-function workerRefused(options) {
-  return policyError(`the worker ${addressOf('worker.js')} may not be started. Allow its origin in worker-src; where the package comes from another site than the page, blob: too.`, options);
+/**
+ * @param {string} script
+ * @param {ErrorOptions} [options]
+ */
+function workerRefused(script, options) {
+  return policyError(`the worker ${script} may not be started. Allow its origin in worker-src; where the package comes from another site than the page, blob: too; with require-trusted-types-for, the policy vitscope in trusted-types.`, options);
 }
 
-/** @param {ErrorEvent} event without a message where the script, or one it imports, could not be loaded */
-async function startFailure(event) {
+/**
+ * @param {ErrorEvent} event without a message where the script could not be loaded
+ * @param {string} script
+ */
+async function startFailure(event, script) {
   if (event.message) return crashed(new Error(event.message));
-  if (await wasRefused(/^(worker|child|script|default)-src/, addressOf('worker.js'), 'blob:')) return workerRefused();
-  return new VitscopeError('network', `The worker ${addressOf('worker.js')} could not be started. Check that the package's files, wasm/ among them, are served beside it, and that a Content-Security-Policy, if there is one, allows them in worker-src.`);
+  if (await wasRefused(/^(worker|child|script|default)-src/, script, 'blob:')) return workerRefused(script);
+  return new VitscopeError('network', `The worker ${script} could not be started. Check that it is served as JavaScript, and that a Content-Security-Policy, if there is one, allows it in worker-src. ${ASSETS_HINT}`);
 }

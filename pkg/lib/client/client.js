@@ -1,12 +1,14 @@
+import { locate } from '../assets.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
-import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
+import { LOAD_OPTIONS, checkDecode, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
 import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
+import { fetchModule } from '../engine/module.js';
 import { Trace } from '../engine/trace.js';
-import { fetchModule, loadViews } from '../engine/wasm.js';
+import { loadViews } from '../engine/views.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
 import { Loading } from '../source/loading.js';
 import { normaliseSource } from '../source/source.js';
@@ -45,6 +47,7 @@ export class Vitscope extends Closeable {
 
   #bridge;
   #queues;
+  #decode;
   #queue;
   #engine;
   #given;
@@ -56,16 +59,17 @@ export class Vitscope extends Closeable {
   #views;
 
   /**
-   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>}} home the worker, and whose jobs it does
+   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>, decode?: import('../../index.js').Decode}} home the worker, whose jobs it does, and what reads pictures
    * @param {JobQueue} queue one of these
    * @param {import('./bridge.js').Loaded} loaded
    * @param {() => Promise<Views>} startViews
    * @param {import('../classes/given.js').Given} [given] classes in place of the model's own
    */
-  constructor({ bridge, queues }, queue, { engine, config, backend, memory }, startViews, given) {
+  constructor({ bridge, queues, decode }, queue, { engine, config, backend, memory }, startViews, given) {
     super();
     this.#bridge = bridge;
     this.#queues = queues;
+    this.#decode = decode;
     this.#queue = queue;
     this.#engine = engine;
     this.#given = given;
@@ -80,24 +84,27 @@ export class Vitscope extends Closeable {
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
-    const { dtype, imageSize, simd, threads, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    const { dtype, imageSize, simd, threads, assets, decode, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
+    checkDecode(decode);
     signal?.throwIfAborted();
     const parts = normaliseSource(source);
     const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
+    const located = locate(assets, backend.simd);
     const queue = new JobQueue();
     // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
     const queues = new Set([queue]);
-    const bridge = new WorkerBridge((error) => queues.forEach((queue) => queue.close(error)));
+    const bridge = new WorkerBridge(located, (error) => queues.forEach((queue) => queue.close(error)));
     const loading = new Loading(signal, onProgress);
     loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
     try {
-      const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
+      const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
       const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
       const loaded = await loading.orStop(loading.watchDownloads(parts, reading));
       warnOnce(loaded.warning);
-      return new Vitscope({ bridge, queues }, queue, loaded, () => loadViews(loaded.backend, sameBuild(loaded.backend, backend) ? module : fetchModule(loaded.backend)));
+      const moduleOf = (/** @type {Backend} */ runs) => (sameBuild(runs, backend) ? module : fetchModule(runs, located));
+      return new Vitscope({ bridge, queues, decode }, queue, loaded, () => loadViews(loaded.backend, moduleOf));
     } catch (error) {
       throw loading.stop(error);
     } finally {
@@ -217,7 +224,7 @@ export class Vitscope extends Closeable {
         jobSignal.throwIfAborted();
         const queue = this.#queue.branch();
         this.#queues.add(queue);
-        return new Vitscope({ bridge: this.#bridge, queues: this.#queues }, queue, derived, () => this.#startedViews(), given);
+        return new Vitscope({ bridge: this.#bridge, queues: this.#queues, decode: this.#decode }, queue, derived, () => this.#startedViews(), given);
       },
       signal,
     );
@@ -266,7 +273,7 @@ export class Vitscope extends Closeable {
     return this.#queue.add(
       async (jobSignal, next) => {
         if (!('image' in source)) return { image: undefined, transfer: [] };
-        const prepared = await prepareImage(/** @type {ImageSource} */ (source.image), jobSignal).catch(withoutMemory);
+        const prepared = await prepareImage(/** @type {ImageSource} */ (source.image), jobSignal, this.#decode).catch(withoutMemory);
         return ahead ? decodeAhead(prepared, next, jobSignal) : prepared;
       },
       async ({ image, transfer }, jobSignal, abort) => {

@@ -1,6 +1,7 @@
+import { documentBase } from './environment.js';
 import { VitscopeError } from './errors.js';
 
-export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'];
+export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'assets', 'decode', 'signal', 'onProgress'];
 
 /**
  * The options of a call, all of whose names it knows.
@@ -66,6 +67,26 @@ export function checkImageSize(size) {
   const pair = Array.isArray(size) ? size : [size, size];
   if (pair.length === 2 && pair.every((edge) => Number.isInteger(edge) && edge >= 1 && edge <= 0xffff_ffff)) return [pair[0], pair[1]];
   throw new VitscopeError('invalid-argument', `imageSize must be a whole number of pixels or [height, width], or left out to take the model's own; not ${describe(size)}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} address absolute, or relative to the document
+ */
+export function checkAddress(name, address) {
+  try {
+    if (typeof address === 'string' || address instanceof URL) return new URL(address, documentBase());
+  } catch {}
+  throw new VitscopeError('invalid-argument', `${name} must be a URL, absolute or relative to the document; not ${describe(address)}.`);
+}
+
+/**
+ * @param {unknown} decode
+ * @returns {import('../../index.js').Decode | undefined}
+ */
+export function checkDecode(decode) {
+  if (decode === undefined || typeof decode === 'function') return /** @type {any} */ (decode);
+  throw new VitscopeError('invalid-argument', `decode must be a function from a picture's file to {data, width, height}, or left out; not ${describe(decode)}.`);
 }
 
 /** @param {unknown} topK */

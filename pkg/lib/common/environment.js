@@ -4,14 +4,27 @@ import { VitscopeError } from './errors.js';
 /** Magic number and version: the smallest module there is. */
 export const HEADER = [0, 97, 115, 109, 1, 0, 0, 0];
 
+/**
+ * A module of Node's, which Deno and Bun have too. Asked for by this call, not by an import, so that pages and bundlers never look for it.
+ * @param {string} name
+ */
+export function builtin(name) {
+  return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(`node:${name}`);
+}
+
+/** What relative addresses are relative to: the document, or where there is none the working directory. @returns {string | undefined} */
+export function documentBase() {
+  return globalThis.document?.baseURI ?? globalThis.location?.href ?? builtin('url')?.pathToFileURL('./').href;
+}
+
 /** @param {boolean} needsWorker */
 export function checkEnvironment(needsWorker) {
   const { ServiceWorkerGlobalScope } = /** @type {any} */ (globalThis);
   if (ServiceWorkerGlobalScope && globalThis instanceof ServiceWorkerGlobalScope) {
     throw new VitscopeError('unsupported-environment', 'vitscope does not run in a service worker, which may not import the engine when it is needed. Load the model in a page or in a worker of its own, and ask it by messages.');
   }
-  if (needsWorker && typeof Worker === 'undefined') {
-    throw new VitscopeError('unsupported-environment', "There are no web workers here, and Vitscope runs in one. Use Engine of 'vitscope/engine', which runs in the thread that calls it, in Node.js too.");
+  if (needsWorker && typeof Worker === 'undefined' && !builtin('worker_threads')) {
+    throw new VitscopeError('unsupported-environment', "There are no workers here, and Vitscope runs in one. Use Engine of 'vitscope/engine', which runs in the thread that calls it, or Node.js from 20.16 on.");
   }
   checkPolicy();
 }

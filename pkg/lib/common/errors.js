@@ -2,6 +2,9 @@
 
 const BRAND = Symbol.for('vitscope.VitscopeError');
 
+/** The remedy where a tool made less of the package than it is. */
+export const ASSETS_HINT = "Copy the package's folder dist/vitscope/ to where it is served, and say where by load(model, { assets: { base: '/vitscope/' } }).";
+
 /** Every failure of the package: `code` for programs, `message` for people. */
 export class VitscopeError extends Error {
   /** In the bundle a class is called by a letter. @override */

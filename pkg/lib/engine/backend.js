@@ -1,5 +1,5 @@
 /** What this browser can run, and so which of the builds is used. */
-import { HEADER, checkEnvironment } from '../common/environment.js';
+import { HEADER, builtin, checkEnvironment } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 
@@ -61,8 +61,7 @@ function chooseSimd(simd) {
  * @param {boolean} inWorker
  */
 function chooseThreads(threads, inWorker) {
-  const isolated = inWorker && globalThis.crossOriginIsolated;
-  const wanted = threads ?? (isolated ? Math.min(navigator.hardwareConcurrency || 1, MAX_DEFAULT_THREADS) : 1);
+  const wanted = threads ?? (inWorker && isIsolated() ? Math.min(cores(), MAX_DEFAULT_THREADS) : 1);
   if (wanted === 1) return 1;
   const missing = whyNoThreads(inWorker);
   if (!missing) return wanted;
@@ -70,13 +69,22 @@ function chooseThreads(threads, inWorker) {
   return 1;
 }
 
+/** Only pages have to be. */
+function isIsolated() {
+  return globalThis.crossOriginIsolated ?? typeof SharedArrayBuffer !== 'undefined';
+}
+
+function cores() {
+  return globalThis.navigator ? navigator.hardwareConcurrency || 1 : (builtin('os')?.availableParallelism() ?? 1);
+}
+
 /**
  * @param {boolean} inWorker
  * @returns {string | undefined} a sentence that names the remedy
  */
 function whyNoThreads(inWorker) {
-  if (typeof Worker === 'undefined') return 'there are no web workers here. Threads run in browsers, not in Node.js.';
-  if (!globalThis.crossOriginIsolated) {
+  if (typeof Worker === 'undefined' && !builtin('worker_threads')) return 'there are no workers here.';
+  if (!isIsolated()) {
     return 'the page is not cross-origin isolated, so it has no shared memory. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
   }
   // WebKitGTK calls a page isolated and has none of it.

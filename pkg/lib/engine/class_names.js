@@ -1,4 +1,4 @@
-import { imagenetNames } from '../assets.js';
+import { ASSETS_HINT } from '../common/errors.js';
 import { download } from '../source/download.js';
 
 // They are a nicety, which no load waits for for long.
@@ -8,13 +8,13 @@ const PATIENCE_MS = 20_000;
  * Names the classes of a model that has a thousand of them and names none, as most of timm's: with the synsets of ImageNet-1k, a file that
  * is only fetched here. Where it can't be had they keep their numbers.
  * @param {import('../../wasm/relaxed/vitscope.js').Engine} engine
+ * @param {string} url of the file
  * @returns {Promise<string | undefined>} a warning
  */
-export async function nameClasses(engine) {
+export async function nameClasses(engine, url) {
   if (!engine.unnamed || engine.config.numClasses !== 1000) return undefined;
-  const url = imagenetNames();
   const names = await download(url, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
-  if (!names || names.html) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Serve the package's imagenet-1k.txt there, or name the classes in id2label of config.json.`;
+  if (!names || names.html) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Name the classes in id2label of config.json, or serve the file there. ${ASSETS_HINT}`;
   engine.nameClasses(new TextDecoder().decode(names.bytes));
   return undefined;
 }

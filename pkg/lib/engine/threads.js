@@ -1,11 +1,18 @@
-/** The threads of an engine: workers that share its memory, each running `thread.js`. */
-import { addressOf, startThread } from '../assets.js';
+/** The threads of an engine: workers that share its memory. */
+import { ASSETS_HINT } from '../common/errors.js';
+import { spawn } from '../common/spawn.js';
 
 /**
  * What a thread is told.
- * @typedef {{simd: import('../assets.js').Simd, module: WebAssembly.Module, memory: WebAssembly.Memory, alarm: string | undefined}} ThreadStart
+ * @typedef {{type: 'thread', module: WebAssembly.Module, memory: WebAssembly.Memory, alarm: string | undefined}} ThreadStart
  *   alarm: name of the BroadcastChannel on which it reports its end
  */
+
+/**
+ * In place of a shared memory, for modules that have their own: the glue, which is one for all builds, would make a shared one where it is given none.
+ * @type {any}
+ */
+export const OWN_MEMORY = {};
 
 /** Why there are no threads, in a sentence. */
 export class NoThreads extends Error {}
@@ -32,20 +39,22 @@ export function sharedMemory(most = Infinity) {
 
 /**
  * Starts `count` workers, and hands them the module once it is there. None is left behind where one fails.
+ * @param {string} script its address
  * @param {number} count
  * @param {Promise<ThreadStart>} start
  * @returns {Promise<void>} when all of them wait to enter the pool
  */
-export async function startThreads(count, start) {
-  /** @type {Worker[]} */
+export async function startThreads(script, count, start) {
+  /** @type {import('../common/spawn.js').Thread[]} */
   const workers = [];
   try {
-    for (let i = 0; i < count; i++) workers.push(startThread());
-    const ready = Promise.all(workers.map(readiness));
+    for (let i = 0; i < count; i++) workers.push(spawn(script));
+    const ready = Promise.all(workers.map((worker) => readiness(worker, script)));
     ready.catch(() => {}); // it may fail before anybody waits for it
     const message = await start;
     for (const worker of workers) worker.postMessage(message);
     await ready;
+    for (const worker of workers) worker.unref?.();
   } catch (error) {
     for (const worker of workers) worker.terminate();
     // A worker may be refused, or the shared memory not be sent to it.
@@ -55,15 +64,16 @@ export async function startThreads(count, start) {
 }
 
 /**
- * @param {Worker} worker
+ * @param {import('../common/spawn.js').Thread} worker
+ * @param {string} script
  * @returns {Promise<void>}
  */
-function readiness(worker) {
+function readiness(worker, script) {
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data: failure }) => (failure ? reject(new NoThreads(`a thread could not be started (${failure}).`)) : resolve());
-    worker.onerror = (event) => {
+    worker.onmessage = (/** @type {MessageEvent} */ { data: failure }) => (failure ? reject(new NoThreads(`a thread could not be started (${failure}).`)) : resolve());
+    worker.onerror = (/** @type {ErrorEvent} */ event) => {
       event.preventDefault(); // else it would count as an error of the worker that started it
-      reject(new NoThreads(`the worker ${addressOf('thread.js')} could not be started${event.message ? ` (${event.message})` : ''}. Check that the package's files are served whole, on isolated pages with Cross-Origin-Embedder-Policy too.`));
+      reject(new NoThreads(`the worker ${script} could not be started${event.message ? ` (${event.message})` : ''}. Check that it is served, on isolated pages with Cross-Origin-Embedder-Policy too. ${ASSETS_HINT}`));
     };
   });
 }

@@ -4,8 +4,7 @@ import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
 import { recorded, recordedAll } from '../views/recorded.js';
-import { chooseBackend } from './backend.js';
-import { loadWasm } from './wasm.js';
+import { viewsAlone } from './views.js';
 
 /**
  * @typedef {import('../../index.js').ViewMap} ViewMap
@@ -51,13 +50,17 @@ export class Trace extends Recorded {
     this.#lenses = lenses;
   }
 
-  /** @param {any} data of a trace, which came here as a copy */
-  static async from(data) {
+  /**
+   * @param {any} data of a trace, which came here as a copy
+   * @param {{assets?: import('../../index.js').AssetOptions}} [options]
+   */
+  static async from(data, options) {
+    const { assets } = checkOptions(options, ['assets']);
     const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
       throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
-    return new Trace(data, Trace.#known ?? (await loadWasm(chooseBackend(undefined, 1))).Views, { logitLens: needsModel, patchLens: needsModel });
+    return new Trace(data, Trace.#known ?? (await viewsAlone(assets)), { logitLens: needsModel, patchLens: needsModel });
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */

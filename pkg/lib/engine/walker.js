@@ -77,7 +77,7 @@ export class Walker {
     pieces.forEach(release);
     const instance = await this.#instance;
     try {
-      const warning = await nameClasses(wasm);
+      const warning = await nameClasses(wasm, instance.names);
       return { kept, loaded: new Core(wasm, instance, warning) };
     } catch (error) {
       wasm.free();

@@ -1,20 +1,18 @@
-import { SINGLE, THREADED } from '../assets.js';
+import makeGlue from 'glue:engine';
 import { checkPolicy } from '../common/environment.js';
-import { VitscopeError, fromEngine } from '../common/errors.js';
-import { download, request, requireOk } from '../source/download.js';
+import { fromEngine } from '../common/errors.js';
 import { warnOfOneThread } from './backend.js';
-import { NoThreads, sharedMemory, startThreads } from './threads.js';
+import { fetchModule } from './module.js';
+import { NoThreads, OWN_MEMORY, sharedMemory, startThreads } from './threads.js';
 
 /**
  * @typedef {import('../source/download.js').OnBytes} OnBytes
  * @typedef {import('../../index.js').Backend} Backend
- * @typedef {{Engine: import('../assets.js').Glue['Engine'], Views: Glue['Views'], Walk: Glue['Walk'], memory: WebAssembly.Memory, backend: Backend, bell?: Int32Array}} Instance
- *   bell: where it isn't 0, a pass pauses after the block under way; without one after each block
+ * @typedef {import('../assets.js').Assets} Assets
  * @typedef {import('../assets.js').Glue} Glue
+ * @typedef {{Engine: Glue['Engine'], Views: Glue['Views'], Walk: Glue['Walk'], memory: WebAssembly.Memory, backend: Backend, names: string, bell?: Int32Array}} Instance
+ *   names: the address of ImageNet's class names; bell: where it isn't 0, a pass pauses after the block under way; without one after each block
  */
-
-// 1 GiB at most: the views read one layer after the other.
-const VIEWS_PAGES = 16384;
 
 /**
  * One instance of a build serves every engine of this worker or process: its threads are shared and stay for good, since
@@ -26,16 +24,17 @@ const instances = new Map();
 /**
  * The wasm module, instantiated once in this worker or process.
  * @param {Backend} backend
+ * @param {Assets} assets
  * @param {{module?: Promise<WebAssembly.Module>, alarm?: string, onBytes?: OnBytes}} [options]
  *   module: what `fetchModule` gives for this backend, where somebody has called it already; alarm: where threads report their end
  * @returns {Promise<Instance>}
  */
-export async function loadWasm({ simd, threads }, { module, alarm, onBytes } = {}) {
-  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, { onBytes });
-  const single = () => once(simd, () => instantiate(simd, compiled({ simd, threads: 1 })));
+export async function loadWasm({ simd, threads }, assets, { module, alarm, onBytes } = {}) {
+  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, assets, { onBytes });
+  const single = () => once(simd, () => instantiate(simd, assets, compiled({ simd, threads: 1 })));
   if (threads === 1) return single();
   try {
-    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, compiled({ simd, threads })));
+    const instance = await once(`${simd}-threads`, () => instantiateThreads({ simd, threads }, assets, alarm, compiled({ simd, threads })));
     const { backend } = instance;
     if (backend.threads !== threads) console.warn(`vitscope runs on ${backend.threads} threads instead of ${threads}: an earlier load in this worker chose. Use a worker of its own.`);
     return instance;
@@ -61,34 +60,38 @@ function once(name, make) {
 
 /**
  * @param {Backend['simd']} simd
+ * @param {Assets} assets
  * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiate(simd, compiled) {
-  const [{ default: init, Engine, Views, Walk }, module] = await Promise.all([imported(SINGLE[simd]), compiled]);
-  const { memory } = await init({ module_or_path: module }).catch((error) => {
+async function instantiate(simd, { names }, compiled) {
+  const module = await compiled;
+  const { default: init, Engine, Views, Walk } = makeGlue();
+  const { memory } = await init({ module_or_path: module, memory: OWN_MEMORY }).catch((error) => {
     checkPolicy();
     throw fromEngine(error);
   });
-  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: 1 }) };
+  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: 1 }), names };
 }
 
 /**
- * @param {Backend['simd']} simd
- * @param {number} threads
+ * @param {Backend} backend
+ * @param {Assets} assets
  * @param {string | undefined} alarm
  * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiateThreads(simd, threads, alarm, compiled) {
-  const ready = Promise.all([imported(THREADED[simd]), compiled]).then(async ([glue, module]) => {
-    const { memory } = await glue.default({ module_or_path: module, memory: sharedMemory() }).catch(withoutThreads);
-    return { glue, start: { simd, module, memory, alarm } };
+async function instantiateThreads({ simd, threads }, { thread, names }, alarm, compiled) {
+  const { default: init, Engine, Views, Walk, ...pool } = makeGlue();
+  /** @type {Promise<import('./threads.js').ThreadStart>} */
+  const start = compiled.then(async (module) => {
+    const { memory } = await init({ module_or_path: module, memory: sharedMemory() }).catch(withoutThreads);
+    return { type: 'thread', module, memory, alarm };
   });
-  await startThreads(threads - 1, ready.then(({ start }) => start)); // their scripts load meanwhile
-  const { glue, start } = await ready;
-  glue.build_pool(threads);
-  return { Engine: glue.Engine, Views: glue.Views, Walk: glue.Walk, memory: start.memory, backend: Object.freeze({ simd, threads: glue.threads() }) };
+  await startThreads(thread, threads - 1, start); // their scripts load meanwhile
+  const { memory } = await start;
+  pool.build_pool(threads);
+  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: pool.threads() }), names };
 }
 
 /**
@@ -97,81 +100,4 @@ async function instantiateThreads(simd, threads, alarm, compiled) {
  */
 function withoutThreads(error) {
   throw new NoThreads(`the threaded engine could not be started (${error instanceof Error ? error.message : error}).`);
-}
-
-/**
- * Another instance, in the thread that a worker's answers come to, for the views that need no model. None of them uses threads, but the module
- * is there already.
- * @param {Backend} backend
- * @param {Promise<WebAssembly.Module>} module what `fetchModule` gives for this backend
- * @returns {Promise<Glue['Views']>}
- */
-export async function loadViews({ simd, threads }, module) {
-  if (threads === 1) return (await loadWasm({ simd, threads }, { module })).Views;
-  try {
-    const [glue, compiled] = await Promise.all([imported(THREADED[simd]), module]);
-    await glue.default({ module_or_path: compiled, memory: sharedMemory(VIEWS_PAGES) }).catch(withoutThreads);
-    return glue.Views;
-  } catch (error) {
-    if (!(error instanceof NoThreads)) throw error;
-    return (await loadWasm({ simd, threads: 1 })).Views;
-  }
-}
-
-/**
- * @template T
- * @param {{glue: () => Promise<T>, wasm: URL}} variant
- * @returns {Promise<T>}
- */
-function imported({ glue, wasm }) {
-  return glue().catch((cause) => {
-    throw new VitscopeError('network', `${new URL('vitscope.js', wasm).href} could not be loaded. Check that the package's folder wasm/ is served whole.`, { cause });
-  });
-}
-
-/**
- * Fetches and compiles a backend's module. It may be handed to a worker.
- * @param {Backend} backend
- * @param {{signal?: AbortSignal, onBytes?: OnBytes}} [options]
- * @returns {Promise<WebAssembly.Module>}
- */
-export async function fetchModule({ simd, threads }, { signal, onBytes = () => {} } = {}) {
-  const url = (threads === 1 ? SINGLE : THREADED)[simd].wasm.href;
-  if (url.startsWith('file:')) {
-    const file = await download(url, { onBytes });
-    return compileBytes(url, file ? file.bytes : new Uint8Array());
-  }
-  const response = await request(url, signal);
-  requireOk(response, url);
-  const total = Number(response.headers.get('content-length')) || 0;
-  onBytes(0, total);
-  // The response is handed over untouched, without counting its bytes: only so does the browser cache the compiled code.
-  const streams = /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
-  const module = streams
-    ? await WebAssembly.compileStreaming(response).catch((cause) => reject(url, cause, signal))
-    : await compileBytes(url, await response.arrayBuffer());
-  onBytes(total, total);
-  return module;
-}
-
-/**
- * @param {string} url
- * @param {BufferSource} bytes
- */
-function compileBytes(url, bytes) {
-  return WebAssembly.compile(bytes).catch((cause) => reject(url, cause));
-}
-
-/**
- * @param {string} url
- * @param {unknown} cause
- * @param {AbortSignal} [signal]
- * @returns {never}
- */
-function reject(url, cause, signal) {
-  signal?.throwIfAborted();
-  checkPolicy();
-  if (cause instanceof RangeError) throw fromEngine(cause);
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  throw new VitscopeError('network', `${url} is not a usable WebAssembly module (${reason}). Check that the server sends the file whole and unchanged.`, { cause });
 }

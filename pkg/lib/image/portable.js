@@ -1,6 +1,8 @@
 import { checkArea, checkPixels } from '../common/checks.js';
+import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
-import { request, requireOk } from '../source/download.js';
+import { download, request, requireOk } from '../source/download.js';
+import { decodePicture } from './decode.js';
 
 /**
  * @typedef {import('../../index.js').ImageSource} ImageSource
@@ -15,34 +17,41 @@ export const AS_STORED = { colorSpaceConversion: 'none', premultiplyAlpha: 'none
 /**
  * Takes what the caller calls an image and makes it portable. The caller's own object stays usable, and later changes to
  * it (a video that plays on, a canvas drawn over) no longer matter.
- * @param {ImageSource} source
+ * @param {any} source an ImageSource
  * @param {AbortSignal} signal
+ * @param {import('../../index.js').Decode} [decode]
  * @returns {Promise<Prepared>}
  */
-export async function prepareImage(source, signal) {
-  if (typeof source === 'string' || source instanceof URL) return fetchImage(source, signal);
-  if (source instanceof Blob) return { image: { blob: source, name: nameOf(source) }, transfer: [] };
+export async function prepareImage(source, signal, decode) {
+  const file = typeof source === 'string' || source instanceof URL ? await fetchImage(source, signal) : source instanceof Blob && { blob: source, name: nameOf(source) };
+  if (file) return decode || !draws() ? copyPixels(await decodePicture(file, decode)) : { image: file, transfer: [] };
   if (is(source, 'HTMLImageElement')) await decoded(/** @type {HTMLImageElement} */ (source), signal);
   if (isDrawable(source)) return snapshot(/** @type {ImageBitmapSource & object} */ (source), signal);
   return copyPixels(/** @type {ImageData} */ (source));
 }
 
+/** Deno has canvases, on which nothing can be drawn. */
+function draws() {
+  return typeof OffscreenCanvas !== 'undefined' && Boolean(new OffscreenCanvas(1, 1).getContext('2d'));
+}
+
 /**
  * @param {string | URL} address
  * @param {AbortSignal} signal
- * @returns {Promise<Prepared>}
+ * @returns {Promise<{blob: Blob, name: string}>}
  */
 async function fetchImage(address, signal) {
   let url;
   try {
-    url = new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    url = new URL(address, documentBase()).href;
   } catch (cause) {
     throw new VitscopeError('invalid-image', `"${address}" is not a URL that can be resolved here.`, { cause });
   }
+  if (url.startsWith('file:')) return { blob: new Blob([(await download(url, { signal }))?.bytes ?? '']), name: url };
   const response = await request(url, signal);
   requireOk(response, url);
   try {
-    return { image: { blob: await response.blob(), name: url }, transfer: [] };
+    return { blob: await response.blob(), name: url };
   } catch (cause) {
     signal.throwIfAborted();
     throw new VitscopeError('network', `The download of ${url} broke off. Try again.`, { cause });
@@ -130,7 +139,7 @@ export async function decode({ blob, name }) {
  * @returns {Prepared}
  */
 function copyPixels(source) {
-  checkPixels(source, 'The image must be an ImageBitmap, ImageData, <img>, <canvas>, OffscreenCanvas, <video>, VideoFrame, Blob or URL.');
+  checkPixels(source, 'The image must be an ImageBitmap, ImageData, <img>, <canvas>, OffscreenCanvas, <video>, VideoFrame, Blob or URL, or {data, width, height} with 8-bit RGBA data.');
   const data = copyOf(source);
   return { image: { pixels: { data, width: source.width, height: source.height } }, transfer: [data.buffer] };
 }
@@ -138,7 +147,7 @@ function copyPixels(source) {
 /** @param {ImageData} source */
 function copyOf({ data, width, height }) {
   try {
-    return data.slice();
+    return new Uint8ClampedArray(data); // a Buffer's slice() would be no copy
   } catch (cause) {
     throw noMemory(width, height, cause);
   }

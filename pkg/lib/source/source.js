@@ -1,4 +1,5 @@
 import { checkNames, describe } from '../common/checks.js';
+import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { TEXT, WEIGHTS, readFolder } from './folder.js';
 import { readError } from './disk.js';
@@ -109,10 +110,9 @@ export function release({ buffer, byteLength }) {
  * @returns {string} absolute, its path ending in a slash
  */
 function folderUrl(address) {
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   let url;
   try {
-    url = new URL(address, base);
+    url = new URL(address, documentBase());
   } catch (cause) {
     throw new VitscopeError('invalid-argument', `"${address}" is not a URL that can be resolved here.`, { cause });
   }

@@ -1,0 +1,114 @@
+// From `pkg/lib/` and the engine's builds in `pkg/wasm/` to `pkg/dist/`: what npm users get.
+// Each script is one file, which imports nothing: a browser learns of an import only when it has read the importer, and some tools don't follow those of workers.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const PACKAGE = fileURLToPath(new URL('../pkg/', import.meta.url));
+const BUILDS = ['relaxed-threads', 'simd128-threads', 'relaxed', 'simd128'];
+/** What the engine has with threads alone. */
+const POOL = ['build_pool', 'run_thread', 'threads'];
+/** The oldest browsers that have what the engine needs; package.json's `browserslist` says them too. */
+const TARGET = ['chrome100', 'firefox114', 'safari16.4'];
+
+/**
+ * Bundles some scripts of `pkg/lib/`.
+ * @param {'worker' | 'entries'} what
+ * @param {{of?: string, outdir?: string, code?: string}} [options] of: the build whose glue it is; outdir: none, for the text alone; code: more of the glue's, for tests
+ */
+export async function bundle(what, { of = present()[0], outdir, code = '' } = {}) {
+  const { outputFiles } = await build({
+    ...(what === 'worker'
+      ? { entryPoints: [`${PACKAGE}lib/worker.js`], format: 'iife' }
+      : { entryPoints: [`${PACKAGE}lib/index.js`, `${PACKAGE}lib/engine.js`], format: 'esm', sourcemap: true }),
+    bundle: true,
+    minify: true,
+    target: TARGET,
+    logLevel: 'warning',
+    outdir: outdir ?? PACKAGE,
+    write: Boolean(outdir),
+    plugins: [glue(of, code)],
+  });
+  return outputFiles ?? [];
+}
+
+/**
+ * What wasm-bindgen generated, as a function: of one script there may be several instances.
+ * @param {string} name the build that it is of
+ * @param {string} code
+ * @returns {import('esbuild').Plugin}
+ */
+function glue(name, code) {
+  const file = `./wasm/${name}/vitscope.js`;
+  const parts = /** @type {Record<string, string>} */ ({ engine: `export { default } from '${file}'; export * from '${file}'`, views: `export { default, Views } from '${file}'` });
+  /** @type {import('esbuild').Plugin} */
+  const added = { name: 'added', setup: ({ onLoad }) => onLoad({ filter: /vitscope\.js$/ }, ({ path }) => ({ contents: `${readFileSync(path, 'utf8')}\n${code}` })) };
+  return {
+    name: 'glue',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^glue:/ }, ({ path }) => ({ path: path.slice(5), namespace: 'glue' }));
+      onLoad({ filter: /./, namespace: 'glue' }, async ({ path }) => {
+        const { outputFiles } = await build({
+          stdin: { contents: parts[path], resolveDir: PACKAGE },
+          bundle: true,
+          minify: true,
+          target: TARGET,
+          format: 'cjs',
+          define: { 'import.meta.url': 'undefined' }, // it is always told where the module is
+          banner: { js: 'export default function () { const module = { exports: {} };' },
+          footer: { js: 'return module.exports; }' },
+          write: false,
+          plugins: [added],
+        });
+        return { contents: outputFiles[0].text };
+      });
+    },
+  };
+}
+
+/** The builds that are there. */
+const present = () => BUILDS.filter((name) => existsSync(module(name)));
+const module = (/** @type {string} */ name) => `${PACKAGE}wasm/${name}/vitscope_bg.wasm`;
+
+/**
+ * The builds that can do with the glue of one of them, that one first: that of a build with threads serves those without, which lack its pool.
+ * Of builds that are older than the code some don't fit.
+ * @param {string[]} fresh builds that must be among them
+ */
+function fitting(fresh) {
+  const builds = present().map((name) => ({
+    name,
+    script: readFileSync(`${PACKAGE}wasm/${name}/vitscope.js`, 'utf8'),
+    bytes: readFileSync(module(name), 'latin1'), // compiled it isn't: this Node may lack its instructions
+  }));
+  for (const { name: first, script } of builds) {
+    const calls = [...script.matchAll(/\bwasm\.(\w+)/g)].map(([, call]) => call).filter((call) => !POOL.includes(call));
+    const fits = (/** @type {string} */ bytes) => calls.every((call) => bytes.includes(call)) && (bytes.match(/__wbg_\w+/g) ?? []).every((name) => script.includes(name));
+    const names = builds.filter(({ bytes }) => fits(bytes)).map(({ name }) => name);
+    if (fresh.every((name) => names.includes(name))) return [first, ...names.filter((name) => name !== first)];
+  }
+  throw new Error(`pkg/wasm/ has no build of the engine that goes with ${fresh.join(', ') || 'these scripts'}`);
+}
+
+/**
+ * Makes `pkg/dist/` anew. A reader finds the old one or the new one.
+ * @param {string[]} fresh builds just made, where not all are
+ */
+async function assemble(fresh) {
+  const builds = fitting(fresh.length ? fresh : present());
+  const [dist, staged, aside] = ['dist', '.dist-new', '.dist-old'].map((name) => `${PACKAGE}${name}`);
+  rmSync(staged, { recursive: true, force: true });
+  const assets = `${staged}/vitscope`;
+  mkdirSync(assets, { recursive: true });
+  await Promise.all([bundle('entries', { of: builds[0], outdir: staged }), bundle('worker', { of: builds[0], outdir: assets })]);
+  copyFileSync(`${PACKAGE}imagenet-1k.txt`, `${assets}/imagenet-1k.txt`);
+  for (const name of builds) copyFileSync(module(name), `${assets}/${name}.wasm`);
+  // Types are written by hand, beside `dist/`.
+  for (const name of ['index', 'engine']) writeFileSync(`${staged}/${name}.d.ts`, `export * from '../${name}.js';\n`);
+  rmSync(aside, { recursive: true, force: true });
+  if (existsSync(dist)) renameSync(dist, aside);
+  renameSync(staged, dist);
+  rmSync(aside, { recursive: true, force: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await assemble(process.argv.slice(2));
