@@ -211,12 +211,12 @@ export interface Memory {
   readonly weights: number;
 }
 
-/** `wasm`, `config` and `weights` are downloads that run side by side; `prepare` follows them. */
+/** `wasm` and `config` are downloads that run side by side; of the weights those bytes count that the model needs; `prepare` follows them. */
 export interface Progress {
   phase: 'wasm' | 'config' | 'weights' | 'prepare';
   /** Bytes so far; in `prepare` 0, then 1. */
   loaded: number;
-  /** Bytes in all, 0 where the server does not say; in `prepare` 1. */
+  /** Bytes in all, known from the beginning for `weights`, 0 where the server does not say; in `prepare` 1. */
   total: number;
 }
 

@@ -171,7 +171,7 @@ test('403 is how a bucket says missing, of optional files and where config.json 
   const { mock } = t.mock.method(console, 'warn', () => {});
   const said = () => mock.calls.map((call) => String(call.arguments[0]));
   for (let i = 0; i < 2; i++) {
-    const { config, preprocessor, weights, textEmbeddings } = await read('bucket/');
+    const { texts: [config, preprocessor], weights, textEmbeddings } = await read('bucket/');
     assert.equal(config, '{"model_type": "clip"}');
     assert.equal(preprocessor, undefined);
     assert.deepEqual(Buffer.from(weights[0].header.bytes), BODY.subarray(0, 8));
@@ -212,7 +212,7 @@ test('aborting rejects with the reason', async () => {
 });
 
 test('an index page in place of a file', async () => {
-  const { preprocessor, config, weights } = await read('app/');
+  const { texts: [config, preprocessor], weights } = await read('app/');
   assert.equal(preprocessor, undefined);
   assert.equal(config, '{"a": 1}');
   assert.deepEqual(Buffer.from(weights[0].header.bytes), BODY.subarray(0, 8));
@@ -220,7 +220,7 @@ test('an index page in place of a file', async () => {
 });
 
 test('what transformers 5 saves beside a model is read too', async () => {
-  const { processor, preprocessor } = await read('five/');
+  const { texts: [, preprocessor, processor] } = await read('five/');
   assert.deepEqual([processor, preprocessor], ['{"image_processor": {}}', undefined]);
 });
 
@@ -244,7 +244,7 @@ test('an index as Python writes it', async () => {
 });
 
 test("a folder's query goes to each of its files", async () => {
-  const { config, preprocessor } = await read('secret/?key=1');
+  const { texts: [config, preprocessor] } = await read('secret/?key=1');
   assert.equal(config, '{}');
   assert.equal(preprocessor, undefined);
   await assert.rejects(read('secret/'), network(/404/));
@@ -268,7 +268,7 @@ test('what its header shows to be unfit is not downloaded', async () => {
 
 test("open_clip's files, where the usual ones are missing", async () => {
   const laion = await read('laion/');
-  assert.deepEqual([laion.config, names(laion), Buffer.from(laion.weights[0].header.bytes)], [OPEN_CLIP, ['open_clip_model.safetensors'], BODY.subarray(0, 8)]);
+  assert.deepEqual([laion.texts[0], names(laion), Buffer.from(laion.weights[0].header.bytes)], [OPEN_CLIP, ['open_clip_model.safetensors'], BODY.subarray(0, 8)]);
   await assert.rejects(read('half/'), (/** @type {any} */ error) => error.code === 'invalid-weights' && /without open_clip_model\.safetensors/.test(error.message));
 });
 

@@ -210,6 +210,15 @@ fn bind(sh: &Shell, variant: &Variant, raw: &Path, out: &Path, name: &str) -> Re
     node::install_packages(sh)?;
     sh.remove_path(out)?;
     timed(&format!("wasm-bindgen, {}", variant.name), || Ok(cmd!(sh, "{bind} {raw} {out} {name}").quiet().run()?))?;
+    // Its comments and spaces are a third of the glue. Names stay, which stacks and errors show.
+    let glue = out.join(format!("{name}.js"));
+    let minify = ["--minify-whitespace", "--minify-syntax", "--format=esm", "--allow-overwrite", "--log-level=warning"];
+    node::tool(sh, "esbuild/bin/esbuild")
+        .arg(&glue)
+        .args(minify)
+        .arg(format!("--outfile={}", glue.display()))
+        .quiet()
+        .run()?;
     let module = out.join(format!("{name}_bg.wasm"));
     let optimised = out.join("optimised.wasm");
     let wasm_opt = node::tool(sh, "binaryen/bin/wasm-opt").arg(&module).args(variant.wasm_opt_flags());

@@ -88,8 +88,7 @@ export class Vitscope {
     try {
       const module = fetchModule(backend, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
-      const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
-      const loaded = await loading.orStop(loading.watchDownloads(parts, reading));
+      const loaded = await loading.orStop(loading.watchDownloads(parts, walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report })));
       warnOnce(loaded.warning);
       return new Vitscope({ bridge, queues }, queue, loaded, (config) => loadViews(backend, module, config));
     } catch (error) {
