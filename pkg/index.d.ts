@@ -268,12 +268,12 @@ export interface Memory {
   readonly weights: number;
 }
 
-/** `wasm`, `config` and `weights` are downloads that run side by side; `prepare` follows them. */
+/** `wasm` and `config` are downloads that run side by side; of the weights those bytes count that the model needs; `prepare` follows them. */
 export interface Progress {
   phase: 'wasm' | 'config' | 'weights' | 'prepare';
   /** Bytes of this phase so far, of all its files; in `prepare` 0, then 1. */
   loaded: number;
-  /** Bytes of this phase in all, 0 while it is not known; in `prepare` 1. */
+  /** Bytes of this phase in all: of the weights from the beginning, else 0 while it is not known; in `prepare` 1. */
   total: number;
   /** How far the load as a whole is: from 0 to 1, and never back. */
   progress: number;

@@ -35,7 +35,8 @@ pub fn quantize(
 ) -> Result<Vec<u8>> {
     let mut walk = Walk::open(files, source, Some(Precision::F32), None)?;
     walk.equalises = true;
-    let mut portable = Portable { bits, progress: Some(progress), ..Portable::int8() };
+    let four_bits: Option<FourBits> = (bits == Bits::Four).then_some(FourBitMatrix::accurate);
+    let mut portable = Portable { four_bits, progress: Some(progress), ..Portable::int8() };
     for block in 0..walk.blocks() {
         walk.read_block(block, source, Some(&mut portable))?;
     }
@@ -44,9 +45,12 @@ pub fn quantize(
     write(tensors, Some(if has_four_bits { FORMAT_INT4 } else { FORMAT_INT8 }))
 }
 
+/// What makes a matrix of 4 bits where that costs little. (A pointer, so that wasm does without the code.)
+type FourBits = fn(&[f32], usize) -> Option<(FourBitMatrix, f64)>;
+
 /// The tensors of a quantised file, as far as they were read.
 pub struct Portable<'p> {
-    bits: Bits,
+    four_bits: Option<FourBits>,
     tensors: Vec<(String, Vec<usize>, Values)>,
     has_four_bits: bool,
     done: usize,
@@ -56,7 +60,7 @@ pub struct Portable<'p> {
 impl Portable<'_> {
     /// None yet; matrices are to have 8 bits.
     pub fn int8() -> Self {
-        Self { bits: Bits::Eight, tensors: Vec::new(), has_four_bits: false, done: 0, progress: None }
+        Self { four_bits: None, tensors: Vec::new(), has_four_bits: false, done: 0, progress: None }
     }
 
     /// What there is: name, shape and values of each.
@@ -111,7 +115,7 @@ impl Portable<'_> {
             }
             Bits::Eight => {
                 let int8 = read_quantized(reader.tensors, source, name, shape)?;
-                if self.bits == Bits::Four
+                if self.four_bits.is_some()
                     && let Some(sqnr) = self.try_four_bits(name, &int8.to_f32(), columns)
                 {
                     return Ok((Bits::Four, Some(sqnr)));
@@ -121,9 +125,7 @@ impl Portable<'_> {
             }
             Bits::ThirtyTwo => {
                 let weights = reader.values(name, &shape)?;
-                if self.bits == Bits::Four
-                    && let Some(sqnr) = self.try_four_bits(name, &weights, columns)
-                {
+                if let Some(sqnr) = self.try_four_bits(name, &weights, columns) {
                     return Ok((Bits::Four, Some(sqnr)));
                 }
                 let (int8, sqnr) = QuantizedMatrix::accurate(&weights, columns);
@@ -139,7 +141,7 @@ impl Portable<'_> {
 
     /// Adds a matrix in 4 bits if that costs little, and gives its signal to noise.
     fn try_four_bits(&mut self, name: &str, weights: &[f32], inputs: usize) -> Option<f64> {
-        let (matrix, sqnr) = FourBitMatrix::accurate(weights, inputs)?;
+        let (matrix, sqnr) = self.four_bits?(weights, inputs)?;
         self.push_four_bits(name, matrix);
         Some(sqnr)
     }

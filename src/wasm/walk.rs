@@ -11,29 +11,12 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-export interface WalkFiles { config: string; preprocessor?: string; processor?: string; names: string[]; headers: Uint8Array[]; sizes: (number | undefined)[]; }
 export interface WalkTensor { name: string; dtype: string; shape: number[]; file: number; begin: number; end: number; block: number | null; }
 export type WalkKeep = (name: string, dtype: string, shape: Uint32Array, bytes: Uint8Array) => void;
 "#;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The texts of a model's JSON files; of the files of its weights the names, the first bytes, up to the end of the header, and the sizes where they are known.
-    #[wasm_bindgen(typescript_type = "WalkFiles")]
-    pub type WalkFiles;
-    #[wasm_bindgen(catch, method, getter)]
-    fn config(this: &WalkFiles) -> Result<String>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn preprocessor(this: &WalkFiles) -> Result<Option<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn processor(this: &WalkFiles) -> Result<Option<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn names(this: &WalkFiles) -> Result<Vec<String>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn headers(this: &WalkFiles) -> Result<Vec<Uint8Array>>;
-    #[wasm_bindgen(catch, method, getter)]
-    fn sizes(this: &WalkFiles) -> Result<Vec<JsValue>>;
-
     /// The tensors that are read.
     #[wasm_bindgen(typescript_type = "WalkTensor[]")]
     pub type WalkTensors;
@@ -65,27 +48,34 @@ impl Walk {
         Ok(Shards::<Vec<u8>>::files(index, config)?)
     }
 
-    /// From the headers alone. `dtype` is `f32` or `int8`, and nothing keeps the file's own; `size` is height and width of the input, and nothing keeps the
-    /// model's own.
+    /// From the headers alone. `texts`: of `config.json`, and where they are there of `preprocessor_config.json` and `processor_config.json`. Of each file of
+    /// weights its name, its first bytes, up to the end of the header, and its size where that is known. `dtype` is `f32` or `int8`, and nothing keeps the file's
+    /// own; `size` is height and width of the input, and nothing keeps the model's own.
     #[wasm_bindgen(constructor)]
-    pub fn new(files: &WalkFiles, dtype: Option<String>, size: Option<Vec<u32>>) -> Result<Walk> {
-        let (config, preprocessor, processor) = (files.config()?, files.preprocessor()?, files.processor()?);
-        let texts =
-            ConfigFiles { config: &config, preprocessor: preprocessor.as_deref(), processor: processor.as_deref() };
+    pub fn new(
+        texts: Vec<JsValue>,
+        names: Vec<String>,
+        headers: Vec<Uint8Array>,
+        sizes: Vec<JsValue>,
+        dtype: Option<String>,
+        size: Option<Vec<u32>>,
+    ) -> Result<Walk> {
+        let texts: Vec<_> = texts.iter().map(JsValue::as_string).collect();
+        let text = |i: usize| texts.get(i)?.as_deref();
+        let files = ConfigFiles { config: text(0).unwrap_or_default(), preprocessor: text(1), processor: text(2) };
         let precision = dtype.as_deref().map(str::parse::<Precision>).transpose()?;
         let image_size = match size.as_deref() {
             Some([height, width]) => Some([*height as usize, *width as usize]),
             _ => None,
         };
-        let open = |source: &dyn Source| checkpoint::Walk::open(texts, source, precision, image_size);
-        let (names, headers, sizes) = (files.names()?, files.headers()?, files.sizes()?);
+        let open = |source: &dyn Source| checkpoint::Walk::open(files, source, precision, image_size);
         File::read(|thrown| {
-            let header = |(bytes, size): (Uint8Array, JsValue)| File {
+            let file = |(bytes, size): (Uint8Array, JsValue)| File {
                 bytes,
                 size: size.as_f64().map(|size| size as u64),
                 thrown,
             };
-            let mut files: Vec<_> = headers.into_iter().zip(sizes).map(header).collect();
+            let mut files: Vec<_> = headers.into_iter().zip(sizes).map(file).collect();
             if files.len() == 1 {
                 let walk = open(&files.remove(0))?;
                 let places = walk.planned().iter().map(|tensor| (0, [tensor.begin, tensor.end])).collect();

@@ -6,13 +6,12 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Engine } from '../../pkg/dist/engine.js';
-import { loadWasm } from '../../pkg/lib/engine/wasm.js';
-import { Walker } from '../../pkg/lib/engine/walker.js';
 import { download } from '../../pkg/lib/source/download.js';
 import { readSource } from '../../pkg/lib/source/source.js';
+import { newWalker } from './walker.mjs';
 
 const BODY = Buffer.alloc(300_000, 'vitscope ');
-const walker = new Walker(await loadWasm({ simd: 'simd128', threads: 1 }), {});
+const walker = newWalker();
 /** @param {string} path */
 const read = (path) => readSource({ folder: `${origin}/${path}` }, { signal: new AbortController().signal, onProgress() {}, leader: walker });
 /** @param {{weights: import('../../pkg/lib/source/source.js').Opened[]}} parts */
@@ -171,7 +170,7 @@ test('403 is how a bucket says missing, of optional files and where config.json 
   const { mock } = t.mock.method(console, 'warn', () => {});
   const said = () => mock.calls.map((call) => String(call.arguments[0]));
   for (let i = 0; i < 2; i++) {
-    const { config, preprocessor, weights, textEmbeddings } = await read('bucket/');
+    const { texts: [config, preprocessor], weights, textEmbeddings } = await read('bucket/');
     assert.equal(config, '{"model_type": "clip"}');
     assert.equal(preprocessor, undefined);
     assert.deepEqual(Buffer.from(weights[0].header.bytes), BODY.subarray(0, 8));
@@ -212,7 +211,7 @@ test('aborting rejects with the reason', async () => {
 });
 
 test('an index page in place of a file', async () => {
-  const { preprocessor, config, weights } = await read('app/');
+  const { texts: [config, preprocessor], weights } = await read('app/');
   assert.equal(preprocessor, undefined);
   assert.equal(config, '{"a": 1}');
   assert.deepEqual(Buffer.from(weights[0].header.bytes), BODY.subarray(0, 8));
@@ -220,7 +219,7 @@ test('an index page in place of a file', async () => {
 });
 
 test('what transformers 5 saves beside a model is read too', async () => {
-  const { processor, preprocessor } = await read('five/');
+  const { texts: [, preprocessor, processor] } = await read('five/');
   assert.deepEqual([processor, preprocessor], ['{"image_processor": {}}', undefined]);
 });
 
@@ -244,7 +243,7 @@ test('an index as Python writes it', async () => {
 });
 
 test("a folder's query goes to each of its files", async () => {
-  const { config, preprocessor } = await read('secret/?key=1');
+  const { texts: [config, preprocessor] } = await read('secret/?key=1');
   assert.equal(config, '{}');
   assert.equal(preprocessor, undefined);
   await assert.rejects(read('secret/'), network(/404/));
@@ -268,7 +267,7 @@ test('what its header shows to be unfit is not downloaded', async () => {
 
 test("open_clip's files, where the usual ones are missing", async () => {
   const laion = await read('laion/');
-  assert.deepEqual([laion.config, names(laion), Buffer.from(laion.weights[0].header.bytes)], [OPEN_CLIP, ['open_clip_model.safetensors'], BODY.subarray(0, 8)]);
+  assert.deepEqual([laion.texts[0], names(laion), Buffer.from(laion.weights[0].header.bytes)], [OPEN_CLIP, ['open_clip_model.safetensors'], BODY.subarray(0, 8)]);
   await assert.rejects(read('half/'), (/** @type {any} */ error) => error.code === 'invalid-weights' && /without open_clip_model\.safetensors/.test(error.message));
 });
 

@@ -245,7 +245,7 @@ test('a config that can not be read is refused before its weights are there', as
   /** @type {import('node:http').ServerResponse | undefined} */
   let waiting;
   const server = createServer((request, response) => {
-    if (request.url === '/config.json') return void response.end(config);
+    if (request.url === '/config.json') return void response.writeHead(200, { 'content-length': Buffer.byteLength(config) }).end(config);
     if (request.url !== '/model.safetensors') return void response.writeHead(404).end();
     response.writeHead(200, { 'content-length': weights.length });
     response.write(weights.subarray(0, 100));
@@ -274,7 +274,7 @@ test('a config that can not be read is refused before its weights are there', as
   /** @param {string} text */
   const loadWhole = (text) => {
     config = text;
-    return Engine.load(address, { onProgress: ({ phase, loaded }) => void (phase === 'weights' && loaded === 100 && setTimeout(() => waiting?.end(weights.subarray(100)), 50)) });
+    return Engine.load(address, { onProgress: ({ phase, loaded, total }) => void (phase === 'config' && loaded && loaded === total && setTimeout(() => waiting?.end(weights.subarray(100)), 50)) });
   };
   assert.equal((await loadWhole(own)).config.layers, 3);
   // Where a config says nothing the weights tell what it is.

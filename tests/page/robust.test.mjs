@@ -243,8 +243,8 @@ test('a model that crashes in a view of the page is closed, and can be loaded ag
 }, { uncaught: /unreachable|stopped unexpectedly/, setUp: ({ context }) => addToEngine(context, `Views.prototype.headMap = ((real) => function (...args) { if (globalThis.trapping) ${TRAP} return real.apply(this, args); })(Views.prototype.headMap);`) }));
 
 for (const [what, code, sentence, remedy] of /** @type {const} */ ([
-  ['crashes', `Engine.load = (...args) => ${TRAP}`, new RegExp(`stopped unexpectedly[^]*${MODEL} stays in use`), 'Try again'],
-  ['has no memory left', "Engine.load = () => { throw new RangeError('Array buffer allocation failed'); }", new RegExp(`not enough memory[^]*${MODEL} stays in use, and takes memory too`), 'Unload it and try again'],
+  ['crashes', `Walk.prototype.finish = (...args) => ${TRAP}`, new RegExp(`stopped unexpectedly[^]*${MODEL} stays in use`), 'Try again'],
+  ['has no memory left', "Walk.prototype.finish = () => { throw new RangeError('Array buffer allocation failed'); }", new RegExp(`not enough memory[^]*${MODEL} stays in use, and takes memory too`), 'Unload it and try again'],
 ])) {
   test(`a second model that ${what} leaves the first in use, and none of its own workers`, onPage(async ({ page, context }) => {
     const workers = page.workers().length;

@@ -21,7 +21,8 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --rounds N      timed rounds
                   --simd relaxed|simd128
                   --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
-cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node";
+cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node
+cargo xtask bench --loading       memory and time of loading an f32 ViT-B/16 as int8, in Node";
 
 const MODELS: &[&str] = &["ti", "b", DEFAULT];
 /// The page's default model, whichever that is. The others are seeded.
@@ -33,6 +34,10 @@ const SIMD: &[&str] = &["relaxed", "simd128"];
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     if options == ["--kernels"] {
         return kernels(sh);
+    }
+    if options == ["--loading"] {
+        build(sh, &[SIMD128.name])?;
+        return Ok(cmd!(sh, "node xtask/bench/loading.mjs").quiet().run()?);
     }
     let choices = choices(options)?;
     build(sh, &[])?;

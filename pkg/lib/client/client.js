@@ -100,8 +100,7 @@ export class Vitscope extends Closeable {
     try {
       const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
-      const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
-      const loaded = await loading.orStop(loading.watchDownloads(parts, reading));
+      const loaded = await loading.orStop(loading.watchDownloads(parts, walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report })));
       warnOnce(loaded.warning);
       const moduleOf = (/** @type {Backend} */ runs) => (sameBuild(runs, backend) ? module : fetchModule(runs, located));
       return new Vitscope({ bridge, queues, decode }, queue, loaded, () => loadViews(loaded.backend, moduleOf));

@@ -6,7 +6,6 @@ import { Core, PARSED, reserve } from './core.js';
 /**
  * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../../wasm/relaxed/vitscope.js').Walk} Walk
- * @typedef {import('../source/walk.js').WalkFiles} WalkFiles
  * @typedef {import('../source/walk.js').Kept} Kept
  * @typedef {{dtype?: 'f32' | 'int8', size?: [number, number]}} Form  size: height and width of the input
  */
@@ -41,13 +40,13 @@ export class Walker {
     return this.#call(({ Walk }) => Walk.files(index, config), index, config);
   }
 
-  /** @param {WalkFiles} files */
-  open(files) {
+  /** @param {import('../source/walk.js').Headers} files */
+  open({ texts, names, headers, sizes }) {
     const { dtype, size } = this.#form;
     return this.#call(({ Walk }) => {
-      const walk = (this.#walk = new Walk(files, dtype, size && Uint32Array.from(size)));
+      const walk = (this.#walk = new Walk(texts, names, headers, sizes, dtype, size && Uint32Array.from(size)));
       return { tensors: walk.tensors(), compares: walk.compares, quantises: walk.quantises, format: walk.format };
-    }, files.config, files.preprocessor, files.processor);
+    }, ...texts);
   }
 
   /**

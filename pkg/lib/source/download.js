@@ -2,22 +2,10 @@ import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { withDisk } from './disk.js';
 
-/** The engine counts bytes in 32 bits. */
-const MOST = 2 ** 32 - 1;
-
 /**
  * @typedef {(loaded: number, total: number) => void} OnBytes  total is 0 while it is unknown
  * @typedef {{bytes: Uint8Array<ArrayBuffer>, html: boolean}} Download
  */
-
-/**
- * Refuses what can't be held, as soon as its size is known.
- * @param {string} what
- * @param {number} bytes
- */
-export function requireRoom(what, bytes) {
-  if (bytes > MOST) throw new VitscopeError('out-of-memory', `${what} has ${bytes} bytes, and no more than ${MOST} can be held here. Of the same folder \`vitscope quantize\` makes a smaller one, with what is used of it alone.`);
-}
 
 /**
  * Reads a whole file by `fetch` (or from disk, for file: URLs in Node).
@@ -80,14 +68,12 @@ async function readBody(response, url, signal, onBytes) {
   const promised = response.type === 'cors' ? 0 : announced;
   let loaded = 0;
   try {
-    requireRoom(url, announced);
     const sink = new Sink(announced);
     onBytes(0, promised);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body ?? new Blob([]).stream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      requireRoom(url, loaded + value.length);
       loaded = sink.write(value);
       onBytes(loaded, promised);
     }
@@ -148,11 +134,7 @@ export function isHtml(response, bytes) {
  * @returns {Promise<Download | undefined>}
  */
 async function readFromDisk(url, { signal, onBytes, optional }) {
-  const whole = withDisk(url, (size, at) => {
-    requireRoom(url, size);
-    return at(0, size);
-  });
-  const bytes = await whole.catch((error) => {
+  const bytes = await withDisk(url, (size, at) => at(0, size)).catch((error) => {
     if (!optional || error.cause?.code !== 'ENOENT') throw error;
   });
   signal?.throwIfAborted();

@@ -59,7 +59,7 @@ async function readFiles(folder, names, { signal, onProgress, leader }) {
       openWeights(folder, names.weights, config, stop.signal, leader),
       config.then((text) => leader.check(text)),
     ]);
-    return { config: text, preprocessor: preprocessor && decode(preprocessor), processor: processor && decode(processor), weights, textEmbeddings: (compares) => (compares ? given(TEXT) : undefined) };
+    return { texts: [text, preprocessor && decode(preprocessor), processor && decode(processor)], weights, textEmbeddings: (compares) => (compares ? given(TEXT) : undefined) };
   } catch (error) {
     stop.abort(error);
     throw error;

@@ -14,8 +14,8 @@ import { givenFile } from './weights.js';
  * @typedef {{folder: string} | Parts} Source
  *   the same thing checked: an absolute folder address, or the parts
  * @typedef {{file: import('./weights.js').WeightFile, header: import('./weights.js').Header}} Opened
- * @typedef {{config: string, preprocessor: string | undefined, processor: string | undefined, weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined}} ModelParts
- *   textEmbeddings: where there are some; compares: whether the model is one that compares images with texts
+ * @typedef {{texts: (string | undefined)[], weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined}} ModelParts
+ *   texts: config.json, preprocessor_config.json, processor_config.json; textEmbeddings: where there are some; compares: whether the model is one that compares images with texts
  * @typedef {{signal: AbortSignal, onProgress: (step: Step) => void, leader: import('./walk.js').Leader<any>}} Options
  *   leader: asked as soon as a folder's config is there; where it rejects that, the rest is not waited for
  */
@@ -74,7 +74,7 @@ async function readParts({ config, preprocessor, processor, weights, textEmbeddi
     return { file, header: await file.header({ signal, onBytes() {} }) };
   };
   const [opened, text] = await Promise.all([Promise.all(weights.map(open)), textEmbeddings && toArray(textEmbeddings)]);
-  return { config: texts[0], preprocessor: texts[1], processor: texts[2], weights: opened, textEmbeddings: () => text };
+  return { texts, weights: opened, textEmbeddings: () => text };
 }
 
 /** @param {string | Bytes} text */
@@ -96,13 +96,23 @@ export function own(bytes) {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
+/** What is sent to it is gone. @type {MessagePort | undefined} */
+let nowhere;
+
 /**
- * Bytes go back at once where they can be detached; elsewhere the garbage collector finds them in its own time.
+ * Bytes go back at once, and not when the garbage collector finds them.
  * @param {Uint8Array} bytes
  */
 export function release({ buffer, byteLength }) {
   // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
-  if (buffer.byteLength === byteLength) /** @type {any} */ (buffer).transfer?.(0);
+  if (!byteLength || buffer.byteLength !== byteLength || !(buffer instanceof ArrayBuffer)) return;
+  if ('transfer' in buffer) return void /** @type {any} */ (buffer).transfer(0);
+  if (!nowhere) {
+    const { port1, port2 } = new MessageChannel();
+    port2.close();
+    nowhere = port1;
+  }
+  nowhere.postMessage(undefined, [buffer]);
 }
 
 /**

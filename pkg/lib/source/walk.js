@@ -8,19 +8,20 @@ import { readSource } from './source.js';
  * @typedef {object} Leader
  * @property {(config: string) => void | Promise<void>} check  rejects what it can't read, by the config alone
  * @property {(index: string, config: string) => string[] | Promise<string[]>} files  those it needs of an index
- * @property {(files: WalkFiles) => Plan | Promise<Plan>} open
+ * @property {(files: Headers) => Plan | Promise<Plan>} open
  * @property {(block: number, pieces: Uint8Array[], keeps: boolean) => {kept: Kept[]} | Promise<{kept: Kept[]}>} block  the bytes are its own from now on
  * @property {(pieces: Uint8Array[], text: Uint8Array | undefined, keeps: boolean) => Promise<{kept: Kept[], loaded: T}>} finish  with what is in no block
  */
 /**
- * @typedef {import('../../wasm/relaxed/vitscope.js').WalkFiles} WalkFiles
+ * @typedef {{texts: (string | undefined)[], names: string[], headers: Uint8Array[], sizes: (number | undefined)[]}} Headers
+ *   texts: config.json, preprocessor_config.json, processor_config.json; then of each file of weights its name, header and size
  * @typedef {import('../../wasm/relaxed/vitscope.js').WalkTensor} WalkTensor
  * @typedef {{tensors: WalkTensor[], compares: boolean, quantises: boolean, format: string | undefined}} Plan
  *   compares: images with texts; quantises: the portable form is what comes of that; format: of the portable form, for its metadata
  * @typedef {{name: string, dtype: string, shape: number[], bytes: Uint8Array}} Kept  a tensor of the portable form
  * @typedef {{left: number, tensors: WalkTensor[], pieces: Uint8Array[]}} Group  tensors that are read together, and how many have yet to come
  * @typedef {{signal: AbortSignal, onProgress: (step: import('./loading.js').Step) => void, keep?: (tensors: Kept[], plan: Plan) => void | Promise<void>}} Options
- *   keep: gets the portable form, for a cache
+ *   keep: gets the portable form, for a cache; the bytes are there until what it returns is settled
  */
 
 /**
@@ -36,9 +37,9 @@ export async function walk(source, leader, { signal, onProgress, keep }) {
   signal.throwIfAborted();
   signal.addEventListener('abort', abort);
   try {
-    const { weights, textEmbeddings, ...json } = await readSource(source, { signal: stop.signal, onProgress, leader });
+    const { texts, weights, textEmbeddings } = await readSource(source, { signal: stop.signal, onProgress, leader });
     const files = weights.map(({ file }) => file);
-    const plan = await leader.open({ ...json, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
+    const plan = await leader.open({ texts, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
     const text = Promise.resolve(textEmbeddings(plan.compares));
     text.catch(() => {}); // it is waited for later
     const keeps = Boolean(keep && plan.quantises);
@@ -71,8 +72,8 @@ export async function walk(source, leader, { signal, onProgress, keep }) {
       if (tensors.length) await file.read(tensors, take, { signal: stop.signal, onBytes });
     }
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
-    const texts = await text;
-    const answer = await give(groups[REST], (pieces) => leader.finish(pieces, texts, keeps));
+    const classes = await text;
+    const answer = await give(groups[REST], (pieces) => leader.finish(pieces, classes, keeps));
     onProgress({ phase: 'prepare', loaded: 1, total: 1 });
     return answer.loaded;
   } catch (error) {

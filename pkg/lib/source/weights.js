@@ -85,38 +85,38 @@ export function diskFile(url) {
 export function streamed(name, open, waits = true) {
   /** @type {Stream | undefined} */
   let stream;
+  const opened = async (/** @type {Reading} */ reading) => {
+    const own = (stream ??= await open(reading));
+    reading.signal?.addEventListener('abort', () => own.cancel());
+    return own;
+  };
   return {
     name,
     async header(reading) {
-      const own = (stream = await open(reading));
+      const own = await opened(reading);
       const first = await own.next(8);
       const rest = await own.next(headerLength(first) - first.length);
       const bytes = new Uint8Array(own.at);
       bytes.set(first);
       bytes.set(rest, first.length);
-      const { size } = own;
       if (!waits) {
-        stream = undefined;
         own.cancel();
+        stream = undefined;
       }
-      return { bytes, size: own.ended ? own.at : size };
+      return { bytes, size: own.ended ? own.at : own.size };
     },
     async read(ranges, take, reading) {
-      const own = (stream ??= await open(reading));
-      const stop = () => own.cancel();
-      reading.signal?.addEventListener('abort', stop);
-      try {
-        for (const [i, { begin, end }] of ranges.entries()) {
-          await own.skip(begin - own.at);
-          const bytes = await own.next(end - begin, reading.onBytes);
-          reading.signal?.throwIfAborted();
-          if (bytes.length < end - begin) throw own.brokeOff();
-          await take(i, bytes);
-        }
-      } finally {
-        reading.signal?.removeEventListener('abort', stop);
-        own.cancel(); // what is behind the last range stays where it is
+      const own = await opened(reading);
+      for (const [i, { begin, end }] of ranges.entries()) {
+        await own.skip(begin - own.at);
+        const bytes = await own.next(end - begin, reading.onBytes);
+        reading.signal?.throwIfAborted();
+        if (bytes.length < end - begin) throw own.brokeOff();
+        await take(i, bytes);
       }
+      // What is behind the last range stays where it is. But an answer that ends here is seen to its end, without which a browser's cache won't have it whole.
+      if (!own.size || own.at >= own.size) await Promise.race([own.next(1), new Promise((resolve) => setTimeout(resolve, 100))]);
+      own.cancel();
     },
   };
 }
