@@ -21,7 +21,7 @@ const SLOW = `
   };
   const read = Atomics.load;
   Atomics.load = (...args) => (block(), read(...args));
-  for (const { prototype } of [Engine, Attribution, Dropping]) {
+  for (const { prototype } of [Engine, Work]) {
     const { step } = prototype;
     prototype.step = function (...args) {
       const goesOn = step.apply(this, args);

@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
         run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node),
         long: false,
     },
+    Step { name: "memory", what: "the npm package's memory over many loads and answers", run: memory, long: true },
     Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
 ];
 
@@ -178,6 +179,13 @@ fn node_tests(sh: &Shell, dir: &str) -> Result<()> {
 fn page(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     node_tests(sh, "tests/page")
+}
+
+/// With as many as show a slope where there is one.
+fn memory(sh: &Shell) -> Result<()> {
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    let _long = sh.push_env("VITSCOPE_LONG", "1");
+    Ok(cmd!(sh, "node --test --test-reporter=spec tests/page/memory.test.mjs").run()?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
 import { recorded, recordedAll } from '../views/recorded.js';
 import { chooseBackend } from './backend.js';
-import { loadWasm } from './wasm.js';
+import { loadSingle } from './wasm.js';
 
 /**
  * @typedef {import('../../index.js').ViewMap} ViewMap
@@ -57,7 +57,7 @@ export class Trace extends Recorded {
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
       throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
-    return new Trace(data, Trace.#known ?? (await loadWasm(chooseBackend(undefined, 1))).Views, { logitLens: needsModel, patchLens: needsModel });
+    return new Trace(data, Trace.#known ?? (await loadSingle(chooseBackend(undefined, 1).simd)).Views, { logitLens: needsModel, patchLens: needsModel });
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */

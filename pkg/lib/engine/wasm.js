@@ -31,19 +31,26 @@ const instances = new Map();
  * @returns {Promise<Instance>}
  */
 export async function loadWasm({ simd, threads }, { module, alarm, onBytes } = {}) {
-  const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, { onBytes });
-  const single = () => once(simd, () => instantiate(simd, compiled({ simd, threads: 1 })));
-  if (threads === 1) return single();
+  if (threads === 1) return loadSingle(simd, { module, onBytes });
   try {
-    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, compiled({ simd, threads })));
+    const instance = await once(`${simd}-threads`, () => instantiateThreads(simd, threads, alarm, module ?? fetchModule({ simd, threads }, { onBytes })));
     const { backend } = instance;
     if (backend.threads !== threads) console.warn(`vitscope runs on ${backend.threads} threads instead of ${threads}: an earlier load in this worker chose. Use a worker of its own.`);
     return instance;
   } catch (error) {
     if (!(error instanceof NoThreads)) throw error;
     warnOfOneThread(threads, error.message);
-    return single();
+    return loadSingle(simd, { onBytes });
   }
+}
+
+/**
+ * The same without threads.
+ * @param {Backend['simd']} simd
+ * @param {{module?: Promise<WebAssembly.Module>, onBytes?: OnBytes}} [options]
+ */
+export function loadSingle(simd, { module, onBytes } = {}) {
+  return once(simd, () => instantiate(simd, module ?? fetchModule({ simd, threads: 1 }, { onBytes })));
 }
 
 /**
@@ -107,14 +114,14 @@ function withoutThreads(error) {
  * @returns {Promise<Glue['Views']>}
  */
 export async function loadViews({ simd, threads }, module) {
-  if (threads === 1) return (await loadWasm({ simd, threads }, { module })).Views;
+  if (threads === 1) return (await loadSingle(simd, { module })).Views;
   try {
     const [glue, compiled] = await Promise.all([imported(THREADED[simd]), module]);
     await glue.default({ module_or_path: compiled, memory: sharedMemory(VIEWS_PAGES) }).catch(withoutThreads);
     return glue.Views;
   } catch (error) {
     if (!(error instanceof NoThreads)) throw error;
-    return (await loadWasm({ simd, threads: 1 })).Views;
+    return (await loadSingle(simd)).Views;
   }
 }
 
