@@ -1,6 +1,7 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
+import { orAborted } from './common/abort.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
 import { Closeable } from './common/closeable.js';
 import { guard } from './common/errors.js';
@@ -71,7 +72,7 @@ export class Engine extends Closeable {
       const wasm = loading.watch(loadWasm(backend, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
       const check = async (/** @type {string} */ config) => Core.check(await wasm, config);
       const reading = loading.watchDownloads(parts, readSource(parts, { signal: loading.signal, onProgress: loading.report, check }));
-      const [instance, files] = await loading.orStop(Promise.all([wasm, reading]));
+      const [instance, files] = await orAborted(Promise.all([wasm, reading]), loading.signal);
       core = await Core.prepare({ ...instance, bell: SILENT }, files, { dtype, size }, loading.report);
       loading.signal.throwIfAborted();
       warnOnce(core.warning);

@@ -1,3 +1,4 @@
+import { orAborted } from '../common/abort.js';
 import { checkChoice, checkNumber, checkOptions, checkWhole, describe } from '../common/checks.js';
 import { VitscopeError, guard } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
@@ -51,13 +52,18 @@ export class Trace extends Recorded {
     this.#lenses = lenses;
   }
 
-  /** @param {any} data of a trace, which came here as a copy */
-  static async from(data) {
+  /**
+   * @param {any} data of a trace, which came here as a copy
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  static async from(data, options) {
+    const { signal } = checkOptions(options, ['signal']);
     const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
       throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
-    return new Trace(data, Trace.#known ?? (await loadSingle(chooseBackend(undefined, 1).simd)).Views, { logitLens: needsModel, patchLens: needsModel });
+    const views = async () => Trace.#known ?? (await loadSingle(chooseBackend(undefined, 1).simd)).Views;
+    return new Trace(data, await orAborted(views(), signal), { logitLens: needsModel, patchLens: needsModel });
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */
