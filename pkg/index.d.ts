@@ -372,7 +372,7 @@ export class Trace {
    * Of what `structuredClone` or `postMessage` makes of a trace, in another worker say: it has all views but the lenses, which need the model. The first one
    * there loads the engine.
    */
-  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>, options?: { assets?: AssetOptions }): Promise<Trace>;
+  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>, options?: { assets?: AssetOptions; signal?: AbortSignal }): Promise<Trace>;
 
   /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
   headMap(options?: HeadOptions): ViewMap;
@@ -546,6 +546,7 @@ export interface PictureOptions extends OverlayOptions {
   /** Of the picture, in pixels. Left out: the image's, or 16 for each cell of the map. */
   width?: number;
   height?: number;
+  signal?: AbortSignal;
 }
 
 /** The map's colours: RGBA, [rows, cols, 4]. Needs no canvas. */

@@ -156,7 +156,7 @@ impl Classifier {
     ) -> Result<(usize, Vec<f32>)> {
         let mut attribution = self.attribution(target, method)?;
         self.attribute_step(pixel_values, &mut attribution, &|| false)?;
-        Ok(attribution.result())
+        Ok((attribution.target().unwrap_or(0), attribution.map()))
     }
 
     /// The beginning of that.

@@ -2,6 +2,7 @@
 import { locate } from './assets.js';
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
+import { orAborted } from './common/abort.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
 import { Closeable } from './common/closeable.js';
 import { guard } from './common/errors.js';
@@ -76,7 +77,7 @@ export class Engine extends Closeable {
     try {
       const wasm = loading.watch(loadWasm(backend, located, { onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) }));
       walker = new Walker(wasm.then((instance) => ({ ...instance, bell: SILENT })), { dtype, size });
-      core = await loading.orStop(loading.watchDownloads(parts, walk(parts, walker, { signal: loading.signal, onProgress: loading.report })));
+      core = await orAborted(loading.watchDownloads(parts, walk(parts, walker, { signal: loading.signal, onProgress: loading.report })), loading.signal);
       loading.signal.throwIfAborted();
       warnOnce(core.warning);
       return new Engine(core, (await wasm).Views);

@@ -27,6 +27,7 @@ const engines = new Map();
 let abortedId;
 /** By it the page calls out of a forward pass, where memory can be shared; elsewhere the engine comes out after each block. @type {Int32Array | undefined} */
 let bell;
+const echo = new MessageChannel();
 
 /** @param {MessageEvent<Request>} event */
 port.onmessage = async ({ data: request }) => {
@@ -135,14 +136,10 @@ function hold(name, tell) {
   globalThis.navigator?.locks?.request(name, held).catch(() => {});
 }
 
-/** Resolves behind the messages that are there; a timer would take milliseconds more. */
+/** Resolves behind the messages that are there; a timer would take milliseconds more, and so would two new ports for each block. */
 function messages() {
   return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve(undefined);
-    };
-    port2.postMessage(undefined);
+    echo.port1.onmessage = resolve;
+    echo.port2.postMessage(undefined);
   });
 }

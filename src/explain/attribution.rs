@@ -88,9 +88,14 @@ impl Attribution {
         backward.advance(vit, self.hidden_states.0.view(), &mut *self.sink, pause)
     }
 
-    /// The class, and its map `[N]`.
-    pub fn result(&self) -> (usize, Vec<f32>) {
-        (self.target.unwrap_or(0), self.sink.map())
+    /// The class, once it is known.
+    pub fn target(&self) -> Option<usize> {
+        self.target
+    }
+
+    /// Its map `[N]`, in the end.
+    pub fn map(&self) -> Vec<f32> {
+        self.sink.map()
     }
 }
 

@@ -74,12 +74,12 @@ impl Classes {
 
     /// Whether every class has a name of its own. (Files of texts are known to repeat some.)
     pub fn check_names(&self) -> Result<()> {
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeSet::<String>::new(); // (as there are others)
         for (index, label) in self.labels.iter().enumerate() {
             if label.trim().is_empty() {
                 return invalid(format!("class {index} has no name. Give each one."));
             }
-            if !seen.insert(label) {
+            if !seen.insert(label.clone()) {
                 return invalid(format!("two classes are called `{label}`. Give each a name of its own."));
             }
         }

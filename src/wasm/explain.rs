@@ -42,7 +42,7 @@ impl Engine {
         layer: Option<usize>,
         query: Option<String>,
         discard: f64,
-    ) -> Result<Attribution> {
+    ) -> Result<Work> {
         let layers = self.classifier.config().layers;
         let query = parse_query(query, self.classifier.default_query())?;
         let method = match method {
@@ -57,7 +57,7 @@ impl Engine {
             }
         };
         let pixel_values = copied(pixel_values)?;
-        Ok(Attribution { work: self.classifier.attribution(target, method)?, pixel_values })
+        Ok(Work { kind: Kind::Gradients(self.classifier.attribution(target, method)?), pixel_values })
     }
 
     /// `[N · N]`.
@@ -77,7 +77,7 @@ impl Engine {
         target: Option<usize>,
         window: Option<usize>,
         stride: Option<usize>,
-    ) -> Result<Dropping> {
+    ) -> Result<Work> {
         let occlusion = Occlusion::new(&self.classifier.config().into(), window, stride)?;
         self.dropping(pixel_values, target, occlusion.seen(), Some(occlusion))
     }
@@ -90,7 +90,7 @@ impl Engine {
         kind: &str,
         target: Option<usize>,
         steps: usize,
-    ) -> Result<Dropping> {
+    ) -> Result<Work> {
         let config = self.classifier.config();
         check_length("the map", map, &[config.patches()])?;
         let seen = kind.parse::<Curve>()?.seen(&copied(map)?, steps, config.fewest_patches())?;
@@ -105,78 +105,73 @@ impl Engine {
         target: Option<usize>,
         seen: Vec<Vec<usize>>,
         occlusion: Option<Occlusion>,
-    ) -> Result<Dropping> {
+    ) -> Result<Work> {
         self.classifier.class(target.unwrap_or(0))?;
-        Ok(Dropping { passes: explain::Dropping::new(seen, target), occlusion, pixel_values: copied(pixel_values)? })
+        let kind = Kind::Dropping(explain::Dropping::new(seen, target), occlusion);
+        Ok(Work { kind, pixel_values: copied(pixel_values)? })
     }
 }
 
-/// A forward and a backward pass on their way to a map. Meanwhile the engine makes no other.
+/// What takes several passes, made a part at a time, so that whoever waits can see it progress and stop it. Meanwhile the engine does nothing else by
+/// gradients.
 #[wasm_bindgen]
-pub struct Attribution {
-    work: explain::Attribution,
+pub struct Work {
+    kind: Kind,
     pixel_values: Vec<f32>,
 }
 
-#[wasm_bindgen]
-impl Attribution {
-    /// Goes on until the map is there, then false, or the bell rings; without a bell for one block.
-    pub fn step(&mut self, engine: &mut Engine, bell: Option<Bell>) -> Result<bool> {
-        Ok(engine.classifier.attribute_step(&self.pixel_values, &mut self.work, &pause(bell))?)
-    }
-
-    /// Index of the class.
-    #[wasm_bindgen(getter)]
-    pub fn target(&self) -> usize {
-        self.work.result().0
-    }
-
-    /// `[rows · cols]`.
-    pub fn result(&self) -> Result<Float32Array> {
-        answer(self.work.result().1)
-    }
-}
-
-/// Forward passes that see some of the patches. They are made one at a time, so that whoever waits can see them progress and stop them.
-#[wasm_bindgen]
-pub struct Dropping {
-    passes: explain::Dropping,
-    /// Of what they are made, if it is that.
-    occlusion: Option<Occlusion>,
-    pixel_values: Vec<f32>,
+enum Kind {
+    /// A forward and a backward pass.
+    Gradients(explain::Attribution),
+    /// Forward passes that see some of the patches, and of what they are made if it is occlusion.
+    Dropping(explain::Dropping, Option<Occlusion>),
 }
 
 #[wasm_bindgen]
-impl Dropping {
-    /// All there are to make.
+impl Work {
+    /// All passes that are reported.
     #[wasm_bindgen(getter)]
     pub fn passes(&self) -> usize {
-        self.passes.passes()
+        match &self.kind {
+            Kind::Gradients(_) => 0,
+            Kind::Dropping(passes, _) => passes.passes(),
+        }
     }
 
-    /// Those that are made.
+    /// Those of them that are made.
     #[wasm_bindgen(getter)]
     pub fn done(&self) -> usize {
-        self.passes.scores().len()
+        match &self.kind {
+            Kind::Gradients(_) => 0,
+            Kind::Dropping(passes, _) => passes.scores().len(),
+        }
     }
 
-    /// Index of the class, once a pass is made.
-    #[wasm_bindgen(getter)]
-    pub fn target(&self) -> Option<usize> {
-        self.passes.target()
-    }
-
-    /// Goes on with a pass until it is over or the bell rings, without a bell for one block; false where all are made.
+    /// Goes on until a pass is over or the bell rings, without a bell for one block; false where all is done.
     pub fn step(&mut self, engine: &mut Engine, bell: Option<Bell>) -> Result<bool> {
-        Ok(engine.classifier.step(&self.pixel_values, &mut self.passes, &pause(bell))?)
+        let pause = pause(bell);
+        Ok(match &mut self.kind {
+            Kind::Gradients(work) => engine.classifier.attribute_step(&self.pixel_values, work, &pause)?,
+            Kind::Dropping(passes, _) => engine.classifier.step(&self.pixel_values, passes, &pause)?,
+        })
     }
 
-    /// Occlusion: `[rows · cols]`; a curve: the score after each step, `[steps + 1]`.
+    /// Index of the class, in the end.
+    #[wasm_bindgen(getter)]
+    pub fn target(&self) -> usize {
+        match &self.kind {
+            Kind::Gradients(work) => work.target(),
+            Kind::Dropping(passes, _) => passes.target(),
+        }
+        .unwrap_or(0)
+    }
+
+    /// A map `[rows · cols]`; a curve: the score after each step, `[steps + 1]`.
     pub fn result(&self) -> Result<Float32Array> {
-        let scores = self.passes.scores();
-        match &self.occlusion {
-            Some(occlusion) => answer(occlusion.map(scores)),
-            None => Float32Array::of(scores),
+        match &self.kind {
+            Kind::Gradients(work) => answer(work.map()),
+            Kind::Dropping(passes, Some(occlusion)) => answer(occlusion.map(passes.scores())),
+            Kind::Dropping(passes, None) => Float32Array::of(passes.scores()),
         }
     }
 }

@@ -100,6 +100,7 @@ test('a trace becomes data and comes back, with all views but the lenses', async
     }
     assert.deepEqual(back.toSafetensors(), trace.toSafetensors());
   }
+  await assert.rejects(Trace.from(structuredClone(whole), { signal: AbortSignal.abort('no') }), (error) => error === 'no');
   for (const data of [undefined, null, {}, { ...whole, attentions: [] }, 'trace', { ...whole, grid: 3 }]) await assert.rejects(Trace.from(wrong(data)), failure(/Trace\.from takes/));
 });
 

@@ -68,7 +68,7 @@ const OPTIONS = {
   'Engine.load': ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'],
   'Vitscope.load': ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'],
   classify: ['topK'],
-  trace: ['topK'],
+  trace: ['topK', 'layers'],
   attribute: ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride', 'onProgress'],
   curves: ['target', 'steps', 'onProgress'],
   patchFilters: ['count'],

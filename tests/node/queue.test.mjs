@@ -36,6 +36,31 @@ test('jobs run one at a time in order, though they are prepared at once', async 
   assert.deepEqual(log.slice(3), ['start 0', 'end 0', 'start 1', 'end 1', 'start 2', 'end 2']);
 });
 
+test('a job may be prepared to the end while the one before it runs, and not sooner', async () => {
+  const queue = new JobQueue();
+  /** @type {string[]} */
+  const log = [];
+  const gates = [gate(), gate(), gate()];
+  const jobs = gates.map(({ opened }, i) =>
+    queue.add(
+      async (_, next) => {
+        await next;
+        log.push(`ready ${i}`);
+      },
+      async () => {
+        await opened;
+        log.push(`end ${i}`);
+      },
+    ),
+  );
+  for (const { open } of gates) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    open();
+  }
+  await Promise.all(jobs);
+  assert.deepEqual(log, ['ready 0', 'ready 1', 'end 0', 'ready 2', 'end 1', 'end 2']);
+});
+
 test('a job that fails, in preparing or running, leaves the others alone', async () => {
   const queue = new JobQueue();
   const fail = async () => {

@@ -21,7 +21,7 @@ const SLOW = `
   };
   const read = Atomics.load;
   Atomics.load = (...args) => (block(), read(...args));
-  for (const { prototype } of [Engine, Attribution, Dropping]) {
+  for (const { prototype } of [Engine, Work]) {
     const { step } = prototype;
     prototype.step = function (...args) {
       const goesOn = step.apply(this, args);
@@ -83,6 +83,7 @@ for (const where of ['isolated', 'plain']) {
         vit.classify(image, { signal: done }), vit.classify([image], { signal: done }), vit.trace(image, { signal: done }), vit.attribute(image, { signal: done }), vit.curves(image, map, { signal: done }),
         vit.positionSimilarity({ signal: done }), vit.patchFilters({ count: 1, signal: done }), trace.logitLens({ signal: done }), trace.patchLens({ layer: 0, signal: done }),
         vit.teach({ a: [image], b: [image] }, { signal: done }), vit.withClasses({ labels: ['a'], embeddings: [[1]] }, { signal: done }), vitscope.Vitscope.load(model, { signal: done }),
+        vitscope.toPNG(map, { signal: done }), vitscope.Trace.from(structuredClone(trace), { signal: done }),
       ].map((promise) => promise.then(() => 'answered', (error) => error)));
       const answered = await Promise.all([vit.positionSimilarity({}), vit.patchFilters({ count: 1 }), trace.logitLens(), trace.patchLens({ layer: 0 })]).then((maps) => maps.length);
       vit.close();
@@ -96,7 +97,7 @@ for (const where of ['isolated', 'plain']) {
       assert.ok(more <= 1, `${what}: the block under way is the last`);
       assert.ok(same, `${what}: the instance goes on as before`);
     }
-    assert.deepEqual(results.refused, Array(12).fill('no'));
+    assert.deepEqual(results.refused, Array(14).fill('no'));
     assert.equal(results.answered, 4);
     assert.deepEqual(tab.errors, []);
     await workersEnd(tab.page);

@@ -269,6 +269,79 @@ test('calls are answered in order, and aborted ones leave the others alone', onA
   assert.deepEqual(log.slice(3), ['third done', 'fourth done', 'then 1']);
 }));
 
+test('several images are answered in order, the next one decoded meanwhile', onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const blobs = await Promise.all(['coffee', 'chelsea', 'rocket', 'astronaut'].map(async (name) => (await fetch(`/www/samples/${name}.jpg`)).blob()));
+    const images = [blobs[0], '/www/samples/chelsea.jpg', await createImageBitmap(blobs[2]), blobs[3]];
+    const logits = async (/** @type {Promise<import('../../pkg/index.js').Classification>} */ answer) => (await answer).logits.join();
+    /** @type {string[]} */
+    const alone = [];
+    for (const image of images) alone.push(await logits(vit.classify(image)));
+    let decoded = 0;
+    const real = createImageBitmap;
+    globalThis.createImageBitmap = /** @type {any} */ (function (/** @type {any[]} */ ...args) {
+      decoded++;
+      return Reflect.apply(real, globalThis, args);
+    });
+    const together = await vit.classify(images, { topK: 2 });
+    const failed = await vit.classify([blobs[0], new Blob(['no image']), ...Array(20).fill(blobs[1])]).catch((error) => error.code);
+    const before = performance.now();
+    await vit.classify(blobs[0]);
+    const wait = performance.now() - before;
+    const none = await vit.classify([]);
+    vit.close();
+    return { same: together.map(({ logits }, i) => logits.join() === alone[i]), top: together[1].top.length, failed, none, decoded, wait, distinct: new Set(alone).size };
+  }, FOLDER);
+  assert.deepEqual(result.same, [true, true, true, true]);
+  assert.equal(result.distinct, 4);
+  assert.equal(result.top, 2);
+  assert.equal(result.failed, 'decode-image');
+  assert.deepEqual(result.none, []);
+  assert.ok(result.decoded >= 4 && result.decoded < 10, `${result.decoded} decoded here: the files and the bitmap's copy, and none behind the one that failed`);
+}));
+
+test('a trace that is posted to another worker has its views there', onApiPage(async ({ page }) => {
+  const result = await page.evaluate(async (model) => {
+    const vit = await vitscope.Vitscope.load(model);
+    const trace = await vit.trace('/www/samples/coffee.jpg', { layers: [0, 1] });
+    vit.close();
+    const script = `
+      import { Trace } from '${location.origin}/pkg/dist/index.js';
+      onmessage = async ({ data }) => {
+        const trace = await Trace.from(data);
+        postMessage([trace.headMap({ layer: 1 }), trace.featureMap({ layer: 0 }), await trace.patchLens({ layer: 0 }).catch((error) => error.code)]);
+      };
+      postMessage('ready');`;
+    const worker = new Worker(URL.createObjectURL(new Blob([script], { type: 'text/javascript' })), { type: 'module' });
+    const next = () => new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+    await next();
+    worker.postMessage(structuredClone(trace));
+    const [head, features, code] = /** @type {any} */ (await next());
+    worker.terminate();
+    const here = await vitscope.Trace.from(structuredClone(trace));
+    const same = (/** @type {unknown} */ a, /** @type {unknown} */ b) => JSON.stringify(a) === JSON.stringify(b);
+    return { same: [same(head, trace.headMap({ layer: 1 })), same(features, trace.featureMap({ layer: 0 })), same(here.headMap({ layer: 0 }), trace.headMap({ layer: 0 }))], code };
+  }, FOLDER);
+  assert.deepEqual(result, { same: [true, true, true], code: 'invalid-argument' });
+}));
+
+test('a model is closed where its block ends', onApiPage(async ({ page }) => {
+  // (As `using` and `await using` do it, which not every browser reads.)
+  const codes = await page.evaluate(async (model) => {
+    const codes = [];
+    for (const symbol of /** @type {const} */ (['dispose', 'asyncDispose'])) {
+      const vit = await vitscope.Vitscope.load(model);
+      await /** @type {any} */ (vit)[Symbol[symbol]]?.();
+      codes.push(Symbol[symbol] ? await vit.classify('/www/samples/coffee.jpg').then(() => 'answered', (error) => error.code) : 'closed');
+      vit.close();
+    }
+    return codes;
+  }, FOLDER);
+  assert.deepEqual(codes, ['closed', 'closed']);
+  await workersEnd(page);
+}));
+
 test('aborting a load ends its worker', onApiPage(async ({ page }) => {
   const result = await page.evaluate(async (model) => {
     const reason = new Error('enough');

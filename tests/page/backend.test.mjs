@@ -134,6 +134,39 @@ test('threads that cannot be started are done without', async () => {
   await close();
 });
 
+test('views run on what there is: as the engine does, and where the page has no room for a shared memory, without', async () => {
+  /** @param {import('playwright-core').Page} page @param {number} most pages of a shared memory */
+  const look = (page, most) => page.evaluate(async ({ model, most }) => {
+    /** @type {(number | undefined)[]} */
+    const tried = [];
+    const Real = WebAssembly.Memory;
+    WebAssembly.Memory = /** @type {any} */ (function (/** @type {WebAssembly.MemoryDescriptor} */ descriptor) {
+      tried.push(descriptor.maximum);
+      if (Number(descriptor.maximum) > most) throw new RangeError('could not allocate memory');
+      return new Real(descriptor);
+    });
+    const maps = [];
+    for (const threads of [2, 1]) {
+      const vit = await vitscope.Vitscope.load(model, { threads });
+      maps.push({ threads: vit.backend.threads, map: (await vit.trace('/www/samples/coffee.jpg')).rollout().data.join() });
+      vit.close();
+    }
+    return { tried, threads: maps[0].threads, same: maps[0].map === maps[1].map };
+  }, { model: FOLDER, most });
+
+  const alone = await openWithThread(() => undefined);
+  assert.deepEqual(await look(alone.page, Infinity), { tried: [], threads: 1, same: true });
+  await alone.close();
+
+  for (const [most, tried] of /** @type {[number, number[]][]} */ ([[16384, [16384]], [8192, [16384, 8192]], [0, [16384, 8192]]])) {
+    const small = await openApi(browser, isolated);
+    assert.deepEqual(await look(small.page, most), { tried, threads: 2, same: true });
+    assert.deepEqual([...small.errors, ...small.warnings], []);
+    await workersEnd(small.page);
+    await small.close();
+  }
+});
+
 test('a thread that crashes takes the instance with it', async () => {
   const [{ text }] = await bundle('worker', { code: `run_thread = () => { ${TRAP} }` });
   const { page, close } = await openWithThread(() => text);

@@ -70,8 +70,7 @@ const SLOW = `
       return real.apply(this, args);
     };
   };
-  slowly(Dropping, 'step');
-  slowly(Attribution, 'step');
+  slowly(Work, 'step');
   Engine.prototype.record = ((real) => function (...args) { console.warn('trace'); return real.apply(this, args); })(Engine.prototype.record);`;
 
 /** What the model was busy with since a moment. @param {Tab} tab */

@@ -50,6 +50,7 @@ const STEPS: &[Step] = &[
         long: false,
     },
     Step { name: "engines", what: "the npm package and the page in Firefox and WebKitGTK", run: engines, long: true },
+    Step { name: "memory", what: "the npm package's memory over many loads and answers", run: memory, long: true },
     Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
 ];
 
@@ -186,6 +187,13 @@ fn engines(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     browser::install_others(sh);
     node_tests(sh, "tests/engines")
+}
+
+/// With as many as show a slope where there is one.
+fn memory(sh: &Shell) -> Result<()> {
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    let _long = sh.push_env("VITSCOPE_LONG", "1");
+    Ok(cmd!(sh, "node --test --test-reporter=spec tests/page/memory.test.mjs").run()?)
 }
 
 #[cfg(test)]

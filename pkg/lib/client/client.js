@@ -1,6 +1,7 @@
 import { locate } from '../assets.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
+import { orAborted } from '../common/abort.js';
 import { LOAD_OPTIONS, checkDecode, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
 import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
@@ -100,7 +101,8 @@ export class Vitscope extends Closeable {
     try {
       const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
       const started = loading.watch(bridge.start(backend, module));
-      const loaded = await loading.orStop(loading.watchDownloads(parts, walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report })));
+      const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
+      const loaded = await orAborted(loading.watchDownloads(parts, reading), loading.signal);
       warnOnce(loaded.warning);
       const moduleOf = (/** @type {Backend} */ runs) => (sameBuild(runs, backend) ? module : fetchModule(runs, located));
       return new Vitscope({ bridge, queues, decode }, queue, loaded, () => loadViews(loaded.backend, moduleOf));

@@ -1,3 +1,4 @@
+import { orAborted } from '../common/abort.js';
 import { checkMap, checkOptions, checkWhole } from '../common/checks.js';
 import { VitscopeError } from '../common/errors.js';
 import { OVERLAY_OPTIONS, drawOverlay, imageSize } from './render.js';
@@ -17,7 +18,15 @@ const CELL = 16;
  */
 export async function toPNG(map, options) {
   checkMap(map);
-  const { image, width, height, ...overlay } = checkOptions(options, [...OVERLAY_OPTIONS, 'image', 'width', 'height']);
+  const { signal, ...picture } = checkOptions(options, [...OVERLAY_OPTIONS, 'image', 'width', 'height', 'signal']);
+  return orAborted(draw(map, picture), signal);
+}
+
+/**
+ * @param {ViewMap} map
+ * @param {PictureOptions} options
+ */
+async function draw(map, { image, width, height, ...overlay }) {
   if (width !== undefined) checkWhole('width', width);
   if (height !== undefined) checkWhole('height', height);
   const picture = image instanceof Blob ? await decode(image) : (image ?? null);

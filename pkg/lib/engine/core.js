@@ -8,7 +8,7 @@ import { closed, guard, isFatal } from '../common/errors.js';
  * @typedef {import('../../engine.js').ImageLike} ImageLike
  * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
- * @typedef {import('../../wasm/relaxed/vitscope.js').Dropping | import('../../wasm/relaxed/vitscope.js').Attribution} Work
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Work} Work
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
@@ -177,11 +177,11 @@ export class Core {
     try {
       let before = 0;
       while (this.#call((wasm) => work.step(wasm, this.#instance.bell))) {
-        const { done = 0, passes = 0 } = /** @type {import('../../wasm/relaxed/vitscope.js').Dropping} */ (work);
+        const { done, passes } = work;
         yield done > before ? { done: others.done + done, total: others.total + passes } : undefined;
         before = done;
       }
-      return this.#call(() => ({ target: /** @type {number} */ (work.target), data: work.result() }));
+      return this.#call(() => ({ target: work.target, data: work.result() }));
     } finally {
       if (!isFatal(this.#dead)) work.free();
     }

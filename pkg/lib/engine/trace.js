@@ -1,3 +1,4 @@
+import { orAborted } from '../common/abort.js';
 import { checkChoice, checkNumber, checkOptions, checkWhole, describe } from '../common/checks.js';
 import { VitscopeError, guard } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
@@ -52,15 +53,16 @@ export class Trace extends Recorded {
 
   /**
    * @param {any} data of a trace, which came here as a copy
-   * @param {{assets?: import('../../index.js').AssetOptions}} [options]
+   * @param {{assets?: import('../../index.js').AssetOptions, signal?: AbortSignal}} [options]
    */
   static async from(data, options) {
-    const { assets } = checkOptions(options, ['assets']);
+    const { assets, signal } = checkOptions(options, ['assets', 'signal']);
     const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
       throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
-    return new Trace(data, Trace.#known ?? (await viewsAlone(assets)), { logitLens: needsModel, patchLens: needsModel });
+    const views = Trace.#known ?? (await orAborted(viewsAlone(assets), signal));
+    return new Trace(data, views, { logitLens: needsModel, patchLens: needsModel });
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */

@@ -75,21 +75,6 @@ export class Loading {
   }
 
   /**
-   * What comes of `work`, or the reason to stop.
-   * @template T
-   * @param {Promise<T>} work
-   * @returns {Promise<T>}
-   */
-  orStop(work) {
-    return new Promise((resolve, reject) => {
-      const stopped = () => reject(this.signal.reason);
-      if (this.signal.aborted) stopped();
-      this.signal.addEventListener('abort', stopped);
-      work.then(resolve, reject);
-    });
-  }
-
-  /**
    * @param {unknown} reason
    * @returns {unknown} the first there was
    */
