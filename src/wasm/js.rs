@@ -109,7 +109,7 @@ impl Uint8Array {
 
 /// Between two blocks: whether to pause, since the bell rings, or since there is none by which one could be called.
 pub fn pause(bell: Option<Bell>) -> impl Fn() -> bool {
-    move || bell.as_ref().is_none_or(|bell| load(bell, 0).map_or(true, |rung| rung != 0))
+    move || bell.as_ref().is_none_or(|bell| !load(bell, 0).is_ok_and(|rung| rung == 0))
 }
 
 /// RGBA bytes, width and height of an image; anything with `data`, `width` and `height` of an `ImageData` will do.

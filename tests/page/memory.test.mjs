@@ -9,8 +9,8 @@ const LONG = Boolean(process.env.VITSCOPE_LONG);
 const LIVES = LONG ? 30 : 6;
 const ANSWERS = LONG ? 2000 : 400;
 /** A model's instance is some ten megabytes, an answer some kilobytes. What is less than these is noise. */
-const PER_LIFE = LONG ? 0.3e6 : 1e6;
-const PER_ANSWER = LONG ? 500 : 2000;
+const PER_LIFE = LONG ? 0.3e6 : 3e6;
+const PER_ANSWER = LONG ? 500 : 5000;
 
 /** @type {Record<string, string>} */
 const origins = {};
