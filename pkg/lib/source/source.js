@@ -66,13 +66,12 @@ export async function readSource(source, options) {
  * @returns {Promise<ModelParts>}
  */
 async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, { signal, leader }) {
+  // (Before anything is waited for: from now on it shows if a buffer goes elsewhere.)
+  const files = weights.map((part, i) => givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part));
   const texts = await Promise.all([readText(config), preprocessor && readText(preprocessor), processor && readText(processor)]);
   await leader.check(texts[0]);
-  const open = async (/** @type {Weights} */ part, /** @type {number} */ i) => {
-    const file = givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part);
-    return { file, header: await file.header({ signal, onBytes() {} }) };
-  };
-  const [opened, text] = await Promise.all([Promise.all(weights.map(open)), textEmbeddings && toArray(textEmbeddings)]);
+  const open = async (/** @type {import('./weights.js').WeightFile} */ file) => ({ file, header: await file.header({ signal, onBytes() {} }) });
+  const [opened, text] = await Promise.all([Promise.all(files.map(open)), textEmbeddings && toArray(textEmbeddings)]);
   return { texts, weights: opened, textEmbeddings: () => text };
 }
 
