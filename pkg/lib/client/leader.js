@@ -1,5 +1,5 @@
 import { VitscopeError } from '../common/errors.js';
-import { own } from '../source/source.js';
+import { own } from '../source/buffers.js';
 
 /**
  * The engine of a worker, which leads; see source/walk.js.
