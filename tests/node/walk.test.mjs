@@ -82,6 +82,18 @@ test('bytes that are given stay as they were, and their owner keeps them', async
   assert.deepEqual(weights, CLIP.weights);
 });
 
+test('bytes that are transferred while they are read are missed', async () => {
+  for (const make of [(/** @type {ArrayBuffer} */ buffer) => buffer, (/** @type {ArrayBuffer} */ buffer) => new Uint8Array(buffer)]) {
+    for (const late of [false, true]) {
+      const buffer = CLIP.weights.slice().buffer;
+      const gone = () => void (buffer.byteLength && structuredClone(buffer, { transfer: [buffer] }));
+      const loading = Engine.load({ config: CLIP.config, weights: make(buffer) }, { onProgress: ({ phase, loaded }) => void (late && phase === 'weights' && loaded > 3000 && gone()) });
+      if (!late) gone();
+      await assert.rejects(loading, { code: 'invalid-argument', message: /model\.safetensors can't be read any more.*detached/ });
+    }
+  }
+});
+
 test('a stream is left where the last tensor ends, and can be read once', async () => {
   const header = JSON.parse(new TextDecoder().decode(CLIP.weights.subarray(8, headerLength(CLIP.weights))));
   const data = CLIP.weights.length - headerLength(CLIP.weights);

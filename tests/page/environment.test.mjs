@@ -173,8 +173,8 @@ test("a callback's own error comes out of occlusion and curves, and the model go
 });
 
 test('a worker that ends without a word ends its load, or its model', async () => {
-  const ends = (/** @type {string} */ type) => ({ '/pkg/dist/vitscope/worker.js': (/** @type {string} */ script) => `self.addEventListener('message', (event) => event.data.type === '${type}' && (event.stopImmediatePropagation(), self.close()));${script}` });
-  const loading = await openChanged({ scripts: ends('load') });
+  const ends = (/** @type {string} */ type) => ({ '/pkg/dist/vitscope/worker.js': (/** @type {string} */ script) => `self.addEventListener('message', (event) => [event.data.type, event.data.method].includes('${type}') && (event.stopImmediatePropagation(), self.close()));${script}` });
+  const loading = await openChanged({ scripts: ends('block') });
   const [code, message] = await load(loading.page, { threads: 2 });
   assert.equal(code, 'crashed');
   assert.match(String(message), /its worker has ended/);
@@ -283,7 +283,7 @@ test('an engine that dies of its memory says so, then and later', async () => {
   await small.close();
 });
 
-test('files that can not be handed to the worker are refused with a sentence', async () => {
+test('bytes that go elsewhere while they are read are refused with a sentence', async () => {
   const { page, close } = await openApi(browser, origin);
   const said = await page.evaluate(async (model) => {
     const config = await (await fetch(`${model}config.json`)).text();
@@ -293,7 +293,7 @@ test('files that can not be handed to the worker are refused with a sentence', a
     return loading;
   }, SMALL);
   assert.equal(said[0], 'invalid-argument');
-  assert.match(said[1], /handed to the worker.*detached/);
+  assert.match(said[1], /model\.safetensors can't be read any more.*detached/);
   await workersEnd(page);
   await close();
 });

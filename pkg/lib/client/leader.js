@@ -1,4 +1,4 @@
-import { own } from '../source/source.js';
+import { own } from '../source/buffers.js';
 import { unsendable } from './refusals.js';
 
 /**

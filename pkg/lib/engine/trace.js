@@ -61,8 +61,8 @@ export class Trace extends Recorded {
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
       throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
-    const views = Trace.#known ?? (await orAborted(viewsAlone(assets), signal));
-    return new Trace(data, views, { logitLens: needsModel, patchLens: needsModel });
+    const views = async () => Trace.#known ?? viewsAlone(assets);
+    return new Trace(data, await orAborted(views(), signal), { logitLens: needsModel, patchLens: needsModel });
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */

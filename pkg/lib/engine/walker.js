@@ -1,5 +1,5 @@
 import { closed, fromEngine, guard, isFatal } from '../common/errors.js';
-import { release } from '../source/source.js';
+import { release } from '../source/buffers.js';
 import { nameClasses } from './class_names.js';
 import { Core, PARSED, reserve } from './core.js';
 

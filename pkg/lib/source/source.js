@@ -67,13 +67,12 @@ export async function readSource(source, options) {
  * @returns {Promise<ModelParts>}
  */
 async function readParts({ config, preprocessor, processor, weights, textEmbeddings }, { signal, leader }) {
+  // (Before anything is waited for: from now on it shows if a buffer goes elsewhere.)
+  const files = weights.map((part, i) => givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part));
   const texts = await Promise.all([readText(config), preprocessor && readText(preprocessor), processor && readText(processor)]);
   await leader.check(texts[0]);
-  const open = async (/** @type {Weights} */ part, /** @type {number} */ i) => {
-    const file = givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part);
-    return { file, header: await file.header({ signal, onBytes() {} }) };
-  };
-  const [opened, text] = await Promise.all([Promise.all(weights.map(open)), textEmbeddings && toArray(textEmbeddings)]);
+  const open = async (/** @type {import('./weights.js').WeightFile} */ file) => ({ file, header: await file.header({ signal, onBytes() {} }) });
+  const [opened, text] = await Promise.all([Promise.all(files.map(open)), textEmbeddings && toArray(textEmbeddings)]);
   return { texts, weights: opened, textEmbeddings: () => text };
 }
 
@@ -86,33 +85,6 @@ async function readText(text) {
 async function toArray(bytes) {
   if (bytes instanceof Uint8Array) return bytes;
   return new Uint8Array(bytes instanceof Blob ? await bytes.arrayBuffer().catch(readError) : bytes);
-}
-
-/**
- * Bytes in a buffer that is all theirs, which may be transferred. (Part of one may be somebody else's too.)
- * @param {Uint8Array} bytes
- */
-export function own(bytes) {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-}
-
-/** What is sent to it is gone. @type {MessagePort | undefined} */
-let nowhere;
-
-/**
- * Bytes go back at once, and not when the garbage collector finds them.
- * @param {Uint8Array} bytes
- */
-export function release({ buffer, byteLength }) {
-  // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
-  if (!byteLength || buffer.byteLength !== byteLength || !(buffer instanceof ArrayBuffer)) return;
-  if ('transfer' in buffer) return void /** @type {any} */ (buffer).transfer(0);
-  if (!nowhere) {
-    const { port1, port2 } = new MessageChannel();
-    port2.close();
-    nowhere = port1;
-  }
-  nowhere.postMessage(undefined, [buffer]);
 }
 
 /**

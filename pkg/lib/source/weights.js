@@ -1,4 +1,5 @@
 /** Files of weights, read in parts: from memory, from a disk, or as they come. */
+import { VitscopeError } from '../common/errors.js';
 import { readError, withDisk } from './disk.js';
 import { Stream } from './stream.js';
 
@@ -36,13 +37,18 @@ export function headerLength(first) {
  * @returns {WeightFile}
  */
 function placed(name, size, at) {
+  const read = async (/** @type {number} */ begin, /** @type {number} */ end) => {
+    const bytes = await at(begin, end);
+    if (bytes.length < Math.min(end, size) - begin) throw new VitscopeError('invalid-argument', `${name} can't be read any more: its buffer was handed to somebody else (it is detached).`);
+    return bytes;
+  };
   return {
     name,
-    header: async () => ({ bytes: await at(0, headerLength(await at(0, 8))), size }),
+    header: async () => ({ bytes: await read(0, headerLength(await read(0, 8))), size }),
     async read(ranges, take, { signal, onBytes }) {
       for (const [i, { begin, end }] of ranges.entries()) {
         signal?.throwIfAborted();
-        const bytes = await at(begin, end);
+        const bytes = await read(begin, end);
         onBytes(end - begin);
         await take(i, bytes);
       }
@@ -61,8 +67,8 @@ export function givenFile(name, given) {
   }
   if (given instanceof Response) return streamed(given.url || name, async () => Stream.of(given, given.url || name));
   if (given instanceof ReadableStream) return streamed(name, async () => new Stream(given, name));
-  const bytes = given instanceof Uint8Array ? given : new Uint8Array(given);
-  return placed(name, bytes.length, (begin, end) => bytes.subarray(begin, end));
+  const { buffer, byteOffset, byteLength } = given instanceof Uint8Array ? given : { buffer: given, byteOffset: 0, byteLength: given.byteLength };
+  return placed(name, byteLength, (begin, end) => (buffer.byteLength < byteOffset + byteLength ? new Uint8Array() : new Uint8Array(buffer, byteOffset).subarray(begin, Math.min(end, byteLength))));
 }
 
 /**
