@@ -5,12 +5,12 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelCache, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AssetOptions, AttributeOptions, Attribution, Backend, Build, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig,
-  ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
+  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory,
+  ModelCache, ModelConfig, ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */
@@ -25,6 +25,9 @@ export class Engine {
    * Should one crash, the call that waits for it never returns; `Vitscope` watches its own for that.
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Engine>;
+
+  /** Models that are kept for the next time; in Node.js of the folder that each call names. */
+  static readonly cache: ModelCache;
 
   readonly config: ModelConfig;
 

@@ -29,6 +29,9 @@ export class Vitscope {
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Vitscope>;
 
+  /** Models that are kept for the next time. */
+  static readonly cache: ModelCache;
+
   /** What the model is. */
   readonly config: ModelConfig;
 
@@ -151,6 +154,7 @@ export type ErrorCode =
   | 'invalid-argument'
   | 'out-of-memory'
   | 'network'
+  | 'integrity'
   | 'decode-image'
   | 'unsupported-browser'
   | 'unsupported-environment'
@@ -159,11 +163,12 @@ export type ErrorCode =
   | 'crashed';
 
 /**
- * A folder's URL, relative to the document or absolute (in Node, Deno and Bun a path, too), holding `config.json`, `model.safetensors` (or
+ * `hf:org/name` for a model of the Hub, `hf:org/name@revision` at a branch, tag or commit of it; or a folder's URL, relative to the document or absolute (in Node, Deno and Bun a path, too); or the files of a
+ * folder as a file input gives them, or its handle. It holds `config.json`, `model.safetensors` (or
  * `model.safetensors.index.json` and of the files of the same folder that it names those with more than text; or open_clip's `open_clip_config.json` and
  * `open_clip_model.safetensors`) and optionally `processor_config.json`, `preprocessor_config.json` and, for CLIP and SigLIP, `text_embeddings.safetensors`; or the files themselves.
  */
-export type ModelSource = string | URL | ModelFiles;
+export type ModelSource = string | URL | FileList | File[] | FileSystemDirectoryHandle | ModelFiles;
 
 export interface ModelFiles {
   /** config.json as an object, its JSON text, or the file or its bytes. */
@@ -221,6 +226,25 @@ export interface LoadOptions {
    * in Node, Deno and Bun `sharp` or `@napi-rs/canvas`, if the program has one of them.
    */
   decode?: Decode;
+  /** A mirror of the Hub, for `hf:org/name`. Left out: `https://huggingface.co/`. */
+  hub?: string | URL;
+  /**
+   * An access token of the Hub, for private models and such as are open to some. It goes to the Hub's own host alone; but whoever visits a page with a token in it
+   * can read it there, so let your visitors give theirs, or serve such models yourself.
+   */
+  token?: string;
+  /** In place of the global `fetch`, for all files of the model. */
+  fetch?: typeof globalThis.fetch;
+  /**
+   * What files must be, by their names: `{ 'model.safetensors': 'sha256-…' }` with the sum in base 64 or in hexadecimal digits. Weights are then read whole, and what
+   * differs is refused with `integrity`. (Without it, sums that the Hub knows are checked wherever the whole file is read anyway.)
+   */
+  integrity?: Record<string, string>;
+  /**
+   * Whether the model is kept for the next time, which then needs no network. Left out: from the Hub always, from a folder where its server says by `ETag` or `Last-Modified`
+   * whether a file is still the same; `true`: in any case, and what has neither is not asked for again; `false`: never. In Node.js nothing is kept but in a folder named here.
+   */
+  cache?: boolean | string | URL;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */
   signal?: AbortSignal;
   /** What it throws ends the load, and comes out of it. */
@@ -251,6 +275,29 @@ export interface ImageLike {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
+}
+
+/** Models that are kept, of all pages of this origin. In Node.js each call takes the folder that `load` was given. */
+export interface ModelCache {
+  list(folder?: string | URL): Promise<CachedModel[]>;
+  /** Bytes in all. */
+  size(folder?: string | URL): Promise<number>;
+  /** Whether there was one of that name: `hf:org/name`, `hf:org/name@commit`, or a folder's address, as in `list()`. */
+  delete(model: string | URL, folder?: string | URL): Promise<boolean>;
+  clear(folder?: string | URL): Promise<void>;
+}
+
+export interface CachedModel {
+  /** `hf:org/name`, or a folder's address. */
+  model: string;
+  /** The commit, on the Hub. */
+  revision?: string;
+  /** The mirror that it is from. */
+  hub?: string;
+  /** How, where not as it was stored. */
+  dtype?: 'int8';
+  bytes: number;
+  date: Date;
 }
 
 /** How a model runs. */

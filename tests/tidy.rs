@@ -51,7 +51,9 @@ const LAYERS: &[&[&str]] = &[
 /// What `pkg/lib/` has, likewise: rooms, and files beside them, the entries last.
 const ROOMS: &[&[&str]] = &[
     &["common"],
-    &["assets.js", "draw", "source", "views"],
+    &["assets.js", "draw", "files", "views"],
+    &["cache", "hub"],
+    &["source"],
     &["classes"],
     &["engine", "image"],
     &["client"],

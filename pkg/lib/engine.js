@@ -1,5 +1,6 @@
 /** Entry: the synchronous engine, for workers, Node and tests. It blocks the thread that calls it. */
 import { locate } from './assets.js';
+import { cache } from './cache/index.js';
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
 import { orAborted } from './common/abort.js';
@@ -40,6 +41,7 @@ const SILENT = new Int32Array(1);
 export class Engine extends Closeable {
   /** @override */
   static name = 'Engine';
+  static cache = cache;
 
   #core;
   #views;
@@ -63,7 +65,7 @@ export class Engine extends Closeable {
    */
   static async load(source, options) {
     const { dtype, imageSize, simd, threads, assets, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
-    const parts = normaliseSource(source);
+    const parts = normaliseSource(source, options);
     checkDtype(dtype);
     const size = checkImageSize(imageSize);
     signal?.throwIfAborted();

@@ -164,7 +164,7 @@ test('of files over HTTP only as many connections wait as there are files at onc
  * @param {'f32' | 'int8' | undefined} dtype
  * @param {any} [keep]
  */
-const walked = async (parts, dtype, keep) => walk(normaliseSource(parts), newWalker({ dtype }), { signal: new AbortController().signal, onProgress() {}, keep });
+const walked = async (parts, dtype, keep) => walk(normaliseSource(parts), newWalker({ dtype }), { signal: new AbortController().signal, onProgress() {}, keeper: keep && { keep, finish() {}, drop: async () => {} } });
 
 /**
  * A safetensors file.

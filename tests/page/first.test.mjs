@@ -14,8 +14,11 @@ import { openLine } from './line.mjs';
 const [DEFAULT, LIGHT] = OFFERS;
 const weights = (/** @type {{name: string}} */ { name }) => `/models/${name}/model.safetensors`;
 const size = (/** @type {{name: string}} */ model) => statSync(join(ROOT, weights(model))).size;
-/** What progress counts: the file without its header. @param {{name: string}} model */
-const tensors = (model) => size(model) - 8 - Number(readFileSync(join(ROOT, weights(model))).readBigUInt64LE());
+/** What is said of it in megabytes: the tensors, without the header. @param {{name: string}} model */
+const wanted = (model) => {
+  const header = readFileSync(join(ROOT, weights(model))).readUInt32LE(0);
+  return ((size(model) - 8 - header) / 1e6).toFixed(1);
+};
 const COFFEE = 'espresso'; // both models say so
 const TRICKLE = 200_000; // bytes a second: two minutes for the default's weights
 
@@ -65,9 +68,10 @@ async function waiting() {
   return { ...tab, pace };
 }
 
-test('on a slow line the light model answers first, then the default takes its place, and no byte comes twice', async () => {
+test('on a slow line the light model answers first, then the default takes its place, and hardly a byte comes twice', async () => {
   const { page, sent, pace, end } = await waiting();
-  assert.match(await loading(page), new RegExp(`^${LIGHT.name} answers\nLoading ${DEFAULT.name}, [\\d.]+ of ${(tensors(DEFAULT) / 1e6).toFixed(1)} MB$`));
+  const telling = `^${LIGHT.name} answers\nLoading ${DEFAULT.name}, [\\d.]+ of ${wanted(DEFAULT)} MB$`;
+  await page.waitForFunction((telling) => new RegExp(telling).test(/** @type {HTMLElement} */ (document.querySelector('[data-status=loading]')).innerText), telling);
   assert.equal(await page.getByRole('progressbar').count(), 1);
   assert.equal(await page.locator('.tile').count(), 6 * 7, 'and its heads are shown');
   pace[weights(DEFAULT)] = Infinity;
@@ -76,10 +80,8 @@ test('on a slow line the light model answers first, then the default takes its p
   await answered(page, COFFEE);
   assert.equal(await page.getByRole('progressbar').count(), 0);
   assert.equal(await page.locator('#notice').isVisible(), false);
-  assert.deepEqual(sent(LIGHT).map(({ status }) => status), [200]);
-  const [given, ...rest] = sent(DEFAULT).map(({ status }) => status);
-  assert.equal(given, 200);
-  assert.ok(rest.length && rest.every((status) => status === 206), `the second download goes on where the first was given up: ${rest}`);
+  // (What had come of the default when it was given up is asked for again.)
+  assert.ok([...sent(LIGHT), ...sent(DEFAULT)].every(({ status }) => status === 206));
   const bytes = sent(DEFAULT).reduce((sum, answer) => sum + answer.bytes, 0);
   assert.ok(bytes - size(DEFAULT) < 0.02 * size(DEFAULT), `${bytes} bytes were sent of a file of ${size(DEFAULT)}`);
   await end();
@@ -90,7 +92,7 @@ test('on a fast line the light model is never asked for', async () => {
   await inUse(page, DEFAULT.name);
   await answered(page, COFFEE);
   assert.deepEqual(sent(LIGHT), []);
-  assert.deepEqual(sent(DEFAULT).map(({ bytes }) => bytes), [size(DEFAULT)]);
+  assert.equal(sent(DEFAULT).reduce((sum, { bytes }) => sum + bytes, 0), size(DEFAULT));
   await end();
 });
 
@@ -177,12 +179,13 @@ test('a second visit has the model from the browser', async () => {
     await hurry(page);
     await page.goto(`${line.origin}/www/`);
     await answered(page, COFFEE);
-    const all = (tensors(DEFAULT) / 1e6).toFixed(1);
+    const all = wanted(DEFAULT);
     assert.ok((await page.evaluate(() => kept)).includes(`Loading ${DEFAULT.name}, ${all} of ${all} MB`), 'progress is told to the end either way');
     const bytes = line.answers.reduce((sum, answer) => sum + answer.bytes, 0);
     if (visit === 'first') assert.ok(bytes > size(DEFAULT));
     else {
-      assert.deepEqual(line.answers.filter(({ path, status }) => path === weights(DEFAULT) && status !== 304), []);
+      // It is asked whether it is still the same.
+      assert.deepEqual(line.answers.filter(({ path }) => path === weights(DEFAULT)).map(({ bytes }) => bytes), [8]);
       assert.ok(bytes < 5000, `the server sent ${bytes} bytes again: ${line.answers.filter((answer) => answer.bytes).map(({ path }) => path)}`);
     }
     await context.close();

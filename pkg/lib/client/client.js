@@ -1,4 +1,5 @@
 import { locate } from '../assets.js';
+import { cache } from '../cache/index.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
 import { orAborted } from '../common/abort.js';
@@ -27,8 +28,6 @@ import { askAll } from './several.js';
  * @typedef {import('../../index.js').RunOptions} RunOptions
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
  * @typedef {import('../../index.js').Backend} Backend
- * @typedef {import('../../index.js').Memory} Memory
- * @typedef {import('../../index.js').ModelSource} ModelSource
  * @typedef {import('../../index.js').Classification} Classification
  * @typedef {import('../../index.js').PassesOptions} PassesOptions
  * @typedef {import('../engine/trace.js').Views} Views
@@ -45,6 +44,7 @@ const SIGNAL = ['signal'];
 export class Vitscope extends Closeable {
   /** @override */
   static name = 'Vitscope';
+  static cache = cache;
 
   #bridge;
   #queues;
@@ -81,14 +81,14 @@ export class Vitscope extends Closeable {
   }
 
   /**
-   * @param {ModelSource} source
+   * @param {import('../../index.js').ModelSource} source
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
     const { dtype, imageSize, simd, threads, assets, decode, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
     checkDecode(decode);
     signal?.throwIfAborted();
-    const parts = normaliseSource(source);
+    const parts = normaliseSource(source, options);
     const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
     const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
     const located = locate(assets, backend.simd);

@@ -1,7 +1,7 @@
 import { documentBase } from './environment.js';
 import { VitscopeError } from './errors.js';
 
-export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'assets', 'decode', 'signal', 'onProgress'];
+export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'hub', 'token', 'fetch', 'integrity', 'cache', 'assets', 'decode', 'signal', 'onProgress'];
 
 /**
  * The options of a call, all of whose names it knows.

@@ -1,5 +1,5 @@
 import { ASSETS_HINT } from '../common/errors.js';
-import { download } from '../source/download.js';
+import { readSmall } from '../files/site.js';
 
 // They are a nicety, which no load waits for for long.
 const PATIENCE_MS = 20_000;
@@ -13,8 +13,8 @@ const PATIENCE_MS = 20_000;
  */
 export async function nameClasses(engine, url) {
   if (!engine.unnamed || engine.config.numClasses !== 1000) return undefined;
-  const names = await download(url, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
-  if (!names || names.html) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Name the classes in id2label of config.json, or serve the file there. ${ASSETS_HINT}`;
-  engine.nameClasses(new TextDecoder().decode(names.bytes));
+  const names = await readSmall({}, url, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
+  if (!names) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Name the classes in id2label of config.json, or serve the file there. ${ASSETS_HINT}`;
+  engine.nameClasses(new TextDecoder().decode(names));
   return undefined;
 }

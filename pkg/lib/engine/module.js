@@ -1,8 +1,8 @@
 import { checkPolicy } from '../common/environment.js';
 import { ASSETS_HINT, VitscopeError, fromEngine } from '../common/errors.js';
-import { download, request } from '../source/download.js';
+import { readSmall, request } from '../files/site.js';
 
-/** @typedef {import('../source/download.js').OnBytes} OnBytes */
+/** @typedef {(loaded: number, total: number) => void} OnBytes  total is 0 while it is unknown */
 
 /**
  * Fetches and compiles a backend's module. It may be handed to a worker.
@@ -14,10 +14,11 @@ import { download, request } from '../source/download.js';
 export async function fetchModule({ threads }, assets, { signal, onBytes = () => {} } = {}) {
   const url = threads === 1 ? assets.single : assets.threaded;
   if (url.startsWith('file:')) {
-    const file = await download(url, { onBytes });
-    return compileBytes(url, file ? file.bytes : new Uint8Array());
+    const file = (await readSmall({}, url)) ?? new Uint8Array();
+    onBytes(file.length, file.length);
+    return compileBytes(url, file);
   }
-  const response = await request(url, signal);
+  const response = await request(url, { signal });
   if (!response.ok) throw new VitscopeError('network', `${url} answered with HTTP status ${response.status}. ${ASSETS_HINT}`);
   const total = Number(response.headers.get('content-length')) || 0;
   onBytes(0, total);

@@ -6,7 +6,7 @@ import { fetchModule } from './module.js';
 import { NoThreads, OWN_MEMORY, sharedMemory, startThreads } from './threads.js';
 
 /**
- * @typedef {import('../source/download.js').OnBytes} OnBytes
+ * @typedef {import('./module.js').OnBytes} OnBytes
  * @typedef {import('../../index.js').Backend} Backend
  * @typedef {import('../assets.js').Assets} Assets
  * @typedef {import('../assets.js').Glue} Glue

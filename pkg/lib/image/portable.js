@@ -1,7 +1,7 @@
 import { checkArea, checkPixels } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
-import { download, request, requireOk } from '../source/download.js';
+import { readSmall, request, requireOk } from '../files/site.js';
 import { decodePicture } from './decode.js';
 
 /**
@@ -47,8 +47,8 @@ async function fetchImage(address, signal) {
   } catch (cause) {
     throw new VitscopeError('invalid-image', `"${address}" is not a URL that can be resolved here.`, { cause });
   }
-  if (url.startsWith('file:')) return { blob: new Blob([(await download(url, { signal }))?.bytes ?? '']), name: url };
-  const response = await request(url, signal);
+  if (url.startsWith('file:')) return { blob: new Blob([(await readSmall({}, url, { signal })) ?? '']), name: url };
+  const response = await request(url, { signal });
   requireOk(response, url);
   try {
     return { blob: await response.blob(), name: url };

@@ -71,7 +71,7 @@ export class Loading {
    * @param {Promise<T>} arrival
    */
   watchDownloads(source, arrival) {
-    return 'folder' in source ? this.watch(arrival) : arrival;
+    return 'access' in source ? this.watch(arrival) : arrival;
   }
 
   /**

@@ -1,5 +1,4 @@
 import { VitscopeError } from '../common/errors.js';
-import { existsOnDisk } from './disk.js';
 
 /**
  * What a folder may have in place of a model that is read, by names that can be asked for: a folder on the web can't be listed.
@@ -14,15 +13,15 @@ const INSTEAD = [
 /**
  * The error of a folder in which config.json or the weights are missing, where something else explains it.
  * @param {unknown} error  what went wrong
- * @param {(name: string) => string} address  of a file in the folder
+ * @param {import('./place.js').Place} place
  * @param {AbortSignal} [signal]
  */
-export async function explain(error, address, signal) {
+export async function explain(error, place, signal) {
   if (!isMissing(error)) return error;
-  const there = await Promise.all(INSTEAD.map(([name]) => exists(address(name), signal)));
+  const there = await Promise.all(INSTEAD.map(([name]) => place.has(name, signal)));
   const found = INSTEAD.find((_, i) => there[i]);
   if (!found) return error;
-  return new VitscopeError('invalid-weights', `${address('')} has no model in safetensors, but ${found[0]}: this is ${found[1]}.`, { cause: error });
+  return new VitscopeError('invalid-weights', `${place.name} has no model in safetensors, but ${found[0]}: this is ${found[1]}.`, { cause: error });
 }
 
 /**
@@ -32,16 +31,4 @@ export async function explain(error, address, signal) {
 export function isMissing(error) {
   const cause = error instanceof VitscopeError && /** @type {any} */ (error.cause);
   return [403, 404, 410].includes(cause?.status) || cause?.code === 'ENOENT';
-}
-
-/**
- * @param {string} url
- * @param {AbortSignal} [signal]
- */
-export async function exists(url, signal) {
-  if (url.startsWith('file:')) return existsOnDisk(url);
-  // Some servers answer HEAD for nothing; a body that nobody reads is not sent.
-  const response = await fetch(url, { signal }).catch(() => undefined);
-  await response?.body?.cancel().catch(() => {});
-  return Boolean(response?.ok) && !/^text\/html\b/i.test(response?.headers.get('content-type') ?? '');
 }

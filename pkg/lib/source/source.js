@@ -1,9 +1,13 @@
 import { checkNames, describe } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
+import { readError } from '../files/disk.js';
+import { givenFile } from '../files/weights.js';
+import { parseName, refuseBareName } from '../hub/hub.js';
+import { checkAccess } from './access.js';
+import { chosenFiles } from './chosen.js';
 import { TEXT, WEIGHTS, readFolder } from './folder.js';
-import { readError } from './disk.js';
-import { givenFile } from './weights.js';
+import { readFromHub, readFromWeb } from './model.js';
 
 /**
  * @typedef {import('../../index.js').ModelSource} ModelSource
@@ -11,11 +15,16 @@ import { givenFile } from './weights.js';
  * @typedef {Uint8Array | ArrayBuffer | Blob} Bytes
  * @typedef {Bytes | Response | ReadableStream<Uint8Array>} Weights
  * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Weights[], textEmbeddings?: Bytes}} Parts
- * @typedef {{folder: string} | Parts} Source
- *   the same thing checked: an absolute folder address, or the parts
- * @typedef {{file: import('./weights.js').WeightFile, header: import('./weights.js').Header}} Opened
- * @typedef {{texts: (string | undefined)[], weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined}} ModelParts
- *   texts: config.json, preprocessor_config.json, processor_config.json; textEmbeddings: where there are some; compares: whether the model is one that compares images with texts
+ * @typedef {import('./access.js').Access} Access
+ * @typedef {{name: import('../hub/hub.js').Name, access: Access} | {folder: string, access: Access} | {chosen: import('./place.js').Place} | Parts} Source
+ *   the same thing checked: a name on the Hub, an absolute folder address, files that somebody chose, or the parts
+ * @typedef {{file: import('../files/weights.js').WeightFile, header: import('../files/weights.js').Header}} Opened
+ * @typedef {{texts: (string | undefined)[], weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined, keeper?: Keeper, forget?: () => Promise<unknown>}} ModelParts
+ *   texts: config.json, preprocessor_config.json, processor_config.json; textEmbeddings: where there are some; compares: whether the model is one that compares images with texts; keeper: where it is to be kept; forget: where it was kept, makes that not so
+ * @typedef {object} Keeper
+ * @property {(tensors: import('./walk.js').Kept[], plan: import('./walk.js').Plan) => Promise<void>} keep
+ * @property {() => void} finish the model was loaded
+ * @property {() => Promise<void>} drop it was not
  * @typedef {{signal: AbortSignal, onProgress: (step: Step) => void, leader: import('./walk.js').Leader<any>}} Options
  *   leader: asked as soon as a folder's config is there; where it rejects that, the rest is not waited for
  */
@@ -23,12 +32,18 @@ import { givenFile } from './weights.js';
 /**
  * Checks what the caller named as the model, without reading any of it.
  * @param {ModelSource} source
+ * @param {import('../../index.js').LoadOptions} [options]
  * @returns {Source}
  */
-export function normaliseSource(source) {
-  if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source) };
+export function normaliseSource(source, options = {}) {
+  const access = checkAccess(options);
+  if (typeof source === 'string' && source.startsWith('hf:')) return { name: parseName(source), access };
+  if (typeof source === 'string') refuseBareName(source);
+  if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source), access };
+  const chosen = chosenFiles(source);
+  if (chosen) return { chosen };
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
-    throw new VitscopeError('invalid-argument', 'The model must be a folder URL or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
+    throw new VitscopeError('invalid-argument', 'The model must be hf:org/name, a folder URL, the files of a folder or its FileSystemDirectoryHandle, or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
   checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
@@ -58,7 +73,9 @@ function areBytes(value) {
  * @returns {Promise<ModelParts>}
  */
 export async function readSource(source, options) {
-  return 'folder' in source ? readFolder(source.folder, options) : readParts(source, options);
+  if ('name' in source) return readFromHub(source.name, source.access, options);
+  if ('folder' in source) return readFromWeb(source.folder, source.access, options);
+  return 'chosen' in source ? readFolder(source.chosen, options) : readParts(source, options);
 }
 
 /**
@@ -71,7 +88,7 @@ async function readParts({ config, preprocessor, processor, weights, textEmbeddi
   const files = weights.map((part, i) => givenFile(part instanceof File ? part.name : weights.length > 1 ? `weights[${i}]` : WEIGHTS, part));
   const texts = await Promise.all([readText(config), preprocessor && readText(preprocessor), processor && readText(processor)]);
   await leader.check(texts[0]);
-  const open = async (/** @type {import('./weights.js').WeightFile} */ file) => ({ file, header: await file.header({ signal, onBytes() {} }) });
+  const open = async (/** @type {import('../files/weights.js').WeightFile} */ file) => ({ file, header: await file.header({ signal, onBytes() {} }) });
   const [opened, text] = await Promise.all([Promise.all(files.map(open)), textEmbeddings && toArray(textEmbeddings)]);
   return { texts, weights: opened, textEmbeddings: () => text };
 }

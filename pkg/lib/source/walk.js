@@ -20,8 +20,8 @@ import { readSource } from './source.js';
  *   compares: images with texts; quantises: the portable form is what comes of that; format: of the portable form, for its metadata
  * @typedef {{name: string, dtype: string, shape: number[], bytes: Uint8Array}} Kept  a tensor of the portable form
  * @typedef {{left: number, tensors: WalkTensor[], pieces: Uint8Array[]}} Group  tensors that are read together, and how many have yet to come
- * @typedef {{signal: AbortSignal, onProgress: (step: import('./loading.js').Step) => void, keep?: (tensors: Kept[], plan: Plan) => void | Promise<void>}} Options
- *   keep: gets the portable form, for a cache; the bytes are there until what it returns is settled
+ * @typedef {{signal: AbortSignal, onProgress: (step: import('./loading.js').Step) => void, keeper?: import('./source.js').Keeper}} Options
+ *   keeper: gets the portable form, where the source has none that does; the bytes are there until what it returns is settled
  */
 
 /**
@@ -31,18 +31,22 @@ import { readSource } from './source.js';
  * @param {Options} options
  * @returns {Promise<T>}
  */
-export async function walk(source, leader, { signal, onProgress, keep }) {
+export async function walk(source, leader, options) {
+  const { signal, onProgress } = options;
   const stop = new AbortController();
   const abort = () => stop.abort(signal.reason);
   signal.throwIfAborted();
   signal.addEventListener('abort', abort);
+  /** @type {import('./source.js').ModelParts | undefined} */
+  let parts;
   try {
-    const { texts, weights, textEmbeddings } = await readSource(source, { signal: stop.signal, onProgress, leader });
+    parts = await readSource(source, { signal: stop.signal, onProgress, leader });
+    const { texts, weights, textEmbeddings, keeper = options.keeper } = parts;
     const files = weights.map(({ file }) => file);
     const plan = await leader.open({ texts, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
     const text = Promise.resolve(textEmbeddings(plan.compares));
     text.catch(() => {}); // it is waited for later
-    const keeps = Boolean(keep && plan.quantises);
+    const keeps = Boolean(keeper && plan.quantises);
     /**
      * @template {{kept: Kept[]}} A
      * @param {Group} group
@@ -50,9 +54,9 @@ export async function walk(source, leader, { signal, onProgress, keep }) {
      */
     const give = async ({ tensors, pieces }, give) => {
       // As they came they are kept before the engine has them.
-      if (!keeps) await keep?.(tensors.map(({ name, dtype, shape }, i) => ({ name, dtype, shape, bytes: pieces[i] })), plan);
+      if (!keeps) await keeper?.keep(tensors.map(({ name, dtype, shape }, i) => ({ name, dtype, shape, bytes: pieces[i] })), plan);
       const answer = await give(pieces.splice(0));
-      if (keeps) await keep?.(answer.kept, plan);
+      if (keeps) await keeper?.keep(answer.kept, plan);
       return answer;
     };
     const groups = groupsOf(plan.tensors);
@@ -75,10 +79,15 @@ export async function walk(source, leader, { signal, onProgress, keep }) {
     const classes = await text;
     const answer = await give(groups[REST], (pieces) => leader.finish(pieces, classes, keeps));
     onProgress({ phase: 'prepare', loaded: 1, total: 1 });
+    keeper?.finish();
     return answer.loaded;
   } catch (error) {
+    await parts?.keeper?.drop();
     signal.throwIfAborted();
-    throw error instanceof RangeError ? fromEngine(error) : error; // an array that could not be had
+    const fault = error instanceof RangeError ? fromEngine(error) : error; // an array that could not be had
+    if (!parts?.forget || /^(invalid-argument|out-of-memory|crashed)$/.test(/** @type {any} */ (fault)?.code)) throw fault;
+    await parts.forget(); // what was kept is no good any more, or this fails again
+    return await walk(source, leader, options);
   } finally {
     signal.removeEventListener('abort', abort);
     stop.abort(); // nothing waits for the rest of the files

@@ -1,5 +1,9 @@
 import { VitscopeError } from '../common/errors.js';
-import { requireOk } from './download.js';
+import { requireOk } from './site.js';
+
+/**
+ * @typedef {{read: () => Promise<{done: boolean, value?: Uint8Array}>, cancel: () => Promise<void>}} Reader
+ */
 
 /** Bytes in the order in which they come. */
 export class Stream {
@@ -10,15 +14,18 @@ export class Stream {
   #chunk = new Uint8Array();
   #reader;
   #name;
+  /** Whether it says itself what is wrong. */
+  #steady;
 
   /**
-   * @param {ReadableStream<Uint8Array>} stream
+   * @param {ReadableStream<Uint8Array> | Reader} stream
    * @param {string} name for messages
    * @param {number} [size] of all, where known
    */
   constructor(stream, name, size) {
-    if (stream.locked) throw new VitscopeError('invalid-argument', `The stream of ${name} is being read already. A stream or an answer can be read once; take a new one for each load.`);
-    this.#reader = stream.getReader();
+    if ('locked' in stream && stream.locked) throw new VitscopeError('invalid-argument', `The stream of ${name} is being read already. A stream or an answer can be read once; take a new one for each load.`);
+    this.#steady = !('getReader' in stream);
+    this.#reader = /** @type {Reader} */ ('getReader' in stream ? stream.getReader() : stream);
     this.#name = name;
     this.size = size;
   }
@@ -82,7 +89,7 @@ export class Stream {
   async #more() {
     while (!this.#chunk.length && !this.ended) {
       const { done, value } = await this.#reader.read().catch((cause) => {
-        throw this.brokeOff(cause);
+        throw this.#steady ? cause : this.brokeOff(cause);
       });
       this.ended = done;
       if (value && !(value instanceof Uint8Array)) throw new VitscopeError('invalid-argument', `The stream of ${this.#name} should give Uint8Arrays.`);

@@ -1,0 +1,60 @@
+/** A model that was kept: its tensors, one behind the other, and behind them what they are. */
+
+/**
+ * @typedef {import('./store.js').Store} Store
+ * @typedef {{model: string, revision?: string, hub?: string, dtype?: string}} About
+ * @typedef {object} Said
+ * @property {(string | null)[]} texts config.json, preprocessor_config.json, processor_config.json
+ * @property {Record<string, string | undefined>} [validators] of the files that it is from, where these may change
+ * @property {Record<string, string>} [sums] that these were checked by
+ * @property {number} time when it was kept
+ * @typedef {About & Said & {header: string, weights: number, text: number}} Manifest  weights, text: how long they are
+ */
+
+/**
+ * @param {Store} store
+ * @param {string} key
+ */
+export async function openEntry(store, key) {
+  try {
+    const kept = await store.get(key);
+    if (!kept) return undefined;
+    const at = async (/** @type {number} */ begin, /** @type {number} */ end) => {
+      if (!(begin >= 0 && end <= kept.size)) throw new Error('it is not whole');
+      return new Uint8Array(await kept.slice(begin, end).arrayBuffer());
+    };
+    const end = kept.size - 4;
+    const [length] = new Uint32Array((await at(end, kept.size)).buffer);
+    /** @type {Manifest} */
+    const manifest = JSON.parse(new TextDecoder().decode(await at(end - length, end)));
+    if (manifest.weights + manifest.text !== end - length) throw new Error('it is not whole');
+    return { ...manifest, size: kept.size, at, remove: () => store.delete(key) };
+  } catch {
+    await store.delete(key); // what can't be read is of no use
+    return undefined;
+  }
+}
+
+/**
+ * Its weights, as a file of their own.
+ * @param {NonNullable<Awaited<ReturnType<typeof openEntry>>>} entry
+ * @returns {import('../files/weights.js').WeightFile}
+ */
+export function weightsOf({ model, header, weights, at }) {
+  const text = new TextEncoder().encode(header);
+  const bytes = new Uint8Array(8 + text.length);
+  new DataView(bytes.buffer).setUint32(0, text.length, true);
+  bytes.set(text, 8);
+  return {
+    name: `what was kept of ${model}`,
+    header: async () => ({ bytes, size: bytes.length + weights }),
+    async read(ranges, take, { signal, onBytes }) {
+      for (const [i, { begin, end }] of ranges.entries()) {
+        const part = await at(begin - bytes.length, end - bytes.length);
+        signal?.throwIfAborted();
+        onBytes(part.length);
+        await take(i, part);
+      }
+    },
+  };
+}
