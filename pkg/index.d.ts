@@ -183,7 +183,7 @@ export interface LoadOptions {
   simd?: 'relaxed' | 'simd128';
   /**
    * Threads of the forward pass, 1 to 255; the answers are the same for any number. Left out: as many as the machine has cores,
-   * up to 8, where the page is cross-origin isolated, else 1. A number that can't be had, there or because a thread can't be
+   * up to 8, where the page is cross-origin isolated, and in Node, Deno and Bun; else, and for `Engine` there, 1. A number that can't be had, there or because a thread can't be
    * started, is said once in the console, and 1 runs.
    */
   threads?: number;

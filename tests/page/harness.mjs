@@ -86,7 +86,7 @@ function orMissing(read) {
   }
 }
 
-const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json' });
+const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json', '.txt': 'text/plain' });
 
 /** A file of the repository, for a server to send. @param {string} path */
 export function fromDisk(path) {

@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
     Step { name: "page", what: "the page and the npm package in Chromium", run: page, long: false },
+    Step { name: "examples", what: "the examples, in Chromium and Node", run: examples, long: false },
     Step { name: "clippy-wasm", what: "clippy for wasm", run: clippy_wasm, long: false },
     Step {
         name: "wasm",
@@ -50,6 +51,7 @@ const STEPS: &[Step] = &[
         long: false,
     },
     Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
+    Step { name: "tools", what: "the package in other bundlers, runtimes and TypeScript", run: tools, long: true },
 ];
 
 enum Outcome {
@@ -178,6 +180,20 @@ fn node_tests(sh: &Shell, dir: &str) -> Result<()> {
 fn page(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     node_tests(sh, "tests/page")
+}
+
+fn examples(sh: &Shell) -> Result<()> {
+    node::install_packages_of(sh, "examples")?;
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    node_tests(sh, "tests/examples")
+}
+
+fn tools(sh: &Shell) -> Result<()> {
+    for folder in ["examples", "examples/next", "tests/tools"] {
+        node::install_packages_of(sh, folder)?;
+    }
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    node_tests(sh, "tests/tools")
 }
 
 #[cfg(test)]

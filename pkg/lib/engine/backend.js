@@ -35,7 +35,7 @@ function has(feature) {
 export function chooseBackend(simd, threads, ofItsOwn = false) {
   checkEnvironment(ofItsOwn);
   const inWorker = ofItsOwn || !('document' in globalThis);
-  return { simd: chooseSimd(simd), threads: chooseThreads(threads, inWorker) };
+  return { simd: chooseSimd(simd), threads: chooseThreads(threads, inWorker, ofItsOwn) };
 }
 
 /**
@@ -59,9 +59,12 @@ function chooseSimd(simd) {
 /**
  * @param {number | undefined} threads
  * @param {boolean} inWorker
+ * @param {boolean} ofItsOwn
  */
-function chooseThreads(threads, inWorker) {
-  const wanted = threads ?? (inWorker && isIsolated() ? Math.min(cores(), MAX_DEFAULT_THREADS) : 1);
+function chooseThreads(threads, inWorker, ofItsOwn) {
+  // A program outside of browsers that runs the engine in its own thread has other things for the rest to do, unless it says so.
+  const many = inWorker && (globalThis.crossOriginIsolated || (ofItsOwn && isIsolated()));
+  const wanted = threads ?? (many ? Math.min(cores(), MAX_DEFAULT_THREADS) : 1);
   if (wanted === 1) return 1;
   const missing = whyNoThreads(inWorker);
   if (!missing) return wanted;
