@@ -1,7 +1,7 @@
 /** The package as npm users get it, and a page that is asked what a photo shows. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, finallyDo, fromDisk, openTab, otherSite, temporaryFolder } from '../page/harness.mjs';
 
@@ -41,7 +41,8 @@ export function install(tarball, folder) {
 
 /** The repository from a server that sends these headers with each file. @param {Record<string, string>} [headers] */
 export function site(headers = {}) {
-  return otherSite((path) => ({ ...fromDisk(path.replace(/\?.*/, '')), headers: { 'cross-origin-opener-policy': 'unsafe-none', 'cross-origin-embedder-policy': 'unsafe-none', ...headers } }));
+  const found = (/** @type {string} */ path) => (existsSync(join(ROOT, path)) ? fromDisk(path) : { body: '', status: 404 });
+  return otherSite((path) => ({ ...found(path), headers: { 'cross-origin-opener-policy': 'unsafe-none', 'cross-origin-embedder-policy': 'unsafe-none', ...headers } }));
 }
 
 /**

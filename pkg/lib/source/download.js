@@ -26,7 +26,11 @@ export function requireRoom(what, bytes) {
  */
 export async function download(url, { signal, onBytes = () => {}, optional = false } = {}) {
   if (url.startsWith('file:')) return readFromDisk(url, { signal, onBytes, optional });
-  const response = await request(url, signal);
+  // Where addresses are of files (an extension's), one that is missing is no answer.
+  const response = await request(url, signal).catch((error) => {
+    if (!optional || signal?.aborted || /^https?:/.test(url)) throw error;
+  });
+  if (!response) return undefined;
   if (optional && (response.status === 404 || response.status === 410)) {
     await response.body?.cancel();
     return undefined;
