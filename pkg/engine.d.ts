@@ -5,11 +5,11 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig, ModelSource, Passes, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AssetOptions, AttributeOptions, Attribution, Backend, Build, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig,
+  AssetOptions, AttributeOptions, Attribution, Backend, Build, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelConfig,
   ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
@@ -35,7 +35,7 @@ export class Engine {
   readonly memory: Memory;
 
   /** Pixel values [3, height, width] as the model takes them: resized, cropped and normalised. Throws `invalid-image`. */
-  preprocess(image: ImageLike): Float32Array<ArrayBuffer>;
+  preprocess(image: ImageLike): Floats;
 
   /** The part of an image of this size that the model sees, in the image's pixels. */
   crop(width: number, height: number): Rectangle;
@@ -68,7 +68,7 @@ export class Engine {
   teach(examples: Record<string, (ImageLike | Float32Array)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
 
   /** As `Vitscope.saveClasses`. */
-  saveClasses(): Uint8Array<ArrayBuffer>;
+  saveClasses(): FileBytes;
 
   /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
   close(): void;

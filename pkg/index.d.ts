@@ -96,7 +96,7 @@ export class Vitscope {
    * The classes that `withClasses` or `teach` gave this instance, as a safetensors file: `withClasses` takes it, `load` as `textEmbeddings`, and the command
    * line beside the model. Throws `invalid-argument` where the classes came with the model.
    */
-  saveClasses(): Uint8Array<ArrayBuffer>;
+  saveClasses(): FileBytes;
 
   /**
    * Ends the worker and frees the model's memory at once; while there are others of `withClasses` or `teach`, only what is this one's. Pending and later calls
@@ -170,6 +170,12 @@ export interface Classes {
 }
 
 export type Bytes = ArrayBuffer | Uint8Array | Blob;
+
+/** `Float32Array<ArrayBuffer>`, which TypeScript calls so from 5.7 on. */
+export type Floats = ReturnType<typeof Float32Array.of>;
+
+/** `Uint8Array<ArrayBuffer>` likewise: a file. */
+export type FileBytes = ReturnType<typeof Uint8Array.of>;
 
 export interface LoadOptions {
   /** Arithmetic of the forward pass. Left out: `int8` for a quantised file, `f32` for any other. */
@@ -280,9 +286,9 @@ export interface Classification {
   /** What the scores are, as in the model's config. */
   scores: Scores;
   /** [numClasses], of which the scores are made. */
-  logits: Float32Array<ArrayBuffer>;
+  logits: Floats;
   /** [numFeatures]: what the head reads; all there is of a model without one. */
-  features: Float32Array<ArrayBuffer>;
+  features: Floats;
   timing: Timing;
   /** The part of the image that the model saw, in the image's own pixels (upright, not rounded). */
   crop: Rectangle;
@@ -304,12 +310,12 @@ export interface Recording extends Classification {
    * [layers, heads, tokens, tokens], row-major: what query `q` gives to key `k` in head `h` of layer `l` is
    * `attentions[((l * heads + h) * tokens + q) * tokens + k]`. Each query's row sums to 1.
    */
-  attentions: Float32Array<ArrayBuffer>;
+  attentions: Floats;
   /**
    * [layers + 1, tokens, hiddenSize], row-major: the embeddings, then the stream after each layer, before the final norm. "Layer
    * l's tokens" are row l + 1.
    */
-  hiddenStates: Float32Array<ArrayBuffer>;
+  hiddenStates: Floats;
   hiddenSize: number;
   /** Of a patch, in pixels of the model's input. */
   patchSize: [height: number, width: number];
@@ -349,7 +355,7 @@ export class Trace {
   patchLens(options?: LensOptions): Promise<ViewMap>;
 
   /** A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it. */
-  toSafetensors(): Uint8Array<ArrayBuffer>;
+  toSafetensors(): FileBytes;
 }
 
 /** A token: a patch by row and column, one of the prefix, or the mean of what all patches ask. */
@@ -433,7 +439,7 @@ export interface ViewMap {
   /** 3: red, green and blue. */
   channels: 1 | 3;
   /** [rows, cols] or [rows, cols, 3], row-major. */
-  data: Float32Array<ArrayBuffer>;
+  data: Floats;
   /** Whether 0 is the middle of the scale, values below it being another thing than those above. */
   signed: boolean;
   /** What it is, in words. */
@@ -459,9 +465,9 @@ export interface Curves {
 
 export interface Curve {
   /** Of the patches that were dropped, or are back: 0 to 1. */
-  fractions: Float32Array<ArrayBuffer>;
+  fractions: Floats;
   /** Of the target: its scores; for a regression values. */
-  probabilities: Float32Array<ArrayBuffer>;
+  probabilities: Floats;
   /** Under the curve, 0 to 1; missing for a regression, whose values have no such scale. */
   area?: number;
 }
@@ -498,7 +504,7 @@ export interface PictureOptions extends OverlayOptions {
 }
 
 /** The map's colours: RGBA, [rows, cols, 4]. Needs no canvas. */
-export function colourise(map: ViewMap, options?: ColourOptions): Uint8ClampedArray<ArrayBuffer>;
+export function colourise(map: ViewMap, options?: ColourOptions): ReturnType<typeof Uint8ClampedArray.of>;
 
 /** The map enlarged; values hold at the centres of its cells. */
 export function upsample(map: ViewMap, width: number, height: number, mode?: 'bilinear' | 'nearest'): ViewMap;
@@ -510,7 +516,7 @@ export function drawOverlay(canvas: HTMLCanvasElement | OffscreenCanvas, image: 
 export function toPNG(map: ViewMap, options?: PictureOptions): Promise<Blob>;
 
 /** An .npy file of the values, as `numpy.load` reads it. */
-export function toNpy(map: ViewMap): Uint8Array<ArrayBuffer>;
+export function toNpy(map: ViewMap): FileBytes;
 
 /** All of a map as JSON, with `data` as an array. */
 export function toJSON(map: ViewMap): string;
