@@ -85,7 +85,7 @@ test('Node.js reads the photo by sharp', () => {
 
 test('a strict policy, on the page and on its scripts, for one thread and for several', async () => {
   for (const isolation of [{}, ISOLATED]) await askPage(browser, `${await site({ ...isolation, 'content-security-policy': POLICY })}/examples/webpack/index.html`);
-  assert.ok(readFileSync(join(ROOT, 'pkg/README.md'), 'utf8').includes(POLICY), 'the README has it');
+  for (const file of ['README.md', 'pkg/README.md', 'docs/bundlers.md']) assert.ok(readFileSync(join(ROOT, file), 'utf8').includes(POLICY), file);
 });
 
 test('trusted types, by a policy of a name that can be allowed', async () => {
@@ -95,6 +95,57 @@ test('trusted types, by a policy of a name that can be allowed', async () => {
   const refused = page.waitForEvent('pageerror');
   await page.goto(`${await site(policy("'none'"))}/examples/webpack/index.html`);
   assert.match((await refused).message, /Content-Security-Policy.*policy vitscope in trusted-types/);
+});
+
+/** The first piece of JavaScript in a file. @param {string} file @param {RegExp} [has] */
+function snippet(file, has = /./) {
+  const found = [...readFileSync(join(ROOT, file), 'utf8').matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code).find((code) => has.test(code));
+  assert.ok(found, file);
+  return found.replace("'vitscope'", "'/examples/node_modules/vitscope/dist/index.js'");
+}
+
+test('what docs/ shows to those who come from transformers.js runs', async () => {
+  const script = `${snippet('docs/transformers-js.md')} globalThis.said = [top.length, top[0].label, features.length > 0].join();`;
+  const { page, errors } = await openTab(browser);
+  await page.goto(`${await site(ISOLATED, { '/shown.js': script })}/examples/extension/popup.html`);
+  await page.addScriptTag({ type: 'module', url: '/shown.js' });
+  assert.equal(await (await page.waitForFunction(() => /** @type {any} */ (globalThis).said)).jsonValue(), '3,espresso,true');
+  assert.deepEqual(errors.filter((error) => !/popup|404/.test(error)), []);
+});
+
+test('what is copied elsewhere is found by `assets`, as docs/ has it, and by the single files', async () => {
+  const { page } = await openTab(browser);
+  const origin = await site();
+  await page.goto(`${origin}/examples/webpack/index.html`);
+  const base = '/examples/node_modules/vitscope/dist/vitscope';
+  assert.match(snippet('docs/bundlers.md', /assets/), /Vitscope\.load\('[^']+', \{ assets: \{ base: '\/vitscope\/' \} \}\)/);
+  const threads = await page.evaluate(async (base) => {
+    const { Vitscope } = await import(`${location.origin}/examples/node_modules/vitscope/dist/index.js`);
+    const sizes = [];
+    for (const assets of [{ base }, { base: `${location.origin}${base}/` }, { base: `..${base.slice('/examples'.length)}` }, { worker: `${base}/worker.js`, wasm: `${base}/relaxed.wasm` }, { wasm: { relaxed: new URL(`${base}/relaxed.wasm`, location.href) } }]) {
+      const vit = await Vitscope.load('/models/vitscope-tiny/', { assets });
+      sizes.push(vit.config.imageSize[0]);
+      vit.close();
+    }
+    const codes = [];
+    for (const assets of [{ bas: 1 }, { base: 3 }, null, { base: 'http://[' }, { base: '/nowhere/' }]) codes.push(await Vitscope.load('/models/vitscope-tiny/', { assets }).catch((/** @type {any} */ error) => error.code));
+    return [sizes.length, codes.join()];
+  }, base);
+  assert.deepEqual(threads, [5, 'invalid-argument,invalid-argument,invalid-argument,invalid-argument,network']);
+});
+
+test('offline, by the service worker that docs/ shows', async () => {
+  const { page, context } = await openTab(browser);
+  await page.goto(`${await site(ISOLATED, { '/sw.js': snippet('docs/bundlers.md', /caches/) })}/examples/webpack/index.html`);
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.register('/sw.js', { scope: '/' });
+    await navigator.serviceWorker.ready;
+  });
+  await page.reload();
+  await answers(page);
+  await context.setOffline(true);
+  await page.reload();
+  await answers(page);
 });
 
 test('a sandboxed frame, where the server lets any page have its files', async () => {

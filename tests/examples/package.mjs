@@ -39,9 +39,13 @@ export function install(tarball, folder) {
   execFileSync('tar', ['xzf', tarball, '-C', target, '--strip-components=1']);
 }
 
-/** The repository from a server that sends these headers with each file. @param {Record<string, string>} [headers] */
-export function site(headers = {}) {
-  const found = (/** @type {string} */ path) => (existsSync(join(ROOT, path)) ? fromDisk(path) : { body: '', status: 404 });
+/**
+ * The repository from a server that sends these headers with each file.
+ * @param {Record<string, string>} [headers]
+ * @param {Record<string, string>} [scripts] of its own, by their paths
+ */
+export function site(headers = {}, scripts = {}) {
+  const found = (/** @type {string} */ path) => (scripts[path] ? { body: scripts[path], type: 'text/javascript' } : existsSync(join(ROOT, path)) ? fromDisk(path) : { body: '', status: 404 });
   return otherSite((path) => ({ ...found(path), headers: { 'cross-origin-opener-policy': 'unsafe-none', 'cross-origin-embedder-policy': 'unsafe-none', ...headers } }));
 }
 

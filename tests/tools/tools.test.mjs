@@ -39,7 +39,8 @@ const address = (/** @type {string} */ folder) => folder.slice(ROOT.length - 1);
  * @param {string[]} args of Node
  */
 async function start(cwd, ...args) {
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: '0', NEXT_TELEMETRY_DISABLED: '1' } });
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], env: { ...env, NO_COLOR: '1', NEXT_TELEMETRY_DISABLED: '1' } });
   const stop = () => void child.kill();
   finallyDo(stop);
   let text = '';

@@ -46,7 +46,7 @@ function chooseSimd(simd) {
   if (!has('simd128')) {
     throw new VitscopeError(
       'unsupported-browser',
-      'This browser has no WebAssembly SIMD, which vitscope needs. Chrome 91, Firefox 114, Safari 16.4, Node 20.16 and later have it.',
+      'This browser has no WebAssembly SIMD, which vitscope needs. Chrome 100, Firefox 114, Safari 16.4, Node 20.16 and later have it.',
     );
   }
   const relaxed = has('relaxed');
