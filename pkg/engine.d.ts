@@ -5,11 +5,11 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, ImageLike, LensOptions, LoadOptions, Memory, ModelCache, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, ImageLike, LensOptions, LoadOptions, Memory, ModelCache, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory,
+  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory,
   ModelCache, ModelConfig, ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
@@ -38,7 +38,7 @@ export class Engine {
   readonly memory: Memory;
 
   /** Pixel values [3, height, width] as the model takes them: resized, cropped and normalised. Throws `invalid-image`. */
-  preprocess(image: ImageLike): Float32Array<ArrayBuffer>;
+  preprocess(image: ImageLike): Floats;
 
   /** The part of an image of this size that the model sees, in the image's pixels. */
   crop(width: number, height: number): Rectangle;
@@ -74,7 +74,7 @@ export class Engine {
   teach(examples: Record<string, (ImageLike | Float32Array)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
 
   /** As `Vitscope.saveClasses`. */
-  saveClasses(): Uint8Array<ArrayBuffer>;
+  saveClasses(): FileBytes;
 
   /** Frees the model's memory, which no garbage collector sees. Later calls throw `closed`. */
   close(): void;

@@ -110,7 +110,7 @@ export class Vitscope {
    * The classes that `withClasses` or `teach` gave this instance, as a safetensors file: `withClasses` takes it, `load` as `textEmbeddings`, and the command
    * line beside the model. Throws `invalid-argument` where the classes came with the model.
    */
-  saveClasses(): Uint8Array<ArrayBuffer>;
+  saveClasses(): FileBytes;
 
   /**
    * Ends the worker and frees the model's memory at once; while there are others of `withClasses` or `teach`, only what is this one's. Pending and later calls
@@ -203,6 +203,12 @@ export interface Classes {
 
 export type Bytes = ArrayBuffer | Uint8Array | Blob;
 
+/** `Float32Array<ArrayBuffer>`, which TypeScript calls so from 5.7 on. */
+export type Floats = ReturnType<typeof Float32Array.of>;
+
+/** `Uint8Array<ArrayBuffer>` likewise: a file. */
+export type FileBytes = ReturnType<typeof Uint8Array.of>;
+
 export interface LoadOptions {
   /** Arithmetic of the forward pass. Left out: `int8` for a quantised file, `f32` for any other. */
   dtype?: 'f32' | 'int8';
@@ -215,7 +221,7 @@ export interface LoadOptions {
   simd?: 'relaxed' | 'simd128';
   /**
    * Threads of the forward pass, 1 to 255; the answers are the same for any number. Left out: as many as the machine has cores,
-   * up to 8, where the page is cross-origin isolated, else 1. A number that can't be had, there or because a thread can't be
+   * up to 8, where the page is cross-origin isolated, and in Node, Deno and Bun; else, and for `Engine` there, 1. A number that can't be had, there or because a thread can't be
    * started, is said once in the console, and 1 runs.
    */
   threads?: number;
@@ -368,9 +374,9 @@ export interface Classification {
   /** What the scores are, as in the model's config. */
   scores: Scores;
   /** [numClasses], of which the scores are made. */
-  logits: Float32Array<ArrayBuffer>;
+  logits: Floats;
   /** [numFeatures]: what the head reads; all there is of a model without one. */
-  features: Float32Array<ArrayBuffer>;
+  features: Floats;
   timing: Timing;
   /** The part of the image that the model saw, in the image's own pixels (upright, not rounded). */
   crop: Rectangle;
@@ -395,12 +401,12 @@ export interface Recording extends Classification {
    * [recorded layers, heads, tokens, tokens], row-major: what query `q` gives to key `k` in head `h` of layer `recorded[i]` is
    * `attentions[((i * heads + h) * tokens + q) * tokens + k]`. Each query's row sums to 1. Empty where it was not recorded.
    */
-  attentions: Float32Array<ArrayBuffer>;
+  attentions: Floats;
   /**
    * [recorded layers + 1, tokens, hiddenSize], row-major: the embeddings, then the stream after each of these layers, before the final norm. The
    * tokens of layer `recorded[i]` are row i + 1. Empty where it was not recorded.
    */
-  hiddenStates: Float32Array<ArrayBuffer>;
+  hiddenStates: Floats;
   hiddenSize: number;
   /** Of a patch, in pixels of the model's input. */
   patchSize: [height: number, width: number];
@@ -446,7 +452,7 @@ export class Trace {
   patchLens(options?: LensOptions): Promise<ViewMap>;
 
   /** A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it. */
-  toSafetensors(): Uint8Array<ArrayBuffer>;
+  toSafetensors(): FileBytes;
 }
 
 /** A token: a patch by row and column, one of the prefix, or the mean of what all patches ask. */
@@ -531,7 +537,7 @@ export interface ViewMap {
   /** 3: red, green and blue. */
   channels: 1 | 3;
   /** [rows, cols] or [rows, cols, 3], row-major. */
-  data: Float32Array<ArrayBuffer>;
+  data: Floats;
   /** Whether 0 is the middle of the scale, values below it being another thing than those above. */
   signed: boolean;
   /** What it is, in words. */
@@ -557,9 +563,9 @@ export interface Curves {
 
 export interface Curve {
   /** Of the patches that were dropped, or are back: 0 to 1. */
-  fractions: Float32Array<ArrayBuffer>;
+  fractions: Floats;
   /** Of the target: its scores; for a regression values. */
-  probabilities: Float32Array<ArrayBuffer>;
+  probabilities: Floats;
   /** Under the curve, 0 to 1; missing for a regression, whose values have no such scale. */
   area?: number;
 }
@@ -597,7 +603,7 @@ export interface PictureOptions extends OverlayOptions {
 }
 
 /** The map's colours: RGBA, [rows, cols, 4]. Needs no canvas. */
-export function colourise(map: ViewMap, options?: ColourOptions): Uint8ClampedArray<ArrayBuffer>;
+export function colourise(map: ViewMap, options?: ColourOptions): ReturnType<typeof Uint8ClampedArray.of>;
 
 /** The map enlarged; values hold at the centres of its cells. */
 export function upsample(map: ViewMap, width: number, height: number, mode?: 'bilinear' | 'nearest'): ViewMap;
@@ -609,7 +615,7 @@ export function drawOverlay(canvas: HTMLCanvasElement | OffscreenCanvas, image: 
 export function toPNG(map: ViewMap, options?: PictureOptions): Promise<Blob>;
 
 /** An .npy file of the values, as `numpy.load` reads it. */
-export function toNpy(map: ViewMap): Uint8Array<ArrayBuffer>;
+export function toNpy(map: ViewMap): FileBytes;
 
 /** All of a map as JSON, with `data` as an array. */
 export function toJSON(map: ViewMap): string;

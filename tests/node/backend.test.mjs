@@ -12,9 +12,6 @@ const image = { width: 8, height: 8, data: new Uint8Array(256).fill(200) };
 // i8x16.relaxed_swizzle, another instruction than the one the package asks for.
 const RELAXED = WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11]));
 
-/** As many threads as a load has here unless told. */
-const THREADS = Math.min(availableParallelism(), 8);
-
 /** Lets through what no typed caller would pass. @returns {any} */
 const wrong = (/** @type {any} */ value) => value;
 
@@ -40,10 +37,13 @@ function pretend(t, globals) {
   }
 }
 
-test('the best SIMD that Node has, and a thread for each core', async (t) => {
+test('the best SIMD that Node has, on one thread in that of the program, and on one for each core in a worker', async (t) => {
   const said = warnings(t);
   const engine = await Engine.load(FOLDER);
-  assert.deepEqual(engine.backend, { simd: RELAXED ? 'relaxed' : 'simd128', threads: THREADS });
+  assert.deepEqual(engine.backend, { simd: RELAXED ? 'relaxed' : 'simd128', threads: 1 });
+  const vit = await Vitscope.load(FOLDER);
+  assert.deepEqual(vit.backend, { ...engine.backend, threads: Math.min(availableParallelism(), 8) });
+  vit.close();
   assert.ok(Object.isFrozen(engine.backend));
   assert.deepEqual(said(), []);
 });

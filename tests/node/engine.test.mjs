@@ -294,7 +294,7 @@ test('arguments that are not right are refused by code', async (t) => {
       await assert.rejects(Engine.load(wrong({ ...parts(), config: value })), failure('invalid-argument', /^config must be/));
       if (value) await assert.rejects(Engine.load(wrong({ ...parts(), processor: value })), failure('invalid-argument', /^processor must be/));
     }
-    await assert.rejects(Engine.load('not absolute'), failure('invalid-argument', /not absolute/));
+    await assert.rejects(Engine.load('http://[not absolute'), failure('invalid-argument', /not absolute/));
     await assert.rejects(Engine.load(folder('no_such_model')), failure('network', /no_such_model\/(config\.json|model\.safetensors)/));
     await assert.rejects(Engine.load(parts(), { dtype: wrong('f16') }), failure('invalid-argument', /f16/));
   });

@@ -62,13 +62,13 @@ export async function startServer(options) {
 
 /**
  * Another server: what it sends under each path, with headers that isolate its pages and let an isolated one take its files.
- * @param {(path: string) => {body: string | Buffer, type?: string, headers?: Record<string, string>} | undefined} answer
+ * @param {(path: string) => {body: string | Buffer, type?: string, status?: number, headers?: Record<string, string>} | undefined} answer
  */
 export async function otherSite(answer) {
   const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp', 'cross-origin-resource-policy': 'cross-origin' };
   const server = createServer((request, response) => {
     const found = orMissing(() => answer(request.url ?? ''));
-    response.writeHead(found ? 200 : 404, { ...isolation, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
+    response.writeHead(found ? (found.status ?? 200) : 404, { ...isolation, 'content-type': found?.type ?? 'application/octet-stream', ...found?.headers }).end(found?.body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -86,7 +86,7 @@ function orMissing(read) {
   }
 }
 
-const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json' });
+const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html', '.json': 'application/json', '.txt': 'text/plain' });
 
 /** A file of the repository, for a server to send. @param {string} path */
 export function fromDisk(path) {

@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
     Step { name: "page", what: "the page and the npm package in Chromium", run: page, long: false },
+    Step { name: "examples", what: "the examples, in Chromium and Node", run: examples, long: false },
     Step { name: "clippy-wasm", what: "clippy for wasm", run: clippy_wasm, long: false },
     Step {
         name: "wasm",
@@ -52,6 +53,7 @@ const STEPS: &[Step] = &[
     Step { name: "engines", what: "the npm package and the page in Firefox and WebKitGTK", run: engines, long: true },
     Step { name: "memory", what: "the npm package's memory over many loads and answers", run: memory, long: true },
     Step { name: "fuzz", what: "random inputs for what reads files", run: fuzz_briefly, long: true },
+    Step { name: "tools", what: "the package in other bundlers, runtimes and TypeScript", run: tools, long: true },
 ];
 
 enum Outcome {
@@ -194,6 +196,20 @@ fn memory(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     let _long = sh.push_env("VITSCOPE_LONG", "1");
     Ok(cmd!(sh, "node --test --test-reporter=spec tests/page/memory.test.mjs").run()?)
+}
+
+fn examples(sh: &Shell) -> Result<()> {
+    node::install_packages_of(sh, "examples")?;
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    node_tests(sh, "tests/examples")
+}
+
+fn tools(sh: &Shell) -> Result<()> {
+    for folder in ["examples", "examples/next", "tests/tools"] {
+        node::install_packages_of(sh, folder)?;
+    }
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    node_tests(sh, "tests/tools")
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@ export function spawn(address) {
   if (typeof Worker === 'undefined') return new NodeWorker(address);
   if (!isForeign(address)) return new Worker(trusted(address), { type: 'module' });
   // A worker's script must come from the page's own origin. A script of our own that imports it will do, as far as the other site's CORS headers allow.
-  const url = URL.createObjectURL(new Blob([`import ${JSON.stringify(address)};`], { type: 'text/javascript' }));
-  const worker = new Worker(trusted(url), { type: 'module' });
+  // In a sandboxed frame, which has no origin, Chromium has no modules import others.
+  const sandboxed = globalThis.origin === 'null';
+  const name = JSON.stringify(address);
+  const url = URL.createObjectURL(new Blob([sandboxed ? `importScripts(${name})` : `import ${name}`], { type: 'text/javascript' }));
+  const worker = new Worker(trusted(url), { type: sandboxed ? 'classic' : 'module' });
   worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true });
   return worker;
 }

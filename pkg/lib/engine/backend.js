@@ -35,7 +35,7 @@ function has(feature) {
 export function chooseBackend(simd, threads, ofItsOwn = false) {
   checkEnvironment(ofItsOwn);
   const inWorker = ofItsOwn || !('document' in globalThis);
-  return { simd: chooseSimd(simd), threads: chooseThreads(threads, inWorker) };
+  return { simd: chooseSimd(simd), threads: chooseThreads(threads, inWorker, ofItsOwn) };
 }
 
 /**
@@ -46,7 +46,7 @@ function chooseSimd(simd) {
   if (!has('simd128')) {
     throw new VitscopeError(
       'unsupported-browser',
-      'This browser has no WebAssembly SIMD, which vitscope needs. Chrome 91, Firefox 114, Safari 16.4, Node 20.16 and later have it.',
+      'This browser has no WebAssembly SIMD, which vitscope needs. Chrome 100, Firefox 114, Safari 16.4, Node 20.16 and later have it.',
     );
   }
   const relaxed = has('relaxed');
@@ -59,9 +59,12 @@ function chooseSimd(simd) {
 /**
  * @param {number | undefined} threads
  * @param {boolean} inWorker
+ * @param {boolean} ofItsOwn
  */
-function chooseThreads(threads, inWorker) {
-  const wanted = threads ?? (inWorker && isIsolated() ? Math.min(cores(), MAX_DEFAULT_THREADS) : 1);
+function chooseThreads(threads, inWorker, ofItsOwn) {
+  // A program outside of browsers that runs the engine in its own thread has other things for the rest to do, unless it says so.
+  const many = inWorker && (globalThis.crossOriginIsolated || (ofItsOwn && isIsolated()));
+  const wanted = threads ?? (many ? Math.min(cores(), MAX_DEFAULT_THREADS) : 1);
   if (wanted === 1) return 1;
   const missing = whyNoThreads(inWorker);
   if (!missing) return wanted;

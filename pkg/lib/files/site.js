@@ -87,7 +87,11 @@ export async function readSmall(site, url, { signal, optional, onValidator } = {
     });
   }
   for (let tries = 1; ; tries++) {
-    const response = await ask(site, url, { signal, allowed: (status) => Boolean(optional) && isGone(status) });
+    const response = await ask(site, url, { signal, allowed: (status) => Boolean(optional) && isGone(status) }).catch((error) => {
+      // Where addresses are of files (an extension's), one that is missing is no answer.
+      if (!optional || signal?.aborted || /^https?:/.test(url)) throw error;
+    });
+    if (!response) return undefined;
     try {
       const bytes = new Uint8Array(await response.arrayBuffer());
       if (response.ok && !isHtml(response, bytes)) {

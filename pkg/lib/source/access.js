@@ -1,3 +1,4 @@
+import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { HUB } from '../hub/hosts.js';
 
@@ -27,7 +28,7 @@ export function checkAccess({ hub = HUB, token, fetch, cache, integrity, dtype }
 /** @param {unknown} hub */
 function address(hub) {
   try {
-    const url = new URL(/** @type {string} */ (hub), globalThis.document?.baseURI ?? globalThis.location?.href);
+    const url = new URL(/** @type {string} */ (hub), documentBase());
     if (/^https?:$/.test(url.protocol)) return url.href.replace(/[?#].*|\/*$/, '') + '/';
   } catch {}
   throw wrong('hub', "a mirror's address");

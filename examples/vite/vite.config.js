@@ -1,0 +1,1 @@
+export default { base: './' }; // wherever it is put
