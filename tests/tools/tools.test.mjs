@@ -17,6 +17,7 @@ let tarball = '';
 before(async () => {
   tarball = packed();
   for (const folder of ['examples', 'examples/next']) install(tarball, join(ROOT, folder));
+  run('tests/tools/node_modules/bun', process.execPath, 'install.js'); // installed without scripts, it lacks its program, which another package has
   browser = await startBrowser();
 });
 

@@ -111,6 +111,7 @@ fn summary(outcomes: &[(&str, Outcome)]) -> String {
 fn set_up(sh: &Shell) -> Result<()> {
     node::install_packages(sh)?;
     docs::install(sh)?;
+    node::install_packages_of(sh, "examples")?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         let cargo = toolchain::current_cargo();
         if cmd!(sh, "{cargo} {subcommand} --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
