@@ -467,7 +467,7 @@ test("a trace's views are the synchronous engine's, whatever the page's instance
   }
   assert.deepEqual(warnings, []);
   // The page's instance is of the module that was there already.
-  const fetched = requests.filter((url) => url.endsWith('relaxed-threads/vitscope_bg.wasm'));
+  const fetched = requests.filter((url) => url.endsWith('vitscope/relaxed-threads.wasm'));
   assert.equal(fetched.length, 1, requests.join('\n'));
 }));
 

@@ -135,8 +135,8 @@ test('threads that cannot be started are done without', async () => {
 });
 
 test('views run on what there is: as the engine does, and where the page has no room for a shared memory, without', async () => {
-  /** @param {import('playwright-core').Page} page @param {number} most pages of a shared memory */
-  const look = (page, most) => page.evaluate(async ({ model, most }) => {
+  /** @param {import('playwright-core').Page} page @param {number} most pages of a shared memory @param {import('../../pkg/index.js').AssetOptions} [assets] */
+  const look = (page, most, assets) => page.evaluate(async ({ model, most, assets }) => {
     /** @type {(number | undefined)[]} */
     const tried = [];
     const Real = WebAssembly.Memory;
@@ -147,15 +147,15 @@ test('views run on what there is: as the engine does, and where the page has no 
     });
     const maps = [];
     for (const threads of [2, 1]) {
-      const vit = await vitscope.Vitscope.load(model, { threads });
+      const vit = await vitscope.Vitscope.load(model, { threads, assets });
       maps.push({ threads: vit.backend.threads, map: (await vit.trace('/www/samples/coffee.jpg')).rollout().data.join() });
       vit.close();
     }
     return { tried, threads: maps[0].threads, same: maps[0].map === maps[1].map };
-  }, { model: FOLDER, most });
+  }, { model: FOLDER, most, assets });
 
   const alone = await openWithThread(() => undefined);
-  assert.deepEqual(await look(alone.page, Infinity), { tried: [], threads: 1, same: true });
+  assert.deepEqual(await look(alone.page, Infinity, assets), { tried: [], threads: 1, same: true });
   await alone.close();
 
   for (const [most, tried] of /** @type {[number, number[]][]} */ ([[16384, [16384]], [8192, [16384, 8192]], [0, [16384, 8192]]])) {

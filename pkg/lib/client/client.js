@@ -8,7 +8,7 @@ import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { chooseBackend } from '../engine/backend.js';
-import { fetchModule } from '../engine/module.js';
+import { fetchModule, sameModule } from '../engine/module.js';
 import { Trace } from '../engine/trace.js';
 import { loadViews } from '../engine/views.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
@@ -104,7 +104,7 @@ export class Vitscope extends Closeable {
       const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
       const loaded = await orAborted(loading.watchDownloads(parts, reading), loading.signal);
       warnOnce(loaded.warning);
-      const moduleOf = (/** @type {Backend} */ runs) => (sameBuild(runs, backend) ? module : fetchModule(runs, located));
+      const moduleOf = (/** @type {Backend} */ runs) => (sameModule(runs, backend) ? module : fetchModule(runs, located));
       return new Vitscope({ bridge, queues, decode }, queue, loaded, () => loadViews(loaded.backend, moduleOf));
     } catch (error) {
       throw loading.stop(error);
@@ -293,13 +293,4 @@ export class Vitscope extends Closeable {
       signal,
     );
   }
-}
-
-/**
- * Whether one has the other's module: where threads can't be had after all, the engine runs without.
- * @param {Backend} a
- * @param {Backend} b
- */
-function sameBuild(a, b) {
-  return a.threads > 1 === b.threads > 1;
 }

@@ -32,6 +32,15 @@ export async function fetchModule({ threads }, assets, { signal, onBytes = () =>
 }
 
 /**
+ * Whether both run the same one: where threads can't be had after all, the engine runs without.
+ * @param {import('../../index.js').Backend} a
+ * @param {import('../../index.js').Backend} b
+ */
+export function sameModule(a, b) {
+  return a.threads > 1 === b.threads > 1;
+}
+
+/**
  * @param {string} url
  * @param {BufferSource} bytes
  */
