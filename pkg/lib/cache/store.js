@@ -36,7 +36,8 @@ export async function openStore(cache) {
   if (cache === false) return undefined;
   await writing;
   if (typeof cache === 'string' || cache instanceof URL) return inFolder(cache);
-  const own = await globalThis.caches?.open(NAME).catch(() => undefined);
+  // In a sandboxed frame it throws to ask for it.
+  const own = await (async () => globalThis.caches?.open(NAME))().catch(() => undefined);
   return own?.keys && inBrowser(own); // Deno's has no list
 }
 

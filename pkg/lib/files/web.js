@@ -26,7 +26,7 @@ export class WebFile {
   /** Where the last answer came from: the Hub leads to an address of its CDN, which holds for a while. */
   #target;
   /** Until a server has answered a range by the whole. */
-  #ranged = true;
+  #ranged;
   /** @type {Body | undefined} */
   #body;
   /** Whether any of it has come. */
@@ -48,6 +48,7 @@ export class WebFile {
     this.#site = site;
     this.#url = this.#target = url;
     this.#known = known;
+    this.#ranged = /^https?:/.test(url); // an extension's files come in parts that don't say so
     this.#sum = known.sha256 ? new Sha256() : undefined;
   }
 
