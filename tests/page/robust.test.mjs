@@ -270,6 +270,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
 
 test('another arithmetic that fails is said in the dialog, and the present one stays', onPage(async ({ page, context }) => {
   await button(page, 'Model').click();
+  await page.evaluate(async () => Promise.all((await caches.keys()).map((name) => caches.delete(name)))); // else it need not be fetched
   await disturb(context, '**/model.safetensors', (route) => route.fulfill({ status: 503, body: '' }));
   await page.locator('#model label:has([value=f32])').click();
   const problem = page.getByRole('dialog').getByRole('alert');
@@ -353,7 +354,7 @@ test('a script that comes late takes the notice back', onPage(async ({ page }) =
   });
 } }));
 
-for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js'], ['the names of the model', `**/${MODEL}/config.json`]]) {
+for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ['the names of the model', `**/${MODEL}/config.json`]]) {
   test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page }) => {
     await page.waitForFunction(() => /Loading/.test(document.querySelector('[data-status=loading]')?.textContent ?? ''));
     await page.waitForTimeout(500);
@@ -368,7 +369,7 @@ for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engin
   } }));
 }
 
-for (const [what, path] of [['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ["the engine's glue", '**/vitscope.js']]) {
+for (const [what, path] of [['the engine', '**/*.wasm'], ['the worker', '**/worker.js']]) {
   test(`${what} that can not be had is said, and asked again`, onPage(async ({ page }) => {
     await said(page, /could not be (loaded|started)|HTTP status 404/);
     await recover(page);

@@ -16,7 +16,7 @@ let nowhere;
 export function release({ buffer, byteLength }) {
   // Part of a buffer may be somebody else's too: Node.js reads small files into a common one.
   if (!byteLength || buffer.byteLength !== byteLength || !(buffer instanceof ArrayBuffer)) return;
-  if ('transfer' in buffer) return void /** @type {any} */ (buffer).transfer(0);
+  if ('transfer' in buffer) return void /** @type {any} */ (buffer).transfer?.(0);
   if (!nowhere) {
     const { port1, port2 } = new MessageChannel();
     port2.close();
