@@ -1,6 +1,6 @@
 /** The page of a server whose builds of the engine are still to be made: it waits for the one that its browser needs, and only that is made. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { Builds } from '../../xtask/builds.mjs';
@@ -38,8 +38,7 @@ for (const [needed, lack] of Object.entries(LACKING)) {
     const builds = new Builds(folder, async (name) => {
       made.push(name);
       await new Promise((resolve) => (finish = () => resolve(undefined)));
-      mkdirSync(join(folder, name));
-      writeFileSync(join(folder, name, 'vitscope_bg.wasm'), '');
+      writeFileSync(join(folder, `${name}.wasm`), '');
     });
     const { page, errors, close } = await openTab(browser);
     await lack(page);
