@@ -7,7 +7,7 @@
  */
 import { checkAddress, checkNames, describe } from './common/checks.js';
 import { documentBase } from './common/environment.js';
-import { ASSETS_HINT, VitscopeError } from './common/errors.js';
+import { ASSETS_HINT, VitscopeError, invalid } from './common/errors.js';
 
 /**
  * @typedef {'relaxed' | 'simd128'} Simd
@@ -31,7 +31,7 @@ const OWN = {
  * @returns {Assets}
  */
 export function locate(given, simd) {
-  if (given !== undefined && (typeof given !== 'object' || given === null)) throw new VitscopeError('invalid-argument', `assets must be an object, or left out; not ${describe(given)}.`);
+  if (given !== undefined && (typeof given !== 'object' || given === null)) throw invalid(`assets must be an object, or left out; not ${describe(given)}.`);
   const { base, worker, thread, wasm, names } = /** @type {import('../index.js').AssetOptions} */ (given ?? {});
   checkNames(given ?? {}, ['base', 'worker', 'thread', 'wasm', 'names'], 'asset');
   const folder = base === undefined ? undefined : asFolder(checkAddress('assets.base', base));

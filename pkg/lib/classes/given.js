@@ -1,6 +1,6 @@
 /** Classes by embeddings, as a caller gives them, and as a file has them. */
 import { checkNumber, describe } from '../common/checks.js';
-import { VitscopeError, guard } from '../common/errors.js';
+import { guard, invalid } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 
 /**
@@ -53,9 +53,4 @@ export function classesFile({ labels, numFeatures, similarity }, given) {
     },
     { labels: JSON.stringify(labels) },
   );
-}
-
-/** @param {string} message */
-function invalid(message) {
-  return new VitscopeError('invalid-argument', message);
 }

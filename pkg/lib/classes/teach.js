@@ -2,7 +2,7 @@
  * Classes from a handful of pictures each (Snell, Swersky and Zemel, 2017, "Prototypical networks for few-shot learning"): a class is the
  * mean of its pictures' features, all of length 1.
  */
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 
 /** Scales to choose from, as logarithms: 1 to 1000. */
 const SCALES = [0, Math.log(1000)];
@@ -18,7 +18,7 @@ export function checkExamples(examples) {
   const entries = typeof examples === 'object' && examples ? Object.entries(examples) : [];
   const empty = entries.find(([, images]) => !Array.isArray(images) || !images.length);
   if (entries.length < 2 || empty) {
-    throw new VitscopeError('invalid-argument', `teach takes {label: [images], …} with two classes or more and a picture at least of each; ${empty ? `'${empty[0]}' has none in an array` : `there ${entries.length === 1 ? 'is 1 class' : 'are 0 classes'}`}.`);
+    throw invalid(`teach takes {label: [images], …} with two classes or more and a picture at least of each; ${empty ? `'${empty[0]}' has none in an array` : `there ${entries.length === 1 ? 'is 1 class' : 'are 0 classes'}`}.`);
   }
   return entries.map(([label, images]) => [label, [...images]]);
 }

@@ -81,7 +81,7 @@ export function guard(work, memory) {
     return work();
   } catch (error) {
     // The engine catches what JavaScript throws below it: an array that was transferred meanwhile, say.
-    if (error instanceof TypeError) throw new VitscopeError('invalid-argument', `What the engine was given can't be read (${error.message}).`, { cause: error });
+    if (error instanceof TypeError) throw invalid(`What the engine was given can't be read (${error.message}).`, { cause: error });
     throw fromEngine(error, memory);
   }
 }
@@ -101,6 +101,15 @@ export function isFatal(error) {
 export function crashed(cause) {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new VitscopeError('crashed', `The engine stopped unexpectedly (${reason}). Load the model again; the console may say more.`, { cause });
+}
+
+/**
+ * What a caller gave is wrong.
+ * @param {string} message
+ * @param {ErrorOptions} [options]
+ */
+export function invalid(message, options) {
+  return new VitscopeError('invalid-argument', message, options);
 }
 
 /** @returns {VitscopeError} */

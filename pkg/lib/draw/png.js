@@ -1,6 +1,6 @@
 import { orAborted } from '../common/abort.js';
 import { checkMap, checkOptions, checkWhole } from '../common/checks.js';
-import { VitscopeError } from '../common/errors.js';
+import { VitscopeError, invalid } from '../common/errors.js';
 import { OVERLAY_OPTIONS, drawOverlay, imageSize } from './render.js';
 
 /**
@@ -35,7 +35,7 @@ async function draw(map, { image, width, height, ...overlay }) {
   drawOverlay(canvas, picture, map, overlay);
   if (picture && picture !== image) /** @type {ImageBitmap} */ (picture).close();
   return canvas.convertToBlob().catch((cause) => {
-    throw new VitscopeError('invalid-argument', `This browser draws no picture of ${canvas.width} × ${canvas.height} pixels. Ask for a smaller width and height.`, { cause });
+    throw invalid(`This browser draws no picture of ${canvas.width} × ${canvas.height} pixels. Ask for a smaller width and height.`, { cause });
   });
 }
 

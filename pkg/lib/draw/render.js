@@ -1,6 +1,6 @@
 /** Maps as colours: on a canvas of the caller's, over a photo or alone. */
 import { checkChoice, checkMap, checkOptions, checkShare, checkWhole, describe } from '../common/checks.js';
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 import { COLORMAPS, colourTable } from './colormaps.js';
 
 export { COLORMAPS } from './colormaps.js';
@@ -111,7 +111,7 @@ export function upsample(map, width, height, mode = 'bilinear') {
  */
 function checkNumbers(name, value, keys) {
   if (value === undefined || (value && keys.every((key) => Number.isFinite(value[key])))) return;
-  throw new VitscopeError('invalid-argument', `${name} must be ${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out; not ${describe(value)}.`);
+  throw invalid(`${name} must be ${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out; not ${describe(value)}.`);
 }
 
 /**
@@ -141,7 +141,7 @@ export function drawOverlay(canvas, image, map, options) {
   checkShare('opacity', opacity);
   checkNumbers('crop', crop, ['x', 'y', 'width', 'height']);
   const context = /** @type {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null | undefined} */ (canvas?.getContext?.('2d'));
-  if (!context) throw new VitscopeError('invalid-argument', 'There must be a canvas to draw on, without a context or with one for 2D.');
+  if (!context) throw invalid('There must be a canvas to draw on, without a context or with one for 2D.');
   const { width, height } = canvas;
   context.clearRect(0, 0, width, height);
   let place = { x: 0, y: 0, width, height };

@@ -1,6 +1,6 @@
 import { orAborted } from '../common/abort.js';
 import { checkChoice, checkNumber, checkOptions, checkWhole, describe } from '../common/checks.js';
-import { VitscopeError, guard } from '../common/errors.js';
+import { guard, invalid } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
@@ -19,7 +19,7 @@ import { viewsAlone } from './views.js';
 const FUSIONS = ['mean', 'max', 'min'];
 
 const needsModel = async () => {
-  throw new VitscopeError('invalid-argument', 'A trace made of data has no model, whose head the lenses need. Ask them of the trace that the model gave.');
+  throw invalid('A trace made of data has no model, whose head the lenses need. Ask them of the trace that the model gave.');
 };
 
 /** What was recorded, as properties. @type {new (data: Recording) => Recording} */
@@ -59,7 +59,7 @@ export class Trace extends Recorded {
     const { assets, signal } = checkOptions(options, ['assets', 'signal']);
     const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
     if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
-      throw new VitscopeError('invalid-argument', `Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
+      throw invalid(`Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
     const views = async () => Trace.#known ?? viewsAlone(assets);
     return new Trace(data, await orAborted(views(), signal), { logitLens: needsModel, patchLens: needsModel });

@@ -1,4 +1,4 @@
-import { VitscopeError } from '../common/errors.js';
+import { VitscopeError, invalid } from '../common/errors.js';
 import { requireOk } from './site.js';
 
 /**
@@ -23,7 +23,7 @@ export class Stream {
    * @param {number} [size] of all, where known
    */
   constructor(stream, name, size) {
-    if ('locked' in stream && stream.locked) throw new VitscopeError('invalid-argument', `The stream of ${name} is being read already. A stream or an answer can be read once; take a new one for each load.`);
+    if ('locked' in stream && stream.locked) throw invalid(`The stream of ${name} is being read already. A stream or an answer can be read once; take a new one for each load.`);
     this.#steady = !('getReader' in stream);
     this.#reader = /** @type {Reader} */ ('getReader' in stream ? stream.getReader() : stream);
     this.#name = name;
@@ -92,7 +92,7 @@ export class Stream {
         throw this.#steady ? cause : this.brokeOff(cause);
       });
       this.ended = done;
-      if (value && !(value instanceof Uint8Array)) throw new VitscopeError('invalid-argument', `The stream of ${this.#name} should give Uint8Arrays.`);
+      if (value && !(value instanceof Uint8Array)) throw invalid(`The stream of ${this.#name} should give Uint8Arrays.`);
       this.#chunk = value ?? this.#chunk;
     }
     return !this.ended;

@@ -1,5 +1,5 @@
 /** Files of weights, read in parts: from memory, from a disk, or as they come. */
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 import { readError, withDisk } from './disk.js';
 import { Stream } from './stream.js';
 
@@ -39,7 +39,7 @@ export function headerLength(first) {
 function placed(name, size, at) {
   const read = async (/** @type {number} */ begin, /** @type {number} */ end) => {
     const bytes = await at(begin, end);
-    if (bytes.length < Math.min(end, size) - begin) throw new VitscopeError('invalid-argument', `${name} can't be read any more: its buffer was handed to somebody else (it is detached).`);
+    if (bytes.length < Math.min(end, size) - begin) throw invalid(`${name} can't be read any more: its buffer was handed to somebody else (it is detached).`);
     return bytes;
   };
   return {

@@ -1,5 +1,5 @@
 /** Models by their name on the Hub: a revision is pinned to its commit first, which never changes. */
-import { VitscopeError } from '../common/errors.js';
+import { VitscopeError, invalid } from '../common/errors.js';
 import { ask } from '../files/site.js';
 import { HOSTS, HUB, apiUrl, errorOf, fileUrl } from './hosts.js';
 
@@ -19,7 +19,7 @@ const COMMIT = /^[0-9a-f]{40}$/;
  */
 export function parseName(text) {
   const [, repository, revision = 'main'] = /^hf:([\w.-]+\/[\w.-]+)(?:@(.+))?$/.exec(text) ?? [];
-  if (!repository) throw new VitscopeError('invalid-argument', `'${text}' is no model's name: on the Hub it is hf:org/name, or hf:org/name@revision with a branch, a tag or a commit.`);
+  if (!repository) throw invalid(`'${text}' is no model's name: on the Hub it is hf:org/name, or hf:org/name@revision with a branch, a tag or a commit.`);
   return { repository, revision };
 }
 
@@ -28,7 +28,7 @@ export function parseName(text) {
  * @param {string} text
  */
 export function refuseBareName(text) {
-  if (/^\w[\w.-]*\/[\w.-]+$/.test(text)) throw new VitscopeError('invalid-argument', `'${text}' may be a model's name on the Hub, hf:${text}, or a folder, ./${text}/: say which.`);
+  if (/^\w[\w.-]*\/[\w.-]+$/.test(text)) throw invalid(`'${text}' may be a model's name on the Hub, hf:${text}, or a folder, ./${text}/: say which.`);
 }
 
 /** @param {Name} name */

@@ -1,5 +1,5 @@
 import { documentBase } from '../common/environment.js';
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 import { HUB } from '../hub/hosts.js';
 
 /**
@@ -57,5 +57,5 @@ function hexOf(file, sum) {
  * @param {string} expected
  */
 function wrong(name, expected) {
-  return new VitscopeError('invalid-argument', `${name} must be ${expected}, or left out.`);
+  return invalid(`${name} must be ${expected}, or left out.`);
 }

@@ -1,6 +1,6 @@
 import { checkNames, describe } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 import { readError } from '../files/disk.js';
 import { givenFile } from '../files/weights.js';
 import { parseName, refuseBareName } from '../hub/hub.js';
@@ -43,16 +43,16 @@ export function normaliseSource(source, options = {}) {
   const chosen = chosenFiles(source);
   if (chosen) return { chosen };
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
-    throw new VitscopeError('invalid-argument', 'The model must be hf:org/name, a folder URL, the files of a folder or its FileSystemDirectoryHandle, or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
+    throw invalid('The model must be hf:org/name, a folder URL, the files of a folder or its FileSystemDirectoryHandle, or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
   checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
   if (!weights.length || !weights.every((part) => areBytes(part) || part instanceof Response || part instanceof ReadableStream)) {
-    throw new VitscopeError('invalid-argument', `weights must be an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
+    throw invalid(`weights must be an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream with the bytes of ${WEIGHTS}, or an array of these with all files of split weights.`);
   }
   if (textEmbeddings != null && !areBytes(textEmbeddings)) {
-    throw new VitscopeError('invalid-argument', `textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
+    throw invalid(`textEmbeddings must be an ArrayBuffer, a Uint8Array or a Blob with the bytes of ${TEXT}.`);
   }
   const asOptional = (/** @type {unknown} */ value, /** @type {string} */ name) => (value == null ? undefined : asText(value, name));
   return { config: asText(config, 'config'), preprocessor: asOptional(preprocessor, 'preprocessor'), processor: asOptional(processor, 'processor'), weights, textEmbeddings: textEmbeddings ?? undefined };
@@ -113,7 +113,7 @@ function folderUrl(address) {
   try {
     url = new URL(address, documentBase());
   } catch (cause) {
-    throw new VitscopeError('invalid-argument', `"${address}" is not a URL that can be resolved here.`, { cause });
+    throw invalid(`"${address}" is not a URL that can be resolved here.`, { cause });
   }
   url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
@@ -136,5 +136,5 @@ function asText(value, name) {
       cause = error; // it contains itself, say
     }
   }
-  throw new VitscopeError('invalid-argument', `${name} must be an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one; not ${describe(value)}.`, { cause });
+  throw invalid(`${name} must be an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one; not ${describe(value)}.`, { cause });
 }

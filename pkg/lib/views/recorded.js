@@ -1,6 +1,6 @@
 /** What a trace has of its forward pass, which may be a part. */
 import { checkWhole } from '../common/checks.js';
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 
 /**
  * @typedef {import('../../index.js').Recording} Recording
@@ -13,7 +13,7 @@ import { VitscopeError } from '../common/errors.js';
  */
 export function checkLayer(layer, count) {
   const index = checkWhole('layer', layer);
-  if (index >= count) throw new VitscopeError('invalid-argument', `There is no layer ${index}: the model has ${count}, and they count from 0.`);
+  if (index >= count) throw invalid(`There is no layer ${index}: the model has ${count}, and they count from 0.`);
   return index;
 }
 
@@ -47,5 +47,5 @@ export function recordedAll(trace, kind, view) {
  * @returns {never}
  */
 function missing(view, kind, layers) {
-  throw new VitscopeError('invalid-argument', `${view} needs ${kind} that this trace does not have. Record it with ${kind}: true and ${layers}.`);
+  throw invalid(`${view} needs ${kind} that this trace does not have. Record it with ${kind}: true and ${layers}.`);
 }

@@ -1,6 +1,6 @@
 /** Which class a caller means. */
 import { checkWhole } from '../common/checks.js';
-import { VitscopeError } from '../common/errors.js';
+import { invalid } from '../common/errors.js';
 
 /** Indices that an error lists. */
 const LISTED = 20;
@@ -18,7 +18,7 @@ export function targetIndex(target, labels) {
   const wanted = fold(target.trim());
   const near = labels.filter((label) => alike(wanted, fold(label))).slice(0, 3);
   const remedy = near.length ? `Near it there ${near.length > 1 ? 'are' : 'is'} ${near.join('; ')}.` : labels.length ? `There are ${labels.length} classes; config.labels has their names.` : 'This model has no classes.';
-  throw new VitscopeError('invalid-argument', `There is no class '${target}'. ${remedy}`);
+  throw invalid(`There is no class '${target}'. ${remedy}`);
 }
 
 /**
@@ -41,7 +41,7 @@ export function classNamed(name, labels) {
     if (found.length === 1) return found[0];
     const more = found.length - LISTED;
     const list = [...found.slice(0, LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
-    if (found.length) throw new VitscopeError('invalid-argument', `'${name}' fits several classes: ${list}. Give the index of the one that is meant.`);
+    if (found.length) throw invalid(`'${name}' fits several classes: ${list}. Give the index of the one that is meant.`);
   }
   return /^\d+$/.test(part) && Number(part) < labels.length ? Number(part) : undefined;
 }
