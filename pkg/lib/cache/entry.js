@@ -1,4 +1,5 @@
 /** A model that was kept: its tensors, one behind the other, and behind them what they are. */
+import { placed } from '../files/weights.js';
 
 /**
  * @typedef {import('./store.js').Store} Store
@@ -45,16 +46,5 @@ export function weightsOf({ model, header, weights, at }) {
   const bytes = new Uint8Array(8 + text.length);
   new DataView(bytes.buffer).setUint32(0, text.length, true);
   bytes.set(text, 8);
-  return {
-    name: `what was kept of ${model}`,
-    header: async () => ({ bytes, size: bytes.length + weights }),
-    async read(ranges, take, { signal, onBytes }) {
-      for (const [i, { begin, end }] of ranges.entries()) {
-        const part = await at(begin - bytes.length, end - bytes.length);
-        signal?.throwIfAborted();
-        onBytes(part.length);
-        await take(i, part);
-      }
-    },
-  };
+  return placed(`what was kept of ${model}`, bytes.length + weights, (begin, end) => (begin < bytes.length ? bytes.subarray(begin, end) : at(begin - bytes.length, end - bytes.length)));
 }

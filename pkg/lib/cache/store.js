@@ -1,5 +1,6 @@
 /** Where models are kept: in the browser's Cache API, in Node.js in a folder. An entry is seen whole or not at all. */
 
+import { builtin } from '../common/environment.js';
 import { withDisk } from '../files/disk.js';
 
 /**
@@ -59,9 +60,8 @@ function inBrowser(cache) {
  * @returns {Store}
  */
 function inFolder(folder) {
-  const { process } = /** @type {any} */ (globalThis);
-  const fs = process.getBuiltinModule('node:fs/promises');
-  const root = `${folder instanceof URL ? folder : process.getBuiltinModule('node:url').pathToFileURL(folder)}/${NAME}/`;
+  const fs = builtin('fs/promises');
+  const root = `${folder instanceof URL ? folder : builtin('url').pathToFileURL(folder)}/${NAME}/`;
   const file = (/** @type {string} */ key) => new URL(root + key);
   return {
     async get(key) {

@@ -1,8 +1,9 @@
 /** Files on disk, in Node and what is like it. */
+import { builtin } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 
 // Asked for by calls, not by an import, so that pages and bundlers never look for it.
-const fs = () => /** @type {any} */ (globalThis).process?.getBuiltinModule?.('node:fs/promises');
+const fs = () => builtin('fs/promises');
 
 /**
  * What comes of `work` with an open file: its size, and its bytes from one place to another, or as many as there are.

@@ -1,4 +1,5 @@
 /** Requests for files: asked again where a server is busy, and with a sentence for each way to fail. */
+import { orAborted } from '../common/abort.js';
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { existsOnDisk, withDisk } from './disk.js';
@@ -128,6 +129,19 @@ function isGone(status) {
   return status === 404 || status === 410;
 }
 
+/** @param {Response} response */
+export function isEncoded({ headers }) {
+  return (headers.get('content-encoding') ?? 'identity') !== 'identity';
+}
+
+/**
+ * Content-Length counts the bytes sent: with a content encoding that isn't the size of what arrives here, and of another site's answer the encoding can't be seen.
+ * @param {Response} response
+ */
+export function lengthOf(response) {
+  return response.type === 'cors' || isEncoded(response) ? 0 : Number(response.headers.get('content-length'));
+}
+
 /** What says whether a file is still the same, where the answer lets it be seen. @param {Response} response */
 export function validator({ headers }) {
   // Compressed on its way, it is another one in name only.
@@ -159,8 +173,5 @@ export function backoff(tries) {
  * @returns {Promise<void>}
  */
 export function pause(time, signal) {
-  return new Promise((resolve, reject) => {
-    setTimeout(resolve, time);
-    signal?.addEventListener('abort', () => reject(signal.reason));
-  });
+  return orAborted(new Promise((resolve) => setTimeout(resolve, time)), signal);
 }

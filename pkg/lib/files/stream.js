@@ -1,5 +1,5 @@
 import { VitscopeError, invalid } from '../common/errors.js';
-import { requireOk } from './site.js';
+import { lengthOf, requireOk } from './site.js';
 
 /**
  * @typedef {{read: () => Promise<{done: boolean, value?: Uint8Array}>, cancel: () => Promise<void>}} Reader
@@ -36,11 +36,7 @@ export class Stream {
    */
   static of(response, name) {
     requireOk(response, name);
-    // Content-Length counts the bytes sent: with a content encoding that isn't the size of what arrives here, and of
-    // another site's answer the encoding can't be seen.
-    const plain = response.type !== 'cors' && (response.headers.get('content-encoding') ?? 'identity') === 'identity';
-    const body = response.body ?? new Blob([]).stream();
-    return new Stream(body, name, (plain && Number(response.headers.get('content-length'))) || undefined);
+    return new Stream(response.body ?? new Blob([]).stream(), name, lengthOf(response) || undefined);
   }
 
   /**

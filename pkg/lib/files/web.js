@@ -2,9 +2,9 @@
 import { VitscopeError } from '../common/errors.js';
 import { gapOf, merged } from './ranges.js';
 import { Sha256, requireSum } from './sha256.js';
-import { TRIES, ask, backoff, htmlInstead, isHtml, pause, validator } from './site.js';
+import { TRIES, ask, backoff, htmlInstead, isEncoded, isHtml, lengthOf, pause, validator } from './site.js';
 import { Stream } from './stream.js';
-import { headerLength } from './weights.js';
+import { headerLength, joined } from './weights.js';
 
 /**
  * @typedef {import('./weights.js').Reading} Reading
@@ -69,9 +69,7 @@ export class WebFile {
     }
     if (isHtml(undefined, first)) throw htmlInstead(this.#url);
     const rest = await bytes(first.length, headerLength(first));
-    const header = new Uint8Array(first.length + rest.length);
-    header.set(first);
-    header.set(rest, first.length);
+    const header = joined(first, rest);
     this.#sum?.update(header);
     this.#headerEnd = header.length;
     this.#known.size ??= rest.length ? header.length + lastOffset(rest) : undefined;
@@ -198,7 +196,7 @@ export class WebFile {
     if (response.redirected && response.url) this.#target = response.url;
     const isPart = response.status === 206;
     const [, from = begin] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
-    if (isPart && (Number(from) !== begin || (response.headers.get('content-encoding') ?? 'identity') !== 'identity')) {
+    if (isPart && (Number(from) !== begin || isEncoded(response))) {
       // Not what was asked for.
       await response.body?.cancel();
       this.#ranged = false;
@@ -215,10 +213,7 @@ export class WebFile {
   #requireSame(response, begin) {
     const { pinned, size } = this.#known;
     const now = validator(response);
-    const { headers, status } = response;
-    // Content-Length counts the bytes sent: with a content encoding that isn't the size, and of another site's answer the encoding can't be seen.
-    const plain = status === 200 && response.type !== 'cors' && (headers.get('content-encoding') ?? 'identity') === 'identity';
-    const total = Number(plain ? headers.get('content-length') : /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1]) || size;
+    const total = (response.status === 200 && lengthOf(response)) || Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]) || size;
     const other = !pinned && this.arrived && (now !== this.validator || (begin && !now));
     if (other || (size && total !== size)) throw new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
     this.validator ??= now;

@@ -30,13 +30,24 @@ export function headerLength(first) {
 }
 
 /**
+ * @param {Uint8Array} first
+ * @param {Uint8Array} rest
+ */
+export function joined(first, rest) {
+  const bytes = new Uint8Array(first.length + rest.length);
+  bytes.set(first);
+  bytes.set(rest, first.length);
+  return bytes;
+}
+
+/**
  * What can be read at any place.
  * @param {string} name
  * @param {number} size
  * @param {(begin: number, end: number) => Uint8Array | Promise<Uint8Array>} at  fewer bytes where it ends before
  * @returns {WeightFile}
  */
-function placed(name, size, at) {
+export function placed(name, size, at) {
   const read = async (/** @type {number} */ begin, /** @type {number} */ end) => {
     const bytes = await at(begin, end);
     if (bytes.length < Math.min(end, size) - begin) throw invalid(`${name} can't be read any more: its buffer was handed to somebody else (it is detached).`);
@@ -102,9 +113,7 @@ export function streamed(name, open, waits = true) {
       const own = await opened(reading);
       const first = await own.next(8);
       const rest = await own.next(headerLength(first) - first.length);
-      const bytes = new Uint8Array(own.at);
-      bytes.set(first);
-      bytes.set(rest, first.length);
+      const bytes = joined(first, rest);
       if (!waits) {
         own.cancel();
         stream = undefined;
