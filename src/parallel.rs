@@ -84,11 +84,20 @@ pub fn awake<T>(work: impl FnOnce() -> T) -> T {
 /// this, two threads ran ViT-Ti hardly faster than one.
 #[cfg(feature = "threads")]
 mod pool {
-    use rayon::{Scope, Yield, yield_now};
+    use rayon::{Yield, yield_now};
+    use std::cell::Cell;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
-    /// How often a waiting thread looks for work before it lets what waits below it look whether it may go on.
-    const LOOKS: usize = 1000;
+    /// How often a thread looks for work in vain before it naps between looks: longer than most parts take. Where other programs need the
+    /// cores, or there are fewer than threads, the one that all wait for may be without one.
+    const LOOKS: usize = 2000;
+    const NAP: Duration = Duration::from_micros(20);
+
+    thread_local! {
+        /// Whether this thread is in the midst of something that another waits for.
+        static BUSY: Cell<bool> = const { Cell::new(false) };
+    }
 
     /// A flag that is raised when this is dropped, after a panic too.
     struct Raise<'a>(&'a AtomicBool);
@@ -100,43 +109,56 @@ mod pool {
     }
 
     pub fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+        // In wasm the caller is one of the pool.
+        if cfg!(not(target_arch = "wasm32")) && rayon::current_thread_index().is_none() {
+            return rayon::scope(|_| join(left, right)); // the thread that does it is the busy one
+        }
         let done = AtomicBool::new(false);
         let left = || {
             left();
-            while !done.load(Ordering::Acquire) {
-                look_for_work();
-            }
+            look_for_work_until(&done);
         };
         let right = || {
             let _done = Raise(&done);
             right();
         };
-        rayon::join(left, right);
+        busy(|| rayon::join(left, right));
     }
 
     pub fn awake<T>(work: impl FnOnce() -> T) -> T {
         let over = AtomicBool::new(false);
         rayon::in_place_scope(|scope| {
             let _over = Raise(&over);
-            (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|scope| stay_awake(scope, &over)));
+            scope.spawn_broadcast(|_, _| stay_awake(&over));
             work()
         })
     }
 
-    /// Looks for work until all is over. Now and then it ends and starts anew: whoever picked it up may himself wait for something.
-    fn stay_awake<'s>(scope: &Scope<'s>, over: &'s AtomicBool) {
-        for _ in 0..LOOKS {
-            if over.load(Ordering::Acquire) {
-                return;
-            }
-            look_for_work();
+    /// Each thread is asked once. One that is busy is awake anyway, and must be free to go on as soon as what it waits for is done.
+    pub fn stay_awake(over: &AtomicBool) {
+        if !BUSY.get() {
+            busy(|| look_for_work_until(over));
         }
-        scope.spawn(|scope| stay_awake(scope, over));
     }
 
-    fn look_for_work() {
-        if yield_now() != Some(Yield::Executed) {
-            std::hint::spin_loop();
+    fn busy<T>(work: impl FnOnce() -> T) -> T {
+        let outer = BUSY.replace(true);
+        let result = work();
+        BUSY.set(outer);
+        result
+    }
+
+    fn look_for_work_until(flag: &AtomicBool) {
+        let mut vain = 0;
+        while !flag.load(Ordering::Acquire) {
+            if yield_now() == Some(Yield::Executed) {
+                vain = 0;
+            } else if vain < LOOKS {
+                vain += 1;
+                std::hint::spin_loop();
+            } else {
+                std::thread::sleep(NAP);
+            }
         }
     }
 }
@@ -214,5 +236,28 @@ mod tests {
         let mut items = [0; 7];
         for_each(&mut items, &|index, item| *item = index * index);
         assert_eq!(items, [0, 1, 4, 9, 16, 25, 36]);
+    }
+
+    /// Parts of next to nothing, and more threads than cores: all that can happen between threads does.
+    #[test]
+    #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
+    fn no_thread_waits_for_ever() {
+        for threads in [2, 3, 2 * std::thread::available_parallelism().unwrap().get()] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut items = [0_usize; 64];
+            pool.install(|| {
+                for _ in 0..20_000 {
+                    awake(|| (0..4).for_each(|_| for_each(&mut items, &|_, item| *item += 1)));
+                }
+            });
+            assert_eq!(items, [80_000; 64], "{threads} threads");
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
+    fn who_is_busy_is_not_kept_awake() {
+        let never = std::sync::atomic::AtomicBool::new(false);
+        pool::join(|| pool::stay_awake(&never), || {});
     }
 }

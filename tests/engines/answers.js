@@ -13,18 +13,24 @@ function picture(size = 96) {
 /** @param {import('../../pkg/index.js').ViewMap} map */
 const values = ({ data }) => [...data];
 
-/** @param {URLSearchParams} query */
-export async function answers(query) {
+/**
+ * @param {URLSearchParams} query
+ * @param {(step: string) => void} begin hears what is done next, so that of a browser that never answers is known where it is
+ */
+export async function answers(query, begin) {
   const folder = `${query.get('model')}`;
   /** @type {Record<string, number[]>} */
   const numbers = {};
   let progress = 0;
+  begin('load');
   const vit = await Vitscope.load(folder, { dtype: /** @type {any} */ (query.get('dtype') ?? undefined), onProgress: ({ loaded }) => (progress = Math.max(progress, loaded)) });
   const image = picture();
+  begin('classify');
   const { top, logits, features } = await vit.classify(image);
   numbers.logits = [...logits];
   numbers.features = [...features];
 
+  begin('trace');
   const trace = await vit.trace(image);
   numbers.attentions = [...trace.attentions];
   numbers.hiddenStates = [...trace.hiddenStates];
@@ -42,18 +48,23 @@ export async function answers(query) {
   numbers.patchFilters = (await vit.patchFilters({ count: 3 })).flatMap(values);
 
   for (const method of /** @type {const} */ (['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'])) {
+    begin(method);
     numbers[method] = values(await vit.attribute(image, { method, target: 1 }));
   }
+  begin('curves');
   const { deletion, insertion } = await vit.curves(image, trace.headMap(), { target: 1, steps: 4 });
   numbers.curves = [...deletion.probabilities, ...insertion.probabilities];
 
+  begin('withClasses');
   const own = await vit.withClasses({ labels: ['this', 'that'], embeddings: [[...features], [...features].map((x, i) => (i % 2 ? x : -x))], scale: 10 });
   numbers.withClasses = [...(await own.classify(image)).logits];
   own.close();
 
+  begin('refusals');
   const refused = await vit.classify(image, { topK: 0 }).catch((error) => error);
   const stopped = await vit.attribute(image, { method: 'occlusion', signal: AbortSignal.abort('enough') }).catch((reason) => reason);
   vit.close();
+  begin('the page');
   return {
     agent: navigator.userAgent,
     isolated: crossOriginIsolated,

@@ -53,13 +53,17 @@ const BROWSERS = [
 async function ask({ name, program, args, env, display }, { isolated, dtype }) {
   const folder = mkdtempSync(join(tmpdir(), 'vitscope-engine-'));
   const reports = createServer();
+  let step = 'the start';
   /** @type {Promise<Answers>} */
   const told = new Promise((resolve) => {
     reports.on('request', async (request, response) => {
       let body = '';
       for await (const chunk of request) body += chunk;
       response.writeHead(200, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' }).end();
-      if (request.method === 'POST') resolve(JSON.parse(body));
+      if (request.method !== 'POST') return;
+      const report = JSON.parse(body);
+      if (report.step) step = report.step;
+      else resolve(report);
     });
   });
   reports.listen(0, '127.0.0.1');
@@ -68,11 +72,11 @@ async function ask({ name, program, args, env, display }, { isolated, dtype }) {
   const screen = display ? await startScreen() : undefined;
   const report = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (reports.address()).port}/`;
   const url = `${server.url}tests/engines/answers.html?${new URLSearchParams({ report, model: MODEL, dtype })}`;
-  const child = spawn(/** @type {string} */ (program), args(folder, url), { env: { ...process.env, ...env, ...(screen && { DISPLAY: screen.name, GDK_BACKEND: 'x11' }) }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(/** @type {string} */ (program), args(folder, url), { env: { ...process.env, ...env, ...(screen && { DISPLAY: screen.name, GDK_BACKEND: 'x11' }) }, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let said = '';
   child.stderr.on('data', (text) => (said = (said + text).slice(-2000)));
   let clock;
-  const late = new Promise((_, reject) => (clock = setTimeout(() => reject(new Error(`${name} has not answered after ${PATIENCE / 1000} s. It said: ${said}`)), PATIENCE)));
+  const late = new Promise((_, reject) => (clock = setTimeout(() => reject(new Error(`${name} has not answered after ${PATIENCE / 1000} s, and is at ${step}. It said: ${said}`)), PATIENCE)));
   const ended = new Promise((_, reject) => child.once('exit', (code) => reject(new Error(`${name} ended with ${code}. It said: ${said}`))).once('error', reject));
   try {
     return /** @type {Answers} */ (await Promise.race([told, late, ended]));
@@ -83,11 +87,19 @@ async function ask({ name, program, args, env, display }, { isolated, dtype }) {
       child.kill();
       await once(child, 'exit');
     }
+    killAll(child);
     screen?.close();
     await server.close();
     reports.close().closeAllConnections();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
+}
+
+/** A browser's own processes outlive it, and write into its profile. @param {import('node:child_process').ChildProcess} leader of their group */
+function killAll({ pid }) {
+  try {
+    process.kill(-Number(pid), 'SIGKILL');
+  } catch {} // there are none
 }
 
 /** A display that nobody sees; it chooses a free number. */
