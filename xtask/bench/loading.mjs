@@ -1,41 +1,65 @@
 /**
- * Loads a seeded ViT-B/16 (346 MB of f32) over HTTP in Node, each time in a process of its own: how much memory is held at most, and how long the answer
- * takes after the last byte.
+ * Loads seeded f32 checkpoints over HTTP in Node, each time in a process of its own: how many bytes are asked for, how much memory is held at most, and how
+ * long model and first answer take after the last byte. With `--record` it is kept in benches/record.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, createReadStream, existsSync, mkdirSync, openSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { createReadStream, existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Engine } from '../../pkg/dist/engine.js';
+import { NETWORKS, write } from './networks.mjs';
 
 const FOLDER = new URL('../../target/bench/loading/', import.meta.url);
-const SIZES = { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12, image_size: 224, patch_size: 16 };
-const CLASSES = 1000;
+const RECORDS = new URL('../../benches/record/', import.meta.url);
+const RUNS = 3;
 
-if (process.argv[2]) console.log(JSON.stringify(await measure(process.argv[2], /** @type {'f32' | 'int8'} */ (process.argv[3]), process.argv[4] === 'collects')));
-else await main();
+const [first, ...rest] = process.argv.slice(2);
+if (first?.startsWith('http')) console.log(JSON.stringify(await measure(first, /** @type {'f32' | 'int8'} */ (rest[0]), rest[1] === 'collects')));
+else await main(first === '--record');
 
-async function main() {
-  if (!existsSync(new URL('model.safetensors', FOLDER))) makeModel();
+/** @param {boolean} record */
+async function main(record) {
+  let sent = 0;
   const server = createServer((request, response) => {
     const file = new URL(`.${request.url}`, FOLDER);
     if (!existsSync(file)) return void response.writeHead(404).end();
-    response.writeHead(200, { 'content-length': statSync(file).size });
-    createReadStream(file).pipe(response);
+    const { size } = statSync(file);
+    const [, start, end] = request.headers.range?.match(/^bytes=(\d+)-(\d+)$/)?.map(Number) ?? [];
+    const part = start === undefined ? { start: 0, end: size - 1 } : { start, end: Math.min(end, size - 1) };
+    const range = start !== undefined && { 'content-range': `bytes ${part.start}-${part.end}/${size}` };
+    response.writeHead(range ? 206 : 200, { 'accept-ranges': 'bytes', 'content-length': part.end - part.start + 1, etag: `"${size}"`, ...range });
+    createReadStream(file, part).on('data', ({ length }) => (sent += length)).pipe(response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const address = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/`;
-  for (const dtype of ['int8', 'f32']) {
-    const load = async (/** @type {string[]} */ ...how) => JSON.parse((await promisify(execFile)(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), address, dtype, ...how])).stdout);
-    const { weights, resident, seconds, after } = await load();
-    const { held } = await load('collects');
-    const megabytes = (/** @type {number} */ bytes) => `${Math.round(bytes / 1e6)} MB`;
-    console.log(`ViT-B/16 f32 as ${dtype}: weights ${megabytes(weights)}, at most ${megabytes(held)} held, ${(held / weights).toFixed(2)} of them (resident ${megabytes(resident)}, garbage among it); ${seconds.toFixed(1)} s, ${Math.round(after)} ms after the last byte`);
+  const results = [];
+  for (const [name, network] of Object.entries(NETWORKS)) {
+    const folder = name.replaceAll(/\W+/g, '-');
+    write(new URL(`${folder}/`, FOLDER), network);
+    const file = statSync(new URL(`${folder}/model.safetensors`, FOLDER)).size;
+    for (const dtype of ['int8', 'f32']) {
+      const address = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/${folder}/`;
+      const load = async (/** @type {string[]} */ ...how) => JSON.parse((await promisify(execFile)(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), address, dtype, ...how])).stdout);
+      sent = 0;
+      const { held } = await load('collects');
+      const wire = sent;
+      /** @type {Record<string, number>[]} */
+      const runs = [];
+      for (let i = 0; i < RUNS; i++) runs.push(await load());
+      const least = (/** @type {string} */ what) => Math.min(...runs.map((run) => run[what]));
+      const result = { name, dtype, file, wire, weights: runs[0].weights, held, resident: least('resident'), seconds: least('seconds'), loaded: least('loaded'), answered: least('answered') };
+      results.push(result);
+      const megabytes = (/** @type {number} */ bytes) => `${Math.round(bytes / 1e6)} MB`;
+      console.log(`${name} as ${dtype}: ${megabytes(wire)} of the file's ${megabytes(file)} asked for; weights ${megabytes(result.weights)}, at most ${megabytes(held)} held, ${(held / result.weights).toFixed(2)} of them (resident ${megabytes(result.resident)}, garbage among it); ${result.seconds.toFixed(1)} s; after the last byte ${Math.round(result.loaded)} ms to the model, ${Math.round(result.answered)} ms to the first answer, on one thread`);
+    }
   }
   server.close();
+  if (!record) return;
+  const date = new Date().toISOString().slice(0, 16);
+  writeFileSync(new URL(`loading-${date.replace(':', '-')}.json`, RECORDS), `${JSON.stringify({ date, cpu: cpus()[0].model, node: process.version, loading: results }, null, 1)}\n`);
 }
 
 /**
@@ -62,8 +86,10 @@ async function measure(source, dtype, collects) {
       if (loaded === total) last = performance.now();
     },
   });
-  const end = performance.now();
-  return { weights: engine.memory.weights, held, resident: process.resourceUsage().maxRSS * 1024 - before.rss, seconds: (end - start) / 1000, after: end - last };
+  const loaded = performance.now();
+  await engine.classify({ data: new Uint8ClampedArray(4 * 224 * 224).fill(128), width: 224, height: 224 });
+  const answered = performance.now();
+  return { weights: engine.memory.weights, held, resident: process.resourceUsage().maxRSS * 1024 - before.rss, seconds: (loaded - start) / 1000, loaded: loaded - last, answered: answered - last };
 }
 
 /** What is there when all garbage is gone. */
@@ -71,42 +97,4 @@ function look() {
   globalThis.gc?.();
   const { rss, external, heapUsed } = process.memoryUsage();
   return { rss, held: external + heapUsed };
-}
-
-/** Names as transformers has them, in the order in which safetensors writes them. */
-function makeModel() {
-  const { hidden_size: width, intermediate_size: mlp, num_hidden_layers: layers, image_size: image, patch_size: patch } = SIZES;
-  const linear = (/** @type {string} */ name, /** @type {number} */ outputs, /** @type {number[]} */ ...inputs) => /** @type {const} */ ([[`${name}.weight`, [outputs, ...inputs]], [`${name}.bias`, [outputs]]]);
-  const block = (/** @type {string} */ at) => [
-    ...linear(`${at}layernorm_before`, width), ...linear(`${at}layernorm_after`, width), ...linear(`${at}intermediate.dense`, mlp, width), ...linear(`${at}output.dense`, width, mlp),
-    ...['attention.attention.query', 'attention.attention.key', 'attention.attention.value', 'attention.output.dense'].flatMap((name) => linear(at + name, width, width)),
-  ];
-  /** @type {(readonly [string, readonly number[]])[]} */
-  const tensors = [
-    ['vit.embeddings.cls_token', [1, 1, width]], ['vit.embeddings.position_embeddings', [1, 1 + (image / patch) ** 2, width]],
-    ...linear('vit.embeddings.patch_embeddings.projection', width, 3, patch, patch), ...Array.from({ length: layers }, (_, i) => block(`vit.encoder.layer.${i}.`)).flat(),
-    ...linear('vit.layernorm', width), ...linear('classifier', CLASSES, width),
-  ];
-  tensors.sort(([a], [b]) => (a < b ? -1 : 1));
-  let at = 0;
-  const count = (/** @type {readonly number[]} */ shape) => shape.reduce((product, dim) => product * dim, 1);
-  const header = Buffer.from(JSON.stringify(Object.fromEntries(tensors.map(([name, shape]) => [name, { dtype: 'F32', shape, data_offsets: [at, (at += 4 * count(shape))] }]))));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-
-  mkdirSync(FOLDER, { recursive: true });
-  writeFileSync(new URL('config.json', FOLDER), JSON.stringify({ model_type: 'vit', architectures: ['ViTForImageClassification'], ...SIZES, id2label: Object.fromEntries(Array.from({ length: CLASSES }, (_, i) => [i, `class ${i}`])) }));
-  const made = new URL('being-made', FOLDER);
-  const file = openSync(made, 'w');
-  writeSync(file, length);
-  writeSync(file, header);
-  let state = 1;
-  const noise = Float32Array.from({ length: 1 << 20 }, () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5) / 16);
-  let drawn = 0;
-  for (const [name, shape] of tensors) {
-    const centre = name.includes('layernorm') && name.endsWith('weight') ? 1 : 0;
-    writeSync(file, new Uint8Array(Float32Array.from({ length: count(shape) }, () => centre + noise[(drawn += 7) % noise.length]).buffer));
-  }
-  closeSync(file);
-  renameSync(made, new URL('model.safetensors', FOLDER));
 }

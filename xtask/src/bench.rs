@@ -22,7 +22,8 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --simd relaxed|simd128
                   --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
 cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node
-cargo xtask bench --loading       memory and time of loading an f32 ViT-B/16 as int8, in Node";
+cargo xtask bench --loading [--record]
+                                  bytes, memory and time of loading f32 checkpoints over HTTP, in Node";
 
 const MODELS: &[&str] = &["ti", "b", DEFAULT];
 /// The page's default model, whichever that is. The others are seeded.
@@ -35,9 +36,11 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     if options == ["--kernels"] {
         return kernels(sh);
     }
-    if options == ["--loading"] {
+    if let ["--loading", record @ ..] = options
+        && (record.is_empty() || record == ["--record"])
+    {
         build(sh, &[SIMD128.name])?;
-        return Ok(cmd!(sh, "node xtask/bench/loading.mjs").quiet().run()?);
+        return Ok(cmd!(sh, "node xtask/bench/loading.mjs {record...}").quiet().run()?);
     }
     let choices = choices(options)?;
     build(sh, &[])?;
