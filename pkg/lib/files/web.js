@@ -15,7 +15,7 @@ import { headerLength, joined } from './weights.js';
  * @property {string} [sha256] in hexadecimal digits, which is checked where the whole file is read
  * @property {boolean} [alone] nothing else waits for a connection
  * @property {boolean} [must] it must be checked, so the whole file is read
- * @typedef {{reader: ReadableStreamDefaultReader<Uint8Array>, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
+ * @typedef {{reader: {read: () => Promise<{value?: Uint8Array}>, cancel: () => Promise<void>}, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
  */
 
 /** @implements {WeightFile} */
@@ -203,7 +203,7 @@ export class WebFile {
       return this.#open(begin, end, signal);
     }
     this.#ranged &&= isPart;
-    return { reader: /** @type {ReadableStream<Uint8Array>} */ (response.body ?? new Blob([]).stream()).getReader(), at: isPart ? begin : 0, end: isPart ? end : Infinity };
+    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart ? end : Infinity };
   }
 
   /**
@@ -218,6 +218,25 @@ export class WebFile {
     if (other || (size && total !== size)) throw new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
     this.validator ??= now;
     this.#known.size ??= total;
+  }
+}
+
+/**
+ * Reads into one buffer again and again, where the stream can: else each part is garbage until somebody collects it. What it gave is gone when it is asked for more.
+ * @param {ReadableStream<Uint8Array>} stream
+ */
+function readerOf(stream) {
+  try {
+    const reader = stream.getReader({ mode: 'byob' });
+    let buffer = new ArrayBuffer(1 << 18);
+    const read = async () => {
+      const { value } = await reader.read(new Uint8Array(buffer));
+      buffer = value?.buffer ?? buffer;
+      return { value: value?.length ? value : undefined };
+    };
+    return { read, cancel: () => reader.cancel() };
+  } catch {
+    return stream.getReader();
   }
 }
 
