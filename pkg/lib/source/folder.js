@@ -1,4 +1,5 @@
 /** What of a model's files is read, wherever they lie. */
+import { follow } from '../common/abort.js';
 import { VitscopeError } from '../common/errors.js';
 import { explain, isMissing } from './missing.js';
 
@@ -41,9 +42,8 @@ export async function readFolder(place, options) {
  * @returns {Promise<ModelParts>}
  */
 async function readFiles(place, names, { signal, onProgress, leader }) {
-  const stop = new AbortController();
   signal.throwIfAborted();
-  signal.addEventListener('abort', () => stop.abort(signal.reason));
+  const stop = follow(signal); // as long as the walk goes on, whose signal this is: files are open
   const config = place.read(names.config, stop.signal).then((bytes) => {
     onProgress({ phase: 'config', loaded: bytes.length, total: bytes.length });
     return decode(bytes);

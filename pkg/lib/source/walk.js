@@ -1,4 +1,5 @@
 /** Reads a model. The engine leads: from the headers it says which tensors it needs, and takes them block by block as they arrive. */
+import { follow } from '../common/abort.js';
 import { fromEngine } from '../common/errors.js';
 import { readSource } from './source.js';
 
@@ -33,10 +34,8 @@ import { readSource } from './source.js';
  */
 export async function walk(source, leader, options) {
   const { signal, onProgress } = options;
-  const stop = new AbortController();
-  const abort = () => stop.abort(signal.reason);
   signal.throwIfAborted();
-  signal.addEventListener('abort', abort);
+  const stop = follow(signal);
   /** @type {import('./source.js').ModelParts | undefined} */
   let parts;
   try {
@@ -89,7 +88,6 @@ export async function walk(source, leader, options) {
     await parts.forget(); // what was kept is no good any more, or this fails again
     return await walk(source, leader, options);
   } finally {
-    signal.removeEventListener('abort', abort);
     stop.abort(); // nothing waits for the rest of the files
   }
 }
