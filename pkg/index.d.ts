@@ -243,7 +243,7 @@ export interface LoadOptions {
   fetch?: typeof globalThis.fetch;
   /**
    * What files must be, by their names: `{ 'model.safetensors': 'sha256-…' }` with the sum in base 64 or in hexadecimal digits. Weights are then read whole, and what
-   * differs is refused with `integrity`. (Without it, sums that the Hub knows are checked wherever the whole file is read anyway.)
+   * differs, and a name that is none of the files that are read, is refused with `integrity`: on a server, on disk or chosen. (Without it, sums that the Hub knows are checked wherever the whole file is read anyway.)
    */
   integrity?: Record<string, string>;
   /**

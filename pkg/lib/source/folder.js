@@ -64,6 +64,11 @@ async function readFiles(place, names, { signal, onProgress, leader }) {
   }
 }
 
+/** An index that can't be had is none; but one that is another than it must be isn't left out. @param {any} error */
+function orRefused(error) {
+  if (error.code === 'integrity') throw error;
+}
+
 /** @param {unknown} error */
 function isRefusal(error) {
   return error instanceof VitscopeError && ['invalid-config', 'unsupported-architecture'].includes(error.code);
@@ -86,7 +91,7 @@ async function openWeights(place, whole, config, signal, leader) {
     return [await open(whole, true)];
   } catch (error) {
     signal.throwIfAborted();
-    const index = error instanceof VitscopeError && error.code === 'network' && (await place.find(INDEX, signal, config).catch(() => undefined));
+    const index = error instanceof VitscopeError && error.code === 'network' && (await place.find(INDEX, signal, config).catch(orRefused));
     if (!index) throw error;
     const names = await leader.files(decode(index), await config);
     return Promise.all(names.map((name) => open(name)));

@@ -7,7 +7,7 @@ import { within } from '../common/patience.js';
 import { HUB, fileUrl as hubUrl } from '../hub/hosts.js';
 import { hubSite, isPinned, readRepository } from '../hub/hub.js';
 import { probe } from '../files/site.js';
-import { readFolder } from './folder.js';
+import { readChecked } from './integrity.js';
 import { fileUrl, webPlace } from './place.js';
 
 /**
@@ -45,8 +45,8 @@ export async function readFromHub(name, access, options) {
   if (repository && repository.commit !== known) entry = await openKept(store, about(repository.commit), access);
   if (!repository || entry) return fromEntry(/** @type {Entry} */ (entry), options);
   const { commit, files } = repository;
-  const place = webPlace(`${hub}${name.repository}`, (file) => hubUrl(hub, name.repository, commit, file), site, { files, integrity });
-  const parts = await readFolder(place, options);
+  const place = webPlace(`${hub}${name.repository}`, (file) => hubUrl(hub, name.repository, commit, file), site, files);
+  const parts = await readChecked(place, integrity, options);
   if (!store) return parts;
   return recorded(store, about(commit), parts, access, undefined, async () => {
     if (known && known !== commit) await store.delete(keyOf(about(known)));
@@ -68,8 +68,8 @@ export async function readFromWeb(folder, access, options) {
   const store = folder.startsWith('file:') ? undefined : await openStore(cache);
   const entry = await openKept(store, about, access);
   if (entry && (await isSame(entry, (file) => probe({ fetch }, address(file), options.signal)))) return fromEntry(entry, options);
-  const place = webPlace(folder, address, { fetch }, { integrity });
-  const parts = await readFolder(place, options);
+  const place = webPlace(folder, address, { fetch });
+  const parts = await readChecked(place, integrity, options);
   const validators = place.validators?.() ?? {};
   if (!store || (cache !== true && Object.values(validators).includes(undefined))) return parts;
   return recorded(store, about, parts, access, validators);

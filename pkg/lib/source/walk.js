@@ -44,7 +44,7 @@ export async function walk(source, leader, options) {
     const files = weights.map(({ file }) => file);
     const plan = await leader.open({ texts, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
     const text = Promise.resolve(textEmbeddings(plan.compares));
-    text.catch(() => {}); // it is waited for later
+    text.catch((error) => stop.abort(error)); // it is waited for later
     const keeps = Boolean(keeper && plan.quantises);
     /**
      * @template {{kept: Kept[]}} A
@@ -72,7 +72,7 @@ export async function walk(source, leader, options) {
         const { block } = tensors[j];
         if (!--group.left && block !== null) await give(group, (pieces) => leader.block(block, pieces, keeps));
       };
-      if (tensors.length) await file.read(tensors, take, { signal: stop.signal, onBytes });
+      await file.read(tensors, take, { signal: stop.signal, onBytes }); // where none is needed it may have to be checked all the same
     }
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     const classes = await text;
