@@ -248,7 +248,7 @@ export interface LoadOptions {
   integrity?: Record<string, string>;
   /**
    * Whether the model is kept for the next time, which then needs no network. Left out: from the Hub always, from a folder where its server says by `ETag` or `Last-Modified`
-   * whether a file is still the same; `true`: in any case, and what has neither is not asked for again; `false`: never. In Node.js nothing is kept but in a folder named here.
+   * whether a file is still the same; `true`: in any case, and what has neither is not asked for again; `false`: never. In Node.js nothing is kept but in a folder named here; where `true` can't be had, the console says so once.
    */
   cache?: boolean | string | URL;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */

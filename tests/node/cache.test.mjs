@@ -62,6 +62,17 @@ const entries = () => (existsSync(join(cache, 'vitscope-1')) ? readdirSync(join(
 const models = async () => (await Engine.cache.list(cache)).map(({ model }) => model).sort();
 const folder = () => `${hub.url}folders/seeded/vit/`;
 
+// (The first, as it is said once.)
+test('where nothing can be kept, who asked for it is told once, and how it can be', async (t) => {
+  const { mock } = t.mock.method(console, 'warn', () => {});
+  const said = () => mock.calls.map((call) => String(call.arguments[0]));
+  for (const silent of [undefined, false]) await answer('hf:seeded/vit', { cache: silent });
+  assert.deepEqual(said(), []);
+  for (const source of ['hf:seeded/vit', folder(), folder()]) await answer(source, { cache: true });
+  assert.equal(said().length, 1);
+  assert.match(said()[0], /^cache: true keeps nothing here: name a folder, \{ cache: '[^']+' \}\.$/);
+});
+
 for (const name of ['clip', 'sharded', 'vit']) {
   for (const dtype of /** @type {const} */ ([undefined, 'f32', 'int8'])) {
     test(`${name} as ${dtype}: the second load asks for the commit alone, and none without a network`, async () => {

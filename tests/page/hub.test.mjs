@@ -150,6 +150,9 @@ test('without storage, and with one that refuses, models run', async () => {
     assert.equal((await answer(tab.page, 'hf:seeded/clip')).length, 5, script);
     assert.deepEqual(await kept(tab.page), { models: [], size: 0 });
     assert.deepEqual(tab.warnings, []);
+    for (const _ of [1, 2]) await answer(tab.page, 'hf:seeded/clip', { cache: true });
+    assert.equal(tab.warnings.length, 1, 'who asked for it is told, once');
+    assert.match(String(tab.warnings), /cache: true keeps nothing here: the Cache API takes HTTPS/);
     await tab.close();
   }
 });
