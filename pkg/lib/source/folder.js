@@ -1,6 +1,7 @@
 /** What of a model's files is read, wherever they lie. */
 import { follow } from '../common/abort.js';
 import { VitscopeError } from '../common/errors.js';
+import { fewAtOnce } from '../common/few.js';
 import { explain, isMissing } from './missing.js';
 
 /**
@@ -83,18 +84,18 @@ function isRefusal(error) {
  * @param {import('./walk.js').Leader<any>} leader
  */
 async function openWeights(place, whole, config, signal, leader) {
-  const open = async (/** @type {string} */ name, alone = false) => {
-    const file = await place.open(name, alone);
+  const open = async (/** @type {string} */ name) => {
+    const file = await place.open(name, name === whole);
     return { file, header: await file.header({ signal, onBytes() {} }) };
   };
   try {
-    return [await open(whole, true)];
+    return [await open(whole)];
   } catch (error) {
     signal.throwIfAborted();
     const index = error instanceof VitscopeError && error.code === 'network' && (await place.find(INDEX, signal, config).catch(orRefused));
     if (!index) throw error;
     const names = await leader.files(decode(index), await config);
-    return Promise.all(names.map((name) => open(name)));
+    return fewAtOnce(names, open);
   }
 }
 

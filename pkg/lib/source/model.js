@@ -3,6 +3,7 @@ import { openEntry, weightsOf } from '../cache/entry.js';
 import { keyOf, lastCommit, setCommit } from '../cache/index.js';
 import { Recorder } from '../cache/recorder.js';
 import { later, openStore } from '../cache/store.js';
+import { fewAtOnce } from '../common/few.js';
 import { within } from '../common/patience.js';
 import { HUB, fileUrl as hubUrl } from '../hub/hosts.js';
 import { hubSite, isPinned, readRepository } from '../hub/hub.js';
@@ -90,7 +91,7 @@ async function openKept(store, about, { integrity = {} }) {
  * @param {(file: string) => Promise<string | undefined | false>} ask
  */
 async function isSame({ validators = {} }, ask) {
-  const answers = await Promise.all(Object.entries(validators).map(([file, known]) => ask(file).then((now) => now === known, (error) => !isAnswer(error))));
+  const answers = await fewAtOnce(Object.entries(validators), ([file, known]) => ask(file).then((now) => now === known, (error) => !isAnswer(error)));
   return answers.every(Boolean);
 }
 
