@@ -207,6 +207,36 @@ test('an entry that is damaged is as good as none', async () => {
   }
 });
 
+test('an entry whose bytes are damaged anywhere is read anew, whatever it is of: tensors, texts, what it says of itself', async () => {
+  for (const name of ['clip', 'vit']) {
+    const source = `hf:seeded/${name}`;
+    const first = await answer(source);
+    await models();
+    const file = join(cache, 'vitscope-1', entries().find((entry) => !entry.startsWith('branch') && entry.includes(name)) ?? '');
+    const whole = readFileSync(file);
+    const bit = (/** @type {number} */ at, /** @type {number} */ which) => (/** @type {Buffer} */ bytes) => void (bytes[at] ^= 1 << which);
+    const damages = [
+      ...Array.from({ length: 24 }, (_, i) => bit(Math.floor((i * (whole.length - 1)) / 23), i % 8)),
+      (/** @type {Buffer} */ bytes) => bytes.fill(0, 4096, 8192),
+      (/** @type {Buffer} */ bytes) => bytes.copyWithin(4096, 8192, 12288),
+      (/** @type {Buffer} */ bytes) => [4099, 4103].forEach((at) => bit(at, 7)(bytes)), // two signs
+      (/** @type {Buffer} */ bytes) => bytes.subarray(4096, 4104).swap32(),
+    ];
+    for (const [i, damage] of damages.entries()) {
+      const bytes = Buffer.from(whole);
+      damage(bytes);
+      await models(); // it is kept again by now
+      assert.ok(!bytes.equals(whole));
+      writeFileSync(file, bytes);
+      asked();
+      assert.deepEqual(await answer(source), first, `damage ${i} of ${name}`);
+      assert.ok(asked().some((path) => path.endsWith('.safetensors')), `damage ${i} of ${name} was seen`);
+    }
+    await models();
+    assert.ok(readFileSync(file).length === whole.length, 'and is kept anew');
+  }
+});
+
 test('two loads of the same at once', async () => {
   const answers = await Promise.all([1, 2, 3].map(() => answer('hf:seeded/vit')));
   assert.deepEqual(answers[1], answers[0]);
