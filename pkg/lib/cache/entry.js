@@ -21,21 +21,17 @@ export async function openEntry(store, key) {
   try {
     const kept = await store.get(key);
     if (!kept) return undefined;
-    const at = async (/** @type {number} */ begin, /** @type {number} */ end) => {
-      if (!(begin >= 0 && end <= kept.size)) throw new Error('it is not whole');
-      return new Uint8Array(await kept.slice(begin, end).arrayBuffer());
-    };
-    const part = async (/** @type {number} */ begin, /** @type {number} */ end, /** @type {number} */ check) => {
-      const bytes = await at(begin, end);
-      if (checksum(bytes) !== check) throw new Error('it is damaged');
+    const read = (/** @type {number} */ begin, /** @type {number} */ end) => kept.slice(Math.max(0, begin), end).arrayBuffer();
+    const at = async (/** @type {number} */ begin, /** @type {number} */ end, check = manifest.checks[begin]) => {
+      const bytes = new Uint8Array(await read(begin, end));
+      if (checksum(bytes) !== check) throw new Error('it is not whole');
       return bytes;
     };
     const end = kept.size - 8;
-    const [length, check] = new Int32Array((await at(end, kept.size)).buffer);
+    const [length, check] = new Int32Array(await read(end, kept.size));
     /** @type {Manifest} */
-    const manifest = JSON.parse(new TextDecoder().decode(await part(end - length, end, check)));
-    if (manifest.weights + manifest.text !== end - length) throw new Error('it is not whole');
-    return { ...manifest, size: kept.size, at: (/** @type {number} */ begin, /** @type {number} */ end) => part(begin, end, manifest.checks[begin]), remove: () => store.delete(key) };
+    const manifest = JSON.parse(new TextDecoder().decode(await at(end - length, end, check)));
+    return { ...manifest, size: kept.size, at, remove: () => store.delete(key) };
   } catch {
     await store.delete(key); // what can't be read is of no use
     return undefined;

@@ -88,12 +88,13 @@ export class Recorder {
     const begin = this.#length;
     this.#length += bytes.length;
     return (this.#written = this.#written.then(async () => {
-      this.#checks[begin] = 0;
+      let sum = 0;
       for (let at = 0; at < bytes.length && !this.#failed; at += STEP) {
         const part = bytes.slice(at, at + STEP);
-        this.#checks[begin] = checksum(part, this.#checks[begin]);
+        sum = checksum(part, sum);
         await this.#step(part);
       }
+      this.#checks[begin] = sum;
     }));
   }
 

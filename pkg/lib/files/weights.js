@@ -104,21 +104,19 @@ export function diskFile(name, url) {
  * @returns {WeightFile}
  */
 export function checkedFile(file, wanted) {
-  if (!wanted) return file;
-  return {
-    name: file.name,
-    async header(reading) {
-      const header = await file.header(reading);
-      const { bytes, size = 0 } = header;
-      const pieces = [];
-      for (let begin = bytes.length; begin < size; begin += STEP) pieces.push({ begin, end: Math.min(begin + STEP, size) });
-      const sum = new Sha256().update(bytes);
-      await file.read(pieces, (_, piece) => void sum.update(piece), reading);
-      requireSum(file.name, sum, wanted);
-      return header;
-    },
-    read: (...args) => file.read(...args),
-  };
+  return wanted
+    ? {
+        ...file,
+        async header(reading) {
+          const header = await file.header(reading);
+          const { bytes, size = 0 } = header;
+          const sum = new Sha256().update(bytes);
+          for (let begin = bytes.length; begin < size; begin += STEP) await file.read([{ begin, end: Math.min(begin + STEP, size) }], (_, piece) => void sum.update(piece), reading);
+          requireSum(file.name, sum, wanted);
+          return header;
+        },
+      }
+    : file;
 }
 
 /**

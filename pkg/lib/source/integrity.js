@@ -16,8 +16,10 @@ export async function readChecked(place, integrity, options) {
   /** @type {<B extends Uint8Array | undefined>(name: string, reading: Promise<B>) => Promise<B>} */
   const check = async (name, reading) => {
     const bytes = await reading;
-    if (bytes) read.push(name);
-    if (bytes && integrity[name]) requireSum(name, new Sha256().update(bytes), integrity[name]);
+    if (bytes) {
+      read.push(name);
+      if (integrity[name]) requireSum(name, new Sha256().update(bytes), integrity[name]);
+    }
     return bytes;
   };
   const parts = await readFolder(
@@ -36,7 +38,7 @@ export async function readChecked(place, integrity, options) {
       const text = await parts.textEmbeddings(compares);
       read.push(...parts.weights.map(({ file }) => file.name));
       const unread = Object.keys(integrity).find((name) => !read.includes(name));
-      if (unread) throw new VitscopeError('integrity', `integrity names ${unread}, which is not read: it is misspelt, missing, or not needed for this model. What is read: ${read.join(', ')}.`);
+      if (unread) throw new VitscopeError('integrity', `integrity names ${unread}, which is not read: it is misspelt, missing or not needed. These are read: ${read.join(', ')}.`);
       return text;
     },
   };
