@@ -173,5 +173,7 @@ export function backoff(tries) {
  * @returns {Promise<void>}
  */
 export function pause(time, signal) {
-  return orAborted(new Promise((resolve) => setTimeout(resolve, time)), signal);
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  return orAborted(new Promise((resolve) => (timer = setTimeout(resolve, time))), signal).finally(() => clearTimeout(timer)); // or it would keep a program from ending
 }

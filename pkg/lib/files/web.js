@@ -31,7 +31,7 @@ export class WebFile {
   #body;
   /** Whether any of it has come. */
   arrived = false;
-  #headerEnd = 0;
+  #header = new Uint8Array();
   /** @type {Sha256 | undefined} */
   #sum;
   /** What says whether it is still the same file. @type {string | undefined} */
@@ -71,9 +71,9 @@ export class WebFile {
     const rest = await bytes(first.length, headerLength(first));
     const header = joined(first, rest);
     this.#sum?.update(header);
-    this.#headerEnd = header.length;
+    this.#header = header;
     this.#known.size ??= rest.length ? header.length + lastOffset(rest) : undefined;
-    if (!this.#known.alone && this.#resumes) this.#close();
+    if (!this.#known.alone) this.#close(); // of several files there may be more than a browser has connections for
     return { bytes: header, size: this.#known.size };
   }
 
@@ -83,8 +83,14 @@ export class WebFile {
    * @param {Reading} reading
    */
   async read(ranges, take, { signal, onBytes }) {
+    const start = this.#header.length;
+    if (!this.#body && !this.#resumes) {
+      // An answer that has the same header has all that goes with it.
+      const again = await this.#stream(0, start, signal).next(start);
+      if (this.#header.some((byte, i) => byte !== again[i])) throw this.#changed();
+    }
     const gap = gapOf(ranges);
-    const whole = { begin: this.#headerEnd, end: this.#known.size ?? 0 };
+    const whole = { begin: start, end: this.#known.size ?? 0 };
     const ends = [{ begin: whole.begin, end: whole.begin }, { begin: whole.end, end: whole.end }];
     // Whether all of it passes anyway.
     const passes = merged([ends[0], ...ranges, ends[1]], gap).length === 1 || (!this.#ranged && whole.end - (ranges.at(-1)?.end ?? 0) <= gap);
@@ -215,9 +221,13 @@ export class WebFile {
     const now = validator(response);
     const total = (response.status === 200 && lengthOf(response)) || Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]) || size;
     const other = !pinned && this.arrived && (now !== this.validator || (begin && !now));
-    if (other || (size && total !== size)) throw new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
+    if (other || (size && total !== size)) throw this.#changed();
     this.validator ??= now;
     this.#known.size ??= total;
+  }
+
+  #changed() {
+    return new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
   }
 }
 
