@@ -99,13 +99,13 @@ export class WebFile {
     for (const { begin, end } of sum ? [whole] : merged(ranges, gap)) {
       const stream = this.#stream(begin, end, signal, sum);
       for (; ranges[i]?.end <= end; i++) {
-        await stream.skip(ranges[i].begin - begin - stream.at);
+        await stream.skip(ranges[i].begin - begin - stream.at, onBytes);
         const bytes = await stream.next(ranges[i].end - ranges[i].begin, onBytes);
         signal?.throwIfAborted();
         if (bytes.length < ranges[i].end - ranges[i].begin) throw stream.brokeOff();
         await take(i, bytes);
       }
-      if (sum) await stream.skip(end - begin - stream.at);
+      if (sum) await stream.skip(end - begin - stream.at, onBytes);
     }
     if (sum) requireSum(this.#url, sum, this.#known.sha256 ?? '');
     this.#sum = undefined; // of a second reading there is none
