@@ -56,16 +56,10 @@ export class Stream {
     return filled < count ? target.slice(0, filled) : target;
   }
 
-  /**
-   * @param {number} count
-   * @param {(n: number) => void} onBytes hears that something arrives, of which nothing is wanted
-   */
-  async skip(count, onBytes) {
+  /** @param {number} count */
+  async skip(count) {
     const target = this.at + count;
-    while (this.at < target && (await this.#more())) {
-      this.#use(target - this.at);
-      onBytes(0);
-    }
+    while (this.at < target && (await this.#more())) this.#use(target - this.at);
   }
 
   /** Nobody waits for the rest. */

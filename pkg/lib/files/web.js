@@ -31,6 +31,8 @@ export class WebFile {
   #body;
   /** Whether any of it has come. */
   arrived = false;
+  /** Hears that something has, wanted or not. */
+  #onArrival = () => {};
   #header = new Uint8Array();
   /** @type {Sha256 | undefined} */
   #sum;
@@ -83,6 +85,7 @@ export class WebFile {
    * @param {Reading} reading
    */
   async read(ranges, take, { signal, onBytes }) {
+    this.#onArrival = () => onBytes(0);
     const start = this.#header.length;
     if (!this.#body && !this.#resumes) {
       // An answer that has the same header has all that goes with it.
@@ -99,13 +102,13 @@ export class WebFile {
     for (const { begin, end } of sum ? [whole] : merged(ranges, gap)) {
       const stream = this.#stream(begin, end, signal, sum);
       for (; ranges[i]?.end <= end; i++) {
-        await stream.skip(ranges[i].begin - begin - stream.at, onBytes);
+        await stream.skip(ranges[i].begin - begin - stream.at);
         const bytes = await stream.next(ranges[i].end - ranges[i].begin, onBytes);
         signal?.throwIfAborted();
         if (bytes.length < ranges[i].end - ranges[i].begin) throw stream.brokeOff();
         await take(i, bytes);
       }
-      if (sum) await stream.skip(end - begin - stream.at, onBytes);
+      if (sum) await stream.skip(end - begin - stream.at);
     }
     if (sum) requireSum(this.#url, sum, this.#known.sha256 ?? '');
     this.#sum = undefined; // of a second reading there is none
@@ -167,6 +170,7 @@ export class WebFile {
       if (begin >= /** @type {number} */ (this.#known.size)) return undefined;
       if (!chunk) throw new Error('the server sent less than it announced');
       this.arrived = true;
+      this.#onArrival();
       const part = chunk.subarray(Math.max(0, begin - body.at), Math.max(0, end - body.at));
       const used = part.length ? begin - body.at + part.length : chunk.length;
       body.left = used < chunk.length ? chunk.subarray(used) : undefined;

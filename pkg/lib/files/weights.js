@@ -150,7 +150,7 @@ export function streamed(name, open, waits = true) {
     async read(ranges, take, reading) {
       const own = await opened(reading);
       for (const [i, { begin, end }] of ranges.entries()) {
-        await own.skip(begin - own.at, reading.onBytes);
+        await own.skip(begin - own.at);
         const bytes = await own.next(end - begin, reading.onBytes);
         reading.signal?.throwIfAborted();
         if (bytes.length < end - begin) throw own.brokeOff();
