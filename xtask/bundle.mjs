@@ -27,36 +27,44 @@ export async function bundle(what, { of = present()[0], outdir, code = '' } = {}
     logLevel: 'warning',
     outdir: outdir ?? PACKAGE,
     write: Boolean(outdir),
-    plugins: [glue(of, code)],
+    plugins: [glue(what, of, code)],
   });
   return outputFiles ?? [];
 }
 
 /**
- * What wasm-bindgen generated, as a function: of one script there may be several instances.
+ * What wasm-bindgen generated, as a function: of one script there may be several instances. What nobody asks for is left out, and what would keep it in.
+ * @param {'worker' | 'entries'} what
  * @param {string} name the build that it is of
  * @param {string} code
  * @returns {import('esbuild').Plugin}
  */
-function glue(name, code) {
-  const file = `./wasm/${name}/vitscope.js`;
-  const parts = /** @type {Record<string, string>} */ ({ engine: `export { default } from '${file}'; export * from '${file}'`, views: `export { default, Views } from '${file}'` });
+function glue(what, name, code) {
+  const file = `${PACKAGE}wasm/${name}/vitscope.js`;
+  const script = `${readFileSync(file, 'utf8')}\n${START}\n${code}`;
+  const exported = new Set([...script.matchAll(/^export (?:async )?(?:class|function) (\w+)/gm)].map(([, name]) => name));
+  const parts = /** @type {Record<string, string[]>} */ ({
+    engine: ['instantiate', 'Engine', 'Walk', 'build_pool', 'threads', what === 'worker' ? 'run_thread' : 'Views'],
+    views: ['instantiate', 'Views'],
+  });
   /** @type {import('esbuild').Plugin} */
-  const added = { name: 'added', setup: ({ onLoad }) => onLoad({ filter: /vitscope\.js$/ }, ({ path }) => ({ contents: `${readFileSync(path, 'utf8')}\n${code}` })) };
+  const added = { name: 'added', setup: ({ onLoad }) => onLoad({ filter: /vitscope\.js$/ }, () => ({ contents: script })) };
   return {
     name: 'glue',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^glue:/ }, ({ path }) => ({ path: path.slice(5), namespace: 'glue' }));
       onLoad({ filter: /./, namespace: 'glue' }, async ({ path }) => {
+        const names = parts[path].filter((name) => exported.has(name)).join(', ');
         const { outputFiles } = await build({
-          stdin: { contents: parts[path], resolveDir: PACKAGE },
+          stdin: { contents: `import { ${names} } from '${file}'; made = { ${names} };`, resolveDir: PACKAGE },
           bundle: true,
           minify: true,
           target: TARGET,
-          format: 'cjs',
-          define: { 'import.meta.url': 'undefined' }, // it is always told where the module is
-          banner: { js: 'export default function () { const module = { exports: {} };' },
-          footer: { js: 'return module.exports; }' },
+          format: 'esm',
+          define: { 'Symbol.dispose': 'undefined' }, // of what is used here `free` is
+          pure: ['FinalizationRegistry'],
+          banner: { js: 'export default function () { let made;' },
+          footer: { js: 'return made; }' },
           write: false,
           plugins: [added],
         });
@@ -65,6 +73,11 @@ function glue(name, code) {
     },
   };
 }
+
+/** In place of wasm-bindgen's own, which also fetches: here the module is always there. */
+const START = `export async function instantiate(module, memory, thread_stack_size) {
+  return __wbg_finalize_init(await WebAssembly.instantiate(module, __wbg_get_imports(memory)), module, thread_stack_size);
+}`;
 
 /** The builds that are there. */
 const present = () => BUILDS.filter((name) => existsSync(module(name)));
