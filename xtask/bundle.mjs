@@ -14,13 +14,14 @@ const TARGET = ['chrome100', 'firefox114', 'safari16.4'];
 /**
  * Bundles some scripts of `pkg/lib/`.
  * @param {'worker' | 'entries'} what
- * @param {{of?: string, outdir?: string, code?: string}} [options] of: the build whose glue it is; outdir: none, for the text alone; code: more of the glue's, for tests
+ * @param {{node?: boolean, of?: string, outdir?: string, code?: string}} [options] node: for Node.js and its like, not for browsers; of: the build whose glue it is; outdir: none, for the text alone; code: more of the glue's, for tests
  */
-export async function bundle(what, { of = present()[0], outdir, code = '' } = {}) {
+export async function bundle(what, { node = false, of = fitting(present())[0], outdir, code = '' } = {}) {
   const { outputFiles } = await build({
     ...(what === 'worker'
       ? { entryPoints: [`${PACKAGE}lib/worker.js`], format: 'iife' }
       : { entryPoints: [`${PACKAGE}lib/index.js`, `${PACKAGE}lib/engine.js`], format: 'esm', sourcemap: true }),
+    ...(node ? { outExtension: { '.js': '.node.js' } } : { define: { 'globalThis.process': 'undefined' } }),
     bundle: true,
     minify: true,
     target: TARGET,
@@ -113,11 +114,12 @@ async function assemble(fresh) {
   rmSync(staged, { recursive: true, force: true });
   const assets = `${staged}/vitscope`;
   mkdirSync(assets, { recursive: true });
-  await Promise.all([bundle('entries', { of: builds[0], outdir: staged }), bundle('worker', { of: builds[0], outdir: assets })]);
+  const bundles = [false, true].flatMap((node) => [bundle('entries', { node, of: builds[0], outdir: staged }), bundle('worker', { node, of: builds[0], outdir: assets })]);
+  await Promise.all(bundles);
   copyFileSync(`${PACKAGE}imagenet-1k.txt`, `${assets}/imagenet-1k.txt`);
   for (const name of builds) copyFileSync(module(name), `${assets}/${name}.wasm`);
   // Types are written by hand, beside `dist/`.
-  for (const name of ['index', 'engine']) writeFileSync(`${staged}/${name}.d.ts`, `export * from '../${name}.js';\n`);
+  for (const name of ['index', 'engine']) for (const kind of ['', '.node']) writeFileSync(`${staged}/${name}${kind}.d.ts`, `export * from '../${name}.js';\n`);
   rmSync(aside, { recursive: true, force: true });
   if (existsSync(dist)) renameSync(dist, aside);
   renameSync(staged, dist);

@@ -8,7 +8,7 @@ import { closeSync, createReadStream, existsSync, mkdirSync, openSync, renameSyn
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 
 const FOLDER = new URL('../../target/bench/loading/', import.meta.url);
 const SIZES = { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12, image_size: 224, patch_size: 16 };
