@@ -1,8 +1,10 @@
 // From `pkg/lib/` and the engine's builds in `pkg/wasm/` to `pkg/dist/`: what npm users get.
 // Each script is one file, which imports nothing: a browser learns of an import only when it has read the importer, and some tools don't follow those of workers.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 const PACKAGE = fileURLToPath(new URL('../pkg/', import.meta.url));
 const BUILDS = ['relaxed-threads', 'simd128-threads', 'relaxed', 'simd128'];
@@ -27,10 +29,29 @@ export async function bundle(what, { node = false, of = fitting(present())[0], o
     target: TARGET,
     logLevel: 'warning',
     outdir: outdir ?? PACKAGE,
-    write: Boolean(outdir),
+    write: false,
     plugins: [glue(what, of, code)],
   });
-  return outputFiles ?? [];
+  const scripts = outputFiles.filter(({ path }) => path.endsWith('.js'));
+  const files = (await Promise.all(scripts.map(({ path, text }) => smaller(path, text, outputFiles.find((map) => map.path === `${path}.map`)?.text)))).flat();
+  if (outdir) for (const { path, text } of files) writeFileSync(path, text);
+  return files;
+}
+
+/**
+ * A script that esbuild has made, as terser makes it, by which it takes a twentieth less to send.
+ * @param {string} path
+ * @param {string} script
+ * @param {string} [map] from it to its sources
+ */
+async function smaller(path, script, map) {
+  const { code = '', map: further } = await minify(script, {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 2 },
+    sourceMap: map !== undefined && { content: map, includeSources: true, url: `${basename(path)}.map` },
+  });
+  return [{ path, text: code }, ...(map === undefined ? [] : [{ path: `${path}.map`, text: String(further) }])];
 }
 
 /**
