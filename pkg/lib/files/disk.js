@@ -32,6 +32,11 @@ export async function withDisk(url, work) {
 }
 
 /** @param {string} url */
+export function readDisk(url) {
+  return withDisk(url, (size, at) => at(0, size));
+}
+
+/** @param {string} url */
 export async function existsOnDisk(url) {
   return Boolean(globalThis.process && (await builtin('fs/promises').access(new URL(url)).then(() => true, () => false)));
 }
