@@ -5,9 +5,9 @@
  * The addresses have no `./`, though the files lie in a folder `vitscope/` beside the entries: what takes them for relative finds them there, and what has moved
  * the entry (Vite's pre-bundling) finds them by the package's name, whose `exports` they are.
  */
-import { checkAddress, checkNames, describe } from './common/checks.js';
+import { checkAddress, checkNames, mustBe } from './common/checks.js';
 import { documentBase } from './common/environment.js';
-import { ASSETS_HINT, VitscopeError, invalid } from './common/errors.js';
+import { ASSETS_HINT, VitscopeError } from './common/errors.js';
 
 /**
  * @typedef {'relaxed' | 'simd128'} Simd
@@ -34,7 +34,7 @@ const OWN = {
  * @returns {Assets}
  */
 export function locate(given, simd) {
-  if (given !== undefined && (typeof given !== 'object' || given === null)) throw invalid(`assets must be an object, or left out; not ${describe(given)}.`);
+  if (given !== undefined && (typeof given !== 'object' || given === null)) throw mustBe('assets', 'an object, or left out', given);
   const { base, worker, thread, wasm, names } = /** @type {import('../index.js').AssetOptions} */ (given ?? {});
   checkNames(given ?? {}, ['base', 'worker', 'thread', 'wasm', 'names'], 'asset');
   const folder = base === undefined ? undefined : asFolder(checkAddress('assets.base', base));
