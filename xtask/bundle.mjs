@@ -8,8 +8,6 @@ import { minify } from 'terser';
 
 const PACKAGE = fileURLToPath(new URL('../pkg/', import.meta.url));
 const BUILDS = ['relaxed-threads', 'simd128-threads', 'relaxed', 'simd128'];
-/** What the engine has with threads alone. */
-const POOL = ['build_pool', 'run_thread', 'threads'];
 /** The oldest browsers that have what the engine needs; package.json's `browserslist` says them too. */
 const TARGET = ['chrome100', 'firefox114', 'safari16.4'];
 
@@ -111,15 +109,14 @@ const module = (/** @type {string} */ name) => `${PACKAGE}wasm/${name}/vitscope_
  * @param {string[]} fresh builds that must be among them
  */
 function fitting(fresh) {
-  const builds = present().map((name) => ({
-    name,
-    script: readFileSync(`${PACKAGE}wasm/${name}/vitscope.js`, 'utf8'),
-    bytes: readFileSync(module(name), 'latin1'), // compiled it isn't: this Node may lack its instructions
-  }));
-  for (const { name: first, script } of builds) {
-    const calls = [...script.matchAll(/\bwasm\.(\w+)/g)].map(([, call]) => call).filter((call) => !POOL.includes(call));
-    const fits = (/** @type {string} */ bytes) => calls.every((call) => bytes.includes(call)) && (bytes.match(/__wbg_\w+/g) ?? []).every((name) => script.includes(name));
-    const names = builds.filter(({ bytes }) => fits(bytes)).map(({ name }) => name);
+  const builds = present().map((name) => {
+    /** What module and glue call each other by, and what they do with threads alone; see `xtask/bindgen/src/names.rs`. @type {[string[], string[]]} */
+    const [shared, pool] = JSON.parse(readFileSync(`${PACKAGE}wasm/${name}/vitscope.names.json`, 'utf8'));
+    return { name, shared: shared.join(), pool };
+  });
+  for (const { name: first, shared, pool } of builds) {
+    const fits = builds.filter((build) => build.shared === shared && build.pool.every((call) => pool.includes(call)));
+    const names = fits.map(({ name }) => name);
     if (fresh.every((name) => names.includes(name))) return [first, ...names.filter((name) => name !== first)];
   }
   throw new Error(`pkg/wasm/ has no build of the engine that goes with ${fresh.join(', ') || 'these scripts'}`);
