@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { Hub, seeded } from './hub.mjs';
 
 /** A file of one tensor that no model reads. */

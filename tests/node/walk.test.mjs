@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { normaliseSource } from '../../pkg/lib/source/source.js';
 import { walk } from '../../pkg/lib/source/walk.js';
 import { readTensors } from './safetensors.mjs';

@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { NETWORKS, write } from './networks.mjs';
 
 const FOLDER = new URL('../../target/bench/loading/', import.meta.url);

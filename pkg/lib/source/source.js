@@ -1,4 +1,4 @@
-import { checkNames, describe } from '../common/checks.js';
+import { checkNames, mustBe } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { invalid } from '../common/errors.js';
 import { readError } from '../files/disk.js';
@@ -138,5 +138,5 @@ function asText(value, name) {
       cause = error; // it contains itself, say
     }
   }
-  throw invalid(`${name} must be an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one; not ${describe(value)}.`, { cause });
+  throw mustBe(name, 'an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one', value, { cause });
 }
