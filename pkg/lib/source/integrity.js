@@ -38,7 +38,7 @@ export async function readChecked(place, integrity, options) {
       const text = await parts.textEmbeddings(compares);
       read.push(...parts.weights.map(({ file }) => file.name));
       const unread = Object.keys(integrity).find((name) => !read.includes(name));
-      if (unread) throw new VitscopeError('integrity', `integrity names ${unread}, which is not read: it is misspelt, missing or not needed. These are read: ${read.join(', ')}.`);
+      if (unread) throw new VitscopeError('integrity', `integrity names ${unread}, which is not read. These files are: ${read.join(', ')}.`);
       return text;
     },
   };

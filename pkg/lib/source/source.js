@@ -46,7 +46,7 @@ export function normaliseSource(source, options = {}) {
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
     throw invalid('The model must be hf:org/name, a folder URL, the files of a folder or its FileSystemDirectoryHandle, or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
-  if (access.integrity) throw invalid('integrity goes by the names of files, and parts of a model have none: check their bytes before.');
+  if (access.integrity) throw invalid('integrity goes by names of files, which parts of a model have not.');
   checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
