@@ -46,7 +46,7 @@ async function smaller(path, script, map) {
   const { code = '', map: further } = await minify(script, {
     module: true,
     ecma: 2020,
-    compress: { passes: 3, pure_getters: true, pure_funcs: ['FinalizationRegistry'] }, // the registries are of classes that were left out
+    compress: { passes: 3, pure_getters: true, hoist_funs: true, pure_funcs: ['FinalizationRegistry'] }, // the registries are of classes that were left out
     sourceMap: map !== undefined && { content: map, includeSources: true, url: `${basename(path)}.map` },
   });
   return [{ path, text: code }, ...(map === undefined ? [] : [{ path: `${path}.map`, text: String(further) }])];
