@@ -1,5 +1,6 @@
 /** Wires panels, views, viewer and scope. No logic here. */
 import { find } from './dom.js';
+import { engineAssets } from './engine_assets.js';
 import { Loader } from './loader.js';
 import { offered, requestedModel } from './offers.js';
 import { createAnswers } from './panels/answers.js';
@@ -50,7 +51,7 @@ const viewer = new Viewer({
   exports: createExports(at('exports'), fail),
 }, views, fail, () => scope.watch());
 
-const session = new Session();
+const session = new Session(engineAssets);
 const status = createStatus(at('status'));
 const loader = new Loader(session, {
   notice,

@@ -17,6 +17,12 @@ export class Session {
   #load = new AbortController();
   #loading = false;
   #job = new AbortController();
+  #assets;
+
+  /** @param {(signal: AbortSignal) => Promise<import('../pkg/index.js').AssetOptions>} [assets] where the engine's files are, unless beside the package */
+  constructor(assets) {
+    this.#assets = assets;
+  }
 
   get model() {
     return this.#model;
@@ -42,7 +48,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress });
+      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress, assets: await this.#assets?.(signal) });
       if (signal.aborted) {
         vit.close();
         throw signal.reason;
