@@ -1,11 +1,12 @@
 /** The page: one explorer, with the page's own models and photos. */
+import { engineAssets } from './engine_assets.js';
 import { mount } from './explorer/mount.js';
 import { OFFERS, requestedModel } from './offers.js';
 import { SAMPLES } from './samples.js';
 
 const root = /** @type {HTMLElement} */ (document.getElementById('explorer'));
 const [model, refusal] = requested();
-const explorer = mount(root, { model, models: OFFERS, samples: SAMPLES, around: document });
+const explorer = mount(root, { model, models: OFFERS, samples: SAMPLES, around: document, assets: engineAssets });
 if (refusal) explorer.fail(refusal);
 
 // What nobody has caught: a view that crashes under the pointer, say.

@@ -419,7 +419,7 @@ for (const [how, fail, sentence] of /** @type {[string, () => void, RegExp][]} *
   for (const [what, act] of LOOKS) {
     test(`a worker that ${how} is noticed by ${what}, and the model can be loaded again`, onPage(async ({ page }) => {
       const workers = page.workers().length;
-      const worker = page.workers().find((worker) => worker.url().endsWith('worker.js'));
+      const worker = page.workers().find((worker) => worker.url().startsWith('blob:'));
       assert.ok(worker);
       await worker.evaluate(fail);
       await page.waitForTimeout(200);

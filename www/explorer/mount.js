@@ -28,10 +28,11 @@ import { createViews } from './views/index.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {{
  *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Partial<Choice>,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, onChange?: (choice: Choice) => void,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
  * }} Options
  *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
- *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; onChange: told of every choice
+ *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
+ *   onChange: told of every choice
  */
 
 /**
@@ -39,7 +40,7 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet()];
@@ -68,7 +69,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     exports: createExports(at('exports'), fail),
   }, views, { fail, watch, onChoice: onChange });
 
-  const session = new Session();
+  const session = new Session(assets);
   const status = createStatus(at('status'));
   const loader = new Loader(session, {
     notice,

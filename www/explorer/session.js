@@ -5,6 +5,7 @@ import { Vitscope } from '../../pkg/dist/index.js';
  * @typedef {import('../../pkg/index.js').Progress} Progress
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('../../pkg/index.js').ImageSource} ImageSource
+ * @typedef {(signal: AbortSignal) => Promise<import('../../pkg/index.js').AssetOptions>} Assets
  * @typedef {{choice: ModelChoice, dtype: 'f32' | 'int8' | undefined, config: import('../../pkg/index.js').ModelConfig, backend: import('../../pkg/index.js').Backend}} LoadedModel
  */
 
@@ -17,6 +18,12 @@ export class Session {
   #load = new AbortController();
   #loading = false;
   #job = new AbortController();
+  #assets;
+
+  /** @param {Assets} [assets] where the engine's files are, unless beside the package */
+  constructor(assets) {
+    this.#assets = assets;
+  }
 
   get model() {
     return this.#model;
@@ -42,7 +49,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress });
+      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress, assets: await this.#assets?.(signal) });
       if (signal.aborted) {
         vit.close();
         throw signal.reason;
