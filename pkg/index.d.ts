@@ -584,7 +584,7 @@ export interface ColourOptions {
    * Opacity where nothing stands out against where it does most, 0 to 1: `faintest + (1 − faintest) × strength`. With m
    * the mean of the values (of their distances from 0 in a signed map), a value's strength is 0 up to m/2 and 1 from 3 m
    * on, or from the largest where that is less, and grows evenly between. With `range`, it goes from `low` to `high`; in
-   * a signed map from their middle to either. Left out: 1, over an image 0, or 0.35 as a spotlight.
+   * a signed map from their middle to either. Left out: 1, over an image 0, or 0.4 as a spotlight.
    */
   faintest?: number;
 }

@@ -88,7 +88,7 @@ test('a spotlight leaves what is looked at as it is, and dims the rest by as muc
   });
   const levels = (/** @type {number[]} */ shares) => shares.map((share) => Math.round(200 * share));
   const near = (/** @type {number[][]} */ pixels, /** @type {number[]} */ expected) => pixels.forEach(([r, g, b, a], i) => assert.ok([r, g, b].every((x) => Math.abs(x - expected[i]) <= 2) && a === 255, `${JSON.stringify(pixels)} instead of ${expected}`));
-  near(result.grey.usual, levels([0.35, 0.35, 0.675, 1, 0.935, 0.35, 0.35, 0.35, 0.35]));
+  near(result.grey.usual, levels([0.4, 0.4, 0.7, 1, 0.94, 0.4, 0.4, 0.4, 0.4]));
   near(result.grey.none, levels(Array(9).fill(1)));
   near(result.grey.half, levels([0.5, 0.5, 0.75, 1, 0.95, 0.5, 0.5, 0.5, 0.5]));
   near(result.grey.range, levels([0, 0.5 / 7, 0.25, 3 / 7, 2.75 / 7, 0, 0, 0, 0]));
@@ -124,7 +124,7 @@ test('overlays: a spotlight is never brighter than the photo and grows with the 
       for (let i = 0; i < 256 * 16; i++) {
         brighter = Math.max(brighter, light(drawn, i) - light(photo.data, i));
         if (i % 256) falls = Math.max(falls, light(drawn, i - 1) - light(drawn, i));
-        drop = Math.max(drop, 0.35 * light(photo.data, i) - light(drawn, i));
+        drop = Math.max(drop, 0.4 * light(photo.data, i) - light(drawn, i));
       }
       drawOverlay(canvas, image, map, { style: 'colours' });
       const coloured = context.getImageData(0, 0, 256, 16).data;

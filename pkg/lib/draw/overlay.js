@@ -13,7 +13,7 @@ import { COLOUR_OPTIONS, checkColours, paint, scaleOf, strength, upsample } from
 export const OVERLAY_OPTIONS = [...COLOUR_OPTIONS, 'style', 'opacity', 'interpolation', 'crop'];
 
 /** What is left of the photo's light and colour where nothing stands out: it stays recognisable. */
-const DIMMED = 0.35;
+const DIMMED = 0.4;
 /** Opacity of colours over a photo: where they are strongest, and where three channels leave nothing out. */
 const [STRONGEST, EVERYWHERE] = [0.8, 0.5];
 /** Pixels at the longer edge of a map that is interpolated here; the canvas does the rest. */
