@@ -141,9 +141,8 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Photo */
 
 .stage { position: relative; width: 100%; height: min(calc(100cqw * 0.36), var(--stage-height)); background: var(--well); overflow: hidden; cursor: crosshair; touch-action: manipulation; user-select: none; -webkit-user-select: none; }
-.stage .base, .stage .overlay { position: absolute; inset: 0; width: 100%; height: 100%; }
-.stage .base { filter: saturate(var(--saturation, 1)); }
-.stage video { object-fit: contain; }
+.stage canvas { position: absolute; }
+.stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .stage .frame { position: absolute; pointer-events: none; }
 /* Corner ticks of the part that the model sees. */
 .stage .frame i { position: absolute; width: 12px; height: 12px; border: solid #fff; border-width: 0; filter: drop-shadow(0 0 1px rgb(0 0 0 / 0.7)); }
@@ -174,7 +173,8 @@ figcaption .legend { grid-area: legend; }
 
 .overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 14px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
-.overlay-controls input[type="range"] { width: 100px; }
+.overlay-controls input[type="range"] { width: 76px; }
+.colours span { padding: 0 7px; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 16px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
