@@ -254,12 +254,12 @@ export interface LoadOptions {
   fetch?: typeof globalThis.fetch;
   /**
    * What files must be, by their names: `{ 'model.safetensors': 'sha256-…' }` with the sum in base 64 or in hexadecimal digits. Weights are then read whole, and what
-   * differs is refused with `integrity`. (Without it, sums that the Hub knows are checked wherever the whole file is read anyway.)
+   * differs, and a name that is none of the files that are read, is refused with `integrity`: on a server, on disk or chosen. (Without it, sums that the Hub knows are checked wherever the whole file is read anyway.)
    */
   integrity?: Record<string, string>;
   /**
    * Whether the model is kept for the next time, which then needs no network. Left out: from the Hub always, from a folder where its server says by `ETag` or `Last-Modified`
-   * whether a file is still the same; `true`: in any case, and what has neither is not asked for again; `false`: never. In Node.js nothing is kept but in a folder named here.
+   * whether a file is still the same; `true`: in any case, and what has neither is not asked for again; `false`: never. In Node.js nothing is kept but in a folder named here; where `true` can't be had, the console says so once.
    */
   cache?: boolean | string | URL;
   /** Aborting ends the download and the worker, and rejects with the signal's reason. */

@@ -5,9 +5,9 @@
  * The addresses have no `./`, though the files lie in a folder `vitscope/` beside the entries: what takes them for relative finds them there, and what has moved
  * the entry (Vite's pre-bundling) finds them by the package's name, whose `exports` they are.
  */
-import { checkAddress, checkNames, describe } from './common/checks.js';
+import { checkAddress, checkNames, mustBe } from './common/checks.js';
 import { documentBase } from './common/environment.js';
-import { ASSETS_HINT, VitscopeError, invalid } from './common/errors.js';
+import { ASSETS_HINT, VitscopeError } from './common/errors.js';
 
 /**
  * @typedef {'relaxed' | 'simd128'} Simd
@@ -16,8 +16,11 @@ import { ASSETS_HINT, VitscopeError, invalid } from './common/errors.js';
  * @typedef {typeof import('../wasm/relaxed-threads/vitscope.js')} Glue what wasm-bindgen generated, which serves every build
  */
 
+/** Of Node's own worker browsers need not know, nor what packs for them. */
+const WORKER = /** @type {'worker.js'} */ (globalThis.process ? 'worker.node.js' : 'worker.js');
+
 const OWN = {
-  'worker.js': () => new URL('vitscope/worker.js', import.meta.url),
+  [WORKER]: () => (globalThis.process ? new URL('vitscope/worker.node.js', import.meta.url) : new URL('vitscope/worker.js', import.meta.url)),
   'imagenet-1k.txt': () => new URL('vitscope/imagenet-1k.txt', import.meta.url),
   'relaxed.wasm': () => new URL('vitscope/relaxed.wasm', import.meta.url),
   'simd128.wasm': () => new URL('vitscope/simd128.wasm', import.meta.url),
@@ -31,7 +34,7 @@ const OWN = {
  * @returns {Assets}
  */
 export function locate(given, simd) {
-  if (given !== undefined && (typeof given !== 'object' || given === null)) throw invalid(`assets must be an object, or left out; not ${describe(given)}.`);
+  if (given !== undefined && (typeof given !== 'object' || given === null)) throw mustBe('assets', 'an object, or left out', given);
   const { base, worker, thread, wasm, names } = /** @type {import('../index.js').AssetOptions} */ (given ?? {});
   checkNames(given ?? {}, ['base', 'worker', 'thread', 'wasm', 'names'], 'asset');
   const folder = base === undefined ? undefined : asFolder(checkAddress('assets.base', base));
@@ -43,10 +46,10 @@ export function locate(given, simd) {
     const address = typeof wasm === 'string' || wasm instanceof URL ? wasm : wasm?.[build];
     return at('wasm', address, file);
   };
-  const script = at('worker', worker, 'worker.js');
+  const script = at('worker', worker, WORKER);
   return {
     worker: script,
-    thread: thread === undefined ? script : at('thread', thread, 'worker.js'),
+    thread: thread === undefined ? script : at('thread', thread, WORKER),
     names: at('names', names, 'imagenet-1k.txt'),
     single: module(`${simd}.wasm`),
     threaded: module(`${simd}-threads.wasm`),

@@ -12,7 +12,7 @@ import { readPixels } from './image/pixels.js';
  */
 
 /** Node has another. @type {import('./client/bridge.js').Port} */
-const port = 'postMessage' in globalThis ? /** @type {any} */ (globalThis) : builtin('worker_threads').parentPort;
+const port = globalThis.process && !('postMessage' in globalThis) ? builtin('worker_threads').parentPort : globalThis;
 /** @type {(module: WebAssembly.Module) => void} */
 let giveModule;
 /** @type {Promise<WebAssembly.Module>} */

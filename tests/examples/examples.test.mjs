@@ -73,8 +73,10 @@ test('an extension', async () => {
   finallyDo(() => context.close());
   const page = await context.newPage();
   await page.goto('chrome://extensions');
-  const id = await page.evaluate(() => /** @type {any} */ (globalThis).chrome.developerPrivate.getExtensionsInfo().then((/** @type {any[]} */ all) => all[0].id));
-  await page.goto(`chrome-extension://${id}/popup.html`);
+  // The browser has extensions of its own, and this one is not there at once.
+  const { name } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  const own = await page.waitForFunction((name) => /** @type {any} */ (globalThis).chrome.developerPrivate.getExtensionsInfo().then((/** @type {any[]} */ all) => all.find((one) => one.name === name)?.id), name);
+  await page.goto(`chrome-extension://${await own.jsonValue()}/popup.html`);
   await answers(page);
 });
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
-import { Vitscope } from '../../pkg/dist/index.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Vitscope } from '../../pkg/dist/index.node.js';
 import { chooseBackend } from '../../pkg/lib/engine/backend.js';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { Hub, seeded } from './hub.mjs';
 
 const clip = seeded('hf_clip_zero_shot');
@@ -61,6 +61,17 @@ function asked() {
 const entries = () => (existsSync(join(cache, 'vitscope-1')) ? readdirSync(join(cache, 'vitscope-1')) : []);
 const models = async () => (await Engine.cache.list(cache)).map(({ model }) => model).sort();
 const folder = () => `${hub.url}folders/seeded/vit/`;
+
+// (The first, as it is said once.)
+test('where nothing can be kept, who asked for it is told once, and how it can be', async (t) => {
+  const { mock } = t.mock.method(console, 'warn', () => {});
+  const said = () => mock.calls.map((call) => String(call.arguments[0]));
+  for (const silent of [undefined, false]) await answer('hf:seeded/vit', { cache: silent });
+  assert.deepEqual(said(), []);
+  for (const source of ['hf:seeded/vit', folder(), folder()]) await answer(source, { cache: true });
+  assert.equal(said().length, 1);
+  assert.match(said()[0], /^cache: true keeps nothing here: name a folder, \{ cache: '[^']+' \}\.$/);
+});
 
 for (const name of ['clip', 'sharded', 'vit']) {
   for (const dtype of /** @type {const} */ ([undefined, 'f32', 'int8'])) {
@@ -193,6 +204,36 @@ test('an entry that is damaged is as good as none', async () => {
     asked();
     assert.deepEqual(await answer('hf:seeded/vit'), first);
     assert.equal(asked().length, 1);
+  }
+});
+
+test('an entry whose bytes are damaged anywhere is read anew, whatever it is of: tensors, texts, what it says of itself', async () => {
+  for (const name of ['clip', 'vit']) {
+    const source = `hf:seeded/${name}`;
+    const first = await answer(source);
+    await models();
+    const file = join(cache, 'vitscope-1', entries().find((entry) => !entry.startsWith('branch') && entry.includes(name)) ?? '');
+    const whole = readFileSync(file);
+    const bit = (/** @type {number} */ at, /** @type {number} */ which) => (/** @type {Buffer} */ bytes) => void (bytes[at] ^= 1 << which);
+    const damages = [
+      ...Array.from({ length: 24 }, (_, i) => bit(Math.floor((i * (whole.length - 1)) / 23), i % 8)),
+      (/** @type {Buffer} */ bytes) => bytes.fill(0, 4096, 8192),
+      (/** @type {Buffer} */ bytes) => bytes.copyWithin(4096, 8192, 12288),
+      (/** @type {Buffer} */ bytes) => [4099, 4103].forEach((at) => bit(at, 7)(bytes)), // two signs
+      (/** @type {Buffer} */ bytes) => bytes.subarray(4096, 4104).swap32(),
+    ];
+    for (const [i, damage] of damages.entries()) {
+      const bytes = Buffer.from(whole);
+      damage(bytes);
+      await models(); // it is kept again by now
+      assert.ok(!bytes.equals(whole));
+      writeFileSync(file, bytes);
+      asked();
+      assert.deepEqual(await answer(source), first, `damage ${i} of ${name}`);
+      assert.ok(asked().some((path) => path.endsWith('.safetensors')), `damage ${i} of ${name} was seen`);
+    }
+    await models();
+    assert.ok(readFileSync(file).length === whole.length, 'and is kept anew');
   }
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { chooseScale, prototypes } from '../../pkg/lib/classes/teach.js';
 import { samples } from './pictures.mjs';
 import { distance, parseTensors, readTensors } from './safetensors.mjs';

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { readSmall } from '../../pkg/lib/files/site.js';
 import { checkAccess } from '../../pkg/lib/source/access.js';
 import { readSource } from '../../pkg/lib/source/source.js';

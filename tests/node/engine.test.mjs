@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { distance, readTensors } from './safetensors.mjs';
 import { TINY_TIMM, tinyTimm } from './tiny_timm.mjs';
 
@@ -94,7 +94,7 @@ test('names that can not be fetched are missed once, wherever they are', async (
   for (const name of ['dist', 'package.json']) cpSync(path(name), join(scratch, name), { recursive: true });
   rmSync(join(scratch, 'dist/vitscope/imagenet-1k.txt'));
   const warnings = t.mock.method(console, 'warn', () => {});
-  const { Engine } = await import(pathToFileURL(join(scratch, 'dist/engine.js')).href);
+  const { Engine } = await import(pathToFileURL(join(scratch, 'dist/engine.node.js')).href);
   const load = (/** @type {number} */ classes) => Engine.load({ config: TINY_TIMM, weights: tinyTimm(classes) });
   await load(999); // nobody names those
   assert.equal(warnings.mock.callCount(), 0);

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import * as engine from '../../pkg/dist/engine.js';
-import * as client from '../../pkg/dist/index.js';
+import * as engine from '../../pkg/dist/engine.node.js';
+import * as client from '../../pkg/dist/index.node.js';
 
 const PACKAGE = new URL('../../pkg/', import.meta.url);
 
@@ -39,6 +39,19 @@ test('classes are called as they are exported, whatever the bundle calls them', 
   }
 });
 
+test('what browsers get has nothing that only Node and its like can do, and these get it', () => {
+  const { exports } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
+  const code = (/** @type {string} */ file) => readFileSync(new URL(file, PACKAGE), 'utf8');
+  const NODE = /getBuiltinModule|worker_threads|worker\.node|createRequire|rename\(/;
+  const parts = ['worker_threads', 'worker.node.js', 'rename('];
+  for (const [entry, own] of [[exports['.'], [...parts, 'createRequire']], [exports['./engine'], parts]]) {
+    assert.doesNotMatch(code(entry.default), NODE);
+    for (const kind of ['node', 'deno', 'bun']) for (const part of own) assert.ok(code(entry[kind]).includes(part), `${kind}: ${part}`);
+  }
+  assert.doesNotMatch(code(exports['./worker.js'].default), NODE);
+  assert.match(code(exports['./worker.node.js'].default), /worker_threads/);
+});
+
 test('every entry of the package has a file, and types where it is JavaScript', () => {
   const { exports } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8'));
   for (const [name, entry] of Object.entries(exports)) {
@@ -46,7 +59,7 @@ test('every entry of the package has a file, and types where it is JavaScript', 
       assert.ok(existsSync(new URL(entry, PACKAGE)), name);
       continue;
     }
-    for (const kind of ['types', 'default']) assert.ok(existsSync(new URL(entry[kind], PACKAGE)), `${name}: ${kind}`);
+    for (const kind of new Set(['types', 'default', ...Object.keys(entry)])) assert.ok(existsSync(new URL(entry[kind], PACKAGE)), `${name}: ${kind}`);
   }
-  for (const name of ['.', './engine', './worker.js']) assert.equal(typeof exports[name], 'object', name);
+  for (const name of ['.', './engine', './worker.js', './worker.node.js']) assert.equal(typeof exports[name], 'object', name);
 });

@@ -19,6 +19,7 @@ import { gzipSync } from 'node:zlib';
  * @property {boolean} gzip whole answers are compressed
  * @property {'etag' | 'modified' | 'none'} validator
  * @property {((path: string, begin: number, end: number) => number | undefined)} breakAt where in the file the connection breaks, if it does
+ * @property {number} holds how much of an answer is sent; for the rest its reader waits, until it gives up
  * @property {number | undefined} flip a byte of large files that is another one
  * @property {RegExp | undefined} html files in whose place there is a page
  * @property {[path: RegExp, status: number, headers?: Record<string, string>][]} refuse answers for the next requests that fit, each once
@@ -30,12 +31,44 @@ import { gzipSync } from 'node:zlib';
 export const TOKEN = 'hf_secret';
 const EXPOSED = 'ETag, Content-Range, Content-Length, X-Error-Code, X-Linked-Etag, X-Linked-Size, Retry-After';
 
-const sha256 = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('hex');
+/** @type {WeakMap<Buffer, string>} */
+const sums = new WeakMap();
+function sha256(/** @type {Buffer} */ bytes) {
+  const sum = sums.get(bytes) ?? createHash('sha256').update(bytes).digest('hex');
+  sums.set(bytes, sum);
+  return sum;
+}
 
 /** The files of a folder that a model is made of. @param {string | URL} folder */
 export function filesOf(folder) {
   const own = (/** @type {string} */ name) => /\.(json|safetensors)$/.test(name) && !/^(expected|explain|pixels)\./.test(name);
   return Object.fromEntries(readdirSync(folder).filter(own).map((name) => [name, readFileSync(new URL(name, folder))]));
+}
+
+/**
+ * A model's weights in many files, each of them with something at its end that is not read.
+ * @param {Record<string, Buffer>} model
+ * @param {number} count
+ * @param {number} unread how many bytes at the end of each
+ */
+export function split({ 'model.safetensors': whole, ...files }, count, unread) {
+  const start = 8 + whole.readUInt32LE(0);
+  const { __metadata__, ...entries } = JSON.parse(whole.toString('utf8', 8, start));
+  const tensors = Object.entries(entries).map(([name, { data_offsets: [begin, end], ...entry }]) => ({ name, entry, bytes: whole.subarray(start + begin, start + end) }));
+  const each = Math.ceil(tensors.length / count);
+  /** @type {Record<string, string>} */
+  const weight_map = {};
+  for (let i = 0; i < count; i++) {
+    const file = `model-${i}.safetensors`;
+    const own = [...tensors.slice(i * each, (i + 1) * each), { name: `decoder.${i}`, entry: { dtype: 'U8', shape: [unread] }, bytes: Buffer.alloc(unread) }];
+    let at = 0;
+    const header = Buffer.from(JSON.stringify(Object.fromEntries(own.map(({ name, entry, bytes }) => [name, { ...entry, data_offsets: [at, (at += bytes.length)] }]))));
+    const length = Buffer.alloc(8);
+    length.writeUInt32LE(header.length);
+    files[file] = Buffer.concat([length, header, ...own.map(({ bytes }) => bytes)]);
+    for (const { name } of own) weight_map[name] = file;
+  }
+  return { ...files, 'model.safetensors.index.json': Buffer.from(JSON.stringify({ weight_map })) };
 }
 
 /** @param {string} name of a seeded model in tests/fixtures */
@@ -45,7 +78,7 @@ export class Hub {
   /** @type {Asked[]} */
   log = [];
   /** @type {Quirks} */
-  quirks = { ranges: true, exposed: true, lengths: true, gzip: false, validator: 'etag', breakAt: () => undefined, flip: undefined, html: undefined, refuse: [], uses: Infinity, blobs: true, down: false };
+  quirks = { ranges: true, exposed: true, lengths: true, gzip: false, validator: 'etag', breakAt: () => undefined, holds: Infinity, flip: undefined, html: undefined, refuse: [], uses: Infinity, blobs: true, down: false };
   /** Answers that are under way. */
   open = 0;
   /** Signed addresses, with how often they have been used. @type {Map<string, number>} */
@@ -82,7 +115,7 @@ export class Hub {
   /** The commit of a branch. @param {string} repository */
   commit(repository, branch = 'main') {
     const { files, revisions } = this.repositories[repository];
-    return revisions?.[branch] ?? (branch === 'main' ? sha256(Buffer.concat(Object.values(files))).slice(0, 40) : undefined);
+    return revisions?.[branch] ?? (branch === 'main' ? sha256(Buffer.from(Object.values(files).map(sha256).join())).slice(0, 40) : undefined);
   }
 
   /** Bytes sent of a file. @param {RegExp} path */
@@ -183,7 +216,7 @@ export class Hub {
    * @param {Buffer | undefined} bytes
    */
   #send(request, response, asked, bytes) {
-    const { ranges, lengths, gzip, validator, breakAt, flip, html } = this.quirks;
+    const { ranges, lengths, gzip, validator, breakAt, holds, flip, html } = this.quirks;
     if (html?.test(asked.path)) return void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>App</title>');
     if (!bytes) return void response.writeHead(404).end();
     if (flip !== undefined && isLarge(asked.path)) {
@@ -208,7 +241,8 @@ export class Hub {
     const whole = broken === undefined || broken < begin || broken >= end;
     if (!whole) body = body.subarray(0, broken - begin);
     asked.sent = body.length;
-    if (whole) response.end(body);
+    if (body.length > holds) response.write(body.subarray(0, holds));
+    else if (whole) response.end(body);
     else response.write(body, () => setTimeout(() => response.destroy(), 5));
     if (!whole && !body.length) response.flushHeaders();
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { Hub, TOKEN, seeded } from './hub.mjs';
 
 const COMMIT = 'c0ffee'.padEnd(40, '0');

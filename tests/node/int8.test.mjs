@@ -1,7 +1,7 @@
 /** 8 bits must not change which patches an explanation calls important. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { CONFIG, FOLDER, MODEL } from './model.mjs';
 import { samples } from './pictures.mjs';
 

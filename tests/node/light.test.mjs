@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
-import { Trace } from '../../pkg/dist/index.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Trace } from '../../pkg/dist/index.node.js';
 import { parseTensors, readTensors } from './safetensors.mjs';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
@@ -112,7 +112,7 @@ test('a trace that was posted to another thread has its views there', async () =
       const trace = await Trace.from(data);
       parentPort.postMessage([trace.rollout(), trace.featureMap({ layer: 0 })]);
     });`;
-  const worker = new Worker(code, { eval: true, workerData: new URL('../../pkg/dist/index.js', import.meta.url).href });
+  const worker = new Worker(code, { eval: true, workerData: new URL('../../pkg/dist/index.node.js', import.meta.url).href });
   const maps = await new Promise((resolve, reject) => {
     worker.on('message', resolve).on('error', reject);
     worker.postMessage(structuredClone(whole));

@@ -2,7 +2,7 @@
  * The model that the tests use: vitscope-tiny, or the folder of models/ that VITSCOPE_MODEL names. It says itself whatever they need
  * to know of it, so that another one can take its place.
  */
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { classNames } from '../../www/names.js';
 
 export const MODEL = process.env.VITSCOPE_MODEL ?? 'vitscope-tiny';

@@ -1,8 +1,8 @@
 /** Options that are not known, or not what they should be, are refused by a sentence that names them, and harm nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Engine, VitscopeError, colourise, drawOverlay, toPNG, upsample } from '../../pkg/dist/engine.js';
-import { Vitscope } from '../../pkg/dist/index.js';
+import { Engine, VitscopeError, colourise, drawOverlay, toPNG, upsample } from '../../pkg/dist/engine.node.js';
+import { Vitscope } from '../../pkg/dist/index.node.js';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
 const IMAGE = { width: 9, height: 7, data: Uint8ClampedArray.from({ length: 252 }, (_, i) => (7 * i) % 256) };

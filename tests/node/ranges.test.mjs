@@ -187,6 +187,29 @@ test('parts of two versions never mix', async () => {
   files['model.safetensors'] = FILE.bytes;
 });
 
+test('where nothing tells one version from another, tensors are those of the answer that has the header', async () => {
+  const files = hub.repositories['org/name'].files;
+  hub.quirks.validator = 'none';
+  const reading = { onBytes() {} };
+  /** What is read when after the header another file lies there. @param {Buffer} other */
+  const read = async (other) => {
+    const parts = /** @type {Buffer[]} */ ([]);
+    const file = new WebFile('model.safetensors', {}, plain(), {});
+    await file.header(reading);
+    files['model.safetensors'] = other;
+    await file.read(WANTED, (_, bytes) => void parts.push(Buffer.from(bytes)), reading).finally(() => (files['model.safetensors'] = FILE.bytes));
+    return parts;
+  };
+  const { bytes } = FILE;
+  const data = Buffer.concat([bytes.subarray(0, FILE.begin), randomBytes(bytes.length - FILE.begin)]);
+  const header = Buffer.from(bytes.toString('latin1').replace('"first"', '"First"'), 'latin1');
+  for (const ranges of [true, false]) {
+    hub.quirks.ranges = ranges;
+    assert.deepEqual(await read(data), WANTED.map(({ begin, end }) => data.subarray(begin, end)));
+    for (const other of [header, bytes.subarray(0, FILE.begin - 3), Buffer.concat([bytes, Buffer.of(0)])]) await assert.rejects(read(other), refuses('network', /was another file when its first bytes were read/), `${other.length} bytes`);
+  }
+});
+
 test('a flipped byte is found where the whole file was read and its sum is known', async () => {
   const flipped = (/** @type {any} */ error) => refuses('integrity', new RegExp(`model\\.safetensors is not what it should be: its SHA-256 is [0-9a-f]{64}, not ${SUM}`))(error);
   const drain = async (/** @type {WebFile} */ file, /** @type {any[]} */ ranges) => {

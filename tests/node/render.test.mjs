@@ -1,7 +1,7 @@
 /** Maps as colours and as files, without a canvas. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COLORMAPS, VitscopeError, colourise, toJSON, toNpy, upsample } from '../../pkg/dist/engine.js';
+import { COLORMAPS, VitscopeError, colourise, toJSON, toNpy, upsample } from '../../pkg/dist/engine.node.js';
 import { parseNpy } from './npy.mjs';
 
 /** @type {(rows: number, cols: number, values: number[], more?: Partial<import('../../pkg/index.js').ViewMap>) => import('../../pkg/index.js').ViewMap} */

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { afterEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
-import { Vitscope } from '../../pkg/dist/index.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Vitscope } from '../../pkg/dist/index.node.js';
 import { samples } from './pictures.mjs';
 
 /** @typedef {Record<string, any>} Any */
@@ -204,7 +204,7 @@ test('a size that is called off before its turn changes nothing; one that has be
 
 test('memory that a size can not have is out-of-memory, and the size before goes on', async () => {
   const script = `
-    import { Engine } from ${JSON.stringify(new URL('../../pkg/dist/engine.js', import.meta.url).href)};
+    import { Engine } from ${JSON.stringify(new URL('../../pkg/dist/engine.node.js', import.meta.url).href)};
     const engine = await Engine.load(new URL(${JSON.stringify(new URL('../../models/vitscope-tiny/', import.meta.url).href)}), { threads: 1 });
     const image = { width: 2, height: 2, data: new Uint8Array(16).fill(99) };
     const { config } = engine;

@@ -6,8 +6,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
-import * as client from '../../pkg/dist/index.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import * as client from '../../pkg/dist/index.node.js';
 import { FOLDER as MODEL } from './model.mjs';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
@@ -149,7 +149,7 @@ test('a load whose files can not be read is out-of-memory, and the next one load
 
 test('memory that the engine can not have is out-of-memory, never a crash', async () => {
   const script = `
-    import { Engine } from ${JSON.stringify(new URL('../../pkg/dist/engine.js', import.meta.url).href)};
+    import { Engine } from ${JSON.stringify(new URL('../../pkg/dist/engine.node.js', import.meta.url).href)};
     const image = { width: 2, height: 2, data: new Uint8Array(16).fill(99) };
     try {
       const engine = await Engine.load(new URL(${JSON.stringify(MODEL.href)}), { dtype: process.argv[1] });

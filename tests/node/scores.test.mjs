@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { distance, readTensors } from './safetensors.mjs';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);

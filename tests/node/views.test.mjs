@@ -1,7 +1,7 @@
 /** The views of a trace and of a model in Node: what they ask of the engine, what they say, how they fail. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.js';
+import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { distance, parseTensors, readTensors } from './safetensors.mjs';
 
 /** @typedef {import('../../pkg/index.js').ViewMap} ViewMap */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { normaliseSource } from '../../pkg/lib/source/source.js';
 import { walk } from '../../pkg/lib/source/walk.js';
 import { readTensors } from './safetensors.mjs';
@@ -125,6 +125,23 @@ test('what is no weights, and what breaks off', async () => {
   await assert.rejects(load(new ReadableStream({ pull: (controller) => controller.enqueue('text') })), { code: 'invalid-argument', message: /Uint8Array/ });
   const failing = new ReadableStream({ pull: (controller) => controller.error(new Error('unplugged')) });
   await assert.rejects(load(failing), (/** @type {any} */ error) => error.code === 'network' && error.cause.message === 'unplugged');
+});
+
+test('a text tower that is skipped on a slow line is no server that has stalled', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const slow = () => {
+    let sent = 0;
+    return stream(CLIP.weights, () => {
+      if ((sent += 999) > headerLength(CLIP.weights)) t.mock.timers.tick(20_000);
+      return 999;
+    });
+  };
+  const files = { 'config.json': () => CLIP.config, 'model.safetensors': slow };
+  const fetch = async (/** @type {string | URL | Request} */ url) => {
+    const body = Object.entries(files).find(([name]) => String(url).endsWith(`/${name}`))?.[1]();
+    return new Response(body, { status: body ? 200 : 404 });
+  };
+  (await Engine.load('http://slow.example/', { fetch })).close();
 });
 
 test('abort ends a stream that never comes, at its header and behind it', async () => {

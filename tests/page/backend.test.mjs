@@ -113,7 +113,7 @@ test('threads that cannot be started are done without', async () => {
   assert.match(warnings[0], /1 thread instead of 3: the worker .*thread\.js could not be started/);
   assert.deepEqual(variants(requests), ['relaxed', 'relaxed-threads']);
 
-  script = `WebAssembly.Instance = class { constructor() { throw new Error('no'); } }; ${WORKER}`;
+  script = `WebAssembly.instantiate = () => { throw new Error('no'); }; ${WORKER}`;
   const [broken] = await run(page, [{ threads: 2, assets }]);
   assert.equal(broken.backend.threads, 1);
   assert.deepEqual(broken.logits, missing.logits);

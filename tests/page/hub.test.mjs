@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Hub, TOKEN, seeded } from '../node/hub.mjs';
+import { Hub, TOKEN, seeded, split } from '../node/hub.mjs';
 import { finallyDo, openApi, otherSite, startBrowser, startServer, fromDisk } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -150,9 +150,21 @@ test('without storage, and with one that refuses, models run', async () => {
     assert.equal((await answer(tab.page, 'hf:seeded/clip')).length, 5, script);
     assert.deepEqual(await kept(tab.page), { models: [], size: 0 });
     assert.deepEqual(tab.warnings, []);
+    for (const _ of [1, 2]) await answer(tab.page, 'hf:seeded/clip', { cache: true });
+    assert.equal(tab.warnings.length, 1, 'who asked for it is told, once');
+    assert.match(String(tab.warnings), /cache: true keeps nothing here: the Cache API takes HTTPS/);
     await tab.close();
   }
 });
+
+test('of more files than there are connections none keeps another waiting', onPage(async ({ page }) => {
+  const expected = await answer(page, '/tests/fixtures/hf_vit/', { cache: false });
+  hub.repositories = { ...repositories(), 'seeded/many': { files: split(seeded('hf_vit'), 12, 1e6) } };
+  for (const quirks of [{ validator: 'none' }, { validator: 'none', ranges: false }, { ranges: false }]) {
+    Object.assign(hub.quirks, new Hub({}).quirks, { holds: 5e5, ...quirks });
+    assert.deepEqual(await answer(page, `${hub.url}folders/seeded/many/`, { cache: false }), expected, JSON.stringify(quirks));
+  }
+}));
 
 test('two tabs at once, and one that is closed in the middle', onPage(async ({ page, context }) => {
   const second = await context.newPage();

@@ -40,8 +40,8 @@ before(() => {
 
 test('the tarball holds what is imported, and nothing else', () => {
   const builds = ['simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'].map((build) => `dist/vitscope/${build}.wasm`);
-  const entries = ['index', 'engine'].flatMap((entry) => [`${entry}.d.ts`, `dist/${entry}.js`, `dist/${entry}.js.map`, `dist/${entry}.d.ts`]);
-  assert.deepEqual(packed.toSorted(), ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'worker.d.ts', 'dist/vitscope/worker.js', 'dist/vitscope/imagenet-1k.txt', ...entries, ...builds].sort());
+  const entries = ['index', 'engine'].flatMap((entry) => [`${entry}.d.ts`, ...[entry, `${entry}.node`].flatMap((built) => [`dist/${built}.js`, `dist/${built}.js.map`, `dist/${built}.d.ts`])]);
+  assert.deepEqual(packed.toSorted(), ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'worker.d.ts', 'dist/vitscope/worker.js', 'dist/vitscope/worker.node.js', 'dist/vitscope/imagenet-1k.txt', ...entries, ...builds].sort());
 });
 
 test("its licences are the repository's", () => {

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { ISOLATED, PHOTO, askPage, install, packed, run, site } from '../examples/package.mjs';
 import { ROOT } from '../page/browser.mjs';
-import { finallyDo, startBrowser } from '../page/harness.mjs';
+import { finallyDo, startBrowser, temporaryFolder } from '../page/harness.mjs';
 
 const TOOLS = join(ROOT, 'tests/tools');
 const tool = (/** @type {string} */ path) => join(TOOLS, 'node_modules', path);
@@ -22,8 +22,10 @@ before(async () => {
 });
 
 /** A folder beside the tools, with the package, a page and its script. @param {string} name @param {string} [load] options of the load */
-function project(name, load = '') {
-  const folder = join(TOOLS, 'apps', name);
+const project = (name, load) => projectIn(join(TOOLS, 'apps', name), load);
+
+/** @param {string} folder */
+function projectIn(folder, load = '') {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"private": true, "type": "module"}');
   writeFileSync(join(folder, 'main.js'), readFileSync(join(ROOT, 'examples/webpack/src/index.js'), 'utf8').replace("vitscope-tiny/'", `vitscope-tiny/'${load}`));
@@ -33,6 +35,8 @@ function project(name, load = '') {
 }
 const page = (/** @type {string} */ script) => `<!doctype html><title>x</title><link rel="icon" href="data:,"><input type="file"><ol></ol>${script}`;
 const address = (/** @type {string} */ folder) => folder.slice(ROOT.length - 1);
+/** Where nothing is that a tool may have brought along. */
+const elsewhere = () => relative(ROOT, projectIn(temporaryFolder()));
 
 /**
  * Starts a server, and waits until it says where it is.
@@ -45,7 +49,7 @@ async function start(cwd, ...args) {
   const stop = () => void child.kill();
   finallyDo(stop);
   let text = '';
-  for await (const chunk of child.stdout) {
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
     text += chunk;
     const url = /http:\/\/localhost:\d+\/?\S*/.exec(text)?.[0];
     if (url && /ready/i.test(text)) {
@@ -121,6 +125,78 @@ for (const bundler of ['--turbopack', '--webpack']) {
   });
 }
 
+/** The example under a base path, in a folder of its own below it: Next.js follows no links to what is elsewhere. */
+function underBase() {
+  const folder = join(ROOT, 'examples/next/based');
+  const copy = (/** @type {string} */ file, from = '', to = '') => writeFileSync(join(folder, file), readFileSync(join(ROOT, 'examples/next', file), 'utf8').replace(from, to));
+  cpSync(join(ROOT, 'examples/next/app'), join(folder, 'app'), { recursive: true });
+  copy('app/page.jsx', '/models/', '/base/models/');
+  copy('next.config.js', 'export default {', "export default {\n  basePath: '/base',");
+  copy('package.json');
+  cpSync(join(ROOT, 'models/vitscope-tiny'), join(folder, 'public/models/vitscope-tiny'), { recursive: true });
+  return folder;
+}
+
+for (const bundler of ['--turbopack', '--webpack']) {
+  test(`Next.js ${bundler}: in development, under a base path`, async () => {
+    const { url, stop } = await start(underBase(), join(ROOT, 'examples/next/node_modules/next/dist/bin/next'), 'dev', bundler, '--port', '0');
+    await askPage(browser, new URL('/base', url).href);
+    stop();
+  });
+}
+
+test('SvelteKit: built as files, beside which its pages are, and in development', async () => {
+  const folder = project('sveltekit');
+  cpSync(join(ROOT, 'models/vitscope-tiny'), join(folder, 'static/models/vitscope-tiny'), { recursive: true });
+  mkdirSync(join(folder, 'src/routes'), { recursive: true });
+  writeFileSync(join(folder, 'src/app.html'), '<!doctype html><head>%sveltekit.head%<link rel="icon" href="data:,"></head><body><div>%sveltekit.body%</div></body>');
+  writeFileSync(join(folder, 'src/routes/+layout.js'), 'export const prerender = true;');
+  writeFileSync(join(folder, 'src/routes/+page.svelte'), `
+    <script>
+      import { onMount } from 'svelte';
+      import { Vitscope } from 'vitscope';
+      let vit = $state.raw();
+      let top = $state.raw([]);
+      onMount(async () => void (vit = await Vitscope.load('/models/vitscope-tiny/')));
+      const classify = async ({ target }) => void (top = (await vit.classify(target.files[0])).top);
+    </script>
+    <input type="file" disabled={!vit} onchange={classify}>
+    <ol>{#each top as { label, score }}<li>{label}, {Math.round(100 * score)} %</li>{/each}</ol>`);
+  writeFileSync(join(folder, 'vite.config.js'), `import { sveltekit } from '@sveltejs/kit/vite'; import adapter from '@sveltejs/adapter-static'; export default { plugins: [sveltekit({ adapter: adapter() })], server: { headers: ${JSON.stringify(ISOLATED)} } };`);
+  run(address(folder), process.execPath, tool('vite/bin/vite.js'), 'build');
+  await askPage(browser, `${await site(ISOLATED)}${address(folder)}/build/index.html`);
+  const { url, stop } = await start(folder, tool('vite/bin/vite.js'), '--port', '0');
+  await askPage(browser, url);
+  stop();
+});
+
+test('Astro: built under a base path, and in development', async () => {
+  const folder = project('astro');
+  cpSync(join(ROOT, 'models/vitscope-tiny'), join(folder, 'public/models/vitscope-tiny'), { recursive: true });
+  mkdirSync(join(folder, 'src/pages'), { recursive: true });
+  writeFileSync(join(folder, 'src/pages/index.astro'), page("<script>import '../../main.js';</script>"));
+  writeFileSync(join(folder, 'astro.config.mjs'), `export default { server: { headers: ${JSON.stringify(ISOLATED)} }, devToolbar: { enabled: false } };`);
+  run(address(folder), process.execPath, tool('astro/astro.js'), 'build', '--base', `${address(folder)}/dist/`);
+  await askPage(browser, `${await site(ISOLATED)}${address(folder)}/dist/index.html`);
+  const { url, stop } = await start(folder, tool('astro/astro.js'), 'dev', '--port', '0');
+  await askPage(browser, url);
+  stop();
+});
+
+test('webpack-dev-server', async () => {
+  const folder = project('webpack-dev-server');
+  cpSync(join(ROOT, 'models/vitscope-tiny'), join(folder, 'models/vitscope-tiny'), { recursive: true });
+  writeFileSync(join(folder, 'serve.js'), `
+    import webpack from 'webpack';
+    import Server from 'webpack-dev-server';
+    const server = new Server({ port: 'auto', host: 'localhost', static: '.', headers: ${JSON.stringify(ISOLATED)} }, webpack({ mode: 'development', entry: './main.js', infrastructureLogging: { level: 'warn' } }));
+    await server.start();
+    console.log('Ready:', 'http://localhost:' + server.options.port);`);
+  const { url, stop } = await start(folder, 'serve.js');
+  await askPage(browser, url);
+  stop();
+});
+
 for (const [runtime, args] of /** @type {[string, string[]][]} */ ([['bun', []], ['deno', ['run', '--allow-read', '--allow-env', '--allow-ffi', '--allow-sys']]])) {
   test(`${runtime} reads the photo`, () => {
     const output = run('examples', bin(runtime), ...args, 'node/classify.js', '../models/vitscope-tiny', PHOTO);
@@ -129,9 +205,9 @@ for (const [runtime, args] of /** @type {[string, string[]][]} */ ([['bun', []],
 }
 
 test('without anything that reads pictures a sentence says so', () => {
-  const folder = project('bare');
-  writeFileSync(join(folder, 'bare.js'), `import { Vitscope } from 'vitscope'; const vit = await Vitscope.load(${JSON.stringify(join(ROOT, 'models/vitscope-tiny'))}); await vit.classify(${JSON.stringify(PHOTO)}).catch(({ code, message }) => console.log(code, message)); vit.close();`);
-  for (const program of [process.execPath, bin('bun')]) assert.match(run(address(folder), program, 'bare.js'), /^unsupported-environment .*coffee\.jpg can't be read here.*sharp or @napi-rs\/canvas/);
+  const folder = elsewhere();
+  writeFileSync(join(ROOT, folder, 'bare.js'), `import { Vitscope } from 'vitscope'; const vit = await Vitscope.load(${JSON.stringify(join(ROOT, 'models/vitscope-tiny'))}); await vit.classify(${JSON.stringify(PHOTO)}).catch(({ code, message }) => console.log(code, message)); vit.close();`);
+  for (const program of [process.execPath, bin('bun')]) assert.match(run(folder, program, 'bare.js'), /^unsupported-environment .*coffee\.jpg can't be read here.*sharp or @napi-rs\/canvas/);
 });
 
 test('publint and attw find nothing', () => {
@@ -142,8 +218,8 @@ test('publint and attw find nothing', () => {
 test('the oldest TypeScript that the README names reads the types', () => {
   const readme = readFileSync(join(ROOT, 'pkg/README.md'), 'utf8');
   const version = /TypeScript (\d\.\d)/.exec(readme)?.[1];
-  const folder = project('types');
-  writeFileSync(join(folder, 'use.ts'), `
+  const folder = elsewhere();
+  writeFileSync(join(ROOT, folder, 'use.ts'), `
     import { Trace, Vitscope } from 'vitscope';
     import { Engine } from 'vitscope/engine';
     const vit = await Vitscope.load('x', { assets: { base: '/v/' }, decode: async () => ({ data: new Uint8Array(4), width: 1, height: 1 }) });
@@ -151,6 +227,6 @@ test('the oldest TypeScript that the README names reads the types', () => {
     const attentions: Float32Array = trace.attentions;
     console.log(attentions, Engine);`);
   for (const [module, resolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler']]) {
-    run(address(folder), process.execPath, tool(`typescript-${version}/bin/tsc`), '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--module', module, '--moduleResolution', resolution, 'use.ts');
+    run(folder, process.execPath, tool(`typescript-${version}/bin/tsc`), '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--module', module, '--moduleResolution', resolution, 'use.ts');
   }
 });

@@ -3,13 +3,12 @@
  * long model and first answer take after the last byte. With `--record` it is kept in benches/record.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { createReadStream, existsSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Engine } from '../../pkg/dist/engine.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
+import { serve } from '../server.mjs';
 import { NETWORKS, write } from './networks.mjs';
 
 const FOLDER = new URL('../../target/bench/loading/', import.meta.url);
@@ -22,30 +21,16 @@ else await main(first === '--record');
 
 /** @param {boolean} record */
 async function main(record) {
-  let sent = 0;
-  const server = createServer((request, response) => {
-    const file = new URL(`.${request.url}`, FOLDER);
-    if (!existsSync(file)) return void response.writeHead(404).end();
-    const { size } = statSync(file);
-    const [, start, end] = request.headers.range?.match(/^bytes=(\d+)-(\d+)$/)?.map(Number) ?? [];
-    const part = start === undefined ? { start: 0, end: size - 1 } : { start, end: Math.min(end, size - 1) };
-    const range = start !== undefined && { 'content-range': `bytes ${part.start}-${part.end}/${size}` };
-    response.writeHead(range ? 206 : 200, { 'accept-ranges': 'bytes', 'content-length': part.end - part.start + 1, etag: `"${size}"`, ...range });
-    createReadStream(file, part).on('data', ({ length }) => (sent += length)).pipe(response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const server = await serve({ folders: ['target/bench/loading'] });
   const results = [];
   for (const [name, network] of Object.entries(NETWORKS)) {
     const folder = name.replaceAll(/\W+/g, '-');
     write(new URL(`${folder}/`, FOLDER), network);
     const file = statSync(new URL(`${folder}/model.safetensors`, FOLDER)).size;
     for (const dtype of ['int8', 'f32']) {
-      const address = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/${folder}/`;
+      const address = `${server.url}target/bench/loading/${folder}/`;
       const load = async (/** @type {string[]} */ ...how) => JSON.parse((await promisify(execFile)(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), address, dtype, ...how])).stdout);
-      sent = 0;
-      const { held } = await load('collects');
-      const wire = sent;
+      const { held, wire } = await load('collects');
       /** @type {Record<string, number>[]} */
       const runs = [];
       for (let i = 0; i < RUNS; i++) runs.push(await load());
@@ -56,7 +41,7 @@ async function main(record) {
       console.log(`${name} as ${dtype}: ${megabytes(wire)} of the file's ${megabytes(file)} asked for; weights ${megabytes(result.weights)}, at most ${megabytes(held)} held, ${(held / result.weights).toFixed(2)} of them (resident ${megabytes(result.resident)}, garbage among it); ${result.seconds.toFixed(1)} s; after the last byte ${Math.round(result.loaded)} ms to the model, ${Math.round(result.answered)} ms to the first answer, on one thread`);
     }
   }
-  server.close();
+  await server.close();
   if (!record) return;
   const date = new Date().toISOString().slice(0, 16);
   writeFileSync(new URL(`loading-${date.replace(':', '-')}.json`, RECORDS), `${JSON.stringify({ date, cpu: cpus()[0].model, node: process.version, loading: results }, null, 1)}\n`);
@@ -72,11 +57,17 @@ async function measure(source, dtype, collects) {
   (await Engine.load(new URL('../../tests/fixtures/hf_vit/', import.meta.url))).close();
   const before = look();
   let held = 0;
+  let wire = 0;
   let next = 0;
   const start = performance.now();
   let last = start;
   const engine = await Engine.load(source, {
     dtype,
+    async fetch(...request) {
+      const response = await fetch(...request);
+      wire += Number(response.headers.get('content-length'));
+      return response;
+    },
     onProgress({ phase, loaded, total }) {
       if (phase !== 'weights') return;
       if (collects && loaded >= next) {
@@ -89,7 +80,7 @@ async function measure(source, dtype, collects) {
   const loaded = performance.now();
   await engine.classify({ data: new Uint8ClampedArray(4 * 224 * 224).fill(128), width: 224, height: 224 });
   const answered = performance.now();
-  return { weights: engine.memory.weights, held, resident: process.resourceUsage().maxRSS * 1024 - before.rss, seconds: (loaded - start) / 1000, loaded: loaded - last, answered: answered - last };
+  return { wire, weights: engine.memory.weights, held, resident: process.resourceUsage().maxRSS * 1024 - before.rss, seconds: (loaded - start) / 1000, loaded: loaded - last, answered: answered - last };
 }
 
 /** What is there when all garbage is gone. */

@@ -5,7 +5,7 @@ use xshell::{Shell, cmd};
 
 use crate::{node, root};
 
-/// It takes a fraction of a second, so nothing is remembered. `fresh`: the builds of the engine that were just made, where not all are.
+/// It takes a few seconds, and nothing is remembered. `fresh`: the builds of the engine that were just made, where not all are.
 pub fn build(sh: &Shell, fresh: &[&str]) -> Result<()> {
     node::install_packages(sh)?;
     let script = root().join("xtask/bundle.mjs");

@@ -1,5 +1,6 @@
 /** A model that was kept: its tensors, one behind the other, and behind them what they are. */
 import { placed } from '../files/weights.js';
+import { checksum } from './checksum.js';
 
 /**
  * @typedef {import('./store.js').Store} Store
@@ -9,7 +10,7 @@ import { placed } from '../files/weights.js';
  * @property {Record<string, string | undefined>} [validators] of the files that it is from, where these may change
  * @property {Record<string, string>} [sums] that these were checked by
  * @property {number} time when it was kept
- * @typedef {About & Said & {header: string, weights: number, text: number}} Manifest  weights, text: how long they are
+ * @typedef {About & Said & {header: string, weights: number, text: number, checks: Record<number, number>}} Manifest  weights, text: how long they are; checks: of each part, by where it begins
  */
 
 /**
@@ -20,15 +21,16 @@ export async function openEntry(store, key) {
   try {
     const kept = await store.get(key);
     if (!kept) return undefined;
-    const at = async (/** @type {number} */ begin, /** @type {number} */ end) => {
-      if (!(begin >= 0 && end <= kept.size)) throw new Error('it is not whole');
-      return new Uint8Array(await kept.slice(begin, end).arrayBuffer());
+    const read = (/** @type {number} */ begin, /** @type {number} */ end) => kept.slice(Math.max(0, begin), end).arrayBuffer();
+    const at = async (/** @type {number} */ begin, /** @type {number} */ end, check = manifest.checks[begin]) => {
+      const bytes = new Uint8Array(await read(begin, end));
+      if (checksum(bytes) !== check) throw new Error('it is not whole');
+      return bytes;
     };
-    const end = kept.size - 4;
-    const [length] = new Uint32Array((await at(end, kept.size)).buffer);
+    const end = kept.size - 8;
+    const [length, check] = new Int32Array(await read(end, kept.size));
     /** @type {Manifest} */
-    const manifest = JSON.parse(new TextDecoder().decode(await at(end - length, end)));
-    if (manifest.weights + manifest.text !== end - length) throw new Error('it is not whole');
+    const manifest = JSON.parse(new TextDecoder().decode(await at(end - length, end, check)));
     return { ...manifest, size: kept.size, at, remove: () => store.delete(key) };
   } catch {
     await store.delete(key); // what can't be read is of no use

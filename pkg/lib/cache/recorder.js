@@ -1,6 +1,7 @@
 /** Keeps a model while it is loaded: its tensors as they are taken, then what they are. Only what was loaded to its end becomes an entry. */
 import { within } from '../common/patience.js';
 import { warnOnce } from '../common/warn.js';
+import { checksum } from './checksum.js';
 
 /**
  * @typedef {{name: string, dtype: string, shape: number[], bytes: Uint8Array}} Kept  a tensor of the portable form
@@ -17,6 +18,8 @@ export class Recorder {
   #pull = () => {};
   #put;
   #length = 0;
+  /** Sums of what was written, by where it begins. @type {Record<number, number>} */
+  #checks = {};
   #failed = false;
   #dropped = false;
   /** @type {Promise<unknown>} */
@@ -62,10 +65,12 @@ export class Recorder {
    * @param {object} about
    */
   async finish(about) {
-    const manifest = new TextEncoder().encode(JSON.stringify({ ...about, header: JSON.stringify(this.#header), weights: this.#length, text: this.text.length }));
+    const weights = this.#length;
     await this.#write(this.text);
+    const manifest = new TextEncoder().encode(JSON.stringify({ ...about, header: JSON.stringify(this.#header), weights, text: this.text.length, checks: this.#checks }));
+    const end = this.#length;
     await this.#write(manifest);
-    await this.#write(new Uint8Array(Uint32Array.of(manifest.length).buffer));
+    await this.#write(new Uint8Array(Int32Array.of(manifest.length, this.#checks[end]).buffer));
     if (!this.#failed) this.#controller.close();
     await within(4 * PATIENCE, this.#put);
     return !this.#failed;
@@ -80,9 +85,16 @@ export class Recorder {
 
   /** @param {Uint8Array} bytes */
   #write(bytes) {
+    const begin = this.#length;
     this.#length += bytes.length;
     return (this.#written = this.#written.then(async () => {
-      for (let at = 0; at < bytes.length && !this.#failed; at += STEP) await this.#step(bytes.slice(at, at + STEP));
+      let sum = 0;
+      for (let at = 0; at < bytes.length && !this.#failed; at += STEP) {
+        const part = bytes.slice(at, at + STEP);
+        sum = checksum(part, sum);
+        await this.#step(part);
+      }
+      this.#checks[begin] = sum;
     }));
   }
 

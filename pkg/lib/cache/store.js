@@ -1,6 +1,6 @@
 /** Where models are kept: in the browser's Cache API, in Node.js in a folder. An entry is seen whole or not at all. */
-
 import { builtin } from '../common/environment.js';
+import { warnOnce } from '../common/warn.js';
 import { withDisk } from '../files/disk.js';
 
 /**
@@ -36,10 +36,11 @@ export function later(write) {
 export async function openStore(cache) {
   if (cache === false) return undefined;
   await writing;
-  if (typeof cache === 'string' || cache instanceof URL) return inFolder(cache);
+  if (globalThis.process && (typeof cache === 'string' || cache instanceof URL)) return inFolder(cache);
   // In a sandboxed frame it throws to ask for it.
   const own = await (async () => globalThis.caches?.open(NAME))().catch(() => undefined);
-  return own?.keys && inBrowser(own); // Deno's has no list
+  if (own?.keys) return inBrowser(own); // Deno's has no list
+  if (cache) warnOnce(`cache: true keeps nothing here: ${builtin('fs/promises') ? "name a folder, { cache: './models' }" : 'the Cache API takes HTTPS, and no private window'}.`);
 }
 
 /**

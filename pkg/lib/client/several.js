@@ -1,3 +1,5 @@
+import { follow } from '../common/abort.js';
+
 /**
  * Asks about several, answered in order. The first that fails ends the others, and is what comes out.
  * @template T, A
@@ -8,10 +10,7 @@
  * @returns {Promise<A[]>}
  */
 export async function askAll(items, ask, signal, onAnswer) {
-  const stop = new AbortController();
-  const abort = () => stop.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort);
+  const stop = follow(signal);
   const askOne = async (/** @type {T} */ item) => {
     const answer = await ask(item, stop.signal);
     if (!stop.signal.aborted) onAnswer?.();
@@ -23,6 +22,6 @@ export async function askAll(items, ask, signal, onAnswer) {
     stop.abort(error);
     throw error;
   } finally {
-    signal?.removeEventListener('abort', abort);
+    stop.abort();
   }
 }

@@ -13,3 +13,15 @@ export function orAborted(work, signal) {
     work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
   });
 }
+
+/**
+ * A controller that a signal aborts too, until it is aborted itself: whoever made it does that when all is done, and nothing is left at the signal.
+ * @param {AbortSignal} [signal]
+ */
+export function follow(signal) {
+  const own = new AbortController();
+  const stop = () => own.abort(signal?.reason);
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { signal: own.signal });
+  return own;
+}

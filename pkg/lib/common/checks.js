@@ -12,11 +12,11 @@ export const LOAD_OPTIONS = ['dtype', 'imageSize', 'simd', 'threads', 'hub', 'to
  */
 export function checkOptions(options, known) {
   if (options === undefined) return /** @type {T} */ ({});
-  if (typeof options !== 'object' || options === null) throw invalid(`The options must be an object, not ${describe(options)}.`);
+  if (typeof options !== 'object' || options === null) throw mustBe('The options', 'an object', options);
   checkNames(options, known, 'option');
   const { signal, onProgress } = /** @type {{signal?: any, onProgress?: unknown}} */ (options);
-  if (signal !== undefined && typeof signal?.aborted !== 'boolean') throw invalid(`signal must be an AbortSignal, or left out; not ${describe(signal)}.`);
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid(`onProgress must be a function, or left out; not ${describe(onProgress)}.`);
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') throw mustBe('signal', 'an AbortSignal, or left out', signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw mustBe('onProgress', 'a function, or left out', onProgress);
   return options;
 }
 
@@ -36,7 +36,7 @@ export function checkNames(given, known, what) {
  */
 export function checkDtype(dtype) {
   if (dtype === undefined || dtype === 'f32' || dtype === 'int8') return dtype;
-  throw invalid(`dtype must be 'f32' or 'int8', or left out to take the weights as they are stored; not ${describe(dtype)}.`);
+  throw mustBe('dtype', "'f32' or 'int8', or left out to take the weights as they are stored", dtype);
 }
 
 /**
@@ -45,7 +45,7 @@ export function checkDtype(dtype) {
  */
 export function checkSimd(simd) {
   if (simd === undefined || simd === 'relaxed' || simd === 'simd128') return simd;
-  throw invalid(`simd must be 'relaxed' or 'simd128', or left out to take the best there is; not ${describe(simd)}.`);
+  throw mustBe('simd', "'relaxed' or 'simd128', or left out to take the best there is", simd);
 }
 
 /**
@@ -55,7 +55,7 @@ export function checkSimd(simd) {
 export function checkThreads(threads) {
   // The engine's pool has no more than 255.
   if (threads === undefined || (Number.isInteger(threads) && Number(threads) >= 1 && Number(threads) <= 255)) return /** @type {number | undefined} */ (threads);
-  throw invalid(`threads must be a whole number from 1 to 255, or left out to take as many as the machine has cores, up to 8; not ${describe(threads)}.`);
+  throw mustBe('threads', 'a whole number from 1 to 255, or left out to take as many as the machine has cores, up to 8', threads);
 }
 
 /**
@@ -74,7 +74,7 @@ export function checkImageSize(size) {
 export function checkSize(size, otherwise = '') {
   const pair = Array.isArray(size) ? size : [size, size];
   if (pair.length === 2 && pair.every((edge) => Number.isInteger(edge) && edge >= 1 && edge <= 0xffff_ffff)) return [pair[0], pair[1]];
-  throw invalid(`imageSize must be a whole number of pixels or [height, width]${otherwise}; not ${describe(size)}.`);
+  throw mustBe('imageSize', `a whole number of pixels or [height, width]${otherwise}`, size);
 }
 
 /**
@@ -85,7 +85,7 @@ export function checkAddress(name, address) {
   try {
     if (typeof address === 'string' || address instanceof URL) return new URL(address, documentBase());
   } catch {}
-  throw invalid(`${name} must be a URL, absolute or relative to the document; not ${describe(address)}.`);
+  throw mustBe(name, 'a URL, absolute or relative to the document', address);
 }
 
 /**
@@ -94,13 +94,13 @@ export function checkAddress(name, address) {
  */
 export function checkDecode(decode) {
   if (decode === undefined || typeof decode === 'function') return /** @type {any} */ (decode);
-  throw invalid(`decode must be a function from a picture's file to {data, width, height}, or left out; not ${describe(decode)}.`);
+  throw mustBe('decode', "a function from a picture's file to {data, width, height}, or left out", decode);
 }
 
 /** @param {unknown} topK */
 export function checkTopK(topK) {
   if (Number.isInteger(topK) && Number(topK) >= 1 && Number(topK) <= 0xffff_ffff) return;
-  throw invalid(`topK must be a whole number from 1 on, not ${describe(topK)}.`);
+  throw mustBe('topK', 'a whole number from 1 on', topK);
 }
 
 /** What a picture may have: as much as Pillow and the command line read. */
@@ -146,7 +146,7 @@ export function checkMap(map) {
  */
 export function checkWhole(name, value) {
   if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff_ffff) return Number(value);
-  throw invalid(`${name} must be a whole number from 0 on, not ${describe(value)}.`);
+  throw mustBe(name, 'a whole number from 0 on', value);
 }
 
 /**
@@ -156,7 +156,7 @@ export function checkWhole(name, value) {
  */
 export function checkNumber(name, value) {
   if (typeof value === 'number' && !Number.isNaN(value)) return value;
-  throw invalid(`${name} must be a number, not ${describe(value)}.`);
+  throw mustBe(name, 'a number', value);
 }
 
 /**
@@ -165,7 +165,7 @@ export function checkNumber(name, value) {
  * @param {readonly unknown[]} choices
  */
 export function checkChoice(name, value, choices) {
-  if (!choices.includes(value)) throw invalid(`${name} must be one of ${choices.join(', ')}; not ${describe(value)}.`);
+  if (!choices.includes(value)) throw mustBe(name, `one of ${choices.join(', ')}`, value);
 }
 
 /**
@@ -173,7 +173,17 @@ export function checkChoice(name, value, choices) {
  * @param {unknown} value
  */
 export function checkShare(name, value) {
-  if (!(checkNumber(name, value) >= 0 && Number(value) <= 1)) throw invalid(`${name} must be a number from 0 to 1, not ${value}.`);
+  if (!(checkNumber(name, value) >= 0 && Number(value) <= 1)) throw mustBe(name, 'a number from 0 to 1', value);
+}
+
+/**
+ * @param {string} name
+ * @param {string} expected
+ * @param {unknown} value what it is instead
+ * @param {ErrorOptions} [options]
+ */
+export function mustBe(name, expected, value, options) {
+  return invalid(`${name} must be ${expected}${expected.includes(',') ? ';' : ','} not ${describe(value)}.`, options);
 }
 
 /** @param {unknown} value */

@@ -6,10 +6,12 @@ export const HEADER = [0, 97, 115, 109, 1, 0, 0, 0];
 
 /**
  * A module of Node's, which Deno and Bun have too. Asked for by this call, not by an import, so that pages and bundlers never look for it.
+ * What is only done where there is a `globalThis.process` is not in what is bundled for browsers.
  * @param {string} name
+ * @returns {any}
  */
 export function builtin(name) {
-  return /** @type {any} */ (globalThis).process?.getBuiltinModule?.(`node:${name}`);
+  return globalThis.process?.getBuiltinModule?.(`node:${name}`);
 }
 
 /** What relative addresses are relative to: the document, or where there is none the working directory. @returns {string | undefined} */

@@ -8,7 +8,7 @@ import { builtin } from './environment.js';
  * @returns {Thread}
  */
 export function spawn(address) {
-  if (typeof Worker === 'undefined' && builtin('worker_threads')) return new NodeWorker(address);
+  if (globalThis.process && typeof Worker === 'undefined') return new NodeWorker(address);
   if (!isForeign(address)) return new Worker(trusted(address), { type: 'module' });
   // A worker's script must come from the page's own origin. A script of our own that imports it will do, as far as the other site's CORS headers allow.
   // In a sandboxed frame, which has no origin, Chromium has no modules import others.

@@ -1,5 +1,5 @@
 /** Maps as colours: on a canvas of the caller's, over a photo or alone. */
-import { checkChoice, checkMap, checkOptions, checkShare, checkWhole, describe } from '../common/checks.js';
+import { checkChoice, checkMap, checkOptions, checkShare, checkWhole, mustBe } from '../common/checks.js';
 import { invalid } from '../common/errors.js';
 import { COLORMAPS, colourTable } from './colormaps.js';
 
@@ -111,7 +111,7 @@ export function upsample(map, width, height, mode = 'bilinear') {
  */
 function checkNumbers(name, value, keys) {
   if (value === undefined || (value && keys.every((key) => Number.isFinite(value[key])))) return;
-  throw invalid(`${name} must be ${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out; not ${describe(value)}.`);
+  throw mustBe(name, `${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out`, value);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ASSETS_HINT } from '../common/errors.js';
-import { readSmall } from '../files/site.js';
+import { readDisk } from '../files/disk.js';
+import { isHtml, request } from '../files/site.js';
 
 // They are a nicety, which no load waits for for long.
 const PATIENCE_MS = 20_000;
@@ -13,8 +14,16 @@ const PATIENCE_MS = 20_000;
  */
 export async function nameClasses(engine, url) {
   if (!engine.unnamed || engine.config.numClasses !== 1000) return undefined;
-  const names = await readSmall({}, url, { optional: true, signal: AbortSignal.timeout?.(PATIENCE_MS) }).catch(() => undefined);
+  const names = await read(url).catch(() => undefined);
   if (!names) return `vitscope numbers the model's classes: their names could not be fetched from ${url}. Name the classes in id2label of config.json, or serve the file there. ${ASSETS_HINT}`;
   engine.nameClasses(new TextDecoder().decode(names));
   return undefined;
+}
+
+/** Once: nothing depends on it. @param {string} url */
+async function read(url) {
+  if (url.startsWith('file:')) return readDisk(url);
+  const response = await request(url, { signal: AbortSignal.timeout?.(PATIENCE_MS) });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return response.ok && !isHtml(response, bytes) ? bytes : undefined;
 }

@@ -1,6 +1,7 @@
 import { checkPolicy } from '../common/environment.js';
 import { ASSETS_HINT, VitscopeError, fromEngine } from '../common/errors.js';
-import { readSmall, request } from '../files/site.js';
+import { readDisk } from '../files/disk.js';
+import { request } from '../files/site.js';
 
 /** @typedef {(loaded: number, total: number) => void} OnBytes  total is 0 while it is unknown */
 
@@ -14,7 +15,7 @@ import { readSmall, request } from '../files/site.js';
 export async function fetchModule({ threads }, assets, { signal, onBytes = () => {} } = {}) {
   const url = threads === 1 ? assets.single : assets.threaded;
   if (url.startsWith('file:')) {
-    const file = (await readSmall({}, url)) ?? new Uint8Array();
+    const file = await readDisk(url);
     onBytes(file.length, file.length);
     return compileBytes(url, file);
   }

@@ -9,11 +9,11 @@ const STACK_BYTES = 1 << 20;
  * @param {import('./threads.js').ThreadStart} start
  * @param {(failure: any) => void} tell why it can't work, or that it is about to
  */
-export function runThread({ module, memory, alarm }, tell) {
+export async function runThread({ module, memory, alarm }, tell) {
   let waiting = false;
   try {
-    const { initSync, run_thread } = makeGlue();
-    initSync({ module, memory, thread_stack_size: STACK_BYTES });
+    const { instantiate, run_thread } = makeGlue();
+    await instantiate(module, memory, STACK_BYTES);
     waiting = true;
     tell(undefined);
     run_thread(); // returns never, and throws where the engine crashes

@@ -23,9 +23,9 @@ const VIEWS_PAGES = 16384;
 export async function loadViews(backend, moduleOf) {
   const module = await moduleOf(backend);
   try {
-    const glue = makeGlue();
-    await glue.default({ module_or_path: module, memory: backend.threads > 1 ? sharedMemory(VIEWS_PAGES) : OWN_MEMORY });
-    return glue.Views;
+    const { instantiate, Views } = makeGlue();
+    await instantiate(module, backend.threads > 1 ? sharedMemory(VIEWS_PAGES) : OWN_MEMORY);
+    return Views;
   } catch (error) {
     if (!(error instanceof NoThreads)) throw fromEngine(error);
     return loadViews({ ...backend, threads: 1 }, moduleOf);

@@ -31,10 +31,10 @@ const instances = new Map();
  */
 export async function loadWasm({ simd, threads }, assets, { module, alarm, onBytes } = {}) {
   const compiled = (/** @type {Backend} */ backend) => (backend.threads === threads && module) || fetchModule(backend, assets, { onBytes });
-  const single = () => once(simd, () => instantiate(simd, assets, compiled({ simd, threads: 1 })));
+  const single = () => once(simd, () => startSingle(simd, assets, compiled({ simd, threads: 1 })));
   if (threads === 1) return single();
   try {
-    const instance = await once(`${simd}-threads`, () => instantiateThreads({ simd, threads }, assets, alarm, compiled({ simd, threads })));
+    const instance = await once(`${simd}-threads`, () => startThreaded({ simd, threads }, assets, alarm, compiled({ simd, threads })));
     const { backend } = instance;
     if (backend.threads !== threads) console.warn(`vitscope runs on ${backend.threads} threads instead of ${threads}: an earlier load in this worker chose. Use a worker of its own.`);
     return instance;
@@ -64,10 +64,10 @@ function once(name, make) {
  * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiate(simd, { names }, compiled) {
+async function startSingle(simd, { names }, compiled) {
   const module = await compiled;
-  const { default: init, Engine, Views, Walk } = makeGlue();
-  const { memory } = await init({ module_or_path: module, memory: OWN_MEMORY }).catch((error) => {
+  const { instantiate, Engine, Views, Walk } = makeGlue();
+  const { memory } = await instantiate(module, OWN_MEMORY).catch((error) => {
     checkPolicy();
     throw fromEngine(error);
   });
@@ -81,17 +81,17 @@ async function instantiate(simd, { names }, compiled) {
  * @param {Promise<WebAssembly.Module>} compiled
  * @returns {Promise<Instance>}
  */
-async function instantiateThreads({ simd, threads }, { thread, names }, alarm, compiled) {
-  const { default: init, Engine, Views, Walk, ...pool } = makeGlue();
+async function startThreaded({ simd, threads }, { thread, names }, alarm, compiled) {
+  const { instantiate, Engine, Views, Walk, build_pool, threads: poolSize } = makeGlue();
   /** @type {Promise<import('./threads.js').ThreadStart>} */
   const start = compiled.then(async (module) => {
-    const { memory } = await init({ module_or_path: module, memory: sharedMemory() }).catch(withoutThreads);
+    const { memory } = await instantiate(module, sharedMemory()).catch(withoutThreads);
     return { type: 'thread', module, memory, alarm };
   });
   await startThreads(thread, threads - 1, start); // their scripts load meanwhile
   const { memory } = await start;
-  pool.build_pool(threads);
-  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: pool.threads() }), names };
+  build_pool(threads);
+  return { Engine, Views, Walk, memory, backend: Object.freeze({ simd, threads: poolSize() }), names };
 }
 
 /**

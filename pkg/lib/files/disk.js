@@ -2,9 +2,6 @@
 import { builtin } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 
-// Asked for by calls, not by an import, so that pages and bundlers never look for it.
-const fs = () => builtin('fs/promises');
-
 /**
  * What comes of `work` with an open file: its size, and its bytes from one place to another, or as many as there are.
  * @template T
@@ -13,11 +10,11 @@ const fs = () => builtin('fs/promises');
  * @returns {Promise<T>}
  */
 export async function withDisk(url, work) {
-  if (!fs()) throw new VitscopeError('network', `${url} can't be read here: pages have no access to file: addresses. Serve the folder over HTTP.`);
+  if (!globalThis.process) throw new VitscopeError('network', `${url} can't be read here: pages have no access to file: addresses. Serve the folder over HTTP.`);
   const fail = (/** @type {any} */ cause) => {
     throw new VitscopeError('network', `${url} could not be read${cause.code === 'ENOENT' ? ': there is no such file' : ''}.`, { cause });
   };
-  const file = await fs().open(new URL(url)).catch(fail);
+  const file = await builtin('fs/promises').open(new URL(url)).catch(fail);
   try {
     const { size } = await file.stat().catch(fail);
     return await work(size, async (begin, end) => {
@@ -35,8 +32,13 @@ export async function withDisk(url, work) {
 }
 
 /** @param {string} url */
+export function readDisk(url) {
+  return withDisk(url, (size, at) => at(0, size));
+}
+
+/** @param {string} url */
 export async function existsOnDisk(url) {
-  return Boolean(await fs()?.access(new URL(url)).then(() => true, () => false));
+  return Boolean(globalThis.process && (await builtin('fs/promises').access(new URL(url)).then(() => true, () => false)));
 }
 
 /**

@@ -2,7 +2,7 @@
 import { orAborted } from '../common/abort.js';
 import { policyError, wasRefused, watchPolicy } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
-import { existsOnDisk, withDisk } from './disk.js';
+import { existsOnDisk, readDisk } from './disk.js';
 
 /**
  * A server, and how it is asked.
@@ -82,7 +82,7 @@ export async function ask(site, url, { range, signal, allowed } = {}) {
  */
 export async function readSmall(site, url, { signal, optional, onValidator } = {}) {
   if (url.startsWith('file:')) {
-    return withDisk(url, (size, at) => at(0, size)).catch((error) => {
+    return readDisk(url).catch((error) => {
       if (!optional || error.cause?.code !== 'ENOENT') throw error;
       return undefined;
     });
@@ -173,5 +173,7 @@ export function backoff(tries) {
  * @returns {Promise<void>}
  */
 export function pause(time, signal) {
-  return orAborted(new Promise((resolve) => setTimeout(resolve, time)), signal);
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  return orAborted(new Promise((resolve) => (timer = setTimeout(resolve, time))), signal).finally(() => clearTimeout(timer)); // or it would keep a program from ending
 }

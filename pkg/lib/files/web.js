@@ -15,7 +15,7 @@ import { headerLength, joined } from './weights.js';
  * @property {string} [sha256] in hexadecimal digits, which is checked where the whole file is read
  * @property {boolean} [alone] nothing else waits for a connection
  * @property {boolean} [must] it must be checked, so the whole file is read
- * @typedef {{reader: ReadableStreamDefaultReader<Uint8Array>, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
+ * @typedef {{reader: {read: () => Promise<{value?: Uint8Array}>, cancel: () => Promise<void>}, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
  */
 
 /** @implements {WeightFile} */
@@ -31,7 +31,9 @@ export class WebFile {
   #body;
   /** Whether any of it has come. */
   arrived = false;
-  #headerEnd = 0;
+  /** Hears that something has, wanted or not. */
+  #onArrival = () => {};
+  #header = new Uint8Array();
   /** @type {Sha256 | undefined} */
   #sum;
   /** What says whether it is still the same file. @type {string | undefined} */
@@ -71,9 +73,9 @@ export class WebFile {
     const rest = await bytes(first.length, headerLength(first));
     const header = joined(first, rest);
     this.#sum?.update(header);
-    this.#headerEnd = header.length;
+    this.#header = header;
     this.#known.size ??= rest.length ? header.length + lastOffset(rest) : undefined;
-    if (!this.#known.alone && this.#resumes) this.#close();
+    if (!this.#known.alone) this.#close(); // of several files there may be more than a browser has connections for
     return { bytes: header, size: this.#known.size };
   }
 
@@ -83,8 +85,15 @@ export class WebFile {
    * @param {Reading} reading
    */
   async read(ranges, take, { signal, onBytes }) {
+    this.#onArrival = () => onBytes(0);
+    const start = this.#header.length;
+    if (!this.#body && !this.#resumes) {
+      // An answer that has the same header has all that goes with it.
+      const again = await this.#stream(0, start, signal).next(start);
+      if (this.#header.some((byte, i) => byte !== again[i])) throw this.#changed();
+    }
     const gap = gapOf(ranges);
-    const whole = { begin: this.#headerEnd, end: this.#known.size ?? 0 };
+    const whole = { begin: start, end: this.#known.size ?? 0 };
     const ends = [{ begin: whole.begin, end: whole.begin }, { begin: whole.end, end: whole.end }];
     // Whether all of it passes anyway.
     const passes = merged([ends[0], ...ranges, ends[1]], gap).length === 1 || (!this.#ranged && whole.end - (ranges.at(-1)?.end ?? 0) <= gap);
@@ -161,6 +170,7 @@ export class WebFile {
       if (begin >= /** @type {number} */ (this.#known.size)) return undefined;
       if (!chunk) throw new Error('the server sent less than it announced');
       this.arrived = true;
+      this.#onArrival();
       const part = chunk.subarray(Math.max(0, begin - body.at), Math.max(0, end - body.at));
       const used = part.length ? begin - body.at + part.length : chunk.length;
       body.left = used < chunk.length ? chunk.subarray(used) : undefined;
@@ -203,7 +213,7 @@ export class WebFile {
       return this.#open(begin, end, signal);
     }
     this.#ranged &&= isPart;
-    return { reader: /** @type {ReadableStream<Uint8Array>} */ (response.body ?? new Blob([]).stream()).getReader(), at: isPart ? begin : 0, end: isPart ? end : Infinity };
+    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart ? end : Infinity };
   }
 
   /**
@@ -215,9 +225,32 @@ export class WebFile {
     const now = validator(response);
     const total = (response.status === 200 && lengthOf(response)) || Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]) || size;
     const other = !pinned && this.arrived && (now !== this.validator || (begin && !now));
-    if (other || (size && total !== size)) throw new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
+    if (other || (size && total !== size)) throw this.#changed();
     this.validator ??= now;
     this.#known.size ??= total;
+  }
+
+  #changed() {
+    return new VitscopeError('network', `${this.#url} was another file when its first bytes were read. Load the model again.`, { cause: { status: 412 } });
+  }
+}
+
+/**
+ * Reads into one buffer again and again, where the stream can: else each part is garbage until somebody collects it. What it gave is gone when it is asked for more.
+ * @param {ReadableStream<Uint8Array>} stream
+ */
+function readerOf(stream) {
+  try {
+    const reader = stream.getReader({ mode: 'byob' });
+    let buffer = new ArrayBuffer(1 << 18);
+    const read = async () => {
+      const { value } = await reader.read(new Uint8Array(buffer));
+      buffer = value?.buffer ?? buffer;
+      return { value: value?.length ? value : undefined };
+    };
+    return { read, cancel: () => reader.cancel() };
+  } catch {
+    return stream.getReader();
   }
 }
 

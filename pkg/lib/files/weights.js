@@ -1,6 +1,7 @@
 /** Files of weights, read in parts: from memory, from a disk, or as they come. */
 import { invalid } from '../common/errors.js';
 import { readError, withDisk } from './disk.js';
+import { Sha256, requireSum } from './sha256.js';
 import { Stream } from './stream.js';
 
 /**
@@ -18,6 +19,9 @@ import { Stream } from './stream.js';
 
 /** The longest header, as for every program. */
 const MOST = 100_000_000;
+
+/** What is summed up at once. */
+const STEP = 2 ** 20;
 
 /**
  * Bytes before the first tensor's. 8 where that can't be: what it is instead, the engine says by them.
@@ -84,12 +88,35 @@ export function givenFile(name, given) {
 
 /**
  * A file on disk, for Node.
+ * @param {string} name
  * @param {string} url
  * @returns {WeightFile}
  */
-export function diskFile(url) {
-  const opened = (/** @type {(file: WeightFile) => Promise<any>} */ work) => withDisk(url, (size, at) => work(placed(url, size, at)));
-  return { name: url, header: (reading) => opened((file) => file.header(reading)), read: (...args) => opened((file) => file.read(...args)) };
+export function diskFile(name, url) {
+  const opened = (/** @type {(file: WeightFile) => Promise<any>} */ work) => withDisk(url, (size, at) => work(placed(name, size, at)));
+  return { name, header: (reading) => opened((file) => file.header(reading)), read: (...args) => opened((file) => file.read(...args)) };
+}
+
+/**
+ * The same file, of a known size, which must have a sum: all of it is read before a part is handed out.
+ * @param {WeightFile} file
+ * @param {string} [wanted] SHA-256
+ * @returns {WeightFile}
+ */
+export function checkedFile(file, wanted) {
+  return wanted
+    ? {
+        ...file,
+        async header(reading) {
+          const header = await file.header(reading);
+          const { bytes, size = 0 } = header;
+          const sum = new Sha256().update(bytes);
+          for (let begin = bytes.length; begin < size; begin += STEP) await file.read([{ begin, end: Math.min(begin + STEP, size) }], (_, piece) => void sum.update(piece), reading);
+          requireSum(file.name, sum, wanted);
+          return header;
+        },
+      }
+    : file;
 }
 
 /**

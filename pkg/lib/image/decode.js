@@ -21,7 +21,7 @@ const DECODERS = [
  * @param {import('../../index.js').Decode} [decode] the caller's
  * @returns {Promise<any>} RGBA
  */
-export async function decodePicture({ blob, name }, decode = installed()) {
+export async function decodePicture({ blob, name }, decode = globalThis.process && installed()) {
   if (!decode) throw new VitscopeError('unsupported-environment', `${name} can't be read here, where no browser decodes pictures. Install sharp or @napi-rs/canvas, give load() a function decode, or hand over {data, width, height} with RGBA.`);
   try {
     return await decode(blob);

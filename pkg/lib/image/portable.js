@@ -1,7 +1,8 @@
 import { checkArea, checkPixels } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
-import { readSmall, request, requireOk } from '../files/site.js';
+import { readDisk } from '../files/disk.js';
+import { request, requireOk } from '../files/site.js';
 import { decodePicture } from './decode.js';
 
 /**
@@ -47,7 +48,7 @@ async function fetchImage(address, signal) {
   } catch (cause) {
     throw new VitscopeError('invalid-image', `"${address}" is not a URL that can be resolved here.`, { cause });
   }
-  if (url.startsWith('file:')) return { blob: new Blob([(await readSmall({}, url, { signal })) ?? '']), name: url };
+  if (url.startsWith('file:')) return { blob: new Blob([await readDisk(url)]), name: url };
   const response = await request(url, { signal });
   requireOk(response, url);
   try {

@@ -21,7 +21,7 @@ export function checkAccess({ hub = HUB, token, fetch, cache, integrity, dtype }
   const folder = typeof cache === 'string' || cache instanceof URL;
   if (token !== undefined && !/^[!-~]+$/.test(typeof token === 'string' ? token : '')) throw wrong('token', 'the text of an access token');
   if (fetch !== undefined && typeof fetch !== 'function') throw wrong('fetch', 'a function like the global one');
-  if (folder ? !builtin('fs/promises') : cache !== undefined && typeof cache !== 'boolean') throw wrong('cache', 'true, false, or in Node.js a folder');
+  if (folder ? !globalThis.process : cache !== undefined && typeof cache !== 'boolean') throw wrong('cache', 'true, false, or in Node.js a folder');
   return { hub: address(hub), token, fetch, cache, integrity: integrity === undefined ? undefined : sums(integrity), dtype: dtype === 'int8' ? dtype : undefined };
 }
 

@@ -1,5 +1,7 @@
 /** What of a model's files is read, wherever they lie. */
+import { follow } from '../common/abort.js';
 import { VitscopeError } from '../common/errors.js';
+import { fewAtOnce } from '../common/few.js';
 import { explain, isMissing } from './missing.js';
 
 /**
@@ -41,9 +43,8 @@ export async function readFolder(place, options) {
  * @returns {Promise<ModelParts>}
  */
 async function readFiles(place, names, { signal, onProgress, leader }) {
-  const stop = new AbortController();
   signal.throwIfAborted();
-  signal.addEventListener('abort', () => stop.abort(signal.reason));
+  const stop = follow(signal); // as long as the walk goes on, whose signal this is: files are open
   const config = place.read(names.config, stop.signal).then((bytes) => {
     onProgress({ phase: 'config', loaded: bytes.length, total: bytes.length });
     return decode(bytes);
@@ -64,6 +65,11 @@ async function readFiles(place, names, { signal, onProgress, leader }) {
   }
 }
 
+/** An index that can't be had is none; but one that is another than it must be isn't left out. @param {any} error */
+function orRefused(error) {
+  if (error.code === 'integrity') throw error;
+}
+
 /** @param {unknown} error */
 function isRefusal(error) {
   return error instanceof VitscopeError && ['invalid-config', 'unsupported-architecture'].includes(error.code);
@@ -78,18 +84,18 @@ function isRefusal(error) {
  * @param {import('./walk.js').Leader<any>} leader
  */
 async function openWeights(place, whole, config, signal, leader) {
-  const open = async (/** @type {string} */ name, alone = false) => {
-    const file = await place.open(name, alone);
+  const open = async (/** @type {string} */ name) => {
+    const file = await place.open(name, name === whole);
     return { file, header: await file.header({ signal, onBytes() {} }) };
   };
   try {
-    return [await open(whole, true)];
+    return [await open(whole)];
   } catch (error) {
     signal.throwIfAborted();
-    const index = error instanceof VitscopeError && error.code === 'network' && (await place.find(INDEX, signal, config).catch(() => undefined));
+    const index = error instanceof VitscopeError && error.code === 'network' && (await place.find(INDEX, signal, config).catch(orRefused));
     if (!index) throw error;
     const names = await leader.files(decode(index), await config);
-    return Promise.all(names.map((name) => open(name)));
+    return fewAtOnce(names, open);
   }
 }
 

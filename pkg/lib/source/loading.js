@@ -19,6 +19,7 @@ export class Loading {
   #controller = new AbortController();
   #caller;
   #onProgress;
+  #said = '';
   #watched = 0;
   #quiet = 0;
   /** Of each phase what has come, and which part of it that is. */
@@ -45,8 +46,12 @@ export class Loading {
   report = (/** @type {Step} */ step) => {
     this.#quiet = 0;
     if (this.signal.aborted) return;
+    const progress = this.#add(step);
+    const said = `${Object.values(progress)}`;
+    if (said === this.#said) return; // something arrived of which nothing is wanted
+    this.#said = said;
     try {
-      this.#onProgress?.(this.#add(step));
+      this.#onProgress?.(progress);
     } catch (error) {
       this.stop(error);
     }

@@ -3,11 +3,12 @@ import { openEntry, weightsOf } from '../cache/entry.js';
 import { keyOf, lastCommit, setCommit } from '../cache/index.js';
 import { Recorder } from '../cache/recorder.js';
 import { later, openStore } from '../cache/store.js';
+import { fewAtOnce } from '../common/few.js';
 import { within } from '../common/patience.js';
 import { HUB, fileUrl as hubUrl } from '../hub/hosts.js';
 import { hubSite, isPinned, readRepository } from '../hub/hub.js';
 import { probe } from '../files/site.js';
-import { readFolder } from './folder.js';
+import { readChecked } from './integrity.js';
 import { fileUrl, webPlace } from './place.js';
 
 /**
@@ -45,8 +46,8 @@ export async function readFromHub(name, access, options) {
   if (repository && repository.commit !== known) entry = await openKept(store, about(repository.commit), access);
   if (!repository || entry) return fromEntry(/** @type {Entry} */ (entry), options);
   const { commit, files } = repository;
-  const place = webPlace(`${hub}${name.repository}`, (file) => hubUrl(hub, name.repository, commit, file), site, { files, integrity });
-  const parts = await readFolder(place, options);
+  const place = webPlace(`${hub}${name.repository}`, (file) => hubUrl(hub, name.repository, commit, file), site, files);
+  const parts = await readChecked(place, integrity, options);
   if (!store) return parts;
   return recorded(store, about(commit), parts, access, undefined, async () => {
     if (known && known !== commit) await store.delete(keyOf(about(known)));
@@ -68,8 +69,8 @@ export async function readFromWeb(folder, access, options) {
   const store = folder.startsWith('file:') ? undefined : await openStore(cache);
   const entry = await openKept(store, about, access);
   if (entry && (await isSame(entry, (file) => probe({ fetch }, address(file), options.signal)))) return fromEntry(entry, options);
-  const place = webPlace(folder, address, { fetch }, { integrity });
-  const parts = await readFolder(place, options);
+  const place = webPlace(folder, address, { fetch });
+  const parts = await readChecked(place, integrity, options);
   const validators = place.validators?.() ?? {};
   if (!store || (cache !== true && Object.values(validators).includes(undefined))) return parts;
   return recorded(store, about, parts, access, validators);
@@ -90,7 +91,7 @@ async function openKept(store, about, { integrity = {} }) {
  * @param {(file: string) => Promise<string | undefined | false>} ask
  */
 async function isSame({ validators = {} }, ask) {
-  const answers = await Promise.all(Object.entries(validators).map(([file, known]) => ask(file).then((now) => now === known, (error) => !isAnswer(error))));
+  const answers = await fewAtOnce(Object.entries(validators), ([file, known]) => ask(file).then((now) => now === known, (error) => !isAnswer(error)));
   return answers.every(Boolean);
 }
 

@@ -2,10 +2,9 @@
 import { VitscopeError } from '../common/errors.js';
 import { warnOnce } from '../common/warn.js';
 import { readError } from '../files/disk.js';
-import { Sha256, requireSum } from '../files/sha256.js';
 import { probe, readSmall } from '../files/site.js';
 import { WebFile } from '../files/web.js';
-import { diskFile, givenFile } from '../files/weights.js';
+import { checkedFile, diskFile, givenFile } from '../files/weights.js';
 
 /**
  * @typedef {import('../files/weights.js').WeightFile} WeightFile
@@ -14,7 +13,7 @@ import { diskFile, givenFile } from '../files/weights.js';
  * @property {(file: string, signal?: AbortSignal) => Promise<boolean>} has
  * @property {(file: string, signal?: AbortSignal) => Promise<Uint8Array>} read a small file
  * @property {(file: string, signal: AbortSignal, config: Promise<unknown>) => Promise<Uint8Array | undefined>} find one that may be missing; config: of the same place
- * @property {(file: string, alone: boolean) => Promise<WeightFile>} open a large one; alone: nothing else waits for a connection, so that this one may be held open
+ * @property {(file: string, alone: boolean, sum?: string) => Promise<WeightFile>} open a large one; alone: nothing else waits for a connection, so that this one may be held open; sum: its SHA-256, for which it is read whole
  * @property {() => Record<string, string | undefined>} [validators] of what was read, where it may change
  */
 
@@ -22,10 +21,10 @@ import { diskFile, givenFile } from '../files/weights.js';
  * @param {string} name
  * @param {(file: string) => string} address
  * @param {import('../files/site.js').Site} site
- * @param {{files?: Map<string, import('../hub/hub.js').Listed>, integrity?: Record<string, string>}} known files: all there are, at an address that never changes
+ * @param {Map<string, import('../hub/hub.js').Listed>} [files] all there are, at an address that never changes
  * @returns {Place}
  */
-export function webPlace(name, address, site, { files, integrity = {} }) {
+export function webPlace(name, address, site, files) {
   /** @type {Record<string, string | undefined>} */
   const validators = {};
   /** @type {Record<string, WebFile>} */
@@ -34,11 +33,7 @@ export function webPlace(name, address, site, { files, integrity = {} }) {
   const requireThere = (/** @type {string} */ file) => {
     if (!isThere(file)) throw missing(name, file);
   };
-  const read = async (/** @type {string} */ file, /** @type {AbortSignal | undefined} */ signal, optional = false) => {
-    const bytes = await readSmall(site, address(file), { signal, optional, onValidator: (now) => void (validators[file] = now) });
-    if (bytes && file in integrity) requireSum(address(file), new Sha256().update(bytes), integrity[file]);
-    return bytes;
-  };
+  const read = (/** @type {string} */ file, /** @type {AbortSignal | undefined} */ signal, optional = false) => readSmall(site, address(file), { signal, optional, onValidator: (now) => void (validators[file] = now) });
   return {
     name,
     has: async (file, signal) => (files ? files.has(file) : probe(site, address(file), signal).then((found) => found !== false, () => false)),
@@ -55,11 +50,11 @@ export function webPlace(name, address, site, { files, integrity = {} }) {
         return undefined;
       });
     },
-    async open(file, alone) {
+    async open(file, alone, sum) {
       requireThere(file);
       const url = address(file);
-      if (url.startsWith('file:')) return diskFile(url);
-      return (opened[file] = new WebFile(file, site, url, { pinned: Boolean(files), alone, ...files?.get(file), ...(file in integrity && { sha256: integrity[file], must: true }) }));
+      if (url.startsWith('file:')) return checkedFile(diskFile(file, url), sum);
+      return (opened[file] = new WebFile(file, site, url, { pinned: Boolean(files), alone, ...files?.get(file), ...(sum && { sha256: sum, must: true }) }));
     },
     validators: () => ({ ...validators, ...Object.fromEntries(Object.entries(opened).flatMap(([file, { arrived, validator }]) => (arrived ? [[file, validator]] : []))) }),
   };
@@ -83,7 +78,7 @@ export function chosenPlace(name, find) {
     has: async (file) => Boolean(await find(file)),
     read: async (file) => /** @type {Uint8Array} */ (await read(await require(file))),
     find: async (file) => read(await find(file)),
-    open: async (file) => givenFile(file, await require(file)),
+    open: async (file, _, sum) => checkedFile(givenFile(file, await require(file)), sum),
   };
 }
 

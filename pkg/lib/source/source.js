@@ -1,4 +1,4 @@
-import { checkNames, describe } from '../common/checks.js';
+import { checkNames, mustBe } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { invalid } from '../common/errors.js';
 import { readError } from '../files/disk.js';
@@ -6,7 +6,8 @@ import { givenFile } from '../files/weights.js';
 import { parseName, refuseBareName } from '../hub/hub.js';
 import { checkAccess } from './access.js';
 import { chosenFiles } from './chosen.js';
-import { TEXT, WEIGHTS, readFolder } from './folder.js';
+import { TEXT, WEIGHTS } from './folder.js';
+import { readChecked } from './integrity.js';
 import { readFromHub, readFromWeb } from './model.js';
 
 /**
@@ -16,7 +17,7 @@ import { readFromHub, readFromWeb } from './model.js';
  * @typedef {Bytes | Response | ReadableStream<Uint8Array>} Weights
  * @typedef {{config: string | Bytes, preprocessor?: string | Bytes, processor?: string | Bytes, weights: Weights[], textEmbeddings?: Bytes}} Parts
  * @typedef {import('./access.js').Access} Access
- * @typedef {{name: import('../hub/hub.js').Name, access: Access} | {folder: string, access: Access} | {chosen: import('./place.js').Place} | Parts} Source
+ * @typedef {{name: import('../hub/hub.js').Name, access: Access} | {folder: string, access: Access} | {chosen: import('./place.js').Place, integrity: Access['integrity']} | Parts} Source
  *   the same thing checked: a name on the Hub, an absolute folder address, files that somebody chose, or the parts
  * @typedef {{file: import('../files/weights.js').WeightFile, header: import('../files/weights.js').Header}} Opened
  * @typedef {{texts: (string | undefined)[], weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined, keeper?: Keeper, forget?: () => Promise<unknown>}} ModelParts
@@ -41,10 +42,11 @@ export function normaliseSource(source, options = {}) {
   if (typeof source === 'string') refuseBareName(source);
   if (typeof source === 'string' || source instanceof URL) return { folder: folderUrl(source), access };
   const chosen = chosenFiles(source);
-  if (chosen) return { chosen };
+  if (chosen) return { chosen, integrity: access.integrity };
   if (typeof source !== 'object' || source === null || !('config' in source) || !('weights' in source)) {
     throw invalid('The model must be hf:org/name, a folder URL, the files of a folder or its FileSystemDirectoryHandle, or {config, preprocessor?, processor?, weights, textEmbeddings?}.');
   }
+  if (access.integrity) throw invalid('integrity goes by names of files, which parts of a model have not.');
   checkNames(source, ['config', 'preprocessor', 'processor', 'weights', 'textEmbeddings'], 'file');
   const { config, preprocessor, processor, textEmbeddings } = source;
   const weights = Array.isArray(source.weights) ? [...source.weights] : [source.weights];
@@ -75,7 +77,7 @@ function areBytes(value) {
 export async function readSource(source, options) {
   if ('name' in source) return readFromHub(source.name, source.access, options);
   if ('folder' in source) return readFromWeb(source.folder, source.access, options);
-  return 'chosen' in source ? readFolder(source.chosen, options) : readParts(source, options);
+  return 'chosen' in source ? readChecked(source.chosen, source.integrity, options) : readParts(source, options);
 }
 
 /**
@@ -136,5 +138,5 @@ function asText(value, name) {
       cause = error; // it contains itself, say
     }
   }
-  throw invalid(`${name} must be an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one; not ${describe(value)}.`, { cause });
+  throw mustBe(name, 'an object as in JSON, a JSON text, or an ArrayBuffer, a Uint8Array or a Blob with one', value, { cause });
 }

@@ -1,4 +1,5 @@
 /** Reads a model. The engine leads: from the headers it says which tensors it needs, and takes them block by block as they arrive. */
+import { follow } from '../common/abort.js';
 import { fromEngine } from '../common/errors.js';
 import { readSource } from './source.js';
 
@@ -33,10 +34,8 @@ import { readSource } from './source.js';
  */
 export async function walk(source, leader, options) {
   const { signal, onProgress } = options;
-  const stop = new AbortController();
-  const abort = () => stop.abort(signal.reason);
   signal.throwIfAborted();
-  signal.addEventListener('abort', abort);
+  const stop = follow(signal);
   /** @type {import('./source.js').ModelParts | undefined} */
   let parts;
   try {
@@ -45,7 +44,7 @@ export async function walk(source, leader, options) {
     const files = weights.map(({ file }) => file);
     const plan = await leader.open({ texts, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
     const text = Promise.resolve(textEmbeddings(plan.compares));
-    text.catch(() => {}); // it is waited for later
+    text.catch((error) => stop.abort(error)); // it is waited for later
     const keeps = Boolean(keeper && plan.quantises);
     /**
      * @template {{kept: Kept[]}} A
@@ -73,7 +72,7 @@ export async function walk(source, leader, options) {
         const { block } = tensors[j];
         if (!--group.left && block !== null) await give(group, (pieces) => leader.block(block, pieces, keeps));
       };
-      if (tensors.length) await file.read(tensors, take, { signal: stop.signal, onBytes });
+      await file.read(tensors, take, { signal: stop.signal, onBytes }); // where none is needed it may have to be checked all the same
     }
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     const classes = await text;
@@ -89,7 +88,6 @@ export async function walk(source, leader, options) {
     await parts.forget(); // what was kept is no good any more, or this fails again
     return await walk(source, leader, options);
   } finally {
-    signal.removeEventListener('abort', abort);
     stop.abort(); // nothing waits for the rest of the files
   }
 }

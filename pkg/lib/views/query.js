@@ -1,6 +1,5 @@
 /** A query token, as the engine takes it and as people read it. */
-import { checkWhole, describe } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+import { checkWhole, mustBe } from '../common/checks.js';
 
 /**
  * @typedef {import('../../index.js').Query} Query
@@ -15,7 +14,7 @@ export function queryToken(query) {
   if (query === undefined || query === 'cls' || query === 'distillation' || query === 'mean') return query;
   if (Array.isArray(query) && query.length === 2) return query.map((at, i) => checkWhole(`The query's ${i ? 'column' : 'row'}`, at)).join();
   if (typeof query === 'object' && query !== null && 'register' in query) return `register:${checkWhole("The query's register", query.register)}`;
-  throw invalid(`query must be 'cls', 'distillation', 'mean', {register: number} or [row, col] of a patch; not ${describe(query)}.`);
+  throw mustBe('query', "'cls', 'distillation', 'mean', {register: number} or [row, col] of a patch", query);
 }
 
 /**

@@ -3,8 +3,7 @@
  * Options that are wrong are refused here, before any image is read. What depends on the model's size is not asked of its config, which may be another
  * when the answer is made: a trace and an answer say theirs.
  */
-import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, describe } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
 import { viewMap } from './map.js';
 import { queryName, queryToken } from './query.js';
 import { checkLayer, recorded, recordedAll } from './recorded.js';
@@ -44,7 +43,7 @@ const FILTERS = 28;
  */
 export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, hiddenStates = true }) {
   checkTopK(topK);
-  if (!Array.isArray(layers)) throw invalid(`layers must be an array of numbers, or left out to record all; not ${describe(layers)}.`);
+  if (!Array.isArray(layers)) throw mustBe('layers', 'an array of numbers, or left out to record all', layers);
   checkChoice('attentions', attentions, SWITCH);
   checkChoice('hiddenStates', hiddenStates, SWITCH);
   const sorted = [...new Set(layers.map((layer) => checkLayer(layer, count)))].sort((a, b) => a - b);
