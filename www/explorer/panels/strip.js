@@ -106,7 +106,9 @@ export function createStrip(root, onChoose) {
         if (i === at) button.setAttribute('aria-current', 'step');
         else button.removeAttribute('aria-current');
       });
-      /** @type {HTMLElement} */ (stops[stops.length - 1].button.lastChild).textContent = way.answer;
+      const { button: end } = stops[stops.length - 1];
+      end.setAttribute('aria-label', `Answer: ${way.answer}`);
+      end.textContent = way.answer;
       drawPhoto(stops[0].canvas, way);
       drawPhoto(stops[1].canvas, way, way.grid);
       for (let layer = 0; layer < way.layers; layer++) drawCells(stops[layer + 2].canvas, way.of(layer), way.look);
