@@ -19,7 +19,6 @@ const FAINTEST = 0.5;
  */
 export function createStage(root, { onPick, onHover }, life) {
   const base = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.base'));
-  const video = /** @type {HTMLVideoElement} */ (find(root, 'video'));
   const overlay = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.overlay'));
   const frame = find(root, '.frame');
   const hoverCell = find(root, '.hover');
@@ -39,26 +38,18 @@ export function createStage(root, { onPick, onHover }, life) {
   let expected;
   let cut = false; // whether the patches are drawn
 
-  /** Size of what is shown, in its own pixels. */
-  function sourceSize() {
-    if (!video.hidden && video.videoWidth) return { width: video.videoWidth, height: video.videoHeight };
-    return photo;
-  }
-
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
-    const source = sourceSize();
-    if (!source) return undefined;
-    const scale = Math.min(root.clientWidth / source.width, root.clientHeight / source.height);
-    return { scale, x: (root.clientWidth - source.width * scale) / 2, y: (root.clientHeight - source.height * scale) / 2, width: source.width * scale, height: source.height * scale };
+    if (!photo) return undefined;
+    const scale = Math.min(root.clientWidth / photo.width, root.clientHeight / photo.height);
+    return { scale, x: (root.clientWidth - photo.width * scale) / 2, y: (root.clientHeight - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }
 
   /** Where the first model will look: models take the middle square. */
   function foreseen() {
-    const source = sourceSize();
-    if (!expected || !source) return undefined;
-    const side = Math.min(source.width, source.height);
-    return { x: (source.width - side) / 2, y: (source.height - side) / 2, width: side, height: side };
+    if (!expected || !photo) return undefined;
+    const side = Math.min(photo.width, photo.height);
+    return { x: (photo.width - side) / 2, y: (photo.height - side) / 2, width: side, height: side };
   }
 
   /** Where the model looked, in CSS pixels of the stage. */
@@ -85,7 +76,7 @@ export function createStage(root, { onPick, onHover }, life) {
   function drawBase() {
     const context = fresh(base);
     const place = placement();
-    if (!photo || !place || !video.hidden) return;
+    if (!photo || !place) return;
     context.imageSmoothingQuality = 'high';
     context.drawImage(photo, place.x, place.y, place.width, place.height);
   }
@@ -193,11 +184,9 @@ export function createStage(root, { onPick, onHover }, life) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawOverlay, { signal: life });
 
   return {
-    video,
-
     /** What is on it. */
     get picture() {
-      return video.hidden ? photo : video;
+      return photo;
     },
 
     /**
@@ -207,7 +196,6 @@ export function createStage(root, { onPick, onHover }, life) {
     showPhoto(bitmap, description) {
       photo?.close();
       photo = bitmap;
-      video.hidden = true;
       root.classList.add('filled');
       root.setAttribute('aria-label', description);
       drawBase();
@@ -221,13 +209,6 @@ export function createStage(root, { onPick, onHover }, life) {
       expected = grid;
       drawOverlay();
       drawMarks();
-    },
-
-    showVideo() {
-      video.hidden = false;
-      root.classList.add('filled');
-      root.setAttribute('aria-label', 'Webcam picture');
-      drawBase();
     },
 
     /**
