@@ -20,7 +20,8 @@ import * as requests from './views/requests.js';
 export { VitscopeError } from './common/errors.js';
 export { toPNG } from './draw/png.js';
 export { toJSON, toNpy } from './views/files.js';
-export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
+export { drawOverlay } from './draw/overlay.js';
+export { COLORMAPS, colourise, upsample } from './draw/render.js';
 
 /**
  * @typedef {import('./engine/core.js').Core} Core

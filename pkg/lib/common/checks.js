@@ -178,6 +178,16 @@ export function checkShare(name, value) {
 
 /**
  * @param {string} name
+ * @param {any} value where it is not left out
+ * @param {string[]} keys
+ */
+export function checkNumbers(name, value, keys) {
+  if (value === undefined || (value && keys.every((key) => Number.isFinite(value[key])))) return;
+  throw mustBe(name, `${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out`, value);
+}
+
+/**
+ * @param {string} name
  * @param {string} expected
  * @param {unknown} value what it is instead
  * @param {ErrorOptions} [options]
