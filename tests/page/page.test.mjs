@@ -181,7 +181,7 @@ test('the overlay lies on what the model saw, and what it did not see is shaded'
 
 test('the webcam is classified live, and stopping keeps the last picture', onPage(async ({ page }) => {
   await page.getByRole('button', { name: 'Webcam' }).click();
-  await page.waitForFunction(() => explorer().querySelector('#stage video:not([hidden])') && explorer().querySelector('.frame:not([hidden])'));
+  await page.waitForFunction(() => explorer().querySelector('.live:not([hidden])') && explorer().querySelector('#stage[aria-label="Webcam picture"] .frame:not([hidden])'));
   const pictures = new Set();
   for (let tries = 0; pictures.size < 3 && tries < 200; tries++) {
     pictures.add(await drawn(page));
@@ -191,18 +191,18 @@ test('the webcam is classified live, and stopping keeps the last picture', onPag
   const chosen = await tile(page, 0, 1).click().then(() => page.locator('figcaption').innerText());
   assert.match(chosen, /Layer 0, head 1/);
   await page.getByRole('button', { name: 'Stop webcam' }).click();
-  await page.waitForFunction(() => explorer().querySelector('#stage video[hidden]') && explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
+  await page.waitForFunction(() => explorer().querySelector('.live[hidden]') && explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
   assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'Webcam picture');
   const still = await drawn(page);
   await page.waitForTimeout(300);
   assert.equal(await drawn(page), still);
-  assert.equal(await page.evaluate(() => /** @type {HTMLVideoElement} */ (explorer().querySelector('#stage video')).srcObject), null, 'the camera is released');
   // And back to photos.
   await page.getByRole('button', { name: 'Webcam' }).click();
-  await page.waitForSelector('#stage video:not([hidden])');
-  await page.getByRole('button', { name: 'Espresso cup' }).click();
+  await page.locator('.live').waitFor();
+  assert.equal(await page.locator('.samples').isVisible(), false, 'its controls are where the samples are');
+  await choose(page, SAMPLE('coffee'));
   await answered(page, first);
-  assert.equal(await page.locator('#stage video').isVisible(), false);
+  assert.equal(await page.locator('.live').isVisible(), false);
 }, { flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] }));
 
 for (const [what, flags, sentence] of /** @type {const} */ ([

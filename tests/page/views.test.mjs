@@ -336,7 +336,7 @@ test('with the webcam running, views follow live', inView('rollout', async (page
     assert.ok(pictures.size >= 3, `${id} moves with the picture`);
   }
   await page.getByRole('button', { name: 'Stop webcam' }).click();
-  await page.waitForSelector('#stage video[hidden]', { state: 'attached' });
+  await page.waitForSelector('.live[hidden]', { state: 'attached' });
 }, { flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] }));
 
 for (const id of ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'features', 'similarity', 'model']) {

@@ -68,7 +68,7 @@ code { font: 0.93em ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "Liberation
 .button.back:disabled { display: none; }
 .button:disabled { color: var(--soft); border-color: var(--line); cursor: default; opacity: 0.7; }
 .button.on { color: var(--signal); border-color: var(--signal); }
-.button[data-source="camera"] { min-width: 116px; justify-content: flex-start; }
+.button[data-live-kind] { min-width: 100px; justify-content: flex-start; }
 .button.quiet { border-color: transparent; padding: 0; width: 32px; }
 .button svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.25; stroke-linejoin: round; stroke-linecap: round; }
 
@@ -142,7 +142,6 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .stage { position: relative; width: 100%; height: min(calc(100cqw * 0.36), var(--stage-height)); background: var(--well); overflow: hidden; cursor: crosshair; touch-action: manipulation; user-select: none; -webkit-user-select: none; }
 .stage canvas { position: absolute; }
-.stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .stage .frame { position: absolute; pointer-events: none; }
 /* Corner ticks of the part that the model sees. */
 .stage .frame i { position: absolute; width: 12px; height: 12px; border: solid #fff; border-width: 0; filter: drop-shadow(0 0 1px rgb(0 0 0 / 0.7)); }
@@ -181,6 +180,11 @@ figcaption .legend { grid-area: legend; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
+.live { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; min-height: 44px; min-width: 264px; }
+.live .button { min-width: 74px; }
+.live [data-live] { min-width: 8ch; }
+select.button { max-width: 190px; text-overflow: ellipsis; }
+select.button option { background: var(--paper); color: var(--ink); }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }
 
 /* Answer */
@@ -360,7 +364,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .views { order: 5; }
   figcaption { grid-template-rows: 62px auto; padding: 10px 16px 0; }
   .caption .title { white-space: normal; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
-  .samples { min-height: 48px; }
+  .samples, .live { min-height: 48px; }
   .samples button { width: 56px; height: 48px; }
   .button, .field, .segments span { min-height: 40px; }
   .segments legend { line-height: 40px; }

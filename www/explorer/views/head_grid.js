@@ -1,4 +1,5 @@
 import { make } from '../dom.js';
+import { createTurns } from '../live/turns.js';
 import { drawCells } from '../maps.js';
 
 /**
@@ -27,6 +28,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
   let shape;
   /** @type {Tile[][]} rows of them */
   let tiles = [];
+  const turns = createTurns();
   /** @type {HTMLElement[]} */
   let axes = [];
   /** @type {Tile | undefined} */
@@ -142,12 +144,14 @@ export function createHeadGrid({ onSelect, onPreview }) {
      * @param {(choice: HeadChoice) => ViewMap} mapOf
      * @param {Look} look
      * @param {HeadChoice} choice
+     * @param {boolean} live
      */
-    show(next, mapOf, look, choice) {
+    show(next, mapOf, look, choice, live) {
       if (!shape || ['layers', 'heads', 'grid', 'fusion'].some((key) => String(shape?.[/** @type {keyof Shape} */ (key)]) !== String(next[/** @type {keyof Shape} */ (key)]))) build(next);
       grid.classList.toggle('smooth', look.smooth);
-      for (const t of tiles.flat()) drawCells(t.canvas, mapOf(t), look);
-      const t = tiles.flat().find(({ layer, head }) => layer === choice.layer && head === choice.head);
+      const all = tiles.flat();
+      turns(all.length, live, (i) => drawCells(all[i].canvas, mapOf(all[i]), look));
+      const t = all.find(({ layer, head }) => layer === choice.layer && head === choice.head);
       if (t) mark(t);
     },
   };
