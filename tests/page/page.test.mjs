@@ -162,14 +162,21 @@ test('a file that is no picture leaves the present one usable', onPage(async ({ 
 }));
 
 test('the overlay lies on what the model saw, and what it did not see is shaded', onPage(async ({ page }) => {
-  await page.locator('[name=opacity]').fill('0');
-  const alpha = await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
-    const at = (/** @type {number} */ x) => canvas.getContext('2d')?.getImageData(Math.round(x * canvas.width), canvas.height / 2, 1, 1).data[3];
-    return [at(0.02), at(0.14), at(0.2), at(0.5), at(0.8), at(0.86), at(0.98)].map((a) => Number(a) > 0);
+  /** Where what is seen differs from the photo beneath. */
+  const differs = () => page.evaluate(() => {
+    const [base, overlay] = ['.base', '.overlay'].map((name) => /** @type {HTMLCanvasElement} */ (explorer().querySelector(`#stage canvas${name}`)));
+    const line = (/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext('2d')?.getImageData(0, canvas.height / 2, canvas.width, 1).data ?? [];
+    const [under, over] = [line(base), line(overlay)];
+    const at = (/** @type {number} */ x) => [0, 1, 2].some((c) => Math.abs(under[4 * Math.round(x * base.width) + c] - over[4 * Math.round(x * base.width) + c]) > 2);
+    return [0.02, 0.14, 0.2, 0.5, 0.8, 0.86, 0.98].map(at);
   });
-  // The sample is 3 : 2 and so is the stage; the model sees the middle square, from 1/6 to 5/6.
-  assert.deepEqual(alpha, [true, true, false, false, false, true, true]);
+  await page.locator('[name=opacity]').fill('0');
+  // The sample is 3 : 2 and so is the overlay; the model sees the middle square, from 1/6 to 5/6.
+  assert.deepEqual(await differs(), Array(7).fill(false), 'a spotlight of no strength leaves the photo as it is');
+  await page.locator('.segments label:has([value=viridis])').click();
+  assert.deepEqual(await differs(), [true, true, false, false, false, true, true]);
+  await page.locator('[name=opacity]').fill('100');
+  assert.ok((await differs()).slice(2, 5).some(Boolean), 'and the map within');
 }));
 
 test('the webcam is classified live, and stopping keeps the last picture', onPage(async ({ page }) => {

@@ -106,10 +106,10 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
 .main {
-  --stage-height: max(240px, calc(100svh - 366px));
+  --stage-height: max(240px, calc(100svh - 372px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
-  grid-template-areas: "strip strip" "photo answers" "photo views" "overlay views" "sources views" ". views";
+  grid-template-areas: "strip strip" "photo answers" "photo views" "sources views" "overlay views" ". views";
   grid-template-rows: auto auto auto auto auto 1fr;
 }
 .strip { grid-area: strip; }
@@ -170,12 +170,12 @@ figcaption .legend { grid-area: legend; }
 .legend canvas { display: block; width: 100%; height: 8px; }
 .legend p { display: flex; justify-content: space-between; font-size: 11px; line-height: 16px; color: var(--soft); padding-top: 2px; }
 
-.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 14px; border-top: 1px solid var(--line); }
+.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 10px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
 .overlay-controls input[type="range"] { width: 76px; }
 .colours span { padding: 0 7px; }
 
-.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 16px; border-top: 1px solid var(--line); }
+.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }

@@ -93,8 +93,8 @@ export function createStage(root, { onPick, onHover }, life) {
     if (!onStage || !photo) return;
     const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
     if (map && look) {
-      const options = overlayOptions(map, look);
-      drawOverlay(overlay, photo, map, { ...options, crop: sight?.crop });
+      // The photo as it is beneath has fewer pixels to read than most.
+      drawOverlay(overlay, base, map, { ...overlayOptions(map, look), crop: scaled(crop, base.width / place.width) });
       if (look.style === 'spotlight' && map.channels === 1 && !map.signed) return; // which darkens what the model didn't see
     }
     shadeOutside(context, place, crop);
@@ -246,6 +246,15 @@ function moved(key, from, [rows, cols]) {
   const row = Math.min(rows - 1, Math.max(0, Math.floor(from / cols) + step[0]));
   const col = Math.min(cols - 1, Math.max(0, (from % cols) + step[1]));
   return row * cols + col;
+}
+
+/**
+ * @param {Rectangle} box
+ * @param {number} by
+ * @returns {Rectangle}
+ */
+function scaled({ x, y, width, height }, by) {
+  return { x: by * x, y: by * y, width: by * width, height: by * height };
 }
 
 /**

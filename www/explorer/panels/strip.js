@@ -108,7 +108,9 @@ export function createStrip(root, onChoose) {
         if (i === at) button.setAttribute('aria-current', 'step');
         else button.removeAttribute('aria-current');
       });
-      /** @type {HTMLElement} */ (stops[stops.length - 1].button.lastChild).textContent = way.answer;
+      const { button: end } = stops[stops.length - 1];
+      end.setAttribute('aria-label', `Answer: ${way.answer}`);
+      end.textContent = way.answer;
       turns(way.layers + 2, way.live, (i) => {
         if (i < 2) drawPhoto(stops[i].canvas, way, i ? way.grid : undefined);
         else drawCells(stops[i].canvas, way.of(i - 2), way.look);

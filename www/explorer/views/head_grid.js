@@ -40,7 +40,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
     selected = undefined;
     axes = [];
     const top = Array.from({ length: next.layers }, (_, layer) => axis('columnheader', String(layer)));
-    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader', 'aria-label': 'Head' }), ...top])];
+    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader' }, ['head']), ...top])];
     tiles = rowsOf(next).map((head) => top.map((_, layer) => tile(layer, head, next)));
     tiles.forEach((row) => rows.push(make('div', { role: 'row' }, [axis('rowheader', String(row[0].head)), ...row.map((t) => t.element)])));
     grid.replaceChildren(...rows);
