@@ -2,6 +2,7 @@
 import { find } from './dom.js';
 import { Loader } from './loader.js';
 import { offered, requestedModel } from './offers.js';
+import { keepOffline } from './offline.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
@@ -84,4 +85,4 @@ dispatchEvent(new Event('started')); // index.html waits for it
 scope.openSample(SAMPLES[0]);
 const requested = requestedModel(new URL(location.href));
 stage.expect(offered(requested)?.grid);
-loader.start(requested);
+loader.start(requested).then(keepOffline);

@@ -1,7 +1,7 @@
 /**
  * Which model to load.
  *
- * @typedef {{name: string, source: import('../pkg/index.js').ModelSource}} ModelChoice
+ * @typedef {{name: string, source: import('../pkg/index.js').ModelSource, cache?: true}} ModelChoice  cache: it is kept also where its server doesn't say whether it has changed
  * @typedef {ModelChoice & {megabytes: number, classes: number, grid: [number, number]}} Offer  with what is said of a model before it is there
  */
 
@@ -38,7 +38,7 @@ export function requestedModel(page) {
 
 /** @param {string} name */
 function here(name) {
-  return folder(new URL(`../models/${name}/`, import.meta.url));
+  return /** @type {const} */ ({ ...folder(new URL(`../models/${name}/`, import.meta.url)), cache: true });
 }
 
 /**

@@ -42,7 +42,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress });
+      const vit = await Vitscope.load(choice.source, { dtype, cache: choice.cache, signal, onProgress });
       if (signal.aborted) {
         vit.close();
         throw signal.reason;
