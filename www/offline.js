@@ -1,5 +1,5 @@
 /** Where the page is a site with a service worker: registers that, and offers the next version once it is all there. Elsewhere the document names none. */
-import { make } from './dom.js';
+import { make } from './explorer/dom.js';
 
 /** To be called when the page has time: the files that are kept are asked for again. */
 export async function keepOffline() {

@@ -15,7 +15,7 @@ import { readPage } from './page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DEFAULT = 'target/site';
-const ENGINE = 'vitscope.js';
+const ENGINE = 'index.js';
 /** What lies at the top of a site, by which an older one is known. */
 const TOP = /^(index\.html|sw\.js|manifest\.webmanifest|\.nojekyll|icons|samples|models|[0-9a-f]{12})$/;
 
@@ -87,9 +87,12 @@ async function serviceWorker() {
  * @param {string} version
  */
 function page(html, version) {
-  const moved = html.replaceAll('"../pkg/dist/index.js"', `"${version}/${ENGINE}"`).replace(/ (href|src)="\.\/([^"]+)"/g, ` $1="${version}/$2"`);
-  const added = ['<link rel="manifest" href="manifest.webmanifest">', '<link rel="apple-touch-icon" href="icons/maskable-512.png">', `<meta name="serviceworker" content="sw.js" data-version="${version}">`];
-  return moved.replace('</head>', `  ${added.join('\n  ')}\n</head>`);
+  const moved = html.replace(/ (href|src)="(?:\.\.\/pkg\/dist|\.)\/([^"]+)"/g, ` $1="${version}/$2"`);
+  const charset = '<meta charset="utf-8">';
+  const links = ['<link rel="manifest" href="manifest.webmanifest">', '<link rel="apple-touch-icon" href="icons/maskable-512.png">'];
+  return moved
+    .replace(charset, `${charset}\n  <meta name="serviceworker" content="sw.js" data-version="${version}">`) // in front of the policy, which allows it
+    .replace('</head>', `  ${links.join('\n  ')}\n</head>`);
 }
 
 /** @param {Buffer} bytes */
