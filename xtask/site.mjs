@@ -37,7 +37,7 @@ export async function site(folder, { code } = {}) {
     writeFileSync(join(folder, path), bytes);
   }
   const isOfModel = (/** @type {string} */ path) => !path.endsWith('.jpg'); // its card is, its pictures are not
-  for (const { name } of OFFERS) cpSync(`${ROOT}models/${name}`, join(folder, 'models', name), { recursive: true, filter: isOfModel });
+  for (const { name } of OFFERS) cpSync(`${ROOT}models/${name}`, join(folder, 'models', name), { recursive: true, filter: isOfModel, preserveTimestamps: true });
   return { version, files };
 }
 
@@ -100,21 +100,17 @@ function sum(bytes) {
   return createHash('sha256').update(bytes).digest('base64');
 }
 
-/** @param {Iterable<Buffer>} files */
-function sizes(files) {
-  const all = [...files];
-  const kB = (/** @type {(bytes: Buffer) => number} */ size) => `${(all.reduce((total, bytes) => total + size(bytes), 0) / 1000).toFixed(1)} kB`;
-  return `${kB((bytes) => bytes.length)}, ${kB((bytes) => brotliCompressSync(bytes).length)} as brotli`;
-}
+const kB = (/** @type {number} */ bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = resolve(process.argv[2] ?? ROOT + DEFAULT);
   try {
     const { version, files } = await site(folder);
-    const own = files.get(`${version}/main.js`);
-    console.log(`The page's script: ${sizes(own ? [own] : [])}; the service worker: ${sizes([/** @type {Buffer} */ (files.get('sw.js'))])}`);
-    const entry = /** @type {Buffer} */ (files.get(`${version}/${ENGINE}`));
-    console.log(`The package's entry: ${sizes([entry])}; all files but the models: ${sizes(files.values())}`);
+    const scripts = ['main.js', ENGINE, 'vitscope/worker.js'].map((name) => {
+      const script = /** @type {Buffer} */ (files.get(`${version}/${name}`));
+      return `${name} ${kB(script.length)}, ${kB(brotliCompressSync(script).length)} as brotli`;
+    });
+    console.log(`${scripts.join('; ')}; all but the models ${kB([...files.values()].reduce((sum, { length }) => sum + length, 0))}`);
     console.log(`The site, version ${version}, is in ${folder}`);
   } catch (error) {
     console.error(`error: ${/** @type {Error} */ (error).message}`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -18,19 +18,18 @@ import { MODEL, ROOT, answered, finallyDo, firstAnswer, startBrowser, temporaryF
 const PATH = '/some/path/';
 const QUERY = `?model=models/${MODEL}/`;
 
-/** Two versions, in folders of these names, and the first half of the second. */
+/** Two versions, in folders of these names. */
 const folders = temporaryFolder();
 const at = (/** @type {string} */ name) => join(folders, name);
 /** @type {import('playwright-core').Browser} */
 let browser;
-let first = '';
 let next = '';
 let answer = '';
 before(async () => {
   // As `cargo xtask site FOLDER` does once the engine is built.
   const written = promisify(execFile)(process.execPath, [join(ROOT, 'xtask/site.mjs'), at('first')], { cwd: folders });
   const code = 'document.documentElement.dataset.next = "yes"';
-  [browser, { version: next }, { stdout: first }, answer] = await Promise.all([startBrowser(), site(at('next'), { code }), written, firstAnswer()]);
+  [browser, { version: next }, answer] = await Promise.all([startBrowser(), site(at('next'), { code }), firstAnswer(), written]);
 });
 
 /**
@@ -88,6 +87,7 @@ const threads = async (/** @type {Page} */ page) => /\d+ threads?/.exec(await pa
 const isolated = (/** @type {Page} */ page) => page.evaluate(() => crossOriginIsolated);
 const isNext = (/** @type {Page} */ page) => page.evaluate(() => document.documentElement.dataset.next === 'yes');
 const offer = (/** @type {Page} */ page) => page.getByRole('status').getByText('A new version is ready');
+const closeAll = async (/** @type {import('playwright-core').BrowserContext} */ context) => Promise.all(context.pages().map((page) => page.close()));
 const shells = (/** @type {Page} */ page) => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('vitscope-site')));
 const versions = async (/** @type {Page} */ page) => (await shells(page)).map((name) => name.split(' ').at(-1));
 
@@ -106,7 +106,6 @@ test('the first visit runs on one thread and is not opened twice, the second on 
   assert.deepEqual([await isolated(page), await threads(page)], [false, '1 thread']);
   await kept(page);
   assert.equal(server.asked.filter((path) => path === `/${QUERY}`).length, 1);
-  assert.deepEqual(server.asked.filter((path) => path.startsWith('/models/') && path.endsWith('.safetensors')).length > 0, true);
   assert.ok(server.asked.indexOf('/sw.js') > server.asked.findIndex((path) => path.endsWith('.safetensors')), 'what is kept waits for the answer');
   // It goes on, now with a service worker that it did not start with.
   await page.getByRole('button', { name: 'Tabby cat' }).click();
@@ -128,4 +127,103 @@ test('the first visit runs on one thread and is not opened twice, the second on 
   assert.equal(server.asked.length, before);
   assert.deepEqual(errors.filter((error) => !/processor_config\.json|ERR_CONNECTION_REFUSED/.test(error)), []);
   await context.close();
+});
+
+test('a host that names no versions of its files: the model is there without it, too', async () => {
+  const server = await host({ validators: false });
+  const { open, context } = await visitor(server);
+  const page = await open();
+  await kept(page);
+  await page.close();
+  await server.close();
+  assert.equal(await isolated(await open()), true);
+  await context.close();
+});
+
+test('a new version is taken whole, when the visitor says so, and a page that is open keeps its own', async () => {
+  const server = await host();
+  const { errors, open, context } = await visitor(server);
+  const page = await open();
+  await kept(page);
+  const [first] = await versions(page);
+  const own = `${first}/style.css`;
+
+  server.serve('next');
+  const script = at(`next/${next}/main.js`);
+  renameSync(script, `${script}.part`);
+  assert.equal(await lookForNext(page), 'redundant', 'while a file is missing');
+  renameSync(`${script}.part`, script);
+  const whole = readFileSync(script);
+  appendFileSync(script, '// broken off');
+  assert.equal(await lookForNext(page), 'redundant', 'while a file is another');
+  assert.deepEqual(await versions(page), [first]);
+  assert.equal(await offer(page).count(), 0);
+  await page.close();
+  const still = await open();
+  assert.equal(await isNext(still), false);
+
+  writeFileSync(script, whole);
+  await lookForNext(still);
+  await offer(still).waitFor();
+  const other = await open();
+  await offer(other).waitFor();
+  assert.deepEqual([await isNext(still), await isNext(other)], [false, false], 'nobody has taken it');
+  await still.getByRole('button', { name: 'Reload' }).click();
+  await still.waitForFunction(() => document.documentElement.dataset.next === 'yes');
+  await answered(still, answer);
+  assert.equal(await isolated(still), true);
+
+  assert.equal(await isNext(other), false);
+  const fetched = (/** @type {Page} */ page) => page.evaluate(async (address) => (await fetch(address)).status, own);
+  assert.equal(await fetched(other), 200, 'a file that the server no longer has');
+  assert.deepEqual(await versions(other), [first, next]);
+  await closeAll(context);
+  const last = await open();
+  assert.equal(await isNext(last), true);
+  await last.waitForFunction(async (own) => (await caches.keys()).every((name) => !name.startsWith('vitscope-site') || name.endsWith(own)), next);
+  assert.ok(await last.evaluate(async () => (await caches.keys()).includes('vitscope-1')), 'what is not its own it leaves alone');
+  assert.deepEqual(errors.filter((error) => !/processor_config\.json|\b404\b|integrity/.test(error)), []);
+  await context.close();
+});
+
+test('where the browser has cleared what was kept, the site opens from its server and is kept anew', async () => {
+  const { errors, open, context } = await visitor(await host());
+  const page = await open();
+  await kept(page);
+  await page.evaluate(async () => Promise.all((await caches.keys()).map((name) => caches.delete(name))));
+  await page.close();
+  const again = await open();
+  assert.equal(await isolated(again), true);
+  await again.waitForFunction(async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).length))).some((files) => files > 10));
+  assert.deepEqual(errors.filter((error) => !/processor_config\.json/.test(error)), []);
+  await context.close();
+});
+
+test('it can be installed', async () => {
+  const server = await host();
+  const context = await chromium.launchPersistentContext(temporaryFolder(), { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+  finallyDo(() => context.close());
+  const page = await context.newPage();
+  await page.goto(server.url + QUERY);
+  const devtools = await context.newCDPSession(page);
+  const { errors, data, url } = await devtools.send('Page.getAppManifest');
+  assert.deepEqual([errors, url], [[], `${server.url}manifest.webmanifest`]);
+  assert.deepEqual((await devtools.send('Page.getInstallabilityErrors')).installabilityErrors, []);
+  const { icons } = JSON.parse(String(data));
+  const sizes = await page.evaluate((icons) => Promise.all(icons.map(async ({ src }) => {
+    const image = new Image();
+    image.src = src;
+    await image.decode();
+    return `${image.naturalWidth}x${image.naturalHeight}`;
+  })), /** @type {{src: string}[]} */ (icons));
+  assert.deepEqual(sizes.slice(1), icons.slice(1).map((/** @type {{sizes: string}} */ { sizes }) => sizes));
+});
+
+test('the same page is the same version, and a folder of something else is left alone', async () => {
+  const first = readdirSync(at('first')).sort();
+  assert.ok(first.includes((await site(at('next'))).version) && !first.includes(next));
+  assert.deepEqual(readdirSync(at('next')).sort(), first, 'nothing is left of the other');
+  writeFileSync(at('next/thesis.txt'), 'irreplaceable');
+  await assert.rejects(site(at('next')), /next holds other files than a site of vitscope\. Name a folder that is empty, or not there yet\./);
+  assert.equal(readFileSync(at('next/thesis.txt'), 'utf8'), 'irreplaceable');
 });
