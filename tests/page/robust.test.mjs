@@ -169,7 +169,7 @@ test('a camera that starts says so, and can be cancelled; what is granted later 
   assert.equal(await button(page, 'Webcam').getAttribute('aria-busy'), 'false');
   await grant(page);
   await allOff(page);
-  assert.equal(await page.locator('#stage video').isVisible(), false);
+  assert.equal(await page.locator('.live').isVisible(), false);
   assert.equal(await button(page, 'Webcam').count(), 1);
 }, { setUp: (tab) => watchCamera(tab, { held: true }) }));
 
@@ -181,7 +181,7 @@ test('a photo opened, or a page left, while the camera asks: it stays off', onPa
     await button(page, 'Webcam').waitFor();
     await grant(page);
     await allOff(page);
-    assert.equal(await page.locator('#stage video').isVisible(), false);
+    assert.equal(await page.locator('.live').isVisible(), false);
   }
 }, { setUp: (tab) => watchCamera(tab, { held: true }) }));
 
@@ -218,7 +218,7 @@ for (const how of ['hidden', 'left']) {
     await said(page, /went off while the page was hidden/);
     await answered(page);
     assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'Webcam picture');
-    assert.equal(await page.locator('#stage video').isVisible(), false);
+    assert.equal(await page.locator('.live').isVisible(), false);
     await page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'visible' }));
     await button(page, 'Start again').click();
     await button(page, 'Stop webcam').waitFor();
@@ -298,7 +298,7 @@ for (const [address, sentence] of /** @type {const} */ ([['%E0%A4%A', /has no va
 
 // What can't be had, and what never comes
 
-for (const script of ['www/main.js', 'www/views/rollout.js', 'pkg/dist/index.js']) {
+for (const script of ['www/main.js', 'www/explorer/views/rollout.js', 'pkg/dist/index.js']) {
   for (const [what, sentence, answer] of /** @type {[string, RegExp, ((route: import('playwright-core').Route) => unknown)?][]} */ ([
     ['missing', /script of this page could not be loaded/, missing],
     ['blocked', /script of this page could not be loaded/, (route) => route.abort()],

@@ -1,11 +1,14 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
 import { Loader } from './loader.js';
+import { Live } from './live/live.js';
+import { sharesScreens } from './live/origins.js';
 import { choiceOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
 import { createJudge } from './panels/judge.js';
+import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
@@ -67,7 +70,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
-  }, views, { fail, watch, onChoice: onChange });
+  }, views, { fail, watch, onChoice: onChange, more: () => scope.more() });
 
   let asked = Promise.resolve();
   const session = new Session(assets);
@@ -82,19 +85,23 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     }),
   }, models, (another) => void (asked = scope.settle(another)));
 
+  const sources = createSources(at('sources'), at('drop'), samples, around, {
+    onFiles: (files) => scope.openFiles(files),
+    onSample: (sample) => scope.openSample(sample),
+    onNothing: (message) => notice.show(message),
+  }, life.signal);
   /** @type {Scope} */
-  const scope = new Scope(session, loader, {
+  const scope = new Scope(session, loader, { notice, answers, stage, status, sources }, viewer, () => live);
+  const live = new Live(session, scope, viewer, {
     notice,
-    answers,
     stage,
-    status,
-    sources: createSources(at('sources'), at('drop'), samples, around, {
-      onFiles: (files) => scope.openFiles(files),
-      onSample: (sample) => scope.openSample(sample),
-      onCamera: (on) => scope.useCamera(on),
-      onNothing: (message) => notice.show(message),
-    }, life.signal),
-  }, viewer, life.signal);
+    sources,
+    live: createLive(at('sources'), at('stage'), sharesScreens(), {
+      onStart: (kind, given) => live.start({ kind, given }),
+      onStop: () => live.finish(),
+      onToggle: () => live.toggle(),
+    }),
+  });
 
   if (state) viewer.choose(state);
   const first = image ?? samples[0];

@@ -84,14 +84,15 @@ export class Session {
   /**
    * @param {ImageSource} image
    * @param {number} topK
+   * @param {import('../../pkg/index.js').RecordOptions} record
    * @returns {Promise<Trace>}
    */
-  async trace(image, topK) {
+  async trace(image, topK, record) {
     this.#job.abort(new Overtaken());
     this.#job = new AbortController();
     const vit = this.#vit;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
-    return vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+    return vit.trace(image, { ...record, topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
   }
 }
 

@@ -35,6 +35,12 @@ export function createCaption(root, { onBack }) {
     legend.classList.toggle('empty', !scaled);
     if (!scaled) return;
     const most = largest(map);
+    if (look.style === 'spotlight' && !map.signed) {
+      const mean = map.data.reduce((a, b) => a + b, 0) / map.data.length;
+      min.textContent = `≤ ${format(mean / 2)}`;
+      max.textContent = `≥ ${format(Math.min(3 * mean, most))}`;
+      return drawRamp(scale, 'grey');
+    }
     min.textContent = map.signed ? format(-most) : '0';
     max.textContent = format(most);
     drawRamp(scale, colormapOf(map, look));

@@ -1,5 +1,6 @@
+import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d, find } from '../dom.js';
-import { picture } from '../maps.js';
+import { overlayOptions } from '../maps.js';
 
 /**
  * @typedef {import('../maps.js').ViewMap} ViewMap
@@ -7,9 +8,6 @@ import { picture } from '../maps.js';
  * @typedef {import('../maps.js').Look} Look
  * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
  */
-
-/** Opacity of the lowest values against the highest: the photo shows through where little attention goes. */
-const FAINTEST = 0.5;
 
 /**
  * The photo with the chosen map laid over the part that the model saw, and the choice of a patch in it.
@@ -19,7 +17,6 @@ const FAINTEST = 0.5;
  */
 export function createStage(root, { onPick, onHover }, life) {
   const base = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.base'));
-  const video = /** @type {HTMLVideoElement} */ (find(root, 'video'));
   const overlay = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.overlay'));
   const frame = find(root, '.frame');
   const hoverCell = find(root, '.hover');
@@ -39,26 +36,18 @@ export function createStage(root, { onPick, onHover }, life) {
   let expected;
   let cut = false; // whether the patches are drawn
 
-  /** Size of what is shown, in its own pixels. */
-  function sourceSize() {
-    if (!video.hidden && video.videoWidth) return { width: video.videoWidth, height: video.videoHeight };
-    return photo;
-  }
-
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
-    const source = sourceSize();
-    if (!source) return undefined;
-    const scale = Math.min(root.clientWidth / source.width, root.clientHeight / source.height);
-    return { scale, x: (root.clientWidth - source.width * scale) / 2, y: (root.clientHeight - source.height * scale) / 2, width: source.width * scale, height: source.height * scale };
+    if (!photo) return undefined;
+    const scale = Math.min(root.clientWidth / photo.width, root.clientHeight / photo.height);
+    return { scale, x: (root.clientWidth - photo.width * scale) / 2, y: (root.clientHeight - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }
 
   /** Where the first model will look: models take the middle square. */
   function foreseen() {
-    const source = sourceSize();
-    if (!expected || !source) return undefined;
-    const side = Math.min(source.width, source.height);
-    return { x: (source.width - side) / 2, y: (source.height - side) / 2, width: side, height: side };
+    if (!expected || !photo) return undefined;
+    const side = Math.min(photo.width, photo.height);
+    return { x: (photo.width - side) / 2, y: (photo.height - side) / 2, width: side, height: side };
   }
 
   /** Where the model looked, in CSS pixels of the stage. */
@@ -69,11 +58,15 @@ export function createStage(root, { onPick, onHover }, life) {
     return { x: place.x + crop.x * place.scale, y: place.y + crop.y * place.scale, width: crop.width * place.scale, height: crop.height * place.scale };
   }
 
-  /** @param {HTMLCanvasElement} canvas */
-  function fresh(canvas) {
+  /**
+   * A canvas of the screen's own pixels, over a part of the stage, and cleared.
+   * @param {HTMLCanvasElement} canvas
+   * @param {Rectangle} place
+   */
+  function fresh(canvas, place) {
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(root.clientWidth * ratio);
-    const height = Math.round(root.clientHeight * ratio);
+    put(canvas, place);
+    const [width, height] = [place.width, place.height].map((side) => Math.max(1, Math.round(side * ratio)));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = context2d(canvas);
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -82,28 +75,31 @@ export function createStage(root, { onPick, onHover }, life) {
     return context;
   }
 
+  const nowhere = { x: 0, y: 0, width: 0, height: 0 };
+
   function drawBase() {
-    const context = fresh(base);
-    const place = placement();
-    if (!photo || !place || !video.hidden) return;
+    const place = placement() ?? nowhere;
+    const context = fresh(base, place);
+    if (!photo) return;
     context.imageSmoothingQuality = 'high';
-    context.drawImage(photo, place.x, place.y, place.width, place.height);
+    context.drawImage(photo, 0, 0, place.width, place.height);
   }
 
-  function drawOverlay() {
-    const context = fresh(overlay);
-    const place = placement();
-    const crop = cropOnStage();
-    root.style.setProperty('--saturation', String(map && look ? 1 - look.opacity : 1));
-    if (!place || !crop) return;
+  /** The map over the photo, as the package draws it; else what of the photo the model gets, on top of it. */
+  function drawMap() {
+    const place = placement() ?? nowhere;
+    const context = fresh(overlay, place);
+    const onStage = cropOnStage();
+    if (!onStage || !photo) return;
+    const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
+    if (map && look) {
+      // The photo as it is beneath has fewer pixels to read than most.
+      drawOverlay(overlay, base, map, { ...overlayOptions(map, look), crop: scaled(crop, base.width / place.width) });
+      if (look.style === 'spotlight' && map.channels === 1 && !map.signed) return; // which darkens what the model didn't see
+    }
     shadeOutside(context, place, crop);
     const grid = expected ?? (cut ? sight?.grid : undefined);
     if (grid) drawPatches(context, crop, grid);
-    if (!map || !look) return;
-    context.globalAlpha = look.opacity;
-    context.imageSmoothingEnabled = look.smooth;
-    context.drawImage(picture(map, look, FAINTEST), crop.x, crop.y, crop.width, crop.height);
-    context.globalAlpha = 1;
   }
 
   /**
@@ -114,7 +110,7 @@ export function createStage(root, { onPick, onHover }, life) {
   function shadeOutside(context, place, crop) {
     context.fillStyle = getComputedStyle(root).getPropertyValue('--shade');
     context.beginPath();
-    context.rect(place.x, place.y, place.width, place.height);
+    context.rect(0, 0, place.width, place.height);
     context.rect(crop.x, crop.y, crop.width, crop.height);
     context.fill('evenodd');
   }
@@ -186,18 +182,16 @@ export function createStage(root, { onPick, onHover }, life) {
   });
   new ResizeObserver(() => {
     drawBase();
-    drawOverlay();
+    drawMap();
     drawMarks();
   }).observe(root);
   // The shade's colour follows the page's.
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawOverlay, { signal: life });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawMap, { signal: life });
 
   return {
-    video,
-
     /** What is on it. */
     get picture() {
-      return video.hidden ? photo : video;
+      return photo;
     },
 
     /**
@@ -207,7 +201,6 @@ export function createStage(root, { onPick, onHover }, life) {
     showPhoto(bitmap, description) {
       photo?.close();
       photo = bitmap;
-      video.hidden = true;
       root.classList.add('filled');
       root.setAttribute('aria-label', description);
       drawBase();
@@ -219,15 +212,8 @@ export function createStage(root, { onPick, onHover }, life) {
      */
     expect(grid) {
       expected = grid;
-      drawOverlay();
+      drawMap();
       drawMarks();
-    },
-
-    showVideo() {
-      video.hidden = false;
-      root.classList.add('filled');
-      root.setAttribute('aria-label', 'Webcam picture');
-      drawBase();
     },
 
     /**
@@ -240,7 +226,7 @@ export function createStage(root, { onPick, onHover }, life) {
     showMap(nextSight, nextMap, nextLook, nextQuery, nextCut = false) {
       [sight, map, look, query, cut] = [nextSight, nextMap, nextLook, nextQuery, nextCut];
       if (sight) expected = undefined;
-      drawOverlay();
+      drawMap();
       drawMarks();
     },
   };
@@ -260,6 +246,15 @@ function moved(key, from, [rows, cols]) {
   const row = Math.min(rows - 1, Math.max(0, Math.floor(from / cols) + step[0]));
   const col = Math.min(cols - 1, Math.max(0, (from % cols) + step[1]));
   return row * cols + col;
+}
+
+/**
+ * @param {Rectangle} box
+ * @param {number} by
+ * @returns {Rectangle}
+ */
+function scaled({ x, y, width, height }, by) {
+  return { x: by * x, y: by * y, width: by * width, height: by * height };
 }
 
 /**
