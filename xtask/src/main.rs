@@ -9,6 +9,7 @@ mod docs;
 mod fuzz;
 mod node;
 mod serve;
+mod site;
 mod steps;
 mod test;
 mod toolchain;
@@ -25,6 +26,7 @@ use xshell::Shell;
 const USAGE: &str = "\
 cargo xtask build [VARIANT...]    build pkg/dist/ of the scripts and the engine; only the named builds of it, the others stay as they are
 cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
+cargo xtask site [FOLDER]         write the page as a folder for any static host (target/site)
 cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
 cargo xtask test --long           run every check there is, those that take long too
@@ -47,6 +49,7 @@ fn run(args: &[&str]) -> Result<()> {
         [] | ["help" | "--help" | "-h"] => println!("{}", usage()),
         ["build", variants @ ..] => build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["site", options @ ..] => site::run(&sh, options)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
