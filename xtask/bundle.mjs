@@ -9,7 +9,7 @@ import { minify } from 'terser';
 const PACKAGE = fileURLToPath(new URL('../pkg/', import.meta.url));
 const BUILDS = ['relaxed-threads', 'simd128-threads', 'relaxed', 'simd128'];
 /** The oldest browsers that have what the engine needs; package.json's `browserslist` says them too. */
-const TARGET = ['chrome100', 'firefox114', 'safari16.4'];
+export const TARGET = ['chrome100', 'firefox114', 'safari16.4'];
 
 /**
  * Bundles some scripts of `pkg/lib/`.
@@ -42,7 +42,7 @@ export async function bundle(what, { node = false, of = fitting(present())[0], o
  * @param {string} script
  * @param {string} [map] from it to its sources
  */
-async function smaller(path, script, map) {
+export async function smaller(path, script, map) {
   const { code = '', map: further } = await minify(script, {
     module: true,
     ecma: 2020,

@@ -1,0 +1,55 @@
+// The page's scripts as one, for the site and the single file: what `www/index.html` names, made small.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build, transform } from 'esbuild';
+import { TARGET, smaller } from './bundle.mjs';
+
+const PAGE = fileURLToPath(new URL('../www/', import.meta.url));
+/** The package, as the page's modules import it. */
+const ENGINE = /\/pkg\/dist\/index\.js$/;
+
+/**
+ * @typedef {object} PageOptions
+ * @property {string} [engine] by which address the script imports the package; none: it is within
+ * @property {import('esbuild').Plugin[]} [plugins] which may put other modules in the place of some
+ * @property {string} [code] more of it, for tests
+ */
+
+/**
+ * `www/main.js` and all that it imports: one ES module, which takes the place of `www/main.js`.
+ * @param {PageOptions} [options]
+ * @returns {Promise<string>}
+ */
+export async function pageScript({ engine, plugins = [], code = '' } = {}) {
+  /** @type {import('esbuild').Plugin} */
+  const outside = { name: 'engine', setup: ({ onResolve }) => onResolve({ filter: ENGINE }, () => (engine ? { path: engine, external: true } : undefined)) };
+  const { outputFiles } = await build({
+    entryPoints: [`${PAGE}main.js`],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: TARGET,
+    charset: 'utf8',
+    logLevel: 'warning',
+    footer: { js: code },
+    write: false,
+    plugins: [outside, ...plugins],
+  });
+  return (await smaller('main.js', outputFiles[0].text))[0].text;
+}
+
+/**
+ * The page's document as it is, and the text of each script and stylesheet of the page's own that it names, by the address that it uses.
+ * @param {PageOptions} [options]
+ * @returns {Promise<{html: string, texts: Map<string, string>}>}
+ */
+export async function readPage(options) {
+  const html = readFileSync(`${PAGE}index.html`, 'utf8');
+  const texts = new Map();
+  for (const [, address] of html.matchAll(/ (?:href|src)="(\.\/[^"]+)"/g)) {
+    if (address === './main.js') texts.set(address, await pageScript(options));
+    else if (address.endsWith('.css')) texts.set(address, (await transform(readFileSync(PAGE + address, 'utf8'), { loader: 'css', minify: true, target: TARGET })).code);
+    else throw new Error(`www/index.html names ${address}, and xtask/page.mjs does not know what to make of it`);
+  }
+  return { html, texts };
+}

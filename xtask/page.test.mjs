@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { brotliCompressSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { pageScript, readPage } from './page.mjs';
+
+const ENGINE = '../pkg/dist/index.js';
+
+test("the page's script is one module, which imports the package alone and takes at most 60 kB over the wire", async () => {
+  const script = await pageScript({ engine: ENGINE });
+  const { metafile } = await build({ stdin: { contents: script, sourcefile: 'page' }, bundle: true, external: ['*'], format: 'esm', write: false, metafile: true });
+  assert.deepEqual([...new Set(metafile.inputs.page.imports.map(({ path }) => path))], [ENGINE]);
+  const size = brotliCompressSync(script).length;
+  assert.ok(size <= 60_000, `${size} bytes as brotli`);
+});
+
+test('what the document names of its own is there', async () => {
+  const { html, texts } = await readPage({ engine: ENGINE });
+  assert.equal(html, readFileSync(new URL('../www/index.html', import.meta.url), 'utf8'));
+  assert.ok(texts.has('./main.js'));
+  for (const [address, text] of texts) assert.ok(text.length > 100, address);
+});
