@@ -1,25 +1,19 @@
-/**
- * Which model to load.
- *
- * @typedef {{name: string, source: import('../pkg/index.js').ModelSource}} ModelChoice
- * @typedef {ModelChoice & {megabytes: number, classes: number, grid: [number, number]}} Offer  with what is said of a model before it is there
- */
+/** What the page offers, the default first; the others are lighter. Another model is a folder and a line. */
+import { choiceOf } from './explorer/models.js';
 
-/** What the page offers, the default first; the others are lighter. Another model is a folder and a line. @type {[Offer, ...Offer[]]} */
+/** @typedef {import('./explorer/models.js').Offer} Offer */
+
+/** @type {[Offer, ...Offer[]]} */
 export const OFFERS = [
   { ...here('vitscope-small'), megabytes: 25, classes: 200, grid: [16, 16] },
   { ...here('vitscope-tiny'), megabytes: 3, classes: 42, grid: [16, 16] },
 ];
 
-/** @param {ModelChoice | Error} choice @returns {Offer | undefined} */
-export function offered(choice) {
-  return OFFERS.find((model) => model === choice);
-}
-
 /**
  * The folder that the page's own address asks for, as in `?model=/models/other/`.
  * @param {URL} page
- * @returns {ModelChoice | Error}
+ * @returns {import('./explorer/models.js').ModelChoice}
+ * @throws {Error} that says why it isn't loaded
  */
 export function requestedModel(page) {
   const address = page.searchParams.get('model');
@@ -28,23 +22,17 @@ export function requestedModel(page) {
   try {
     const url = new URL(address, page);
     // The page talks to its own server alone, and a link must not change that.
-    if (url.origin !== page.origin) return unlike('is not on this server');
-    const choice = folder(url);
-    return OFFERS.find(({ source }) => source === choice.source.replace(/\/?$/, '/')) ?? choice;
+    if (url.origin === page.origin) {
+      const choice = choiceOf(url.href);
+      return OFFERS.find(({ source }) => source === url.href.replace(/\/?$/, '/')) ?? choice;
+    }
   } catch {
-    return unlike('has no valid address');
+    throw unlike('has no valid address');
   }
+  throw unlike('is not on this server');
 }
 
 /** @param {string} name */
 function here(name) {
-  return folder(new URL(`../models/${name}/`, import.meta.url));
-}
-
-/**
- * @param {URL} url
- * @throws {URIError} for a malformed escape
- */
-function folder(url) {
-  return { name: decodeURIComponent(url.pathname.split('/').filter(Boolean).at(-1) ?? url.host), source: url.href };
+  return choiceOf(new URL(`../models/${name}/`, import.meta.url).href);
 }

@@ -1,4 +1,4 @@
-/** @type {import('./panels/sources.js').Sample[]} */
+/** @type {import('./explorer/panels/sources.js').Sample[]} */
 export const SAMPLES = [
   { file: './samples/coffee.jpg', title: 'Espresso cup' },
   { file: './samples/chelsea.jpg', title: 'Tabby cat' },

@@ -1,7 +1,7 @@
 /** What files given to the page are: a photo, a model, or what is missing of one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { understand } from '../../www/files.js';
+import { understand } from '../../www/explorer/files.js';
 
 test('what given files are', () => {
   const file = (/** @type {string} */ name, type = '') => new File(['x'], name, { type });

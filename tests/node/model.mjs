@@ -3,7 +3,7 @@
  * to know of it, so that another one can take its place.
  */
 import { Engine } from '../../pkg/dist/engine.node.js';
-import { classNames } from '../../www/names.js';
+import { classNames } from '../../www/explorer/names.js';
 
 export const MODEL = process.env.VITSCOPE_MODEL ?? 'vitscope-tiny';
 export const FOLDER = new URL(`../../models/${MODEL}/`, import.meta.url);

@@ -6,7 +6,7 @@ import { before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { OFFERS } from '../../www/offers.js';
 import { FLAGS } from './browser.mjs';
-import { ROOT, answered, drawn, finallyDo, openTab, startBrowser, startServer, temporaryFolder } from './harness.mjs';
+import { ROOT, answered, drawn, finallyDo, openTab, startBrowser, startServer, temporaryFolder, withExplorer } from './harness.mjs';
 import { openLine } from './line.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -71,12 +71,12 @@ async function waiting() {
 test('on a slow line the light model answers first, then the default takes its place, and hardly a byte comes twice', async () => {
   const { page, sent, pace, end } = await waiting();
   const telling = `^${LIGHT.name} answers\nLoading ${DEFAULT.name}, [\\d.]+ of ${wanted(DEFAULT)} MB$`;
-  await page.waitForFunction((telling) => new RegExp(telling).test(/** @type {HTMLElement} */ (document.querySelector('[data-status=loading]')).innerText), telling);
+  await page.waitForFunction((telling) => new RegExp(telling).test(/** @type {HTMLElement} */ (explorer().querySelector('[data-status=loading]')).innerText), telling);
   assert.equal(await page.getByRole('progressbar').count(), 1);
   assert.equal(await page.locator('.tile').count(), 6 * 7, 'and its heads are shown');
   pace[weights(DEFAULT)] = Infinity;
   await inUse(page, DEFAULT.name);
-  await page.waitForFunction(() => document.querySelectorAll('.tile').length > 6 * 7);
+  await page.waitForFunction(() => explorer().querySelectorAll('.tile').length > 6 * 7);
   await answered(page, COFFEE);
   assert.equal(await page.getByRole('progressbar').count(), 0);
   assert.equal(await page.locator('#notice').isVisible(), false);
@@ -144,21 +144,21 @@ test('what needs no weights is there before them: the photo, its patches, what t
   const before = await drawn(page);
   /** White lines over the middle square, counted in a row of pixels near its top. */
   const lines = await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
     const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 3, canvas.width, 1);
     return data.filter((value, i) => i % 4 === 3 && value > 0 && data[i - 1] === 255 && !data[i - 4]).length;
   });
   assert.equal(lines, DEFAULT.grid[1] - 1, 'a line between every two patches');
   await page.getByRole('button', { name: 'Tabby cat' }).click();
-  await page.waitForFunction(() => document.querySelector('#stage')?.getAttribute('aria-label') === 'Tabby cat');
+  await page.waitForFunction(() => explorer().querySelector('#stage')?.getAttribute('aria-label') === 'Tabby cat');
   assert.notEqual(await drawn(page), before, 'another photo has its own');
   await page.getByRole('button', { name: 'Model', exact: true }).click();
   await page.getByRole('button', { name: LIGHT.name }).click();
   await inUse(page, LIGHT.name);
-  await page.waitForFunction(() => document.querySelector('[data-caption=title]')?.textContent?.startsWith('Layer'));
+  await page.waitForFunction(() => explorer().querySelector('[data-caption=title]')?.textContent?.startsWith('Layer'));
   await page.locator('[name=opacity]').fill('0');
   assert.equal(await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
     return canvas.getContext('2d')?.getImageData(canvas.width / 3, 0, canvas.width / 3, canvas.height).data.some((value) => value > 0);
   }), false, 'and they go with the first map');
   await end();
@@ -172,9 +172,14 @@ test('a second visit has the model from the browser', async () => {
     const context = await chromium.launchPersistentContext(folder, { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
     finallyDo(() => context.close());
     const page = context.pages()[0] ?? (await context.newPage());
+    await page.addInitScript(withExplorer);
     await page.addInitScript(() => {
       globalThis.kept = [];
-      new MutationObserver(() => kept.push(document.querySelector('[data-status=loading]')?.textContent)).observe(document, { subtree: true, childList: true });
+      // (An observer sees no shadow root that is yet to come.)
+      setInterval(() => {
+        const said = explorer().querySelector('[data-status=loading]')?.textContent;
+        if (said !== kept.at(-1)) kept.push(said);
+      });
     });
     await hurry(page);
     await page.goto(`${line.origin}/www/`);

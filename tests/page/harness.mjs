@@ -94,6 +94,11 @@ export function fromDisk(path) {
   return { body: readFileSync(join(ROOT, path)), type: TYPES[extname(path)] };
 }
 
+/** For pages of tests: `explorer()` is where the page's parts are. */
+export function withExplorer() {
+  globalThis.explorer = () => /** @type {ShadowRoot} */ (document.querySelector('#explorer')?.shadowRoot ?? document.createElement('div').attachShadow({ mode: 'open' }));
+}
+
 /**
  * A tab whose uncaught errors fail the test that looks at `errors`, with what it and its workers say and fetch.
  * @param {import('playwright-core').Browser} browser
@@ -101,6 +106,7 @@ export function fromDisk(path) {
  */
 export async function openTab(browser, options) {
   const context = await browser.newContext(options);
+  await context.addInitScript(withExplorer);
   const page = await context.newPage();
   page.setDefaultTimeout(120_000); // of a large model on a busy machine; what is there is not waited for
   /** @type {string[]} */
@@ -213,9 +219,9 @@ export async function firstAnswer() {
  */
 export async function answered(page, label, before = '') {
   await page.waitForFunction(([label, before]) => {
-    const list = document.querySelector('#answers ol');
+    const list = explorer().querySelector('#answers ol');
     const text = list?.textContent ?? '';
-    return list?.getAttribute('aria-busy') === 'false' && /%/.test(text) && text !== before && (!label || document.querySelector('#answers .label')?.textContent === label);
+    return list?.getAttribute('aria-busy') === 'false' && /%/.test(text) && text !== before && (!label || explorer().querySelector('#answers .label')?.textContent === label);
   }, [label, before]);
 }
 
@@ -225,7 +231,7 @@ export async function answered(page, label, before = '') {
  */
 export function drawn(page, selector = '#stage .overlay') {
   return page.evaluate(async (selector) => {
-    const pixels = [...document.querySelectorAll(selector)].map((element) => {
+    const pixels = [...explorer().querySelectorAll(selector)].map((element) => {
       const canvas = /** @type {HTMLCanvasElement} */ (element);
       return canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? new Uint8ClampedArray();
     });

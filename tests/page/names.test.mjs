@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OFFERS } from '../../www/offers.js';
-import { classNames } from '../../www/names.js';
+import { classNames } from '../../www/explorer/names.js';
 import { ROOT } from './browser.mjs';
 
 test('first names, where they tell classes apart', () => {

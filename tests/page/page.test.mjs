@@ -110,7 +110,7 @@ test('the keyboard reaches heads and patches', onPage(async ({ page }) => {
   await page.locator('.tile[aria-selected=true]').focus();
   await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('ArrowUp');
-  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), `Layer ${LAYERS - 2}, head ${HEADS - 1}`);
+  assert.equal(await page.evaluate(() => explorer().activeElement?.getAttribute('aria-label')), `Layer ${LAYERS - 2}, head ${HEADS - 1}`);
   assert.equal(await page.locator('.tile[aria-selected=true]').count(), 1);
   await page.keyboard.press('Control+Home');
   assert.match(await page.locator('figcaption').innerText(), /Layer 0, head 0/);
@@ -134,7 +134,7 @@ test('a photo can be pasted and dropped', onPage(async ({ page }) => {
       const transfer = new DataTransfer();
       transfer.items.add(new File([await (await fetch(`/www/samples/${name}.jpg`)).blob()], `${name}.jpg`, { type: 'image/jpeg' }));
       if (kind === 'drop') document.body.dispatchEvent(new DragEvent('dragenter', { dataTransfer: transfer, bubbles: true }));
-      if (kind === 'drop' && document.querySelector('#drop')?.hasAttribute('hidden')) throw new Error('nothing invites to drop');
+      if (kind === 'drop' && explorer().querySelector('#drop')?.hasAttribute('hidden')) throw new Error('nothing invites to drop');
       const event = kind === 'paste' ? new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }) : new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true });
       document.body.dispatchEvent(event);
     }, { kind, name });
@@ -164,7 +164,7 @@ test('a file that is no picture leaves the present one usable', onPage(async ({ 
 test('the overlay lies on what the model saw, and what it did not see is shaded', onPage(async ({ page }) => {
   await page.locator('[name=opacity]').fill('0');
   const alpha = await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
     const at = (/** @type {number} */ x) => canvas.getContext('2d')?.getImageData(Math.round(x * canvas.width), canvas.height / 2, 1, 1).data[3];
     return [at(0.02), at(0.14), at(0.2), at(0.5), at(0.8), at(0.86), at(0.98)].map((a) => Number(a) > 0);
   });
@@ -174,7 +174,7 @@ test('the overlay lies on what the model saw, and what it did not see is shaded'
 
 test('the webcam is classified live, and stopping keeps the last picture', onPage(async ({ page }) => {
   await page.getByRole('button', { name: 'Webcam' }).click();
-  await page.waitForFunction(() => document.querySelector('#stage video:not([hidden])') && document.querySelector('.frame:not([hidden])'));
+  await page.waitForFunction(() => explorer().querySelector('#stage video:not([hidden])') && explorer().querySelector('.frame:not([hidden])'));
   const pictures = new Set();
   for (let tries = 0; pictures.size < 3 && tries < 200; tries++) {
     pictures.add(await drawn(page));
@@ -184,12 +184,12 @@ test('the webcam is classified live, and stopping keeps the last picture', onPag
   const chosen = await tile(page, 0, 1).click().then(() => page.locator('figcaption').innerText());
   assert.match(chosen, /Layer 0, head 1/);
   await page.getByRole('button', { name: 'Stop webcam' }).click();
-  await page.waitForFunction(() => document.querySelector('#stage video[hidden]') && document.querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
+  await page.waitForFunction(() => explorer().querySelector('#stage video[hidden]') && explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
   assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'Webcam picture');
   const still = await drawn(page);
   await page.waitForTimeout(300);
   assert.equal(await drawn(page), still);
-  assert.equal(await page.evaluate(() => /** @type {HTMLVideoElement} */ (document.querySelector('#stage video')).srcObject), null, 'the camera is released');
+  assert.equal(await page.evaluate(() => /** @type {HTMLVideoElement} */ (explorer().querySelector('#stage video')).srcObject), null, 'the camera is released');
   // And back to photos.
   await page.getByRole('button', { name: 'Webcam' }).click();
   await page.waitForSelector('#stage video:not([hidden])');
@@ -218,11 +218,11 @@ test('another model from files, another arithmetic, and back', onPage(async ({ p
   const facts = [CONFIG.parameters.toLocaleString('en'), CONFIG.imageSize.toReversed().join(' × '), `${LAYERS} layers, ${HEADS} heads`, 'relaxed SIMD, \\d thread'];
   assert.match(await page.locator('#model .facts').innerText(), new RegExp(facts.join('[^]*')));
   await page.locator('#model label:has([value=f32])').click();
-  await page.waitForFunction(() => document.querySelector('[data-status=dtype]')?.textContent === 'f32');
+  await page.waitForFunction(() => explorer().querySelector('[data-status=dtype]')?.textContent === 'f32');
   await page.getByRole('button', { name: 'Close' }).click();
 
   await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
-  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 3 * 5);
+  await page.waitForFunction(() => explorer().querySelectorAll('.tile').length === 3 * 5);
   await answered(page);
   assert.match(await status.innerText(), /f32/);
   assert.match(await page.locator('figcaption').innerText(), /Layer 2, mean/);
@@ -239,7 +239,7 @@ test('another model from files, another arithmetic, and back', onPage(async ({ p
     [[config, { ...weights, buffer: readFileSync(FIXTURE('hf_vit')[1]) }, { name: 'processor_config.json', mimeType: '', buffer: Buffer.from('{') }], /processor_config\.json.*JSON/],
   ])) {
     await page.locator('[data-model=files-input]').setInputFiles([...files]);
-    await page.waitForFunction((source) => new RegExp(source).test(document.querySelector('#notice p')?.textContent ?? ''), sentence.source);
+    await page.waitForFunction((source) => new RegExp(source).test(explorer().querySelector('#notice p')?.textContent ?? ''), sentence.source);
     assert.match(await notice(page).innerText(), /^[^\n]{15,400}$/);
     assert.equal(await drawn(page), overlay);
     await dismiss(page);
@@ -274,7 +274,7 @@ test('a model that is not there can be asked for again', onPage(async ({ page })
 }, { wait: false, setUp: ({ context }) => disturb(context, '**/model.safetensors', (route) => route.fulfill({ status: 404, body: '' })) }));
 
 test('progress is shown while the model loads', onPage(async ({ page }) => {
-  await page.waitForFunction((name) => document.querySelector('[data-status=loading]')?.textContent?.includes(`Loading ${name}`), MODEL);
+  await page.waitForFunction((name) => explorer().querySelector('[data-status=loading]')?.textContent?.includes(`Loading ${name}`), MODEL);
   assert.equal(await page.getByRole('progressbar', { name: 'Loading the model' }).count(), 1);
   await answered(page, first);
   assert.equal(await page.getByRole('progressbar').count(), 0);

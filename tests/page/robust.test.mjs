@@ -36,7 +36,7 @@ const onPage = (body, { setUp, address = PAGE, wait = true, uncaught } = {}) => 
   await tab.close();
 };
 
-const anotherAnswer = (/** @type {Page} */ page) => page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent !== first, first);
+const anotherAnswer = (/** @type {Page} */ page) => page.waitForFunction((first) => explorer().querySelector('#answers .label')?.textContent !== first, first);
 const button = (/** @type {Page} */ page, /** @type {string | RegExp} */ name) => page.getByRole('button', { name, exact: typeof name === 'string' });
 const said = (/** @type {Page} */ page, /** @type {RegExp} */ sentence) => page.locator('.notice:not([hidden])').getByText(sentence).waitFor();
 const pick = (/** @type {Page} */ page, /** @type {string} */ text) => page.locator('.panel:not([hidden]) label', { hasText: text }).click();
@@ -103,7 +103,7 @@ for (const [runner, method] of [['Leave out', 'occlusion'], ['Deletion and inser
       await underWay(page, runner);
       const busy = since(tab);
       await change(page);
-      await page.waitForFunction((text) => [...document.querySelectorAll('.runner button')].some((button) => button.textContent === text) && !document.querySelector('.runner .progress:not([hidden])'), runner);
+      await page.waitForFunction((text) => [...explorer().querySelectorAll('.runner button')].some((button) => button.textContent === text) && !explorer().querySelector('.runner .progress:not([hidden])'), runner);
       if (what === 'a photo') await anotherAnswer(page);
       await page.waitForTimeout(700);
       const jobs = busy();
@@ -236,7 +236,7 @@ test('a model that crashes in a view of the page is closed, and can be loaded ag
   assert.equal(await modelInUse(page), 'none');
   await page.evaluate(() => Object.assign(globalThis, { trapping: false }));
   await button(page, 'Load again').click();
-  await page.waitForFunction((name) => document.querySelector('[data-status=model]')?.textContent === name, MODEL);
+  await page.waitForFunction((name) => explorer().querySelector('[data-status=model]')?.textContent === name, MODEL);
   await answered(page, first);
   assert.equal(await page.locator('#notice').isVisible(), false);
 }, { uncaught: /unreachable|stopped unexpectedly/, setUp: ({ context }) => addToEngine(context, `Views.prototype.headMap = ((real) => function (...args) { if (globalThis.trapping) ${TRAP} return real.apply(this, args); })(Views.prototype.headMap);`) }));
@@ -255,7 +255,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     await workersLeft(page, workers);
     // It still answers, about photos and about classes.
     await choosePhoto(page, 'chelsea');
-    await page.waitForFunction((old) => /** @type {HTMLElement} */ (document.querySelector('#answers ol')).innerText !== old, old);
+    await page.waitForFunction((old) => /** @type {HTMLElement} */ (explorer().querySelector('#answers ol')).innerText !== old, old);
     await page.getByRole('tab', { name: 'Class' }).click();
     await page.getByText(/Relevance for/).first().waitFor();
     // And what is offered is a way on.
@@ -263,7 +263,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     await button(page, remedy).waitFor();
     await recover(page);
     await button(page, remedy).click();
-    await page.waitForFunction(() => document.querySelector('[data-status=model]')?.textContent === 'model');
+    await page.waitForFunction(() => explorer().querySelector('[data-status=model]')?.textContent === 'model');
     await answered(page);
   }));
 }
@@ -279,7 +279,7 @@ test('another arithmetic that fails is said in the dialog, and the present one s
   assert.match(await page.locator('#status').innerText(), new RegExp(`${MODEL}[^]*${CONFIG.dtype}`));
   await recover(page);
   await problem.getByRole('button', { name: 'Try again' }).click();
-  await page.waitForFunction(() => document.querySelector('[data-status=dtype]')?.textContent === 'f32');
+  await page.waitForFunction(() => explorer().querySelector('[data-status=dtype]')?.textContent === 'f32');
   assert.equal(await problem.isVisible(), false);
 }));
 
@@ -356,7 +356,7 @@ test('a script that comes late takes the notice back', onPage(async ({ page }) =
 
 for (const [what, path] of [['the weights', '**/model.safetensors'], ['the engine', '**/*.wasm'], ['the worker', '**/worker.js'], ['the names of the model', `**/${MODEL}/config.json`]]) {
   test(`a server that stalls at ${what} is said, and asked again`, onPage(async ({ page }) => {
-    await page.waitForFunction(() => /Loading/.test(document.querySelector('[data-status=loading]')?.textContent ?? ''));
+    await page.waitForFunction(() => /Loading/.test(explorer().querySelector('[data-status=loading]')?.textContent ?? ''));
     await page.waitForTimeout(500);
     await said(page, new RegExp(`No progress in loading ${MODEL} for 20 seconds`));
     await recover(page);
@@ -426,7 +426,7 @@ for (const [how, fail, sentence] of /** @type {[string, () => void, RegExp][]} *
       await act(page);
       await said(page, sentence);
       await button(page, 'Load again').click();
-      await page.waitForFunction(() => !document.querySelector('#status')?.classList.contains('busy'));
+      await page.waitForFunction(() => !explorer().querySelector('#status')?.classList.contains('busy'));
       await answered(page);
       assert.equal(await page.locator('#notice').isVisible(), false);
       await workersLeft(page, workers);

@@ -22,7 +22,7 @@ const withModel = (model, body) => async () => {
   const { page } = tab;
   const path = `/tests/fixtures/${model}/`;
   await page.goto(`${origin}/www/?model=${path}`);
-  await page.waitForFunction(() => document.querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && document.querySelector('#answers .score')?.textContent);
+  await page.waitForFunction(() => explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && explorer().querySelector('#answers .score')?.textContent);
   const answer = await page.evaluate(async (path) => {
     const { Vitscope } = await import(`${location.origin}/pkg/dist/index.js`);
     const vit = await Vitscope.load(path);
@@ -58,7 +58,7 @@ async function judged(page) {
 async function occlude(page) {
   await page.locator('.panel:not([hidden]) .segments label').filter({ hasText: 'occlusion' }).click();
   await page.getByRole('button', { name: 'Leave out' }).click();
-  await page.waitForFunction(() => /^Occlusion/.test(document.querySelector('[data-caption=title]')?.textContent ?? ''));
+  await page.waitForFunction(() => /^Occlusion/.test(explorer().querySelector('[data-caption=title]')?.textContent ?? ''));
   return page.locator('.views, figcaption').allInnerTexts().then((texts) => texts.join('\n'));
 }
 
@@ -115,7 +115,7 @@ test('a regression is a plain number, without bar, percent or area', withModel('
 test('after a regression, another model has its bars again', withModel('hf_vit_regression', async (page) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: MODEL }).click();
-  await page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent === first, await firstAnswer());
+  await page.waitForFunction((first) => explorer().querySelector('#answers .label')?.textContent === first, await firstAnswer());
   assert.equal(await page.locator('#answers .bar').first().isVisible(), true);
   assert.match((await scores(page))[0], /%$/);
 }));

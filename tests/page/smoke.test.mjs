@@ -30,16 +30,16 @@ const onPage = (body, options) => async () => {
 /** Waits for an answer whose first label is such. @param {Page} page @param {RegExp} label */
 async function answered(page, label) {
   await page.waitForFunction((source) => {
-    const list = document.querySelector('#answers ol');
+    const list = explorer().querySelector('#answers ol');
     return list?.getAttribute('aria-busy') === 'false' && new RegExp(source).test(list.querySelector('.label')?.textContent ?? '');
   }, label.source);
 }
 
 /** Waits until the caption says something of a map. @param {Page} page */
-const shown = (page) => page.waitForFunction(() => /\w/.test(document.querySelector('[data-caption=title]')?.textContent ?? ''));
+const shown = (page) => page.waitForFunction(() => /\w/.test(explorer().querySelector('[data-caption=title]')?.textContent ?? ''));
 /** Waits until the chosen layer's small picture has many colours. @param {Page} page */
 const colourful = (page) => page.waitForFunction(() => {
-  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('.panel:not([hidden]) input:checked ~ canvas'));
+  const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('.panel:not([hidden]) input:checked ~ canvas'));
   const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 0, canvas.width, canvas.height);
   return new Set(new Uint32Array(data.buffer)).size > 20;
 });
@@ -60,7 +60,7 @@ test('the samples are answered as people would, by short names, and a doubt is s
 
   const cat = names[0][0];
   await sample(page, 'Rocket launch'); // of which there is no class
-  await page.waitForFunction((cat) => document.querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && document.querySelector('#answers .label')?.textContent !== cat, cat);
+  await page.waitForFunction((cat) => explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && explorer().querySelector('#answers .label')?.textContent !== cat, cat);
   assert.ok(parseFloat(await page.locator('#answers .score').first().innerText()) < 50);
   assert.match(await unsure(page), /^Not sure: no class reaches 50 %\.$/);
   assert.equal((await page.locator('#answers').boundingBox())?.height, height, 'it has its place');

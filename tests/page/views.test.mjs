@@ -27,7 +27,7 @@ before(async () => {
 const inView = (id, body, { flags, options } = {}) => async () => {
   const tab = await openTab(flags ? await startBrowser(flags) : browser, { viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
   await tab.page.goto(origin + PAGE);
-  await tab.page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent === first, first);
+  await tab.page.waitForFunction((first) => explorer().querySelector('#answers .label')?.textContent === first, first);
   await tab.page.locator(`#tab-${id}`).click();
   await body(tab.page);
   assert.equal(await tab.page.locator('#notice').isVisible(), false);
@@ -37,13 +37,13 @@ const inView = (id, body, { flags, options } = {}) => async () => {
 
 /** What lies over the middle of the photo. @param {Page} page */
 const covered = (page) => page.evaluate(() => {
-  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector('#stage .overlay'));
+  const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
   const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(canvas.width / 3, canvas.height / 4, canvas.width / 3, canvas.height / 2);
   return data.some((value, i) => i % 4 === 3 && value > 0);
 });
 const title = (/** @type {Page} */ page) => page.locator('[data-caption=title]').innerText();
 /** Waits until the caption has these parts. @param {Page} page @param {string[]} parts */
-const says = (page, ...parts) => page.waitForFunction((parts) => parts.every((part) => document.querySelector('[data-caption=title]')?.textContent?.includes(part)), parts);
+const says = (page, ...parts) => page.waitForFunction((parts) => parts.every((part) => explorer().querySelector('[data-caption=title]')?.textContent?.includes(part)), parts);
 const pick = (/** @type {Page} */ page, /** @type {string} */ text) => page.locator('.panel:not([hidden]) .segments label').filter({ hasText: text }).click();
 const choose = (/** @type {Page} */ page, /** @type {string} */ name) => page.locator('.panel:not([hidden])').getByLabel(name, { exact: true }).check();
 const slide = (/** @type {Page} */ page, /** @type {string} */ name, /** @type {number} */ value) => page.locator('.panel:not([hidden])').getByLabel(name).fill(String(value));
@@ -291,7 +291,7 @@ test('model: positions, filters, distance, entropy', inView('model', async (page
 test('views follow the photo, and clicking a class leads to its view', inView('similarity', async (page) => {
   const before = await drawn(page);
   await page.getByRole('button', { name: 'Tabby cat' }).click();
-  await page.waitForFunction((first) => document.querySelector('#answers .label')?.textContent !== first, first);
+  await page.waitForFunction((first) => explorer().querySelector('#answers .label')?.textContent !== first, first);
   assert.notEqual(await drawn(page), before);
   await page.locator('#answers li button').first().click();
   assert.equal(await page.locator('[role=tab][aria-selected=true]').innerText(), 'Class');
@@ -302,12 +302,12 @@ test('the keyboard reaches every view', inView('heads', async (page) => {
   await page.locator('#tab-heads').focus();
   const seen = [];
   for (let i = 0; i < 8; i++) {
-    seen.push(await page.evaluate(() => document.activeElement?.id));
+    seen.push(await page.evaluate(() => explorer().activeElement?.id));
     assert.equal(await page.locator('[role=tabpanel]:visible').count(), 1);
     await page.keyboard.press('ArrowRight');
   }
   assert.deepEqual(seen, ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'features', 'similarity', 'model'].map((id) => `tab-${id}`));
-  assert.equal(await page.evaluate(() => document.activeElement?.id), 'tab-heads', 'and around');
+  assert.equal(await page.evaluate(() => explorer().activeElement?.id), 'tab-heads', 'and around');
   assert.equal(await page.locator('[role=tab][tabindex="0"]').count(), 1, 'one tab stop');
 }));
 
@@ -342,7 +342,7 @@ for (const id of ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'feat
     await page.waitForTimeout(200);
     const { content, sticking } = await page.evaluate(() => ({
       content: document.documentElement.scrollWidth,
-      sticking: [...document.querySelectorAll('.panel:not([hidden]) *, #exports *')].filter((element) => element.getBoundingClientRect().right > window.innerWidth - 8).map((element) => element.outerHTML.slice(0, 80)),
+      sticking: [...explorer().querySelectorAll('.panel:not([hidden]) *, #exports *')].filter((element) => element.getBoundingClientRect().right > window.innerWidth - 8).map((element) => element.outerHTML.slice(0, 80)),
     }));
     assert.equal(content, 375);
     assert.deepEqual(sticking, []);

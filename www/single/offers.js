@@ -4,9 +4,8 @@ import { part } from './parts.js';
 
 const [config, preprocessor, weights] = await Promise.all(['config.json', 'preprocessor_config.json', 'model.safetensors'].map(part));
 
-/** @type {[import('../offers.js').Offer]} */
+/** @type {[import('../explorer/models.js').Offer]} */
 export const OFFERS = [{ ...ELSEWHERE[ELSEWHERE.length - 1], source: { config, preprocessor, weights }, megabytes: Math.round(weights.size / 1e5) / 10 }];
 
 /** Whatever the address asks for. */
 export const requestedModel = () => OFFERS[0];
-export const offered = (/** @type {unknown} */ choice) => OFFERS.find((model) => model === choice);

@@ -5,7 +5,7 @@
  * @returns {Promise<Blob>}
  */
 export function part(name) {
-  return /** @type {any} */ (globalThis).vitscopePart(name);
+  return globalThis.vitscopePart(name);
 }
 
 /** An address for it. @param {string} name */

@@ -1,0 +1,89 @@
+/** Maps as small pictures, on this page. */
+import { colourise, upsample } from '../../pkg/dist/index.js';
+import { context2d } from './dom.js';
+
+/**
+ * @typedef {import('../../pkg/index.js').ViewMap} ViewMap
+ * @typedef {import('../../pkg/index.js').Colormap} Colormap
+ * @typedef {{opacity: number, colormap: Colormap, smooth: boolean}} Look
+ */
+
+const SMOOTH_SIDE = 256; // px at the longer edge of an enlarged map; the canvas does the rest
+
+/**
+ * Below 0 is another thing than above it, which only a scale with a middle shows.
+ * @param {ViewMap} map
+ * @param {Look} look
+ * @returns {Colormap}
+ */
+export function colormapOf({ signed }, { colormap }) {
+  return signed ? 'diverging' : colormap;
+}
+
+/**
+ * A map as a small picture: a pixel a cell.
+ * @param {HTMLCanvasElement} canvas
+ * @param {ViewMap} map
+ * @param {Look} look
+ */
+export function drawCells(canvas, map, look) {
+  if (canvas.width !== map.cols || canvas.height !== map.rows) Object.assign(canvas, { width: map.cols, height: map.rows });
+  context2d(canvas).putImageData(new ImageData(colourise(map, { colormap: colormapOf(map, look) }), map.cols, map.rows), 0, 0);
+}
+
+/**
+ * The same, enlarged where it shall be smooth (values are interpolated, not colours), and faint where there is little to see.
+ * @param {ViewMap} map
+ * @param {Look} look
+ * @param {number} faintest opacity of the weakest values
+ */
+export function picture(map, look, faintest) {
+  const scale = look.smooth ? Math.max(1, SMOOTH_SIDE / Math.max(map.rows, map.cols)) : 1;
+  const large = scale > 1 ? upsample(map, Math.round(map.cols * scale), Math.round(map.rows * scale)) : map;
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, { width: large.cols, height: large.rows });
+  context2d(canvas).putImageData(new ImageData(colourise(large, { colormap: colormapOf(map, look), faintest }), large.cols, large.rows), 0, 0);
+  return canvas;
+}
+
+/**
+ * The colours themselves, from left to right.
+ * @param {HTMLCanvasElement} canvas one pixel high
+ * @param {Colormap} colormap
+ */
+export function drawRamp(canvas, colormap) {
+  const { width } = canvas;
+  const ramp = { rows: 1, cols: width, channels: /** @type {1} */ (1), data: Float32Array.from({ length: width }, (_, i) => i), signed: false, text: 'a scale' };
+  context2d(canvas).putImageData(new ImageData(colourise(ramp, { colormap }), width, 1), 0, 0);
+}
+
+/**
+ * Several maps side by side, a cell apart.
+ * @param {ViewMap[]} maps of one shape
+ * @param {number} columns
+ * @param {string} text
+ * @returns {ViewMap}
+ */
+export function mosaic(maps, columns, text) {
+  const { rows, cols, channels, signed } = maps[0];
+  const height = Math.ceil(maps.length / columns) * (rows + 1) - 1;
+  const width = columns * (cols + 1) - 1;
+  const data = new Float32Array(height * width * channels);
+  maps.forEach((map, i) => {
+    const [top, left] = [Math.floor(i / columns) * (rows + 1), (i % columns) * (cols + 1)];
+    // A common scale would leave some of them pale: each is shown over its own.
+    const most = map.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0; x < cols * channels; x++) data[((top + y) * width + left) * channels + x] = map.data[y * cols * channels + x] / most;
+    }
+  });
+  return { rows: height, cols: width, channels, data, signed, text };
+}
+
+/**
+ * @param {ViewMap} map
+ * @returns {number} the value of the last colour
+ */
+export function largest({ data, signed }) {
+  return data.reduce((a, b) => Math.max(a, signed ? Math.abs(b) : b), 0);
+}

@@ -1,0 +1,142 @@
+/** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
+import { find } from './dom.js';
+import { Loader } from './loader.js';
+import { choiceOf } from './models.js';
+import { createAnswers } from './panels/answers.js';
+import { createCaption } from './panels/caption.js';
+import { createExports } from './panels/exports.js';
+import { createJudge } from './panels/judge.js';
+import { createModelDialog } from './panels/model_dialog.js';
+import { createNotice } from './panels/notice.js';
+import { createOverlay } from './panels/overlay.js';
+import { createSources } from './panels/sources.js';
+import { createStage } from './panels/stage.js';
+import { createStatus } from './panels/status.js';
+import { createStrip } from './panels/strip.js';
+import { createTabs } from './panels/tabs.js';
+import { Scope } from './scope.js';
+import { Session } from './session.js';
+import { STYLES } from './styles.js';
+import { TEMPLATE } from './template.js';
+import { Viewer } from './viewer.js';
+import { createViews } from './views/index.js';
+
+/**
+ * @typedef {import('./models.js').ModelChoice} ModelChoice
+ * @typedef {import('./models.js').Offer} Offer
+ * @typedef {import('./panels/sources.js').Sample} Sample
+ * @typedef {import('./choice.js').Choice} Choice
+ * @typedef {{
+ *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Partial<Choice>,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
+ * }} Options
+ *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
+ *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, beside the
+ *   package unless told; onChange: told of every choice
+ */
+
+/**
+ * Puts an explorer into an element: in a shadow root, with its styles, and without a listener outside of `around`.
+ * @param {HTMLElement} root
+ * @param {Options} [options]
+ */
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, onChange = () => {} } = {}) {
+  const life = new AbortController();
+  const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
+  inside.adoptedStyleSheets = [sheet()];
+  inside.innerHTML = TEMPLATE;
+  const at = (/** @type {string} */ id) => find(inside, `#${id}`);
+  const change = () => viewer.change();
+  const fail = (/** @type {unknown} */ error) => scope.fail(error);
+
+  const dialog = /** @type {HTMLDialogElement} */ (at('model'));
+  const notice = createNotice(at('notice'), dialog);
+  const answers = createAnswers(at('answers'), (index) => viewer.chooseTarget(index));
+  const stage = createStage(at('stage'), {
+    onPick: (patch) => viewer.choosePatch(patch),
+    onHover: (patch) => viewer.hover(patch),
+  }, life.signal);
+  const views = createViews({ change, choose: (choice) => viewer.choose(choice) });
+  const watch = () => scope.watch();
+  const viewer = new Viewer({
+    stage,
+    answers,
+    caption: createCaption(find(inside, 'figcaption'), { onBack: () => viewer.choosePatch(null) }),
+    overlay: createOverlay(at('overlay'), () => viewer.redraw()),
+    strip: createStrip(at('strip'), (choice) => viewer.choose(choice)),
+    tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
+    judge: createJudge(at('judge')),
+    exports: createExports(at('exports'), fail),
+  }, views, { fail, watch, onChoice: onChange });
+
+  const session = new Session(assets);
+  const status = createStatus(at('status'));
+  const loader = new Loader(session, {
+    notice,
+    status,
+    dialog: createModelDialog(dialog, at('model-open'), models, {
+      onFiles: (files) => scope.openFiles(files),
+      onOffer: (offer) => loader.load(offer),
+      onDtype: (dtype) => loader.changeDtype(dtype),
+    }),
+  }, models, (another) => scope.settle(another));
+
+  /** @type {Scope} */
+  const scope = new Scope(session, loader, {
+    notice,
+    answers,
+    stage,
+    status,
+    sources: createSources(at('sources'), at('drop'), samples, around, {
+      onFiles: (files) => scope.openFiles(files),
+      onSample: (sample) => scope.openSample(sample),
+      onCamera: (on) => scope.useCamera(on),
+      onNothing: (message) => notice.show(message),
+    }, life.signal),
+  }, viewer, life.signal);
+
+  if (state) viewer.choose(state);
+  const first = image ?? samples[0];
+  if (first) scope.show(first);
+  const wanted = model === undefined ? models[0] : choiceOf(model);
+  stage.expect(wanted && loader.offered(wanted)?.grid);
+  loader.start(wanted);
+
+  return {
+    /** What is chosen of what there is to see; plain data. */
+    get state() {
+      return viewer.choice;
+    },
+
+    /** @param {Partial<Choice>} choice */
+    choose: (choice) => viewer.choose(choice),
+
+    /** @param {Blob | string | URL | Sample} image */
+    show: (image) => scope.show(image),
+
+    /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
+    load: (model) => loader.load(choiceOf(model)),
+
+    /**
+     * Says what went wrong, with ways on.
+     * @param {unknown} error
+     * @param {import('./panels/notice.js').Remedy[]} remedies
+     */
+    fail: (error, ...remedies) => scope.fail(error, ...remedies),
+
+    /** Ends the model's worker and the camera, and takes everything out of the root. */
+    destroy() {
+      life.abort();
+      scope.end();
+      session.end();
+      inside.replaceChildren();
+      inside.adoptedStyleSheets = [];
+    },
+  };
+}
+
+function sheet() {
+  const styles = new CSSStyleSheet();
+  styles.replaceSync(STYLES);
+  return styles;
+}

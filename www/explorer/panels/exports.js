@@ -1,0 +1,69 @@
+import { toJSON, toNpy, toPNG } from '../../../pkg/dist/index.js';
+import { make } from '../dom.js';
+import { colormapOf } from '../maps.js';
+
+/**
+ * @typedef {{
+ *   map: import('../maps.js').ViewMap | undefined, trace: import('../../../pkg/index.js').Trace, image: import('../viewer.js').Picture,
+ *   look: import('../maps.js').Look, name: string,
+ * }} Exported
+ */
+
+/**
+ * What is shown, as files.
+ * @param {HTMLElement} root
+ * @param {(error: unknown) => void} onFail
+ */
+export function createExports(root, onFail) {
+  const buttons = /** @type {HTMLButtonElement[]} */ ([...root.querySelectorAll('[data-export]')]);
+  /** @type {Exported | undefined} */
+  let shown;
+
+  for (const button of buttons) {
+    button.addEventListener('click', async () => {
+      if (!shown) return;
+      try {
+        const kind = /** @type {string} */ (button.dataset.export);
+        const [blob, ending] = await FILES[kind](shown);
+        save(blob, `${shown.name.replace(/\.\w+(?=-)/, '').replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase()}${ending}`);
+      } catch (error) {
+        onFail(error);
+      }
+    });
+  }
+
+  return {
+    /** @param {Exported | undefined} next */
+    show(next) {
+      shown = next;
+      root.classList.toggle('ready', Boolean(next));
+      for (const button of buttons) {
+        const kind = button.dataset.export;
+        button.disabled = !next || (kind !== 'trace' && !next.map) || (kind === 'photo' && !next.map?.crop);
+      }
+    },
+  };
+}
+
+/** @param {Exported} shown @returns {import('../../../pkg/index.js').PictureOptions} */
+const style = ({ map, look }) => ({ colormap: map && map.channels === 1 ? colormapOf(map, look) : undefined, interpolation: look.smooth && map?.crop ? 'bilinear' : 'nearest' });
+
+/** @type {Record<string, (shown: any) => Promise<[Blob, string]> | [Blob, string]>} */
+const FILES = {
+  photo: async (/** @type {any} */ shown) => [await toPNG(shown.map, { ...style(shown), image: shown.image, opacity: shown.look.opacity }), '-photo.png'],
+  map: async (/** @type {any} */ shown) => [await toPNG(shown.map, style(shown)), '.png'],
+  npy: ({ map }) => [new Blob([toNpy(map)]), '.npy'],
+  json: ({ map }) => [new Blob([toJSON(map)], { type: 'application/json' }), '.json'],
+  trace: ({ trace }) => [new Blob([trace.toSafetensors()]), '.safetensors'],
+};
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function save(blob, name) {
+  const href = URL.createObjectURL(blob);
+  const link = make('a', { href, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+}

@@ -1,0 +1,271 @@
+import { context2d, find } from '../dom.js';
+import { picture } from '../maps.js';
+
+/**
+ * @typedef {import('../maps.js').ViewMap} ViewMap
+ * @typedef {import('../../../pkg/index.js').Rectangle} Rectangle
+ * @typedef {import('../maps.js').Look} Look
+ * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
+ */
+
+/** Opacity of the lowest values against the highest: the photo shows through where little attention goes. */
+const FAINTEST = 0.5;
+
+/**
+ * The photo with the chosen map laid over the part that the model saw, and the choice of a patch in it.
+ * @param {HTMLElement} root
+ * @param {{onPick: (patch: number | null) => void, onHover: (patch: number | null) => void}} handlers
+ * @param {AbortSignal} life
+ */
+export function createStage(root, { onPick, onHover }, life) {
+  const base = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.base'));
+  const video = /** @type {HTMLVideoElement} */ (find(root, 'video'));
+  const overlay = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.overlay'));
+  const frame = find(root, '.frame');
+  const hoverCell = find(root, '.hover');
+  const queryCell = find(root, '.query');
+
+  /** @type {ImageBitmap | undefined} */
+  let photo;
+  /** @type {Sight | undefined} */
+  let sight;
+  /** @type {ViewMap | undefined} */
+  let map;
+  /** @type {Look | undefined} */
+  let look;
+  /** @type {number | null} */
+  let query = null;
+  /** @type {[number, number] | undefined} */
+  let expected;
+  let cut = false; // whether the patches are drawn
+
+  /** Size of what is shown, in its own pixels. */
+  function sourceSize() {
+    if (!video.hidden && video.videoWidth) return { width: video.videoWidth, height: video.videoHeight };
+    return photo;
+  }
+
+  /** The photo is fitted into the stage: scale and offset in CSS pixels. */
+  function placement() {
+    const source = sourceSize();
+    if (!source) return undefined;
+    const scale = Math.min(root.clientWidth / source.width, root.clientHeight / source.height);
+    return { scale, x: (root.clientWidth - source.width * scale) / 2, y: (root.clientHeight - source.height * scale) / 2, width: source.width * scale, height: source.height * scale };
+  }
+
+  /** Where the first model will look: models take the middle square. */
+  function foreseen() {
+    const source = sourceSize();
+    if (!expected || !source) return undefined;
+    const side = Math.min(source.width, source.height);
+    return { x: (source.width - side) / 2, y: (source.height - side) / 2, width: side, height: side };
+  }
+
+  /** Where the model looked, in CSS pixels of the stage. */
+  function cropOnStage() {
+    const place = placement();
+    const crop = sight?.crop ?? foreseen();
+    if (!place || !crop) return undefined;
+    return { x: place.x + crop.x * place.scale, y: place.y + crop.y * place.scale, width: crop.width * place.scale, height: crop.height * place.scale };
+  }
+
+  /** @param {HTMLCanvasElement} canvas */
+  function fresh(canvas) {
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.round(root.clientWidth * ratio);
+    const height = Math.round(root.clientHeight * ratio);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const context = context2d(canvas);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return context;
+  }
+
+  function drawBase() {
+    const context = fresh(base);
+    const place = placement();
+    if (!photo || !place || !video.hidden) return;
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(photo, place.x, place.y, place.width, place.height);
+  }
+
+  function drawOverlay() {
+    const context = fresh(overlay);
+    const place = placement();
+    const crop = cropOnStage();
+    root.style.setProperty('--saturation', String(map && look ? 1 - look.opacity : 1));
+    if (!place || !crop) return;
+    shadeOutside(context, place, crop);
+    const grid = expected ?? (cut ? sight?.grid : undefined);
+    if (grid) drawPatches(context, crop, grid);
+    if (!map || !look) return;
+    context.globalAlpha = look.opacity;
+    context.imageSmoothingEnabled = look.smooth;
+    context.drawImage(picture(map, look, FAINTEST), crop.x, crop.y, crop.width, crop.height);
+    context.globalAlpha = 1;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Rectangle} place
+   * @param {Rectangle} crop
+   */
+  function shadeOutside(context, place, crop) {
+    context.fillStyle = getComputedStyle(root).getPropertyValue('--shade');
+    context.beginPath();
+    context.rect(place.x, place.y, place.width, place.height);
+    context.rect(crop.x, crop.y, crop.width, crop.height);
+    context.fill('evenodd');
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Rectangle} crop
+   * @param {[number, number]} grid
+   */
+  function drawPatches(context, { x, y, width, height }, [rows, cols]) {
+    context.fillStyle = 'rgb(255 255 255 / 0.3)';
+    for (let i = 1; i < cols; i++) context.fillRect(Math.round(x + (i * width) / cols), y, 1, height);
+    for (let i = 1; i < rows; i++) context.fillRect(x, Math.round(y + (i * height) / rows), width, 1);
+  }
+
+  function drawMarks() {
+    const crop = cropOnStage();
+    frame.hidden = !crop;
+    if (crop) put(frame, crop);
+    mark(queryCell, query);
+  }
+
+  /**
+   * @param {HTMLElement} cell
+   * @param {number | null} patch
+   */
+  function mark(cell, patch) {
+    const crop = cropOnStage();
+    cell.hidden = patch === null || !crop;
+    if (patch === null || !crop || !sight) return;
+    const [rows, cols] = sight.grid;
+    const width = crop.width / cols;
+    const height = crop.height / rows;
+    put(cell, { x: crop.x + (patch % cols) * width, y: crop.y + Math.floor(patch / cols) * height, width, height });
+  }
+
+  /** @param {MouseEvent} event @returns {number | null} */
+  function patchAt(event) {
+    const crop = cropOnStage();
+    if (!crop || !sight) return null;
+    const box = root.getBoundingClientRect();
+    const x = (event.clientX - box.left - crop.x) / crop.width;
+    const y = (event.clientY - box.top - crop.y) / crop.height;
+    if (x < 0 || x >= 1 || y < 0 || y >= 1) return null;
+    const [rows, cols] = sight.grid;
+    return Math.floor(y * rows) * cols + Math.floor(x * cols);
+  }
+
+  root.addEventListener('click', (event) => {
+    const patch = patchAt(event);
+    if (patch !== null) onPick(patch === query ? null : patch);
+  });
+  root.addEventListener('pointermove', (event) => {
+    if (event.pointerType !== 'mouse') return;
+    const patch = patchAt(event);
+    mark(hoverCell, patch);
+    onHover(patch);
+  });
+  root.addEventListener('pointerleave', () => {
+    hoverCell.hidden = true;
+    onHover(null);
+  });
+  root.addEventListener('keydown', (event) => {
+    if (!sight || event.altKey || event.ctrlKey || event.metaKey) return;
+    const next = moved(event.key, query, sight.grid);
+    if (next === undefined) return;
+    event.preventDefault();
+    onPick(next);
+  });
+  new ResizeObserver(() => {
+    drawBase();
+    drawOverlay();
+    drawMarks();
+  }).observe(root);
+  // The shade's colour follows the page's.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawOverlay, { signal: life });
+
+  return {
+    video,
+
+    /** What is on it. */
+    get picture() {
+      return video.hidden ? photo : video;
+    },
+
+    /**
+     * @param {ImageBitmap} bitmap owned by the stage from now on
+     * @param {string} description
+     */
+    showPhoto(bitmap, description) {
+      photo?.close();
+      photo = bitmap;
+      video.hidden = true;
+      root.classList.add('filled');
+      root.setAttribute('aria-label', description);
+      drawBase();
+    },
+
+    /**
+     * While the first model is awaited the photo's patches are shown, which takes no weights.
+     * @param {[number, number] | undefined} grid undefined: none is awaited any more
+     */
+    expect(grid) {
+      expected = grid;
+      drawOverlay();
+      drawMarks();
+    },
+
+    showVideo() {
+      video.hidden = false;
+      root.classList.add('filled');
+      root.setAttribute('aria-label', 'Webcam picture');
+      drawBase();
+    },
+
+    /**
+     * @param {Sight | undefined} nextSight undefined: the model has not seen this photo yet
+     * @param {ViewMap | undefined} nextMap
+     * @param {Look} nextLook
+     * @param {number | null} nextQuery
+     * @param {boolean} [nextCut] whether the patches are shown in place of a map
+     */
+    showMap(nextSight, nextMap, nextLook, nextQuery, nextCut = false) {
+      [sight, map, look, query, cut] = [nextSight, nextMap, nextLook, nextQuery, nextCut];
+      if (sight) expected = undefined;
+      drawOverlay();
+      drawMarks();
+    },
+  };
+}
+
+/**
+ * @param {string} key
+ * @param {number | null} from
+ * @param {[number, number]} grid
+ * @returns {number | null | undefined} null: none; undefined: not a key of ours
+ */
+function moved(key, from, [rows, cols]) {
+  if (key === 'Escape') return null;
+  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  if (!step) return undefined;
+  if (from === null) return Math.floor(rows / 2) * cols + Math.floor(cols / 2);
+  const row = Math.min(rows - 1, Math.max(0, Math.floor(from / cols) + step[0]));
+  const col = Math.min(cols - 1, Math.max(0, (from % cols) + step[1]));
+  return row * cols + col;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Rectangle} box
+ */
+function put(element, { x, y, width, height }) {
+  Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+}

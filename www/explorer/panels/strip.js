@@ -1,0 +1,131 @@
+import { context2d, make } from '../dom.js';
+import { drawCells } from '../maps.js';
+
+/**
+ * @typedef {import('../choice.js').Choice} Choice
+ * @typedef {import('../../../pkg/index.js').ViewMap} ViewMap
+ * @typedef {import('../../../pkg/index.js').Rectangle} Rectangle
+ * @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, choice: Partial<Choice>}} Stop
+ * @typedef {{
+ *   layers: number, at: number | 'photo' | 'patches' | 'answer', answer: string, grid: [number, number], crop: Rectangle,
+ *   picture: CanvasImageSource | undefined, look: import('../maps.js').Look, of: (layer: number) => ViewMap,
+ * }} Way  at: where one is; of: a layer's map
+ */
+
+const THUMB = 48; // px, of the photo
+const PACE = 700; // ms a layer
+
+/**
+ * The way from the photo through patches and layers to the answer: where one is, and where one can go.
+ * @param {HTMLElement} root
+ * @param {(choice: Partial<Choice>) => void} onChoose
+ */
+export function createStrip(root, onChoose) {
+  const list = make('ol', {});
+  const play = make('button', { type: 'button', class: 'button play', 'aria-pressed': 'false' }, ['Play']);
+  root.append(list, play);
+  /** @type {Stop[]} */
+  let stops = [];
+  let timer = 0;
+  /** @type {number | undefined} the layer that playing has come to */
+  let playing;
+
+  /**
+   * @param {string} text
+   * @param {string} name
+   * @param {Partial<Choice>} choice
+   * @returns {Stop}
+   */
+  function stop(text, name, choice) {
+    const canvas = make('canvas', { 'aria-hidden': 'true', width: String(THUMB), height: String(THUMB) });
+    const button = make('button', { type: 'button', 'aria-label': name, tabindex: '-1' }, [canvas, make('span', {}, [text])]);
+    button.addEventListener('click', () => {
+      halt();
+      onChoose(choice);
+    });
+    return { button, canvas, choice };
+  }
+
+  /** @param {number} layers */
+  function build(layers) {
+    stops = [
+      stop('photo', 'Photo', { stop: 'photo' }),
+      stop('patches', 'Patches', { stop: 'patches' }),
+      ...Array.from({ length: layers }, (_, layer) => stop(String(layer), `Layer ${layer}`, { layer, stop: null })),
+      stop('', 'Answer', { view: 'class', stop: null }),
+    ];
+    list.replaceChildren(...stops.map(({ button }) => make('li', {}, [button])));
+    stops[stops.length - 1].canvas.remove();
+  }
+
+  const layers = () => stops.length - 3;
+  const place = (/** @type {Way['at']} */ at) => (at === 'photo' ? 0 : at === 'patches' ? 1 : at === 'answer' ? stops.length - 1 : at + 2);
+
+  function halt() {
+    clearInterval(timer);
+    playing = undefined;
+    play.textContent = 'Play';
+    play.setAttribute('aria-pressed', 'false');
+  }
+
+  function step() {
+    playing = playing === undefined ? 0 : playing + 1;
+    if (playing >= layers()) return halt();
+    onChoose({ layer: playing, stop: null });
+  }
+
+  play.addEventListener('click', () => {
+    if (playing !== undefined) return halt();
+    play.textContent = 'Pause';
+    play.setAttribute('aria-pressed', 'true');
+    step();
+    timer = window.setInterval(step, PACE);
+  });
+  // One tab stop, arrows choose: as in the tabs.
+  list.addEventListener('keydown', (event) => {
+    const from = stops.findIndex(({ button }) => button === event.target);
+    const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: stops.length - 1 }[event.key];
+    if (from < 0 || to === undefined || !stops[to]) return;
+    event.preventDefault();
+    stops[to].button.click();
+    stops[to].button.focus();
+  });
+
+  return {
+    halt,
+
+    /** @param {Way | undefined} way undefined: there is nothing yet */
+    show(way) {
+      root.classList.toggle('empty', !way);
+      if (!way) return halt();
+      if (layers() !== way.layers) build(way.layers);
+      const at = place(way.at);
+      if (playing !== undefined && at !== playing + 2) halt();
+      stops.forEach(({ button }, i) => {
+        button.tabIndex = i === at ? 0 : -1;
+        if (i === at) button.setAttribute('aria-current', 'step');
+        else button.removeAttribute('aria-current');
+      });
+      /** @type {HTMLElement} */ (stops[stops.length - 1].button.lastChild).textContent = way.answer;
+      drawPhoto(stops[0].canvas, way);
+      drawPhoto(stops[1].canvas, way, way.grid);
+      for (let layer = 0; layer < way.layers; layer++) drawCells(stops[layer + 2].canvas, way.of(layer), way.look);
+    },
+  };
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Way} way
+ * @param {[number, number]} [grid] whose lines are drawn
+ */
+function drawPhoto(canvas, { picture, crop }, grid) {
+  const context = context2d(canvas);
+  context.clearRect(0, 0, THUMB, THUMB);
+  if (picture) context.drawImage(picture, crop.x, crop.y, crop.width, crop.height, 0, 0, THUMB, THUMB);
+  if (!grid) return;
+  const lines = grid.map((count) => Math.min(count, 8)); // more would be grey
+  context.fillStyle = '#fff';
+  for (let i = 1; i < lines[1]; i++) context.fillRect(Math.round((i * THUMB) / lines[1]), 0, 1, THUMB);
+  for (let i = 1; i < lines[0]; i++) context.fillRect(0, Math.round((i * THUMB) / lines[0]), THUMB, 1);
+}

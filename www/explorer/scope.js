@@ -1,0 +1,306 @@
+import { Camera, nextFrame } from './camera.js';
+import { understand } from './files.js';
+import { Overtaken } from './session.js';
+
+/**
+ * @typedef {import('../../pkg/index.js').Trace} Trace
+ * @typedef {import('./panels/sources.js').Sample} Sample
+ * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample}} Photo
+ * @typedef {{
+ *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
+ *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
+ *   sources: ReturnType<typeof import('./panels/sources.js').createSources>,
+ *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
+ *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
+ * }} Panels
+ */
+
+const PLACING = 120; // ms after which a new photo is shown without waiting for what the model makes of it
+const READOUT_PAUSE = 250; // ms between readings of the live timing, so that they can be read
+
+/** @type {import('./panels/notice.js').Remedy} */
+export const RELOAD = { label: 'Reload page', run: () => location.reload() };
+
+/** The photo or webcam that the model looks at. Panels draw, the viewer shows what it sees, this decides. */
+export class Scope {
+  #session;
+  #loader;
+  /** @type {Panels} */
+  #panels;
+  #viewer;
+  /** @type {Photo | undefined} */
+  #photo;
+  #camera;
+  #opening = new AbortController();
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {import('./loader.js').Loader} loader
+   * @param {Panels} panels
+   * @param {import('./viewer.js').Viewer} viewer
+   * @param {AbortSignal} life
+   */
+  constructor(session, loader, panels, viewer, life) {
+    this.#session = session;
+    this.#loader = loader;
+    this.#panels = panels;
+    this.#viewer = viewer;
+    this.#camera = new Camera(panels.stage.video, (state) => panels.sources.markCamera(state));
+    addEventListener('pagehide', () => this.#rest(), { signal: life });
+    document.addEventListener('visibilitychange', () => this.#camera.stream && document.visibilityState === 'hidden' && this.#rest(), { signal: life });
+  }
+
+  /**
+   * After a load.
+   * @param {boolean} another whether there is another model than before
+   */
+  async settle(another) {
+    if (!another) {
+      if (this.#session.model) return;
+      this.#panels.stage.expect(undefined);
+      return this.#panels.answers.mark({});
+    }
+    this.#viewer.forget();
+    if (!this.#camera.stream) await this.#ask();
+  }
+
+  // Photos
+
+  /** @param {Blob | string | URL | Sample} image */
+  show(image) {
+    if (image instanceof Blob) return this.open({ image, title: image instanceof File ? image.name : 'Photo' });
+    if (typeof image === 'string' || image instanceof URL) return this.openSample({ file: String(image), title: 'Photo' });
+    return this.openSample(image);
+  }
+
+  /** No picture, no camera, no answer any more. */
+  end() {
+    this.#supersede();
+    this.#camera.stop();
+    this.#viewer.clear();
+  }
+
+  /** @param {File[]} files */
+  openFiles(files) {
+    this.#panels.notice.hide();
+    const given = understand(files);
+    if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
+    if (given.kind === 'model') return this.#loader.load({ name: given.name, source: given.parts });
+    return this.#panels.notice.show(given.message);
+  }
+
+  /** @param {Sample} sample */
+  async openSample(sample) {
+    const { notice } = this.#panels;
+    const signal = this.#supersede();
+    notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
+    const again = { label: 'Try again', run: () => void this.openSample(sample) };
+    const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
+    try {
+      const response = await fetch(sample.file, { signal });
+      if (!response.ok) throw new Error(`The sample ${sample.file} could not be loaded (HTTP status ${response.status}).`);
+      const image = await response.blob();
+      watch.over();
+      await this.open({ image, title: sample.title, sample });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.fail(error instanceof TypeError ? new Error(`The sample ${sample.file} could not be loaded. Is the server still running?`) : error, again);
+    } finally {
+      watch.over();
+    }
+  }
+
+  /**
+   * Shows a photo once it is decoded; one that can't be leaves the present one.
+   * @param {Photo} photo
+   */
+  async open(photo) {
+    const { notice, sources } = this.#panels;
+    const signal = this.#supersede();
+    /** @type {ImageBitmap} */
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(photo.image);
+    } catch {
+      if (!signal.aborted) notice.show(`${photo.title} could not be decoded as an image. Try a JPEG, PNG or WebP file.`);
+      return;
+    }
+    if (signal.aborted) return bitmap.close();
+    this.#camera.stop();
+    if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
+    this.#photo = photo;
+    this.#viewer.forget();
+    sources.mark(photo.sample);
+    await this.#ask(bitmap);
+  }
+
+  /** What is asked for now takes the place of what was and is not there yet. */
+  #supersede() {
+    this.#opening.abort(new Overtaken());
+    this.#opening = new AbortController();
+    return this.#opening.signal;
+  }
+
+  /**
+   * Asks the model about the present photo.
+   * @param {ImageBitmap} [bitmap] the photo, where it is not on the stage yet
+   */
+  async #ask(bitmap) {
+    const { stage, answers } = this.#panels;
+    const photo = this.#photo;
+    if (!photo) return;
+    let placed = !bitmap;
+    const place = () => {
+      if (placed || !bitmap) return;
+      placed = true;
+      stage.showPhoto(bitmap, photo.title);
+      this.#viewer.clear();
+    };
+    if (!this.#session.model) {
+      place();
+      if (!this.#session.loading) return this.#loader.missing();
+    }
+    answers.mark({ busy: true });
+    const timer = setTimeout(place, PLACING);
+    const watch = this.#session.model && this.watch();
+    try {
+      const trace = await this.#session.trace(photo.image, answers.rows);
+      if (photo !== this.#photo) return;
+      watch?.over();
+      place();
+      await this.#take(trace, photo);
+    } catch (error) {
+      if (error instanceof Overtaken || photo !== this.#photo) return;
+      place();
+      this.fail(error);
+    } finally {
+      watch?.over();
+      clearTimeout(timer);
+      if (!placed) bitmap?.close();
+    }
+  }
+
+  /** Over an answer of the model. */
+  watch() {
+    return this.#panels.notice.watch('The model has not answered', () => [this.#loader.again, RELOAD]);
+  }
+
+  // Webcam
+
+  /** @param {boolean} on */
+  async useCamera(on) {
+    if (on) await this.#startCamera();
+    else if (this.#camera.stream) await this.#freeze();
+    else this.#camera.stop();
+  }
+
+  async #startCamera() {
+    const { stage, sources, notice } = this.#panels;
+    this.#supersede();
+    notice.hide();
+    try {
+      const stream = await this.#camera.start();
+      if (!stream) return;
+      sources.mark(undefined);
+      this.#viewer.forget();
+      stage.showVideo();
+      this.#viewer.clear();
+      await this.#follow(stream);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /**
+   * One frame after the other, each as soon as the model is free.
+   * @param {MediaStream} stream
+   */
+  async #follow(stream) {
+    const { stage, answers } = this.#panels;
+    stream.getVideoTracks()[0].addEventListener('ended', () => {
+      if (this.#camera.stream === stream) this.#freeze().then(() => this.fail(new Error('The camera was disconnected.')));
+    });
+    while (this.#camera.stream === stream) {
+      await nextFrame(stage.video);
+      if (this.#camera.stream !== stream) return;
+      const watch = this.#session.model && this.watch();
+      try {
+        const trace = await this.#session.trace(stage.video, answers.rows);
+        if (this.#camera.stream === stream) await this.#take(trace, { image: stage.video, title: 'Webcam' }, { live: true });
+      } catch (error) {
+        // While a model is loaded or replaced there may be none for a moment.
+        if (error instanceof Overtaken || this.#camera.stream !== stream) continue;
+        await this.#freeze();
+        this.fail(error);
+      } finally {
+        watch?.over();
+      }
+    }
+  }
+
+  /** Stops the webcam and keeps its last picture. */
+  async #freeze() {
+    const signal = this.#supersede();
+    const { patch } = this.#viewer.choice;
+    const frame = createImageBitmap(this.#panels.stage.video).catch(() => undefined); // as it is now
+    this.#camera.stop(); // at once, and not when that is there
+    const image = await frame;
+    if (signal.aborted) return image?.close();
+    if (image) await this.open({ image, title: 'Webcam picture' });
+    else if (this.#photo) await this.open(this.#photo);
+    this.#viewer.choosePatch(patch);
+  }
+
+  /** Nobody sees the page: the camera goes off. */
+  async #rest() {
+    if (!this.#camera.stream) return this.#camera.stop();
+    await this.#freeze();
+    this.#panels.notice.show('The webcam went off while the page was hidden.', { label: 'Start again', run: () => this.useCamera(true) });
+  }
+
+  // Answers
+
+  /**
+   * @param {Trace} trace
+   * @param {{image: import('./viewer.js').Picture, title: string}} photo
+   * @param {{live?: boolean}} [state]
+   */
+  async #take(trace, { image, title }, { live = false } = {}) {
+    const { answers } = this.#panels;
+    const { vit } = this.#session;
+    answers.mark({ live });
+    if (!vit) return;
+    answers.show(trace, vit.config.labels);
+    this.#readTiming(trace.timing.forward, live);
+    await this.#viewer.take({ trace, vit, image, title, live });
+  }
+
+  #lastReading = 0;
+
+  /**
+   * @param {number} ms
+   * @param {boolean} live
+   */
+  #readTiming(ms, live) {
+    const now = performance.now();
+    if (live && now - this.#lastReading < READOUT_PAUSE) return;
+    this.#lastReading = now;
+    this.#panels.status.forward(ms);
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {import('./panels/notice.js').Remedy[]} remedies
+   */
+  fail(error, ...remedies) {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // A newer model has taken its place, or is about to, and is asked again.
+    if (code === 'closed' && (this.#session.model || this.#session.loading)) return;
+    if (code === 'crashed' || code === 'closed') return this.#loader.lost(message);
+    this.#panels.answers.mark({});
+    // A script that could not be imported is not asked for a second time before the page is.
+    if (code === 'network' && !remedies.length) remedies = [RELOAD];
+    this.#panels.notice.show(message, ...remedies);
+  }
+}

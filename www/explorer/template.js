@@ -1,0 +1,123 @@
+/** What an explorer is made of. Ids are those of its shadow root: a page may hold several. */
+
+const CROSS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3.5 3.5l9 9M12.5 3.5l-9 9"/></svg>';
+
+const colours = ['viridis', 'magma', 'turbo', 'grey'].map((name, i) => `
+  <label><input type="radio" name="colormap" value="${name}"${i ? '' : ' checked'}><span><canvas width="32" height="1" aria-hidden="true"></canvas>${name}</span></label>`).join('');
+
+export const TEMPLATE = `
+<header class="bar">
+  <slot name="brand"></slot>
+  <div id="status" class="status">
+    <dl>
+      <div><dt>Model</dt><dd data-status="model">–</dd></div>
+      <div><dt>Arithmetic</dt><dd><span data-status="dtype">–</span><span class="simd" data-status="simd"></span><span data-status="threads"></span></dd></div>
+      <div><dt>Forward pass</dt><dd data-status="forward">–</dd></div>
+    </dl>
+    <p class="loading" data-status="loading" role="status"></p>
+    <div class="progress" data-status="progress" role="progressbar" aria-label="Loading the model" aria-valuemin="0" aria-valuemax="100" hidden><div></div></div>
+  </div>
+  <button type="button" id="model-open" class="button" aria-haspopup="dialog">Model</button>
+  <slot name="actions"></slot>
+</header>
+
+<div class="main">
+  <nav id="strip" class="strip" aria-label="From the photo to the answer"></nav>
+
+  <section id="photo" class="photo" aria-label="Photo and map">
+    <figure>
+      <div id="stage" class="stage" tabindex="0" role="application" aria-label="Photo" aria-describedby="stage-help">
+        <canvas class="base"></canvas>
+        <video class="base" muted playsinline hidden></video>
+        <canvas class="overlay"></canvas>
+        <div class="frame" hidden><i></i><i></i><i></i><i></i></div>
+        <div class="cell hover" hidden></div>
+        <div class="cell query" hidden></div>
+        <p class="invite">Drop a photo here</p>
+      </div>
+      <p id="stage-help" class="visually-hidden">Arrow keys choose a patch of the photo and show what it attends to. Escape returns to the whole image.</p>
+      <figcaption>
+        <div class="caption" aria-live="polite">
+          <p class="title" data-caption="title">&nbsp;</p>
+          <p class="detail" data-caption="detail">&nbsp;</p>
+        </div>
+        <button type="button" class="button back" data-caption="back" disabled>Back to class token</button>
+        <div class="legend empty">
+          <canvas width="256" height="1" data-caption="scale" aria-hidden="true"></canvas>
+          <p><span data-caption="min">0</span><span data-caption="max">&nbsp;</span></p>
+        </div>
+      </figcaption>
+    </figure>
+  </section>
+
+  <section id="overlay" class="overlay-controls" aria-label="Overlay">
+    <label class="field">Opacity <input type="range" name="opacity" min="0" max="100" value="70"> <output>70 %</output></label>
+    <fieldset class="segments colours"><legend class="visually-hidden">Colours</legend>${colours}</fieldset>
+    <label class="field check"><input type="checkbox" name="smooth" checked> Smooth</label>
+  </section>
+
+  <section id="sources" class="sources" aria-label="Choose a photo">
+    <ul class="samples"></ul>
+    <div class="actions">
+      <button type="button" class="button" data-source="choose">
+        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 3.5h11v9h-11zM2.5 10.5l3-3 3 3 2-2 3 3M10.5 6.5h.01"/></svg>Choose photo</button>
+      <button type="button" class="button" data-source="camera">
+        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1.5 4.5h8v7h-8zM9.5 7l5-2.5v7L9.5 9"/></svg><span>Webcam</span></button>
+      <p class="hint">or drop, or paste</p>
+      <input type="file" data-source="file" accept="image/*" hidden aria-label="Photo file">
+    </div>
+  </section>
+
+  <section id="answers" class="answers" aria-labelledby="answers-title">
+    <h2 id="answers-title">Answer</h2>
+    <ol aria-live="polite" aria-busy="true"></ol>
+    <p class="hint unsure" aria-live="polite">&nbsp;</p>
+  </section>
+
+  <section id="views" class="views" aria-label="Views">
+    <div class="tabs" role="tablist" aria-label="Views"></div>
+    <p class="hint sentence"></p>
+    <div class="panels"></div>
+    <p class="hint caution"></p>
+    <div id="judge" class="judge"></div>
+    <div id="exports" class="exports" role="group" aria-label="Export">
+      <p>Export</p>
+      <button type="button" class="button" data-export="photo" title="The map over the photo" disabled>PNG with photo</button>
+      <button type="button" class="button" data-export="map" title="The map alone" disabled>PNG</button>
+      <button type="button" class="button" data-export="npy" title="The map's values, for numpy.load" disabled>NPY</button>
+      <button type="button" class="button" data-export="json" title="The map's values and what they are" disabled>JSON</button>
+      <button type="button" class="button" data-export="trace" title="Attention and tokens of every layer, as safetensors" disabled>Whole trace</button>
+    </div>
+  </section>
+</div>
+
+<dialog id="model" aria-labelledby="model-title">
+  <form method="dialog">
+    <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
+    <div class="offers" role="group" aria-label="Models of this page"></div>
+    <dl class="facts"></dl>
+    <fieldset class="segments">
+      <legend>Arithmetic</legend>
+      <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
+      <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
+      <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
+    </fieldset>
+    <div data-model="notice"></div>
+    <p class="hint">Another model: a folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
+    <div class="actions">
+      <button type="button" class="button" data-model="folder">Choose folder</button>
+      <button type="button" class="button" data-model="files">Choose files</button>
+    </div>
+    <input type="file" data-model="folder-input" webkitdirectory multiple hidden aria-label="Model folder">
+    <input type="file" data-model="files-input" accept=".json,.safetensors" multiple hidden aria-label="Model files">
+  </form>
+</dialog>
+
+<div class="notices"><div id="notice" class="notice" role="alert" hidden>
+  <p></p>
+  <div class="actions"></div>
+  <button type="button" class="button quiet" data-notice="close" aria-label="Dismiss">${CROSS}</button>
+</div></div>
+
+<div id="drop" class="drop" aria-hidden="true" hidden><p>Drop a photo, or a model folder</p></div>
+`;

@@ -1,0 +1,276 @@
+import { unchosen } from './choice.js';
+import { classNames } from './names.js';
+
+/**
+ * What a view is given: the trace and what of it is chosen, and where its map goes.
+ *
+ * @typedef {import('../../pkg/index.js').ViewMap} ViewMap
+ * @typedef {import('../../pkg/index.js').Trace} Trace
+ * @typedef {import('./choice.js').Choice} Choice
+ * @typedef {import('./maps.js').Look} Look
+ * @typedef {Blob | ImageBitmap | HTMLVideoElement} Picture
+ * @typedef {{text?: string, detail?: string, format?: (value: number) => string}} Words  a title in place of the map's own, a second sentence, and how values are said; as plain numbers unless told
+ * @typedef {{
+ *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
+ *   layer: number, head: number | null, query: [number, number] | undefined, target: {index: number, name: string} | undefined,
+ *   signal: AbortSignal, wanted: AbortSignal,
+ *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void, watch: () => Watch,
+ * }} Context
+ *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is drawn;
+ *   wanted: aborted when another photo, view, patch, class or option is wanted, as is what the model has under way; watch: over an answer of the model
+ * @typedef {import('./panels/notice.js').Watch} Watch
+ * @typedef {{
+ *   id: string, title: string, term: string, sentence: string, caution: string, element: HTMLElement,
+ *   uses: () => {query?: boolean, target?: boolean, layer?: boolean},
+ *   firstLayer?: (context: Pick<Context, 'trace' | 'query'>) => number,
+ *   show: (context: Context) => void | Promise<void>,
+ * }} View
+ *   title, term: what a visitor calls it, and what the field does; caution: when it is not to be trusted; firstLayer: to begin with, the last unless told;
+ *   show draws the view's own panel and paints its map, later if it must wait for one
+ */
+
+/**
+ * @typedef {{
+ *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
+ *   caption: ReturnType<typeof import('./panels/caption.js').createCaption>,
+ *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
+ *   overlay: ReturnType<typeof import('./panels/overlay.js').createOverlay>,
+ *   strip: ReturnType<typeof import('./panels/strip.js').createStrip>,
+ *   tabs: ReturnType<typeof import('./panels/tabs.js').createTabs>,
+ *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
+ *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
+ * }} ViewPanels
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live: boolean}} Subject
+ */
+
+/** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
+export class Viewer {
+  #panels;
+  #views;
+  #handlers;
+  /** @type {Choice} */
+  #choice;
+  /** @type {Subject | undefined} */
+  #subject;
+  /** @type {Context | undefined} */
+  #context;
+  /** @type {ViewMap | undefined} */
+  #map;
+  #shape = '';
+  #shown = new AbortController();
+  #wanted = new AbortController();
+
+  /**
+   * @param {ViewPanels} panels
+   * @param {View[]} views
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void}} handlers
+   */
+  constructor(panels, views, handlers) {
+    this.#panels = panels;
+    this.#views = views;
+    this.#handlers = handlers;
+    this.#choice = { view: views[0].id, ...unchosen() };
+    panels.tabs.select(this.#view.id);
+  }
+
+  get choice() {
+    return { ...this.#choice };
+  }
+
+  get #view() {
+    return this.#views.find(({ id }) => id === this.#choice.view) ?? this.#views[0];
+  }
+
+  /**
+   * Shows what the model made of a picture. Resolves when the view is drawn: while frames follow each other, the next waits for it.
+   * @param {Subject} subject
+   */
+  take(subject) {
+    const { layers, heads, grid } = subject.trace;
+    const shape = `${layers} ${heads} ${grid}`;
+    // What was chosen of a model of another shape means nothing in this one.
+    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target: this.#choice.target });
+    this.#shape = shape;
+    this.#subject = subject;
+    return this.change();
+  }
+
+  /** There is no trace of what is on the stage. @param {{whole?: boolean}} [choice] whole: nor is a patch chosen any more */
+  clear({ whole = true } = {}) {
+    this.#subject = undefined;
+    if (whole && this.#shape) this.#choice.patch = null;
+    this.change();
+  }
+
+  /** Another photo or another model: what was chosen of the last means nothing here, and what is still asked about it is not wanted. */
+  forget() {
+    if (this.#shape) Object.assign(this.#choice, { patch: null, target: null });
+    this.#giveUp();
+  }
+
+  /**
+   * Chooses some of what there is; the rest stays.
+   * @param {Partial<Choice>} choice
+   */
+  choose(choice) {
+    const stays = 'stop' in choice ? {} : { stop: null }; // whatever else is chosen wants a map
+    Object.assign(this.#choice, stays, choice);
+    // A layer is asked for: of a view that has none, another shows it.
+    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) this.#choice.view = this.#views[0].id;
+    this.#panels.tabs.select(this.#view.id);
+    this.#handlers.onChoice(this.choice);
+    return this.change();
+  }
+
+  /** @param {number | null} patch */
+  choosePatch(patch) {
+    if (this.#subject && this.#view.uses().query) this.choose({ patch });
+  }
+
+  /** @param {number} target */
+  chooseTarget(target) {
+    this.choose(this.#view.uses().target ? { target } : { target, view: 'class' });
+  }
+
+  #giveUp() {
+    this.#shown.abort();
+    this.#wanted.abort();
+    this.#wanted = new AbortController();
+  }
+
+  /** Something else is wanted: another photo, view, patch, class or option of the view. */
+  change() {
+    this.#giveUp();
+    return this.redraw();
+  }
+
+  /**
+   * The same, in another look.
+   * @returns {Promise<void>}
+   */
+  async redraw() {
+    this.#shown.abort();
+    this.#shown = new AbortController();
+    const { signal } = this.#shown;
+    const subject = this.#subject;
+    this.#context = undefined;
+    if (!subject) return this.#paint(undefined);
+    let painted = false;
+    const context = (this.#context = this.#contextOf(subject, signal, (map, words) => {
+      if (signal.aborted) return;
+      painted = true;
+      this.#paint(map, words);
+    }));
+    this.#panels.answers.choose(this.#view.uses().target ? context.target?.index : undefined);
+    try {
+      this.#drawStrip(context);
+      const drawn = this.#view.show(context);
+      // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
+      if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
+      if (!drawn) return;
+      const { over } = this.#handlers.watch();
+      signal.addEventListener('abort', over);
+      await drawn.finally(over);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#paint(undefined);
+      this.#handlers.fail(error);
+    }
+  }
+
+  /**
+   * @param {Subject} subject
+   * @param {AbortSignal} signal
+   * @param {Context['paint']} paint
+   * @returns {Context}
+   */
+  #contextOf(subject, signal, paint) {
+    const { trace } = subject;
+    const { patch, layer, head } = this.#choice;
+    const { query: asked, layer: layered } = this.#view.uses();
+    const cols = trace.grid[1];
+    const query = /** @type {[number, number] | undefined} */ (asked && patch !== null && patch < trace.grid[0] * cols ? [Math.floor(patch / cols), patch % cols] : undefined);
+    const first = () => (layered && this.#view.firstLayer?.({ trace, query })) || trace.layers - 1;
+    return {
+      ...subject,
+      look: this.#panels.overlay.read(),
+      layer: layer === null || layer >= trace.layers ? first() : layer,
+      head: head === null || head >= trace.heads ? null : head,
+      query,
+      target: this.#targetOf(subject),
+      signal,
+      wanted: this.#wanted.signal,
+      fail: this.#handlers.fail,
+      watch: this.#handlers.watch,
+      paint,
+    };
+  }
+
+  /** @param {Subject} subject */
+  #targetOf({ trace, vit }) {
+    const { target } = this.#choice;
+    const index = target !== null && target < vit.config.numClasses ? target : trace.top[0]?.index;
+    return index === undefined ? undefined : { index, name: classNames(vit.config.labels)[index] };
+  }
+
+  /** @param {Context} context */
+  #drawStrip({ trace, layer, query, look, vit }) {
+    const at = this.#choice.stop ?? (this.#view.uses().layer ? layer : 'answer');
+    const [top] = trace.top;
+    this.#panels.strip.show({
+      layers: trace.layers, at, answer: top ? classNames(vit.config.labels)[top.index] : 'features', grid: trace.grid, crop: trace.crop,
+      picture: this.#panels.stage.picture, look, of: (layer) => trace.headMap({ layer, query }),
+    });
+  }
+
+  /**
+   * @param {ViewMap | undefined} map
+   * @param {import('./viewer.js').Words} [words]
+   */
+  #paint(map, words) {
+    const { stage, caption, overlay, exports, judge, strip } = this.#panels;
+    const look = overlay.read();
+    const subject = this.#subject;
+    const { stop } = this.#choice;
+    if (stop) [map, words] = [undefined, subject && before(subject, stop)];
+    this.#map = map;
+    overlay.suit(map);
+    judge.show(this.#context, map);
+    if (!subject) {
+      stage.showMap(undefined, undefined, look, null);
+      strip.show(undefined);
+      caption.show(undefined);
+      exports.show(undefined);
+      return;
+    }
+    const { trace, live, image, title } = subject;
+    const patch = this.#view.uses().query ? this.#choice.patch : null;
+    stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
+    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live });
+    exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
+  }
+
+  /** What a map is, with its class by its short name. @param {string} [text] */
+  #inShort(text) {
+    const target = this.#subject && this.#targetOf(this.#subject);
+    return target && text?.replace(/** @type {Subject} */ (this.#subject).vit.config.labels[target.index], () => target.name);
+  }
+
+  /** @param {number | null} patch under the pointer */
+  hover(patch) {
+    this.#panels.caption.hover(this.#map?.crop ? patch : null);
+  }
+}
+
+/**
+ * What is said before the first layer.
+ * @param {Subject} subject
+ * @param {'photo' | 'patches'} stop
+ * @returns {Words}
+ */
+function before({ trace, vit }, stop) {
+  const [rows, cols] = trace.grid;
+  const [height, width] = trace.patchSize;
+  if (stop === 'photo') return { text: 'The photo', detail: `What the model gets of it: the part within the corners, as ${cols * width} × ${rows * height} pixels.` };
+  return { text: `${cols} × ${rows} patches`, detail: `Each of ${width} × ${height} pixels becomes a token of ${vit.config.hiddenSize} numbers.` };
+}

@@ -1,0 +1,108 @@
+import { createChart } from '../chart.js';
+import { segments } from '../controls.js';
+import { make } from '../dom.js';
+import { drawCells, mosaic } from '../maps.js';
+import { number } from '../words.js';
+import { remember } from './cache.js';
+
+/**
+ * @typedef {import('../viewer.js').Context} Context
+ * @typedef {import('../viewer.js').ViewMap} ViewMap
+ */
+
+const FIGURES = /** @type {const} */ ([['positions', 'positions'], ['filters', 'filters'], ['distance', 'distance'], ['entropy', 'entropy']]);
+
+const WORDS = {
+  positions: 'How alike the position embeddings are: for the patch in each place, its similarity to all others. Click a place, or the photo.',
+  filters: 'The patch embedding: the first principal components of its filters, as pictures of a patch.',
+  distance: 'How far each head looks on average. Low dots look nearby, as convolutions do.',
+  entropy: 'How widely each head spreads its attention. Low dots look at few patches.',
+};
+
+/**
+ * What the model has learned, and how its heads behave on this photo.
+ * @param {import('./index.js').Hands} hands
+ * @returns {import('../viewer.js').View}
+ */
+export function createModelFigures({ change, choose }) {
+  const figure = segments('Figure', FIGURES, change);
+  const words = make('p', { class: 'hint' });
+  const canvas = make('canvas', { class: 'mosaic', role: 'img' });
+  const plot = make('div');
+  const chart = createChart(plot);
+  const element = make('div', {}, [make('div', { class: 'controls' }, [figure.element]), words, canvas, plot]);
+  /** @type {[number, number]} */
+  let grid = [1, 1];
+
+  canvas.addEventListener('click', ({ offsetX, offsetY }) => {
+    if (figure.value !== 'positions') return;
+    const place = (/** @type {number} */ at, /** @type {number} */ size, /** @type {number} */ count) => Math.min(count - 1, Math.floor((at / size) * count));
+    choose({ patch: place(offsetY, canvas.clientHeight, grid[0]) * grid[1] + place(offsetX, canvas.clientWidth, grid[1]) });
+  });
+
+  /** @param {Context} context */
+  async function showPositions({ vit, trace, query, look, signal, paint }) {
+    const all = await remember(vit, 'positions', () => vit.positionSimilarity()).catch(unlessMissing);
+    if (signal.aborted) return;
+    canvas.hidden = !all;
+    if (!all) return paint(undefined, { detail: 'This model has no position embeddings of patches.' });
+    const [rows, cols] = trace.grid;
+    const maps = Array.from({ length: rows * cols }, (_, i) => /** @type {ViewMap} */ ({ ...all, rows, cols, data: all.data.slice(i * all.cols, (i + 1) * all.cols) }));
+    drawCells(canvas, mosaic(maps, cols, all.text), look);
+    canvas.setAttribute('aria-label', `${all.text}: one small map for each place`);
+    const [row, col] = query ?? [Math.floor(rows / 2), Math.floor(cols / 2)];
+    paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: similarity to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.' });
+  }
+
+  /** @param {Context} context */
+  async function showFilters({ vit, look, signal, paint }) {
+    const filters = await remember(vit, 'filters', () => vit.patchFilters());
+    if (signal.aborted) return;
+    const all = mosaic(filters, 7, `Patch embedding: the first ${filters.length} principal components of its filters`);
+    drawCells(canvas, all, look);
+    canvas.setAttribute('aria-label', all.text);
+    paint(all, { detail: 'Grey is 0; each is shown over its own range.' });
+  }
+
+  /**
+   * @param {Context} context
+   * @param {'distance' | 'entropy'} what
+   */
+  function showHeads({ trace, paint }, what) {
+    const map = what === 'distance' ? trace.attentionDistance() : trace.attentionEntropy();
+    const dots = Array.from(map.data, (value, i) => ({ step: Math.floor(i / map.cols), value }));
+    chart.show({
+      x: 'layer', y: what === 'distance' ? 'pixels' : 'nats', steps: Array.from({ length: map.rows }, (_, layer) => String(layer)), dots,
+      max: Math.max(...map.data), format: number, label: `${map.text}: one dot for each head`,
+    });
+    paint(map, { detail: 'One dot for each head, on this photo.', format: number });
+  }
+
+  return {
+    id: 'model',
+    title: 'What it learned',
+    term: 'positions, filters, heads',
+    sentence: 'What the model knows before it sees a photo, and how its heads behave on this one.',
+    caution: 'Averages over a photo hide what single patches do.',
+    element,
+    uses: () => ({ query: figure.value === 'positions' }),
+
+    async show(context) {
+      grid = context.trace.grid;
+      const what = figure.value;
+      words.textContent = WORDS[what];
+      canvas.hidden = what === 'distance' || what === 'entropy';
+      plot.hidden = !canvas.hidden;
+      canvas.classList.toggle('picks', what === 'positions');
+      if (what === 'positions') await showPositions(context);
+      else if (what === 'filters') await showFilters(context);
+      else showHeads(context, what);
+    },
+  };
+}
+
+/** @param {any} error */
+function unlessMissing(error) {
+  if (error.code === 'invalid-argument') return undefined;
+  throw error;
+}
