@@ -31,8 +31,8 @@ import { createViews } from './views/index.js';
  *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
  * }} Options
  *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
- *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, beside the
- *   package unless told; onChange: told of every choice
+ *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
+ *   onChange: told of every choice
  */
 
 /**

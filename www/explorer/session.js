@@ -5,8 +5,8 @@ import { Vitscope } from '../../pkg/dist/index.js';
  * @typedef {import('../../pkg/index.js').Progress} Progress
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('../../pkg/index.js').ImageSource} ImageSource
+ * @typedef {(signal: AbortSignal) => Promise<import('../../pkg/index.js').AssetOptions>} Assets
  * @typedef {{choice: ModelChoice, dtype: 'f32' | 'int8' | undefined, config: import('../../pkg/index.js').ModelConfig, backend: import('../../pkg/index.js').Backend}} LoadedModel
- * @typedef {(signal: AbortSignal) => Promise<import('../../pkg/index.js').AssetOptions>} Assets asked for with each load
  */
 
 /** The model in use. The newest wish wins: an older load or job that it overtakes is aborted. */
@@ -20,7 +20,7 @@ export class Session {
   #job = new AbortController();
   #assets;
 
-  /** @param {Assets} [assets] */
+  /** @param {Assets} [assets] where the engine's files are, unless beside the package */
   constructor(assets) {
     this.#assets = assets;
   }
