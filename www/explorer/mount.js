@@ -74,6 +74,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     exports: createExports(at('exports'), fail),
   }, views, { fail, watch, onChoice: onChange, more: () => scope.more() });
 
+  let asked = Promise.resolve();
   const session = new Session(assets);
   const status = createStatus(at('status'));
   const loader = new Loader(session, {
@@ -84,7 +85,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       onOffer: (offer) => loader.load(offer),
       onDtype: (dtype) => loader.changeDtype(dtype),
     }),
-  }, models, (another) => scope.settle(another));
+  }, models, (another) => void (asked = scope.settle(another)));
 
   const sources = createSources(at('sources'), at('drop'), samples, around, {
     onFiles: (files) => scope.openFiles(files),
@@ -109,9 +110,12 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   if (first) scope.show(first);
   const wanted = model === undefined ? models[0] : choiceOf(model);
   stage.expect(wanted && loader.offered(wanted)?.grid);
-  loader.start(wanted);
+  const ready = loader.start(wanted).then(() => asked);
 
   return {
+    /** When the first model has answered, or can't be had. */
+    ready,
+
     /** What is chosen of what there is to see; plain data. */
     get state() {
       return viewer.choice;

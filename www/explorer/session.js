@@ -51,7 +51,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress, assets: await this.#assets?.(signal) });
+      const vit = await Vitscope.load(choice.source, { dtype, cache: choice.cache, signal, onProgress, assets: await this.#assets?.(signal) });
       if (signal.aborted) {
         vit.close();
         throw signal.reason;
