@@ -6,6 +6,7 @@ import { sharesScreens } from './live/origins.js';
 import { choiceOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
+import { createDetail } from './panels/detail.js';
 import { createExports } from './panels/exports.js';
 import { createJudge } from './panels/judge.js';
 import { createLive } from './panels/live.js';
@@ -66,6 +67,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     answers,
     caption: createCaption(find(inside, 'figcaption'), { onBack: () => viewer.choosePatch(null) }),
     overlay: createOverlay(at('overlay'), () => viewer.redraw()),
+    detail: createDetail(at('detail'), (choice) => viewer.choose(choice)),
     strip: createStrip(at('strip'), (choice) => viewer.choose(choice)),
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),

@@ -173,6 +173,9 @@ figcaption .legend { grid-area: legend; }
 .overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 10px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
 .overlay-controls input[type="range"] { width: 76px; }
+.detail { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; flex-basis: 100%; }
+.detail output { min-width: 7ch; }
+.detail .note { flex: 1 1 240px; min-height: 19px; }
 .colours span { padding: 0 7px; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }

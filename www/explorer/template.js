@@ -49,11 +49,17 @@ export const TEMPLATE = `
     </figure>
   </section>
 
-  <section id="overlay" class="overlay-controls" aria-label="Overlay">
+  <section id="overlay" class="overlay-controls" aria-label="Overlay and detail">
     <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
     <fieldset class="segments colours"><legend class="visually-hidden">Shown as</legend>
       <label><input type="radio" name="colormap" value="spotlight" checked><span>spotlight</span></label>${colours}</fieldset>
     <label class="field check"><input type="checkbox" name="smooth" checked> Smooth</label>
+    <div id="detail" class="detail" role="group" aria-label="Detail">
+      <label class="field" title="Patches along an edge">Detail <input type="range" name="detail" min="8" max="37" value="16"> <output></output></label>
+      <label class="field check" title="As many as the model was made for, or as let a moving picture move"><input type="checkbox" name="auto" checked> Auto</label>
+      <label class="field check" title="In the picture's own shape, in place of the square in its middle"><input type="checkbox" name="whole"> Whole picture</label>
+      <p class="hint note" aria-live="polite"></p>
+    </div>
   </section>
 
   <section id="sources" class="sources" aria-label="Choose a photo">

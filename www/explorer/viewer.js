@@ -1,4 +1,6 @@
+import { before } from './before.js';
 import { unchosen } from './choice.js';
+import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
 import { lacks, recordingFor } from './recordings.js';
@@ -42,9 +44,10 @@ import { lacks, recordingFor } from './recordings.js';
  *   tabs: ReturnType<typeof import('./panels/tabs.js').createTabs>,
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
+ *   detail: ReturnType<typeof import('./panels/detail.js').createDetail>,
  * }} ViewPanels
  * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
- * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame}} Subject
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame, own?: [number, number]}} Subject  own: rows and columns of patches that the model was made for
  */
 
 /** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
@@ -61,6 +64,10 @@ export class Viewer {
   /** @type {ViewMap | undefined} */
   #map;
   #shape = '';
+  /** @type {[number, number] | undefined} */
+  #grid;
+  /** @type {string | undefined} */
+  #refusal;
   #shown = new AbortController();
   #wanted = new AbortController();
 
@@ -81,6 +88,16 @@ export class Viewer {
     return { ...this.#choice };
   }
 
+  /** Why the model takes images of one size alone, if that is so. */
+  get refusal() {
+    return this.#refusal;
+  }
+
+  /** @param {string | undefined} message */
+  refuse(message) {
+    this.#refusal = message;
+  }
+
   get #view() {
     return this.#views.find(({ id }) => id === this.#choice.view) ?? this.#views[0];
   }
@@ -96,10 +113,13 @@ export class Viewer {
    */
   take(subject) {
     const { layers, heads, grid } = subject.trace;
-    const shape = `${layers} ${heads} ${grid}`;
+    const shape = `${layers} ${heads}`;
+    const { target, detail, whole, patch } = this.#choice;
     // What was chosen of a model of another shape means nothing in this one.
-    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target: this.#choice.target });
+    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target, detail, whole });
+    else if (patch !== null && this.#grid) this.#choice.patch = moved(patch, this.#grid, grid);
     this.#shape = shape;
+    this.#grid = grid;
     this.#subject = subject;
     return this.change();
   }
@@ -128,6 +148,7 @@ export class Viewer {
     if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) this.#choice.view = this.#views[0].id;
     this.#panels.tabs.select(this.#view.id);
     this.#handlers.onChoice(this.choice);
+    if ('detail' in choice || 'whole' in choice) this.#handlers.more();
     return this.change();
   }
 
@@ -243,7 +264,7 @@ export class Viewer {
    * @param {import('./viewer.js').Words} [words]
    */
   #paint(map, words) {
-    const { stage, caption, overlay, exports, judge, strip } = this.#panels;
+    const { stage, caption, overlay, exports, judge, strip, detail } = this.#panels;
     const look = overlay.read();
     const subject = this.#subject;
     const { stop } = this.#choice;
@@ -252,6 +273,7 @@ export class Viewer {
     if (map && subject?.live) map = subject.live.steady(map);
     this.#map = map;
     overlay.suit(map);
+    detail.show(this.#choice, subject?.trace.grid, subject?.own, this.#refusal);
     judge.show(this.#context, map);
     if (!subject) {
       stage.showMap(undefined, undefined, look, null);
@@ -277,17 +299,4 @@ export class Viewer {
   hover(patch) {
     this.#panels.caption.hover(this.#map?.crop ? patch : null);
   }
-}
-
-/**
- * What is said before the first layer.
- * @param {Subject} subject
- * @param {'photo' | 'patches'} stop
- * @returns {Words}
- */
-function before({ trace, vit }, stop) {
-  const [rows, cols] = trace.grid;
-  const [height, width] = trace.patchSize;
-  if (stop === 'photo') return { text: 'The photo', detail: `What the model gets of it: the part within the corners, as ${cols * width} × ${rows * height} pixels.` };
-  return { text: `${cols} × ${rows} patches`, detail: `Each of ${width} × ${height} pixels becomes a token of ${vit.config.hiddenSize} numbers.` };
 }
