@@ -1,13 +1,39 @@
-/** The page: one explorer, with the page's own models and photos. */
+/** The page: one explorer, with the page's own models and photos, and what of it is in the address. */
+import { createAddress, wish } from './address.js';
 import { engineAssets } from './engine_assets.js';
+import { keyOf } from './explorer/models.js';
 import { mount } from './explorer/mount.js';
 import { OFFERS, requestedModel } from './offers.js';
 import { SAMPLES } from './samples.js';
+import { createShare } from './share.js';
 
 const root = /** @type {HTMLElement} */ (document.getElementById('explorer'));
 const [model, refusal] = requested();
-const explorer = mount(root, { model, models: OFFERS, samples: SAMPLES, around: document, assets: engineAssets });
+const wished = wish();
+/** @type {ReturnType<typeof createAddress>} */
+let address;
+const explorer = mount(root, {
+  model: wished.state.model ? undefined : model,
+  state: wished.state,
+  models: OFFERS,
+  samples: SAMPLES,
+  around: document,
+  assets: engineAssets,
+  onChange: (state) => address?.change(state),
+});
+address = createAddress(explorer, { ...explorer.defaults, model: keyOf(model, OFFERS) }, refuse);
 if (refusal) explorer.fail(refusal);
+else refuse(wished);
+
+createShare(/** @type {HTMLElement} */ (document.getElementById('share')), () => {
+  const { model, sample } = explorer.state;
+  return { link: address.link, whole: model !== null && sample !== null };
+}, explorer.fail);
+
+/** @param {import('./address.js').Wished} wished */
+function refuse({ refusal }) {
+  if (refusal) explorer.fail(refusal);
+}
 
 // What nobody has caught: a view that crashes under the pointer, say.
 const RELOAD = { label: 'Reload page', run: () => location.reload() };

@@ -1,7 +1,7 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
 import { Loader } from './loader.js';
-import { choiceOf } from './models.js';
+import { choiceFor, choiceOf, keyOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
@@ -25,14 +25,16 @@ import { createViews } from './views/index.js';
  * @typedef {import('./models.js').ModelChoice} ModelChoice
  * @typedef {import('./models.js').Offer} Offer
  * @typedef {import('./panels/sources.js').Sample} Sample
- * @typedef {import('./choice.js').Choice} Choice
+ * @typedef {import('./choice.js').State} State
+ * @typedef {import('./choice.js').Wish} Wish
  * @typedef {{
- *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Partial<Choice>,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
+ *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Wish,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (state: State) => void,
  * }} Options
- *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
+ *   model: what is loaded, that of `state` or the first of `models` unless told; image: what is shown, the sample of `state` or the first of `samples` unless told;
+ *   state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
- *   onChange: told of every choice
+ *   onChange: told of every change of the state
  */
 
 /**
@@ -47,6 +49,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   inside.innerHTML = TEMPLATE;
   const at = (/** @type {string} */ id) => find(inside, `#${id}`);
   const change = () => viewer.change();
+  const changed = () => onChange(now());
   const fail = (/** @type {unknown} */ error) => scope.fail(error);
 
   const dialog = /** @type {HTMLDialogElement} */ (at('model'));
@@ -58,16 +61,20 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   }, life.signal);
   const views = createViews({ change, choose: (choice) => viewer.choose(choice) });
   const watch = () => scope.watch();
+  const overlay = createOverlay(at('overlay'), () => {
+    viewer.redraw();
+    changed();
+  });
   const viewer = new Viewer({
     stage,
     answers,
     caption: createCaption(find(inside, 'figcaption'), { onBack: () => viewer.choosePatch(null) }),
-    overlay: createOverlay(at('overlay'), () => viewer.redraw()),
+    overlay,
     strip: createStrip(at('strip'), (choice) => viewer.choose(choice)),
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
-  }, views, { fail, watch, onChoice: onChange });
+  }, views, { fail, watch, onChoice: changed });
 
   const session = new Session(assets);
   const status = createStatus(at('status'));
@@ -79,7 +86,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       onOffer: (offer) => loader.load(offer),
       onDtype: (dtype) => loader.changeDtype(dtype),
     }),
-  }, models, (another) => scope.settle(another));
+  }, models, (another) => void (settled = scope.settle(another)), changed);
+  let settled = Promise.resolve();
 
   /** @type {Scope} */
   const scope = new Scope(session, loader, {
@@ -88,28 +96,61 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     stage,
     status,
     sources: createSources(at('sources'), at('drop'), samples, around, {
-      onFiles: (files) => scope.openFiles(files),
-      onSample: (sample) => scope.openSample(sample),
-      onCamera: (on) => scope.useCamera(on),
+      onFiles: (files) => anew(() => scope.openFiles(files)),
+      onSample: (sample) => anew(() => scope.openSample(sample)),
+      onCamera: (on) => anew(() => scope.useCamera(on)),
       onNothing: (message) => notice.show(message),
     }, life.signal),
-  }, viewer, life.signal);
+  }, viewer, changed, life.signal);
 
-  if (state) viewer.choose(state);
-  const first = image ?? samples[0];
-  if (first) scope.show(first);
-  const wanted = model === undefined ? models[0] : choiceOf(model);
+  /** @param {() => unknown} open */
+  function anew(open) {
+    viewer.expectNothing();
+    open();
+  }
+
+  /** @returns {State} */
+  function now() {
+    const { sample } = scope;
+    return { ...viewer.choice, model: keyOf(loader.chosen, models), sample: sample?.name ?? null, look: overlay.read() };
+  }
+
+  /** @param {string | null} [name] */
+  const sampleOf = (name) => samples.find((sample) => name && sample.name === name);
+
+  /** @param {Wish} state */
+  async function choose({ model, sample, look, ...choice }) {
+    const coming = [];
+    const picture = sampleOf(sample);
+    if (picture && picture !== scope.sample) coming.push(scope.openSample(picture));
+    if (model && model !== keyOf(loader.chosen, models)) coming.push(loader.load(choiceFor(model, models)).then(() => settled));
+    const come = coming.length ? viewer.expect(Promise.all(coming)) : undefined;
+    if (look) overlay.show(look);
+    await (Object.keys(choice).length ? viewer.choose(choice) : viewer.redraw());
+    await come;
+  }
+
+  const defaults = now();
+  const { model: key, sample: name, look, ...choice } = state ?? {};
+  const first = image ?? sampleOf(name) ?? samples[0];
+  const wanted = model !== undefined ? choiceOf(model) : key ? choiceFor(key, models) : models[0];
+  if (look) overlay.show(look);
+  if (state) viewer.choose(choice);
   stage.expect(wanted && loader.offered(wanted)?.grid);
-  loader.start(wanted);
+  const shown = first && scope.show(first);
+  viewer.expect(Promise.all([shown, loader.start(wanted).then(() => settled)]));
 
   return {
-    /** What is chosen of what there is to see; plain data. */
+    /** What is chosen: of what there is to see, which model and which sample, and how it is drawn; plain data. */
     get state() {
-      return viewer.choice;
+      return now();
     },
 
-    /** @param {Partial<Choice>} choice */
-    choose: (choice) => viewer.choose(choice),
+    /** What a state is in which nothing was chosen. */
+    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null },
+
+    /** Chooses some of it; the rest stays. Resolves when it is there. */
+    choose,
 
     /** @param {Blob | string | URL | Sample} image */
     show: (image) => scope.show(image),

@@ -30,6 +30,9 @@ export class Scope {
   #viewer;
   /** @type {Photo | undefined} */
   #photo;
+  /** The one that is shown, or on its way. @type {Sample | undefined} */
+  #sample;
+  #onChange;
   #camera;
   #opening = new AbortController();
 
@@ -38,13 +41,15 @@ export class Scope {
    * @param {import('./loader.js').Loader} loader
    * @param {Panels} panels
    * @param {import('./viewer.js').Viewer} viewer
+   * @param {() => void} onChange there is another photo, or the camera
    * @param {AbortSignal} life
    */
-  constructor(session, loader, panels, viewer, life) {
+  constructor(session, loader, panels, viewer, onChange, life) {
     this.#session = session;
     this.#loader = loader;
     this.#panels = panels;
     this.#viewer = viewer;
+    this.#onChange = onChange;
     this.#camera = new Camera(panels.stage.video, (state) => panels.sources.markCamera(state));
     addEventListener('pagehide', () => this.#rest(), { signal: life });
     document.addEventListener('visibilitychange', () => this.#camera.stream && document.visibilityState === 'hidden' && this.#rest(), { signal: life });
@@ -65,6 +70,10 @@ export class Scope {
   }
 
   // Photos
+
+  get sample() {
+    return this.#sample;
+  }
 
   /** @param {Blob | string | URL | Sample} image */
   show(image) {
@@ -93,6 +102,7 @@ export class Scope {
   async openSample(sample) {
     const { notice } = this.#panels;
     const signal = this.#supersede();
+    this.#sample = sample;
     notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     const again = { label: 'Try again', run: () => void this.openSample(sample) };
     const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
@@ -129,8 +139,10 @@ export class Scope {
     this.#camera.stop();
     if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
     this.#photo = photo;
+    this.#sample = photo.sample;
     this.#viewer.forget();
     sources.mark(photo.sample);
+    this.#onChange();
     await this.#ask(bitmap);
   }
 
@@ -202,7 +214,9 @@ export class Scope {
       const stream = await this.#camera.start();
       if (!stream) return;
       sources.mark(undefined);
+      this.#sample = undefined;
       this.#viewer.forget();
+      this.#onChange();
       stage.showVideo();
       this.#viewer.clear();
       await this.#follow(stream);

@@ -1,5 +1,6 @@
-import { unchosen } from './choice.js';
+import { unchosen, within } from './choice.js';
 import { classNames } from './names.js';
+import { before } from './words.js';
 
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
@@ -57,13 +58,15 @@ export class Viewer {
   /** @type {ViewMap | undefined} */
   #map;
   #shape = '';
+  /** @type {Promise<unknown> | undefined} */
+  #coming;
   #shown = new AbortController();
   #wanted = new AbortController();
 
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void}} handlers
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void}} handlers
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -89,22 +92,52 @@ export class Viewer {
     const { layers, heads, grid } = subject.trace;
     const shape = `${layers} ${heads} ${grid}`;
     // What was chosen of a model of another shape means nothing in this one.
-    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target: this.#choice.target });
+    const another = this.#shape && this.#shape !== shape && !this.#coming;
     this.#shape = shape;
     this.#subject = subject;
+    this.#keepWithin(another ? { ...this.#choice, ...unchosen(), target: this.#choice.target } : this.#choice);
     return this.change();
+  }
+
+  /**
+   * What is chosen is meant for a photo or a model that is on its way, whatever is there until then.
+   * @param {Promise<unknown>} coming
+   */
+  async expect(coming) {
+    this.#coming = coming;
+    await coming;
+    if (this.#coming !== coming) return;
+    this.expectNothing();
+    this.#keepWithin(this.#choice);
+  }
+
+  /** The next photo is another one. */
+  expectNothing() {
+    this.#coming = undefined;
+  }
+
+  /** What this model has not is not chosen of it. @param {Choice} choice */
+  #keepWithin(choice) {
+    const before = this.#choice;
+    this.#choice = choice;
+    if (!this.#coming && this.#subject) {
+      const { trace, vit } = this.#subject;
+      const { layers, heads, grid } = trace;
+      this.#choice = within(choice, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses });
+    }
+    if (JSON.stringify(before) !== JSON.stringify(this.#choice)) this.#handlers.onChoice();
   }
 
   /** There is no trace of what is on the stage. @param {{whole?: boolean}} [choice] whole: nor is a patch chosen any more */
   clear({ whole = true } = {}) {
     this.#subject = undefined;
-    if (whole && this.#shape) this.#choice.patch = null;
+    if (whole && this.#shape && !this.#coming) this.#choice.patch = null;
     this.change();
   }
 
   /** Another photo or another model: what was chosen of the last means nothing here, and what is still asked about it is not wanted. */
   forget() {
-    if (this.#shape) Object.assign(this.#choice, { patch: null, target: null });
+    if (this.#shape && !this.#coming) Object.assign(this.#choice, { patch: null, target: null });
     this.#giveUp();
   }
 
@@ -114,11 +147,13 @@ export class Viewer {
    */
   choose(choice) {
     const stays = 'stop' in choice ? {} : { stop: null }; // whatever else is chosen wants a map
-    Object.assign(this.#choice, stays, choice);
+    const known = this.#views.find(({ id }) => id === choice.view) ?? this.#view;
+    /** @type {Choice} */
+    const next = { ...this.#choice, ...stays, ...choice, view: known.id };
     // A layer is asked for: of a view that has none, another shows it.
-    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) this.#choice.view = this.#views[0].id;
+    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) next.view = this.#views[0].id;
+    this.#keepWithin(next);
     this.#panels.tabs.select(this.#view.id);
-    this.#handlers.onChoice(this.choice);
     return this.change();
   }
 
@@ -244,7 +279,7 @@ export class Viewer {
       return;
     }
     const { trace, live, image, title } = subject;
-    const patch = this.#view.uses().query ? this.#choice.patch : null;
+    const patch = this.#context?.query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
     caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
@@ -260,17 +295,4 @@ export class Viewer {
   hover(patch) {
     this.#panels.caption.hover(this.#map?.crop ? patch : null);
   }
-}
-
-/**
- * What is said before the first layer.
- * @param {Subject} subject
- * @param {'photo' | 'patches'} stop
- * @returns {Words}
- */
-function before({ trace, vit }, stop) {
-  const [rows, cols] = trace.grid;
-  const [height, width] = trace.patchSize;
-  if (stop === 'photo') return { text: 'The photo', detail: `What the model gets of it: the part within the corners, as ${cols * width} × ${rows * height} pixels.` };
-  return { text: `${cols} × ${rows} patches`, detail: `Each of ${width} × ${height} pixels becomes a token of ${vit.config.hiddenSize} numbers.` };
 }

@@ -16,17 +16,30 @@ export function createOverlay(root, onChange) {
     const canvas = /** @type {HTMLCanvasElement} */ (find(/** @type {Element} */ (input.parentElement), 'canvas'));
     drawRamp(canvas, /** @type {import('../maps.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
   }
+  const say = () => (output.textContent = `${opacity.value} %`);
   root.addEventListener('input', () => {
-    output.textContent = `${opacity.value} %`;
+    say();
     onChange();
   });
-  output.textContent = `${opacity.value} %`;
+  say();
 
   return {
     /** @returns {import('../maps.js').Look} */
     read() {
       const checked = /** @type {HTMLInputElement} */ (find(root, 'input[name=colormap]:checked'));
       return { opacity: Number(opacity.value) / 100, colormap: /** @type {import('../maps.js').Colormap} */ (checked.value), smooth: smooth.checked };
+    },
+
+    /** What there is no control or no choice for is passed over. @param {Partial<import('../maps.js').Look>} look */
+    show(look) {
+      for (const [name, value] of Object.entries(look)) {
+        for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll(`input[name="${name}"]`))) {
+          if (input.type === 'radio') input.checked ||= input.value === value;
+          else if (input.type === 'checkbox') input.checked = Boolean(value);
+          else input.value = String(Math.round(100 * Number(value)));
+        }
+      }
+      say();
     },
 
     /** Maps with values below 0, or with colours of their own, leave no choice. @param {import('../maps.js').ViewMap | undefined} map */

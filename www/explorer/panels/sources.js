@@ -3,7 +3,7 @@ import { droppedFiles } from '../files.js';
 
 /**
  * @typedef {import('../camera.js').CameraState} CameraState
- * @typedef {{file: string, title: string}} Sample
+ * @typedef {{name?: string, file: string, title: string}} Sample  name: by which a state tells it
  * @typedef {{
  *   onFiles: (files: File[]) => void,
  *   onSample: (sample: Sample) => void,
