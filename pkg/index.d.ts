@@ -32,7 +32,7 @@ export class Vitscope {
   /** Models that are kept for the next time. */
   static readonly cache: ModelCache;
 
-  /** What the model is. */
+  /** What the model is; `resize` puts another in its place. */
   readonly config: ModelConfig;
 
   /** How it runs. */
@@ -86,6 +86,17 @@ export class Vitscope {
 
   /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
   patchFilters(options?: { count?: number; signal?: AbortSignal }): Promise<ViewMap[]>;
+
+  /**
+   * Takes images of another size from its turn on, in milliseconds: the model is then what `load` with this `imageSize` would have made, to the bit, and no
+   * weights are read or packed again. Calls that were made before run at the size before; traces that were made keep theirs, and all their views.
+   *
+   * It is this instance's alone: others of `withClasses` or `teach` keep the size that they were made at. Where it fails the size stays as it was.
+   *
+   * @throws `invalid-argument` the model can't be run at this size
+   * @throws `out-of-memory`, and what `load` throws of a processor's file
+   */
+  resize(imageSize: number | [height: number, width: number], options?: { signal?: AbortSignal }): Promise<void>;
 
   /**
    * The same model with other classes, in milliseconds: a head of its own is set aside, and each class answers by how similar the features are that
@@ -214,7 +225,7 @@ export interface LoadOptions {
   dtype?: 'f32' | 'int8';
   /**
    * Input size in pixels, one number for both edges or [height, width]. Left out: what the model was made for. Positions are
-   * interpolated once, while loading, as the model's own library does it, and preprocessing follows.
+   * interpolated as the model's own library does it, and preprocessing follows. `resize` changes it later.
    */
   imageSize?: number | [height: number, width: number];
   /** Instructions of the engine; the answers differ by rounding at most. Left out: `relaxed` where the browser has it, else `simd128`. */
@@ -578,14 +589,26 @@ export const COLORMAPS: readonly Colormap[];
 export interface ColourOptions {
   /** For maps of one channel: `viridis` unless told, `diverging` for signed ones. */
   colormap?: Colormap;
-  /** Values of the first and the last colour. Left out: from 0 to the largest; for signed maps as far below 0 as above. */
+  /** Values of the first and the last colour, and of what stands out least and most. Left out: from 0 to the largest; for signed maps as far below 0 as above. */
   range?: [low: number, high: number];
-  /** Opacity of values at 0 against the strongest, 0 to 1. */
+  /**
+   * Opacity where nothing stands out against where it does most, 0 to 1: `faintest + (1 − faintest) × strength`. With m
+   * the mean of the values (of their distances from 0 in a signed map), a value's strength is 0 up to m/2 and 1 from 3 m
+   * on, or from the largest where that is less, and grows evenly between. With `range`, it goes from `low` to `high`; in
+   * a signed map from their middle to either. Left out: 1, over an image 0, or 0.4 as a spotlight.
+   */
   faintest?: number;
 }
 
 export interface OverlayOptions extends ColourOptions {
-  /** Of the map: 0.7 over an image and 1 without one, unless told. */
+  /**
+   * `'colours'` unless told: the map's colours, the more opaque the more a value stands out, so that the photo is seen as it is elsewhere.
+   * `'spotlight'`: what stands out keeps the photo's own light and colours, and all else, as what the model did not see,
+   * is dimmed: a pixel keeps `1 − opacity × (1 − faintest) × (1 − strength)` of its saturation, then of its light.
+   * Maps that are signed or have three channels, and maps without an image, are drawn in colours whatever is asked.
+   */
+  style?: 'colours' | 'spotlight';
+  /** Of the map, 0 to 1; at 0 the image is as it was. Unless told 1; for colours over an image 0.8, or 0.5 where three channels cover all of it. */
   opacity?: number;
   /** `bilinear` unless told. Values are interpolated, not colours. */
   interpolation?: 'bilinear' | 'nearest';
@@ -608,7 +631,11 @@ export function colourise(map: ViewMap, options?: ColourOptions): ReturnType<typ
 /** The map enlarged; values hold at the centres of its cells. */
 export function upsample(map: ViewMap, width: number, height: number, mode?: 'bilinear' | 'nearest'): ViewMap;
 
-/** Fills the canvas with the image and the map over its crop, or with the map alone where the image is null. */
+/**
+ * Fills the canvas with the image and the map over its crop, or with the map alone where the image is null. The canvas's own
+ * pixels are what is drawn: give it as many as the screen has (`devicePixelRatio`), in the image's shape. What it is drawn
+ * with (transform, opacity) is as before afterwards, and where the call fails the canvas is too. Fast enough for every frame of a video.
+ */
 export function drawOverlay(canvas: HTMLCanvasElement | OffscreenCanvas, image: CanvasImageSource | null, map: ViewMap, options?: OverlayOptions): void;
 
 /** A PNG file of what `drawOverlay` draws. */

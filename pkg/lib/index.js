@@ -4,4 +4,5 @@ export { VitscopeError } from './common/errors.js';
 export { toPNG } from './draw/png.js';
 export { toJSON, toNpy } from './views/files.js';
 export { Trace } from './engine/trace.js';
-export { COLORMAPS, colourise, drawOverlay, upsample } from './draw/render.js';
+export { drawOverlay } from './draw/overlay.js';
+export { COLORMAPS, colourise, upsample } from './draw/render.js';

@@ -1,5 +1,5 @@
 /** Loads, classifies, traces, makes every view, and opens the page: what comes of it, as plain values. */
-import { Vitscope, VitscopeError } from '../../pkg/dist/index.js';
+import { Vitscope, VitscopeError, drawOverlay } from '../../pkg/dist/index.js';
 
 /** A picture of known pixels: what browsers decode is their own affair. */
 function picture(size = 96) {
@@ -12,6 +12,21 @@ function picture(size = 96) {
 
 /** @param {import('../../pkg/index.js').ViewMap} map */
 const values = ({ data }) => [...data];
+
+/**
+ * What is drawn: red and green of a spotlight, and of colours, over the picture.
+ * @param {ImageData} image
+ */
+async function overlays(image) {
+  const map = { rows: 2, cols: 3, channels: /** @type {const} */ (1), data: Float32Array.of(0, 1, 2, 3, 4, 9), signed: false, text: 'six', crop: { x: 12, y: 0, width: 72, height: 96 } };
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const photo = await createImageBitmap(image);
+  return (/** @type {const} */ (['spotlight', 'colours'])).flatMap((style) => {
+    drawOverlay(canvas, photo, map, { style });
+    return [...context.getImageData(0, 0, image.width, image.height).data].filter((_, i) => i % 4 < 2);
+  });
+}
 
 /**
  * @param {URLSearchParams} query
@@ -74,6 +89,7 @@ export async function answers(query, begin) {
     refused: refused instanceof VitscopeError && refused.code,
     stopped,
     numbers,
+    pixels: await overlays(image),
     page: await firstAnswer(folder),
   };
 }

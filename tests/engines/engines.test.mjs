@@ -16,9 +16,11 @@ import { FLAGS } from '../page/browser.mjs';
 const MODEL = '/models/vitscope-tiny/';
 /** Of the largest value, that two browsers may differ by: relaxed SIMD multiplies and adds in one rounding, and some have only the other. */
 const CLOSE = 1e-4;
+/** Of 255, that a drawn pixel may differ by: canvases round, and scale, in ways of their own. */
+const ALIKE = 4;
 const PATIENCE = 180_000;
 
-/** @typedef {{agent: string, isolated: boolean, backend: {simd: string, threads: number}, label: string, loadedSomething: boolean, refused: string, stopped: unknown, numbers: Record<string, number[]>, page: {label: string, notice: string}, error?: string}} Answers */
+/** @typedef {{agent: string, isolated: boolean, backend: {simd: string, threads: number}, label: string, loadedSomething: boolean, refused: string, stopped: unknown, numbers: Record<string, number[]>, pixels: number[], page: {label: string, notice: string}, error?: string}} Answers */
 
 /** @param {string[]} names @returns {string | undefined} */
 function which(names) {
@@ -136,6 +138,8 @@ for (const [dtype, isolated] of /** @type {const} */ ([['int8', true], ['f32', t
         const far = distance(answers.numbers[name], values);
         assert.ok(far < CLOSE, `${name} differs by ${far}`);
       }
+      const most = answers.pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.pixels[i])), 0);
+      assert.ok(most <= ALIKE && answers.pixels.length === expected.pixels.length, `pixels differ by ${most}`);
       assert.equal(answers.label, expected.label);
       assert.equal(answers.page.label, expected.page.label);
     });

@@ -78,7 +78,7 @@ const OPTIONS = {
   similarity: ['layer', 'query'],
   patchLens: ['layer', 'target'],
   colourise: ['colormap', 'range', 'faintest'],
-  drawOverlay: ['colormap', 'range', 'faintest', 'opacity', 'crop'],
+  drawOverlay: ['colormap', 'range', 'faintest', 'style', 'opacity', 'crop'],
   toPNG: ['width', 'height'],
 };
 
@@ -87,8 +87,6 @@ for (const [call, names] of Object.entries(OPTIONS)) {
     for (const name of names) {
       // (A boundary that only counts bytes would take some of these for text or numbers.)
       for (const value of [null, {}, true, Symbol('x'), 1n, NaN]) {
-        // Those of colours are checked when they are painted, for which Node has no canvas.
-        if (call === 'drawOverlay' && /colormap|range|faintest/.test(name)) continue;
         await refuses(call, { [name]: value }, new RegExp(`^(${name}|[Qq]uery)\\b`));
       }
       // Left out is left out.

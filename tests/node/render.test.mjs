@@ -51,10 +51,18 @@ test('three channels are red, green and blue, each over its own range unless 0 i
   assert.deepEqual(pixel(signed, 0), [0, 128, 191, 255]);
 });
 
-test('weak values can let what is below through', () => {
-  const alphas = (/** @type {any} */ values) => [0, 1, 2].map((i) => colourise(values, { faintest: 0.5 })[4 * i + 3]);
-  assert.deepEqual(alphas(map(1, 3, [0, 1, 2])), [128, 191, 255]);
-  assert.deepEqual(alphas(map(1, 3, [-2, 0, 1], { signed: true })), [255, 128, 191]);
+test('what does not stand out lets what is below through', () => {
+  const alphas = (/** @type {import('../../pkg/index.js').ViewMap} */ values, options = {}) => Array.from(values.data, (_, i) => colourise(values, { faintest: 0.5, ...options })[4 * i + 3]);
+  // Up to half the mean nothing stands out, from the largest on all does.
+  assert.deepEqual(alphas(map(1, 5, [0, 0.5, 1, 1.5, 2])), [128, 128, 170, 212, 255]);
+  assert.deepEqual(alphas(map(1, 3, [-2, 0, 1], { signed: true })), [255, 128, 170]);
+  assert.deepEqual(alphas(map(1, 3, [0, 1, 2]), { range: [0, 2] }), [128, 191, 255], 'a range that is given holds for both');
+  assert.deepEqual(alphas(map(1, 3, [0, 1, 2], { signed: true }), { range: [0, 2] }), [255, 128, 255]);
+  assert.deepEqual(alphas(map(1, 2, [3, 3])), [255, 255], 'what is looked at evenly is looked at');
+  assert.deepEqual(alphas(map(1, 2, [0, 0])), [128, 128]);
+  // One patch may have many times what the others have: three times the mean stands out as much.
+  const tail = Array.from({ length: 100 }, (_, i) => (i ? (i < 11 ? 3 : 0) : 70));
+  assert.deepEqual(alphas(map(10, 10, tail), { faintest: 0 }).slice(0, 12), [...Array(11).fill(255), 0]);
 });
 
 test('npy files say their shape and hold the values', () => {

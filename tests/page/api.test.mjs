@@ -508,43 +508,6 @@ test('what takes many passes reports them, and can be stopped', onApiPage(async 
   assert.deepEqual(result.crop, { x: 100, y: 0, width: 400, height: 400 });
 }));
 
-test('maps are drawn over the crop, and exported as pictures', onApiPage(async ({ page }) => {
-  const result = await page.evaluate(async () => {
-    const { drawOverlay, toPNG } = vitscope;
-    const crop = { x: 8, y: 0, width: 16, height: 16 };
-    const map = { rows: 2, cols: 2, channels: /** @type {const} */ (1), data: Float32Array.of(0, 1, 0, 1), signed: false, text: 'two halves', crop };
-    const photo = new OffscreenCanvas(32, 16);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext('2d'));
-    context.fillStyle = 'rgb(0, 0, 255)';
-    context.fillRect(0, 0, 32, 16);
-    const read = (/** @type {OffscreenCanvas | HTMLCanvasElement} */ canvas, /** @type {[number, number][]} */ points) =>
-      points.map(([x, y]) => [.../** @type {any} */ (canvas.getContext('2d')).getImageData(x, y, 1, 1).data]);
-    const points = /** @type {[number, number][]} */ ([[2, 4], [10, 4], [22, 4], [30, 4]]);
-    const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 16 });
-    drawOverlay(canvas, photo, map, { colormap: 'grey', opacity: 1, faintest: 1, interpolation: 'nearest' });
-    const over = read(canvas, points);
-    drawOverlay(canvas, photo, map, { colormap: 'grey', opacity: 0.5, faintest: 1, interpolation: 'nearest', crop: { x: 0, y: 0, width: 32, height: 16 } });
-    const whole = read(canvas, points);
-    drawOverlay(canvas, null, map, { colormap: 'grey', interpolation: 'nearest' });
-    const alone = read(canvas, points);
-    const decode = async (/** @type {Blob} */ blob) => {
-      const bitmap = await createImageBitmap(blob);
-      const copy = new OffscreenCanvas(bitmap.width, bitmap.height);
-      copy.getContext('2d')?.drawImage(bitmap, 0, 0);
-      return { type: blob.type, size: [bitmap.width, bitmap.height], pixels: read(copy, [[2, 4], [30, 4]]) };
-    };
-    const png = await decode(await toPNG(map, { image: await photo.convertToBlob(), colormap: 'grey', opacity: 1, interpolation: 'nearest' }));
-    const small = await decode(await toPNG(map, { colormap: 'grey', interpolation: 'nearest' }));
-    return { over, whole, alone, png, small };
-  });
-  const [blue, black, white] = [[0, 0, 255, 255], [0, 0, 0, 255], [255, 255, 255, 255]];
-  assert.deepEqual(result.over, [blue, black, white, blue]);
-  result.whole.forEach((colour, i) => assert.ok(Math.abs(colour[2] - [128, 128, 255, 255][i]) <= 1 && Math.abs(colour[0] - [0, 0, 128, 128][i]) <= 1, String(colour)));
-  assert.deepEqual(result.alone, [black, black, white, white]);
-  assert.deepEqual([result.png.type, result.png.size, result.png.pixels], ['image/png', [32, 16], [blue, blue]]);
-  assert.deepEqual([result.small.size, result.small.pixels], [[32, 32], [black, white]]);
-}));
-
 test('a download that breaks off, and a server that answers everything with its index page', async () => {
   const { page, context, close } = await openApi(browser, origin);
   await context.route('**/cut/model.safetensors', (route) => route.fulfill({ body: readFileSync(join(ROOT, FOLDER, 'model.safetensors')).subarray(0, 200_000) }));

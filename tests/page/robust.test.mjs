@@ -298,7 +298,7 @@ for (const [address, sentence] of /** @type {const} */ ([['%E0%A4%A', /has no va
 
 // What can't be had, and what never comes
 
-for (const script of ['www/main.js', 'www/views/rollout.js', 'pkg/dist/index.js']) {
+for (const script of ['www/main.js', 'www/explorer/views/rollout.js', 'pkg/dist/index.js']) {
   for (const [what, sentence, answer] of /** @type {[string, RegExp, ((route: import('playwright-core').Route) => unknown)?][]} */ ([
     ['missing', /script of this page could not be loaded/, missing],
     ['blocked', /script of this page could not be loaded/, (route) => route.abort()],

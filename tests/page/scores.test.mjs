@@ -1,7 +1,7 @@
 /** The page says what a model's scores are: labels that may hold together, or the number of a regression. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { MODEL, firstAnswer, openTab, startBrowser, startServer } from './harness.mjs';
+import { MODEL, firstAnswer, openApi, openTab, startBrowser, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -23,13 +23,14 @@ const withModel = (model, body) => async () => {
   const path = `/tests/fixtures/${model}/`;
   await page.goto(`${origin}/www/?model=${path}`);
   await page.waitForFunction(() => explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false' && explorer().querySelector('#answers .score')?.textContent);
-  const answer = await page.evaluate(async (path) => {
-    const { Vitscope } = await import(`${location.origin}/pkg/dist/index.js`);
-    const vit = await Vitscope.load(path);
+  const { page: api, close } = await openApi(browser, origin);
+  const answer = await api.evaluate(async (path) => {
+    const vit = await vitscope.Vitscope.load(path);
     const { top, scores } = await vit.classify(await (await fetch('/www/samples/coffee.jpg')).blob());
     vit.close();
     return { top, scores };
   }, path);
+  await close();
   await body(page, /** @type {any} */ (answer));
   assert.equal(await page.locator('#notice').isVisible(), false);
   assert.deepEqual(tab.errors, []);

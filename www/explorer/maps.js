@@ -1,14 +1,12 @@
 /** Maps as small pictures, on this page. */
-import { colourise, upsample } from '../../pkg/dist/index.js';
+import { colourise } from '../../pkg/dist/index.js';
 import { context2d } from './dom.js';
 
 /**
  * @typedef {import('../../pkg/index.js').ViewMap} ViewMap
  * @typedef {import('../../pkg/index.js').Colormap} Colormap
- * @typedef {{opacity: number, colormap: Colormap, smooth: boolean}} Look
+ * @typedef {{style: 'spotlight' | 'colours', opacity: number, colormap: Colormap, smooth: boolean}} Look  style: over a photo; small maps are in colours always
  */
-
-const SMOOTH_SIDE = 256; // px at the longer edge of an enlarged map; the canvas does the rest
 
 /**
  * Below 0 is another thing than above it, which only a scale with a middle shows.
@@ -21,6 +19,17 @@ export function colormapOf({ signed }, { colormap }) {
 }
 
 /**
+ * How a map is drawn over a photo, by the package.
+ * @param {ViewMap} map
+ * @param {Look} look
+ * @returns {import('../../pkg/index.js').OverlayOptions}
+ */
+export function overlayOptions(map, look) {
+  const { style, opacity, smooth } = look;
+  return { style, opacity, interpolation: smooth ? 'bilinear' : 'nearest', ...(map.channels === 1 && { colormap: colormapOf(map, look) }) };
+}
+
+/**
  * A map as a small picture: a pixel a cell.
  * @param {HTMLCanvasElement} canvas
  * @param {ViewMap} map
@@ -29,21 +38,6 @@ export function colormapOf({ signed }, { colormap }) {
 export function drawCells(canvas, map, look) {
   if (canvas.width !== map.cols || canvas.height !== map.rows) Object.assign(canvas, { width: map.cols, height: map.rows });
   context2d(canvas).putImageData(new ImageData(colourise(map, { colormap: colormapOf(map, look) }), map.cols, map.rows), 0, 0);
-}
-
-/**
- * The same, enlarged where it shall be smooth (values are interpolated, not colours), and faint where there is little to see.
- * @param {ViewMap} map
- * @param {Look} look
- * @param {number} faintest opacity of the weakest values
- */
-export function picture(map, look, faintest) {
-  const scale = look.smooth ? Math.max(1, SMOOTH_SIDE / Math.max(map.rows, map.cols)) : 1;
-  const large = scale > 1 ? upsample(map, Math.round(map.cols * scale), Math.round(map.rows * scale)) : map;
-  const canvas = document.createElement('canvas');
-  Object.assign(canvas, { width: large.cols, height: large.rows });
-  context2d(canvas).putImageData(new ImageData(colourise(large, { colormap: colormapOf(map, look), faintest }), large.cols, large.rows), 0, 0);
-  return canvas;
 }
 
 /**

@@ -106,7 +106,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
 .main {
-  --stage-height: max(240px, calc(100svh - 348px));
+  --stage-height: max(240px, calc(100svh - 366px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
   grid-template-areas: "strip strip" "photo answers" "photo views" "overlay views" "sources views" ". views";
@@ -141,9 +141,8 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Photo */
 
 .stage { position: relative; width: 100%; height: min(calc(100cqw * 0.36), var(--stage-height)); background: var(--well); overflow: hidden; cursor: crosshair; touch-action: manipulation; user-select: none; -webkit-user-select: none; }
-.stage .base, .stage .overlay { position: absolute; inset: 0; width: 100%; height: 100%; }
-.stage .base { filter: saturate(var(--saturation, 1)); }
-.stage video { object-fit: contain; }
+.stage canvas { position: absolute; }
+.stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .stage .frame { position: absolute; pointer-events: none; }
 /* Corner ticks of the part that the model sees. */
 .stage .frame i { position: absolute; width: 12px; height: 12px; border: solid #fff; border-width: 0; filter: drop-shadow(0 0 1px rgb(0 0 0 / 0.7)); }
@@ -174,10 +173,11 @@ figcaption .legend { grid-area: legend; }
 
 .overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 14px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
-.overlay-controls input[type="range"] { width: 100px; }
+.overlay-controls input[type="range"] { width: 76px; }
+.colours span { padding: 0 7px; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 16px; border-top: 1px solid var(--line); }
-.samples { display: flex; gap: 8px; min-height: 44px; min-width: 264px; }
+.samples { display: flex; gap: 8px; min-height: 44px; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
@@ -333,6 +333,8 @@ dialog .notice .actions { order: 1; width: 100%; }
   .status dl { grid-template-columns: 150px 120px 84px; }
   .legend { width: 100%; }
   .button.back:disabled { display: inline-flex; visibility: hidden; }
+  .panel .segments legend { position: absolute; clip-path: inset(50%); }
+  .panel .segments span { padding: 0 7px; font-size: 12.5px; }
   .strip li canvas { width: 34px; height: 34px; }
   .strip li:last-child button { height: 34px; }
   .strip { min-height: 54px; }

@@ -2,8 +2,8 @@
 
 const CROSS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3.5 3.5l9 9M12.5 3.5l-9 9"/></svg>';
 
-const colours = ['viridis', 'magma', 'turbo', 'grey'].map((name, i) => `
-  <label><input type="radio" name="colormap" value="${name}"${i ? '' : ' checked'}><span><canvas width="32" height="1" aria-hidden="true"></canvas>${name}</span></label>`).join('');
+const colours = ['viridis', 'magma', 'turbo', 'grey'].map((name) => `
+  <label><input type="radio" name="colormap" value="${name}"><span><canvas width="32" height="1" aria-hidden="true"></canvas>${name}</span></label>`).join('');
 
 export const TEMPLATE = `
 <header class="bar">
@@ -51,8 +51,9 @@ export const TEMPLATE = `
   </section>
 
   <section id="overlay" class="overlay-controls" aria-label="Overlay">
-    <label class="field">Opacity <input type="range" name="opacity" min="0" max="100" value="70"> <output>70 %</output></label>
-    <fieldset class="segments colours"><legend class="visually-hidden">Colours</legend>${colours}</fieldset>
+    <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
+    <fieldset class="segments colours"><legend class="visually-hidden">Shown as</legend>
+      <label><input type="radio" name="colormap" value="spotlight" checked><span>spotlight</span></label>${colours}</fieldset>
     <label class="field check"><input type="checkbox" name="smooth" checked> Smooth</label>
   </section>
 

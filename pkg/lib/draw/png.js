@@ -1,7 +1,7 @@
 import { orAborted } from '../common/abort.js';
 import { checkMap, checkOptions, checkWhole } from '../common/checks.js';
 import { VitscopeError, invalid } from '../common/errors.js';
-import { OVERLAY_OPTIONS, drawOverlay, imageSize } from './render.js';
+import { OVERLAY_OPTIONS, drawOverlay, imageSize } from './overlay.js';
 
 /**
  * @typedef {import('../../index.js').ViewMap} ViewMap

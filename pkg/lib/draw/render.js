@@ -1,6 +1,5 @@
-/** Maps as colours: on a canvas of the caller's, over a photo or alone. */
-import { checkChoice, checkMap, checkOptions, checkShare, checkWhole, mustBe } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+/** Maps as colours, and enlarged, which needs no canvas. */
+import { checkChoice, checkMap, checkNumbers, checkOptions, checkShare, checkWhole } from '../common/checks.js';
 import { COLORMAPS, colourTable } from './colormaps.js';
 
 export { COLORMAPS } from './colormaps.js';
@@ -8,33 +7,63 @@ export { COLORMAPS } from './colormaps.js';
 /**
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {import('../../index.js').ColourOptions} ColourOptions
- * @typedef {import('../../index.js').OverlayOptions} OverlayOptions
+ * @typedef {[number, number]} Span
+ * @typedef {{ranges: Span[], middle: number, reach: Span}} Scale  of colours, for each channel; of what stands out, and from where
  */
 
-const COLOUR_OPTIONS = ['colormap', 'range', 'faintest'];
-export const OVERLAY_OPTIONS = [...COLOUR_OPTIONS, 'opacity', 'interpolation', 'crop'];
-
-/** Opacity of the lowest values against the highest over a photo, which shows through where there is little to see. */
-const FAINTEST = 0.5;
-/** Pixels at the longer edge of a map that is interpolated here; the canvas does the rest. */
-const SMOOTH_SIDE = 256;
+export const COLOUR_OPTIONS = ['colormap', 'range', 'faintest'];
 
 /**
- * The values of the first and the last colour, for each channel: where the map is signed, as far below 0 as above.
- * @param {ViewMap} map
- * @returns {[number, number][]}
+ * In means of the map, between which a value stands out more and more. The largest won't do: often one patch of no
+ * meaning has thirty times the mean, another in the next frame, and by it all that is looked at would be as if nothing were.
  */
-export function rangeOf({ channels, data, signed }) {
-  const ranges = Array.from({ length: channels }, () => /** @type {[number, number]} */ ([Infinity, -Infinity]));
+const STANDS_OUT = [0.5, 3];
+
+/** @param {ColourOptions} options */
+export function checkColours({ colormap, range, faintest }) {
+  if (colormap !== undefined) checkChoice('colormap', colormap, COLORMAPS);
+  checkNumbers('range', range, ['0', '1']);
+  if (faintest !== undefined) checkShare('faintest', faintest);
+}
+
+/**
+ * Colours go from 0 to the largest value, or as far below 0 as above where the map is signed; channels from least to most.
+ * @param {ViewMap} map before it is enlarged: interpolation may not reach its extremes
+ * @param {Span} [range] instead, for colours and what stands out
+ * @returns {Scale}
+ */
+export function scaleOf({ channels, data, signed }, range) {
+  if (range) {
+    const middle = (range[0] + range[1]) / 2;
+    return { ranges: Array(channels).fill(range), middle, reach: signed ? [0, range[1] - middle] : range };
+  }
+  const ranges = Array.from({ length: channels }, () => /** @type {Span} */ ([Infinity, -Infinity]));
+  let sum = 0;
   data.forEach((value, i) => {
     const range = ranges[i % channels];
     if (value < range[0]) range[0] = value;
     if (value > range[1]) range[1] = value;
+    sum += signed ? Math.abs(value) : Math.max(0, value);
   });
-  const most = Math.max(...ranges.flat().map(Math.abs));
-  if (signed) return ranges.map(() => [-most, most]);
-  return channels === 1 ? [[0, Math.max(0, ranges[0][1])]] : ranges;
+  const most = Math.max(...ranges.map((range) => (signed ? Math.max(-range[0], range[1]) : Math.max(0, range[1]))));
+  const [low, high] = STANDS_OUT.map((means) => (means * sum) / data.length);
+  return { ranges: signed ? ranges.map(() => [-most, most]) : channels === 1 ? [[0, most]] : ranges, middle: 0, reach: [low, Math.min(high, most)] };
 }
+
+/**
+ * @param {number} value
+ * @param {Span} span
+ * @param {number} [point] where the span is none
+ */
+const share = (value, [low, high], point = 0) => (high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : point);
+
+/**
+ * How much a value of a map of one channel stands out, 0 to 1.
+ * @param {number} value
+ * @param {boolean} signed
+ * @param {Scale} scale
+ */
+export const strength = (value, signed, { middle, reach }) => share(signed ? Math.abs(value - middle) : value, reach);
 
 /**
  * @param {ViewMap} map
@@ -43,31 +72,30 @@ export function rangeOf({ channels, data, signed }) {
  */
 export function colourise(map, options) {
   checkMap(map);
-  return paint(map, checkOptions(options, COLOUR_OPTIONS), rangeOf(map));
+  const given = checkOptions(options, COLOUR_OPTIONS);
+  checkColours(given);
+  return paint(map, given, scaleOf(map, given.range));
 }
 
 /**
  * @param {ViewMap} map
  * @param {ColourOptions} options
- * @param {[number, number][]} ranges of its channels, unless the options have one
+ * @param {Scale} scale
  */
-function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'diverging' : 'viridis', range, faintest = 1 }, ranges) {
-  checkChoice('colormap', colormap, COLORMAPS);
-  checkShare('faintest', faintest);
-  checkNumbers('range', range, ['0', '1']);
+export function paint({ rows, cols, channels, data, signed }, { colormap = signed ? 'diverging' : 'viridis', faintest = 1 }, scale) {
   const table = colourTable(colormap);
   const out = new Uint8ClampedArray(4 * rows * cols);
   for (let i = 0; i < rows * cols; i++) {
     for (let c = 0; c < channels; c++) {
-      const [low, high] = range ?? ranges[c];
-      const part = high > low ? Math.min(1, Math.max(0, (data[i * channels + c] - low) / (high - low))) : signed ? 0.5 : 0;
+      const value = data[i * channels + c];
+      const part = share(value, scale.ranges[c], signed ? 0.5 : 0);
       if (channels === 3) {
         out[4 * i + c] = 255 * part;
         out[4 * i + 3] = 255;
       } else {
         const colour = 3 * Math.round(255 * part);
         for (let k = 0; k < 3; k++) out[4 * i + k] = table[colour + k];
-        out[4 * i + 3] = 255 * (faintest + (1 - faintest) * (signed ? Math.abs(2 * part - 1) : part));
+        out[4 * i + 3] = 255 * (faintest + (1 - faintest) * strength(value, signed, scale));
       }
     }
   }
@@ -105,16 +133,6 @@ export function upsample(map, width, height, mode = 'bilinear') {
 }
 
 /**
- * @param {string} name
- * @param {any} value where it is not left out
- * @param {string[]} keys
- */
-function checkNumbers(name, value, keys) {
-  if (value === undefined || (value && keys.every((key) => Number.isFinite(value[key])))) return;
-  throw mustBe(name, `${keys.length > 2 ? `{${keys.join(', ')}}` : '[low, high]'} with numbers, or left out`, value);
-}
-
-/**
  * @param {number} size
  * @param {number} cells
  * @param {'bilinear' | 'nearest'} mode
@@ -126,52 +144,4 @@ function taps(size, cells, mode) {
     const high = Math.min(cells - 1, low + 1);
     return { low, high, part: mode === 'nearest' ? 0 : Math.min(1, Math.max(0, at - 0.5 - low)) };
   });
-}
-
-/**
- * Fills the canvas with the image and the map over its crop, or with the map alone.
- * @param {HTMLCanvasElement | OffscreenCanvas} canvas
- * @param {CanvasImageSource | null} image
- * @param {ViewMap} map
- * @param {OverlayOptions} [options]
- */
-export function drawOverlay(canvas, image, map, options) {
-  checkMap(map);
-  const { opacity = image ? 0.7 : 1, interpolation = 'bilinear', crop = map.crop, faintest = image ? FAINTEST : 1, ...colours } = checkOptions(options, OVERLAY_OPTIONS);
-  checkShare('opacity', opacity);
-  checkNumbers('crop', crop, ['x', 'y', 'width', 'height']);
-  const context = /** @type {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null | undefined} */ (canvas?.getContext?.('2d'));
-  if (!context) throw invalid('There must be a canvas to draw on, without a context or with one for 2D.');
-  const { width, height } = canvas;
-  context.clearRect(0, 0, width, height);
-  let place = { x: 0, y: 0, width, height };
-  if (image) {
-    context.imageSmoothingQuality = 'high';
-    context.drawImage(image, 0, 0, width, height);
-    const size = imageSize(image);
-    const [sx, sy] = [width / size.width, height / size.height];
-    if (crop) place = { x: crop.x * sx, y: crop.y * sy, width: crop.width * sx, height: crop.height * sy };
-  }
-  const scale = interpolation === 'nearest' ? 1 : Math.max(1, SMOOTH_SIDE / Math.max(map.rows, map.cols));
-  const values = upsample(map, Math.round(map.cols * scale), Math.round(map.rows * scale), interpolation);
-  const picture = new OffscreenCanvas(values.cols, values.rows);
-  // The range is the map's own: interpolation may not reach its extremes.
-  const bytes = paint(values, { ...colours, faintest }, rangeOf(map));
-  picture.getContext('2d')?.putImageData(new ImageData(bytes, values.cols, values.rows), 0, 0);
-  context.globalAlpha = opacity;
-  context.imageSmoothingEnabled = interpolation !== 'nearest';
-  context.drawImage(picture, place.x, place.y, place.width, place.height);
-  context.globalAlpha = 1;
-}
-
-/**
- * In the image's own pixels, which a crop is in.
- * @param {any} image
- * @returns {{width: number, height: number}}
- */
-export function imageSize(image) {
-  return {
-    width: image.naturalWidth || image.videoWidth || image.displayWidth || image.width,
-    height: image.naturalHeight || image.videoHeight || image.displayHeight || image.height,
-  };
 }

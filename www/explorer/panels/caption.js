@@ -31,7 +31,7 @@ export function createCaption(root, { onBack }) {
 
   /** @param {Shown} next */
   function showScale({ map, look, format = number }) {
-    const scaled = map?.crop && map.channels === 1;
+    const scaled = map?.crop && map.channels === 1 && (look.style === 'colours' || map.signed);
     legend.classList.toggle('empty', !scaled);
     if (!scaled) return;
     const most = largest(map);

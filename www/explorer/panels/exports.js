@@ -1,6 +1,6 @@
 import { toJSON, toNpy, toPNG } from '../../../pkg/dist/index.js';
 import { make } from '../dom.js';
-import { colormapOf } from '../maps.js';
+import { overlayOptions } from '../maps.js';
 
 /**
  * @typedef {{
@@ -45,13 +45,10 @@ export function createExports(root, onFail) {
   };
 }
 
-/** @param {Exported} shown @returns {import('../../../pkg/index.js').PictureOptions} */
-const style = ({ map, look }) => ({ colormap: map && map.channels === 1 ? colormapOf(map, look) : undefined, interpolation: look.smooth && map?.crop ? 'bilinear' : 'nearest' });
-
 /** @type {Record<string, (shown: any) => Promise<[Blob, string]> | [Blob, string]>} */
 const FILES = {
-  photo: async (/** @type {any} */ shown) => [await toPNG(shown.map, { ...style(shown), image: shown.image, opacity: shown.look.opacity }), '-photo.png'],
-  map: async (/** @type {any} */ shown) => [await toPNG(shown.map, style(shown)), '.png'],
+  photo: async ({ map, image, look }) => [await toPNG(map, { ...overlayOptions(map, look), image }), '-photo.png'],
+  map: async ({ map, look }) => [await toPNG(map, { ...overlayOptions(map, { ...look, smooth: look.smooth && Boolean(map.crop) }), opacity: 1 }), '.png'],
   npy: ({ map }) => [new Blob([toNpy(map)]), '.npy'],
   json: ({ map }) => [new Blob([toJSON(map)], { type: 'application/json' }), '.json'],
   trace: ({ trace }) => [new Blob([trace.toSafetensors()]), '.safetensors'],

@@ -2,7 +2,7 @@ import { find } from '../dom.js';
 import { drawRamp } from '../maps.js';
 
 /**
- * How the overlay is drawn: opacity, colours, smoothing.
+ * How the overlay is drawn: as a spotlight or in colours, how strongly, how smoothly.
  * @param {HTMLElement} root
  * @param {() => void} onChange
  */
@@ -12,7 +12,7 @@ export function createOverlay(root, onChange) {
   const colours = /** @type {HTMLFieldSetElement} */ (find(root, 'fieldset'));
   const output = find(root, 'output');
 
-  for (const input of root.querySelectorAll('input[name=colormap]')) {
+  for (const input of root.querySelectorAll('input[name=colormap]:not([value=spotlight])')) {
     const canvas = /** @type {HTMLCanvasElement} */ (find(/** @type {Element} */ (input.parentElement), 'canvas'));
     drawRamp(canvas, /** @type {import('../maps.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
   }
@@ -27,7 +27,9 @@ export function createOverlay(root, onChange) {
     /** @returns {import('../maps.js').Look} */
     read() {
       const checked = /** @type {HTMLInputElement} */ (find(root, 'input[name=colormap]:checked'));
-      return { opacity: Number(opacity.value) / 100, colormap: /** @type {import('../maps.js').Colormap} */ (checked.value), smooth: smooth.checked };
+      const shared = { opacity: Number(opacity.value) / 100, smooth: smooth.checked };
+      if (checked.value === 'spotlight') return { style: 'spotlight', colormap: 'viridis', ...shared };
+      return { style: 'colours', colormap: /** @type {import('../maps.js').Colormap} */ (checked.value), ...shared };
     },
 
     /** What there is no control or no choice for is passed over. @param {Partial<import('../maps.js').Look>} look */

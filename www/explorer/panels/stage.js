@@ -1,5 +1,6 @@
+import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d, find } from '../dom.js';
-import { picture } from '../maps.js';
+import { overlayOptions } from '../maps.js';
 
 /**
  * @typedef {import('../maps.js').ViewMap} ViewMap
@@ -7,9 +8,6 @@ import { picture } from '../maps.js';
  * @typedef {import('../maps.js').Look} Look
  * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
  */
-
-/** Opacity of the lowest values against the highest: the photo shows through where little attention goes. */
-const FAINTEST = 0.5;
 
 /**
  * The photo with the chosen map laid over the part that the model saw, and the choice of a patch in it.
@@ -69,11 +67,15 @@ export function createStage(root, { onPick, onHover }, life) {
     return { x: place.x + crop.x * place.scale, y: place.y + crop.y * place.scale, width: crop.width * place.scale, height: crop.height * place.scale };
   }
 
-  /** @param {HTMLCanvasElement} canvas */
-  function fresh(canvas) {
+  /**
+   * A canvas of the screen's own pixels, over a part of the stage, and cleared.
+   * @param {HTMLCanvasElement} canvas
+   * @param {Rectangle} place
+   */
+  function fresh(canvas, place) {
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(root.clientWidth * ratio);
-    const height = Math.round(root.clientHeight * ratio);
+    put(canvas, place);
+    const [width, height] = [place.width, place.height].map((side) => Math.max(1, Math.round(side * ratio)));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = context2d(canvas);
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -82,28 +84,32 @@ export function createStage(root, { onPick, onHover }, life) {
     return context;
   }
 
+  const nowhere = { x: 0, y: 0, width: 0, height: 0 };
+
   function drawBase() {
-    const context = fresh(base);
-    const place = placement();
-    if (!photo || !place || !video.hidden) return;
+    const place = placement() ?? nowhere;
+    const context = fresh(base, place);
+    if (!photo || !video.hidden) return;
     context.imageSmoothingQuality = 'high';
-    context.drawImage(photo, place.x, place.y, place.width, place.height);
+    context.drawImage(photo, 0, 0, place.width, place.height);
   }
 
-  function drawOverlay() {
-    const context = fresh(overlay);
-    const place = placement();
-    const crop = cropOnStage();
-    root.style.setProperty('--saturation', String(map && look ? 1 - look.opacity : 1));
-    if (!place || !crop) return;
+  /** The map over the photo, as the package draws it; else what of the photo the model gets, on top of it. */
+  function drawMap() {
+    const place = placement() ?? nowhere;
+    const context = fresh(overlay, place);
+    const onStage = cropOnStage();
+    const source = video.hidden ? photo : video;
+    if (!onStage || !source) return;
+    const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
+    if (map && look) {
+      const options = overlayOptions(map, look);
+      drawOverlay(overlay, source, map, { ...options, crop: sight?.crop });
+      if (look.style === 'spotlight' && map.channels === 1 && !map.signed) return; // which darkens what the model didn't see
+    }
     shadeOutside(context, place, crop);
     const grid = expected ?? (cut ? sight?.grid : undefined);
     if (grid) drawPatches(context, crop, grid);
-    if (!map || !look) return;
-    context.globalAlpha = look.opacity;
-    context.imageSmoothingEnabled = look.smooth;
-    context.drawImage(picture(map, look, FAINTEST), crop.x, crop.y, crop.width, crop.height);
-    context.globalAlpha = 1;
   }
 
   /**
@@ -114,7 +120,7 @@ export function createStage(root, { onPick, onHover }, life) {
   function shadeOutside(context, place, crop) {
     context.fillStyle = getComputedStyle(root).getPropertyValue('--shade');
     context.beginPath();
-    context.rect(place.x, place.y, place.width, place.height);
+    context.rect(0, 0, place.width, place.height);
     context.rect(crop.x, crop.y, crop.width, crop.height);
     context.fill('evenodd');
   }
@@ -186,11 +192,11 @@ export function createStage(root, { onPick, onHover }, life) {
   });
   new ResizeObserver(() => {
     drawBase();
-    drawOverlay();
+    drawMap();
     drawMarks();
   }).observe(root);
   // The shade's colour follows the page's.
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawOverlay, { signal: life });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawMap, { signal: life });
 
   return {
     video,
@@ -219,7 +225,7 @@ export function createStage(root, { onPick, onHover }, life) {
      */
     expect(grid) {
       expected = grid;
-      drawOverlay();
+      drawMap();
       drawMarks();
     },
 
@@ -240,7 +246,7 @@ export function createStage(root, { onPick, onHover }, life) {
     showMap(nextSight, nextMap, nextLook, nextQuery, nextCut = false) {
       [sight, map, look, query, cut] = [nextSight, nextMap, nextLook, nextQuery, nextCut];
       if (sight) expected = undefined;
-      drawOverlay();
+      drawMap();
       drawMarks();
     },
   };
