@@ -16,6 +16,12 @@ const INDEX = { pattern: /^\d{1,6}$/, of: Number };
 const PER_CENT = { pattern: /^(100|\d\d?)$/, of: (text) => Number(text) / 100, text: (value) => String(Math.round(100 * value)) };
 /** @type {Kind} */
 const SWITCH = { pattern: /^(yes|no)$/, of: (text) => text === 'yes', text: (value) => (value ? 'yes' : 'no') };
+/** A spotlight, or a map's colours. @type {Kind} */
+const COLOURS = {
+  ...NAME,
+  of: (text) => (text === 'spotlight' ? { style: text } : { style: 'colours', colormap: text }),
+  text: ({ style, colormap = '' }) => (style === 'spotlight' ? style : colormap),
+};
 /** @type {Kind} */
 const STOP = { pattern: /^(photo|patches)$/, of: String };
 
@@ -30,8 +36,7 @@ const KEYS = [
   ['patch', ['patch'], INDEX],
   ['class', ['target'], INDEX],
   ['detail', ['detail'], INDEX],
-  ['style', ['look', 'style'], NAME],
-  ['colours', ['look', 'colormap'], NAME],
+  ['colours', ['look'], COLOURS],
   ['opacity', ['look', 'opacity'], PER_CENT],
   ['smooth', ['look', 'smooth'], SWITCH],
 ];

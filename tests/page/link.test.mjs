@@ -29,7 +29,7 @@ test('any state comes back from its link as it was', () => {
       model: one([null, 'vitscope-tiny', 'google/vit-base-patch16-224', 'org/name@v1.0', '/models/my model %25/', '/models/a+b/']),
       sample: one([null, 'coffee', 'rocket']), view: one(['heads', 'class', 'logit-lens']), stop: one([null, 'photo', 'patches']),
       layer: index(), head: index(), patch: index(), target: index(), detail: index(),
-      look: { style: one(['spotlight', 'colours']), colormap: one(['viridis', 'grey']), opacity: Math.floor(random() * 101) / 100, smooth: one([true, false]) },
+      look: { ...one([{ style: 'spotlight', colormap: 'viridis' }, { style: 'colours', colormap: 'viridis' }, { style: 'colours', colormap: 'grey' }]), opacity: Math.floor(random() * 101) / 100, smooth: one([true, false]) },
     });
     const [shown, usual] = [state(), one([{}, state()])];
     // An address takes no space.
@@ -41,15 +41,17 @@ test('any state comes back from its link as it was', () => {
     for (const [name, value] of Object.entries(shown)) {
       if (name !== 'look' && value !== null) assert.deepEqual(whole[/** @type {'view'} */ (name)], value, `${name} of ${link}`);
     }
-    assert.deepEqual(whole.look, shown.look, link);
+    // The spotlight has no colours of its own.
+    assert.deepEqual({ ...whole.look, ...(shown.look.style === 'spotlight' && { colormap: 'viridis' }) }, shown.look, link);
   }
 });
 
 test('a link is short and readable', () => {
-  const usual = /** @type {any} */ ({ model: 'vitscope-small', sample: 'coffee', view: 'heads', layer: null, head: null, patch: null, target: null, stop: null, look: { colormap: 'viridis', opacity: 0.7, smooth: true } });
+  const usual = /** @type {any} */ ({ model: 'vitscope-small', sample: 'coffee', view: 'heads', layer: null, head: null, patch: null, target: null, stop: null, look: { style: 'spotlight', colormap: 'viridis', opacity: 0.7, smooth: true } });
   assert.equal(write(usual, usual), '');
   assert.equal(write({ ...usual, model: 'vitscope-tiny', layer: 3, head: 0 }, usual), 'model=vitscope-tiny&layer=3&head=0');
   assert.equal(write({ ...usual, model: 'google/vit-base-patch16-224@main', target: 17, look: { ...usual.look, smooth: false, opacity: 0 } }, usual), 'model=google/vit-base-patch16-224@main&class=17&opacity=0&smooth=no');
+  assert.equal(write({ ...usual, look: { ...usual.look, style: 'colours' } }, usual), 'colours=viridis');
   assert.deepEqual(read('#model=vitscope-tiny&view=heads&layer=3&head=2'), { model: 'vitscope-tiny', view: 'heads', layer: 3, head: 2 });
 });
 
@@ -249,7 +251,7 @@ test('the address can be edited, and what a model has not is passed over', onPag
   await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (explorer().querySelector('[name=opacity]'))?.value === '20');
   assert.match(await caption(page), /^Layer \d, mean of heads: where the class token looks/);
   assert.equal(await page.locator('#stage .query').isVisible(), false);
-  assert.equal(await page.locator('[value=viridis]').isChecked(), true);
+  assert.equal(await page.locator('[value=spotlight]').isChecked(), true);
   await page.locator('#tab-class').click();
   await page.waitForFunction(() => location.hash.includes('view=class'));
   assert.equal(await hash(page), '#view=class&opacity=20');

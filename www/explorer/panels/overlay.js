@@ -33,14 +33,11 @@ export function createOverlay(root, onChange) {
     },
 
     /** What there is no control or no choice for is passed over. @param {Partial<import('../maps.js').Look>} look */
-    show(look) {
-      for (const [name, value] of Object.entries(look)) {
-        for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll(`input[name="${name}"]`))) {
-          if (input.type === 'radio') input.checked ||= input.value === value;
-          else if (input.type === 'checkbox') input.checked = Boolean(value);
-          else input.value = String(Math.round(100 * Number(value)));
-        }
-      }
+    show({ style, colormap, opacity: share, smooth: smoothed }) {
+      const wanted = style === 'spotlight' ? style : colormap;
+      for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll('input[name=colormap]'))) input.checked ||= input.value === wanted;
+      if (share !== undefined) opacity.value = String(Math.round(100 * share));
+      if (smoothed !== undefined) smooth.checked = smoothed;
       say();
     },
 
