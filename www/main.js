@@ -3,6 +3,7 @@ import { createAddress, wish } from './address.js';
 import { engineAssets } from './engine_assets.js';
 import { keyOf } from './explorer/models.js';
 import { mount } from './explorer/mount.js';
+import { keepOffline } from './offline.js';
 import { OFFERS, requestedModel } from './offers.js';
 import { SAMPLES } from './samples.js';
 import { createShare } from './share.js';
@@ -24,6 +25,7 @@ const explorer = mount(root, {
 address = createAddress(explorer, { ...explorer.defaults, model: keyOf(model, OFFERS) }, refuse);
 if (refusal) explorer.fail(refusal);
 else refuse(wished);
+explorer.ready.then(keepOffline);
 
 createShare(/** @type {HTMLElement} */ (document.getElementById('share')), () => {
   const { model, sample } = explorer.state;

@@ -1,11 +1,14 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
 import { Loader } from './loader.js';
+import { Live } from './live/live.js';
+import { sharesScreens } from './live/origins.js';
 import { choiceFor, choiceOf, keyOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
 import { createJudge } from './panels/judge.js';
+import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
@@ -74,8 +77,9 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
-  }, views, { fail, watch, onChoice: changed });
+  }, views, { fail, watch, onChoice: changed, more: () => scope.more() });
 
+  let asked = Promise.resolve();
   const session = new Session(assets);
   const status = createStatus(at('status'));
   const loader = new Loader(session, {
@@ -86,8 +90,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       onOffer: (offer) => loader.load(offer),
       onDtype: (dtype) => loader.changeDtype(dtype),
     }),
-  }, models, (another) => void (settled = scope.settle(another)), changed);
-  let settled = Promise.resolve();
+  }, models, (another) => void (asked = scope.settle(another)), changed);
 
   /** @type {Scope} */
   const scope = new Scope(session, loader, {
@@ -98,10 +101,18 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     sources: createSources(at('sources'), at('drop'), samples, around, {
       onFiles: (files) => anew(() => scope.openFiles(files)),
       onSample: (sample) => anew(() => scope.openSample(sample)),
-      onCamera: (on) => anew(() => scope.useCamera(on)),
       onNothing: (message) => notice.show(message),
     }, life.signal),
-  }, viewer, changed, life.signal);
+  }, viewer, () => live);
+  const live = new Live(session, scope, viewer, {
+    notice,
+    stage,
+    live: createLive(at('sources'), at('stage'), sharesScreens(), {
+      onStart: (kind, given) => anew(() => live.start({ kind, given })),
+      onStop: () => live.finish(),
+      onToggle: () => live.toggle(),
+    }),
+  });
 
   /** @param {() => unknown} open */
   function anew(open) {
@@ -123,7 +134,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     const coming = [];
     const picture = sampleOf(sample);
     if (picture && picture !== scope.sample) coming.push(scope.openSample(picture));
-    if (model && model !== keyOf(loader.chosen, models)) coming.push(loader.load(choiceFor(model, models)).then(() => settled));
+    if (model && model !== keyOf(loader.chosen, models)) coming.push(loader.load(choiceFor(model, models)).then(() => asked));
     const come = coming.length ? viewer.expect(Promise.all(coming)) : undefined;
     if (look) overlay.show(look);
     await (Object.keys(choice).length ? viewer.choose(choice) : viewer.redraw());
@@ -138,9 +149,13 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   if (state) viewer.choose(choice);
   stage.expect(wanted && loader.offered(wanted)?.grid);
   const shown = first && scope.show(first);
-  viewer.expect(Promise.all([shown, loader.start(wanted).then(() => settled)]));
+  const ready = loader.start(wanted).then(() => asked);
+  viewer.expect(Promise.all([shown, ready]));
 
   return {
+    /** When the first model has answered, or can't be had. */
+    ready,
+
     /** What is chosen: of what there is to see, which model and which sample, and how it is drawn; plain data. */
     get state() {
       return now();

@@ -49,7 +49,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress, assets: await this.#assets?.(signal) });
+      const vit = await Vitscope.load(choice.source, { dtype, cache: choice.cache, signal, onProgress, assets: await this.#assets?.(signal) });
       if (signal.aborted) {
         vit.close();
         throw signal.reason;
@@ -84,14 +84,15 @@ export class Session {
   /**
    * @param {ImageSource} image
    * @param {number} topK
+   * @param {import('../../pkg/index.js').RecordOptions} record
    * @returns {Promise<Trace>}
    */
-  async trace(image, topK) {
+  async trace(image, topK, record) {
     this.#job.abort(new Overtaken());
     this.#job = new AbortController();
     const vit = this.#vit;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
-    return vit.trace(image, { topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+    return vit.trace(image, { ...record, topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
   }
 }
 

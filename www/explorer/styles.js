@@ -68,7 +68,7 @@ code { font: 0.93em ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "Liberation
 .button.back:disabled { display: none; }
 .button:disabled { color: var(--soft); border-color: var(--line); cursor: default; opacity: 0.7; }
 .button.on { color: var(--signal); border-color: var(--signal); }
-.button[data-source="camera"] { min-width: 116px; justify-content: flex-start; }
+.button[data-live-kind] { min-width: 94px; justify-content: flex-start; }
 .button.quiet { border-color: transparent; padding: 0; width: 32px; }
 .button svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.25; stroke-linejoin: round; stroke-linecap: round; }
 
@@ -106,10 +106,10 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
 .main {
-  --stage-height: max(240px, calc(100svh - 366px));
+  --stage-height: max(240px, calc(100svh - 372px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
-  grid-template-areas: "strip strip" "photo answers" "photo views" "overlay views" "sources views" ". views";
+  grid-template-areas: "strip strip" "photo answers" "photo views" "sources views" "overlay views" ". views";
   grid-template-rows: auto auto auto auto auto 1fr;
 }
 .strip { grid-area: strip; }
@@ -122,7 +122,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Strip */
 
 .strip { display: flex; align-items: flex-start; gap: 14px; min-height: 66px; min-width: 0; }
-.strip ol { display: flex; gap: 3px; min-width: 0; overflow-x: auto; scrollbar-width: none; padding: 3px; margin: -3px; }
+.strip ol { position: relative; display: flex; gap: 3px; min-width: 0; overflow-x: auto; scrollbar-width: none; padding: 3px; margin: -3px; }
 .strip ol::-webkit-scrollbar { display: none; }
 .strip li { flex: none; display: flex; align-items: flex-start; }
 /* Arrows, where the way changes its kind. */
@@ -135,14 +135,13 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .strip li [aria-current] canvas { box-shadow: 0 0 0 1px var(--paper), 0 0 0 3px var(--signal); }
 .strip li:last-child button { height: 46px; max-width: 150px; padding: 0 10px; border: 1px solid var(--strong-line); border-radius: 4px; font-size: 13px; color: var(--ink); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .strip li:last-child [aria-current] { border-color: var(--signal); box-shadow: inset 0 0 0 1px var(--signal); }
-.strip .play { margin: 7px 0 0 auto; min-width: 64px; }
+.strip .play { margin: 7px 0 0 auto; width: 40px; padding: 0; font-size: 12px; }
 .strip.empty .play { visibility: hidden; }
 
 /* Photo */
 
 .stage { position: relative; width: 100%; height: min(calc(100cqw * 0.36), var(--stage-height)); background: var(--well); overflow: hidden; cursor: crosshair; touch-action: manipulation; user-select: none; -webkit-user-select: none; }
 .stage canvas { position: absolute; }
-.stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .stage .frame { position: absolute; pointer-events: none; }
 /* Corner ticks of the part that the model sees. */
 .stage .frame i { position: absolute; width: 12px; height: 12px; border: solid #fff; border-width: 0; filter: drop-shadow(0 0 1px rgb(0 0 0 / 0.7)); }
@@ -171,16 +170,21 @@ figcaption .legend { grid-area: legend; }
 .legend canvas { display: block; width: 100%; height: 8px; }
 .legend p { display: flex; justify-content: space-between; font-size: 11px; line-height: 16px; color: var(--soft); padding-top: 2px; }
 
-.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 14px; border-top: 1px solid var(--line); }
+.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 10px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
 .overlay-controls input[type="range"] { width: 76px; }
 .colours span { padding: 0 7px; }
 
-.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 16px; border-top: 1px solid var(--line); }
+.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
+.live { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; min-height: 44px; min-width: 264px; }
+.live .button { min-width: 74px; }
+.live [data-live] { min-width: 8ch; }
+select.button { max-width: 190px; text-overflow: ellipsis; }
+select.button option { background: var(--paper); color: var(--ink); }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }
 
 /* Answer */
@@ -218,7 +222,7 @@ figcaption .legend { grid-area: legend; }
 .tabs [role="tab"]:focus-visible { outline-offset: -2px; }
 .sentence { min-height: 38px; margin-top: 8px; }
 .caution { margin-top: 10px; padding-left: 10px; border-left: 2px solid var(--strong-line); }
-.panels { min-height: 250px; }
+#view-heads { min-height: 330px; }
 .panel { padding-top: 2px; }
 .panel .hint { max-width: 68ch; }
 .controls { display: flex; flex-wrap: wrap; gap: 4px 18px; margin-top: 8px; }
@@ -326,6 +330,14 @@ dialog .notice .actions { order: 1; width: 100%; }
 
 /* Narrower: fewer words. */
 
+@container explorer (max-width: 1480px) {
+  .sources .hint { display: none; }
+  .samples, .sources .actions { gap: 6px; }
+  .sources { gap: 10px 14px; }
+  .sources .button { padding: 0 9px; }
+  .samples button { width: 52px; }
+}
+
 @container explorer (max-width: 1180px) {
   .wide, .simd, .segments canvas { display: none; }
   figcaption { grid-template: "caption caption" 46px "back legend" auto / auto minmax(0, 1fr); }
@@ -356,11 +368,11 @@ dialog .notice .actions { order: 1; width: 100%; }
   .strip { order: 1; }
   .answers { order: 2; }
   .sources { order: 3; }
-  .overlay-controls { order: 4; }
-  .views { order: 5; }
+  .views { order: 4; }
+  .overlay-controls { order: 5; }
   figcaption { grid-template-rows: 62px auto; padding: 10px 16px 0; }
   .caption .title { white-space: normal; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
-  .samples { min-height: 48px; }
+  .samples, .live { min-height: 48px; }
   .samples button { width: 56px; height: 48px; }
   .button, .field, .segments span { min-height: 40px; }
   .segments legend { line-height: 40px; }

@@ -1,5 +1,7 @@
 import { unchosen, within } from './choice.js';
+import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
+import { lacks, recordingFor } from './recordings.js';
 import { before } from './words.js';
 
 /**
@@ -9,7 +11,7 @@ import { before } from './words.js';
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
- * @typedef {Blob | ImageBitmap | HTMLVideoElement} Picture
+ * @typedef {Blob | ImageBitmap} Picture
  * @typedef {{text?: string, detail?: string, format?: (value: number) => string}} Words  a title in place of the map's own, a second sentence, and how values are said; as plain numbers unless told
  * @typedef {{
  *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
@@ -23,6 +25,7 @@ import { before } from './words.js';
  * @typedef {{
  *   id: string, title: string, term: string, sentence: string, caution: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean, layer?: boolean},
+ *   reads?: import('./recordings.js').Reads,
  *   firstLayer?: (context: Pick<Context, 'trace' | 'query'>) => number,
  *   show: (context: Context) => void | Promise<void>,
  * }} View
@@ -41,7 +44,8 @@ import { before } from './words.js';
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
  * }} ViewPanels
- * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live: boolean}} Subject
+ * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame}} Subject
  */
 
 /** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
@@ -66,7 +70,7 @@ export class Viewer {
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void}} handlers
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void, more: () => void}} handlers  more: the open view reads what the trace does not have
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -82,6 +86,11 @@ export class Viewer {
 
   get #view() {
     return this.#views.find(({ id }) => id === this.#choice.view) ?? this.#views[0];
+  }
+
+  /** What is written down of a forward pass, for what is to be seen. @param {boolean} live */
+  records(live) {
+    return recordingFor(this.#view.reads ?? {}, live);
   }
 
   /**
@@ -139,6 +148,7 @@ export class Viewer {
   forget() {
     if (this.#shape && !this.#coming) Object.assign(this.#choice, { patch: null, target: null });
     this.#giveUp();
+    this.#handlers.onChoice();
   }
 
   /**
@@ -198,14 +208,19 @@ export class Viewer {
     }));
     this.#panels.answers.choose(this.#view.uses().target ? context.target?.index : undefined);
     try {
-      this.#drawStrip(context);
+      if (lacks(subject.trace, this.#view.reads ?? {})) {
+        this.#paint(undefined, { detail: 'One moment.' });
+        return this.#handlers.more();
+      }
       const drawn = this.#view.show(context);
+      const strip = context.live && yielded().then(() => signal.aborted || this.#drawStrip(context)); // the page stays free in between
+      if (!strip) this.#drawStrip(context);
       // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
       if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
-      if (!drawn) return;
+      if (!drawn) return void (await strip);
       const { over } = this.#handlers.watch();
       signal.addEventListener('abort', over);
-      await drawn.finally(over);
+      await Promise.all([drawn, strip]).finally(over);
     } catch (error) {
       if (signal.aborted) return;
       this.#paint(undefined);
@@ -228,6 +243,7 @@ export class Viewer {
     const first = () => (layered && this.#view.firstLayer?.({ trace, query })) || trace.layers - 1;
     return {
       ...subject,
+      live: Boolean(subject.live),
       look: this.#panels.overlay.read(),
       layer: layer === null || layer >= trace.layers ? first() : layer,
       head: head === null || head >= trace.heads ? null : head,
@@ -249,12 +265,12 @@ export class Viewer {
   }
 
   /** @param {Context} context */
-  #drawStrip({ trace, layer, query, look, vit }) {
+  #drawStrip({ trace, layer, query, look, vit, live }) {
     const at = this.#choice.stop ?? (this.#view.uses().layer ? layer : 'answer');
     const [top] = trace.top;
     this.#panels.strip.show({
       layers: trace.layers, at, answer: top ? classNames(vit.config.labels)[top.index] : 'features', grid: trace.grid, crop: trace.crop,
-      picture: this.#panels.stage.picture, look, of: (layer) => trace.headMap({ layer, query }),
+      picture: this.#panels.stage.picture, look, live, of: (layer) => trace.headMap({ layer, query }),
     });
   }
 
@@ -268,6 +284,8 @@ export class Viewer {
     const subject = this.#subject;
     const { stop } = this.#choice;
     if (stop) [map, words] = [undefined, subject && before(subject, stop)];
+    subject?.live?.present();
+    if (map && subject?.live) map = subject.live.steady(map);
     this.#map = map;
     overlay.suit(map);
     judge.show(this.#context, map);
@@ -278,10 +296,10 @@ export class Viewer {
       exports.show(undefined);
       return;
     }
-    const { trace, live, image, title } = subject;
+    const { trace, image, title } = subject;
     const patch = this.#context?.query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
-    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live });
+    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
   }
 
