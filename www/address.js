@@ -1,14 +1,16 @@
 /** The address and what is shown, in step: what is chosen is written into its fragment, and what its fragment says is shown. */
 import { read, write } from './link.js';
-import { isOnHub, modelIn, modelInLink } from './linked_model.js';
+import { isOnHub, isPinned, modelIn, modelInLink } from './linked_model.js';
+import { hubAllowed } from './policy.js';
 
 /**
  * @typedef {import('./explorer/choice.js').State} State
  * @typedef {ReturnType<typeof import('./explorer/mount.js').mount>} Explorer
- * @typedef {{photo?: true, model?: true, agreed?: string}} Own
- *   beside an address, in this browser: it was of a photo or model of one's own, which no address can hold; the visitor has agreed to load that model of the Hub
- * @typedef {{state: import('./explorer/choice.js').Wish, hub?: string, refusal?: unknown}} Wished
- *   hub: a model that is elsewhere, for which a link alone is not enough; refusal: why its model isn't among the state
+ * @typedef {{photo?: true, model?: true, agreed?: string, asked?: string}} Own
+ *   beside an address, in this browser: it was of a photo or model of one's own, which no address can hold; the visitor has agreed
+ *   to load that model of the Hub, or to ask what it is
+ * @typedef {{state: import('./explorer/choice.js').Wish, hub?: string, asked?: boolean, refusal?: unknown}} Wished
+ *   hub: a model that is elsewhere, `org/name`, for which a link alone is not enough; asked: it may be asked about; refusal: why its model isn't among the state
  */
 
 const PAUSE = 250; // ms without another change: browsers refuse addresses that change too often
@@ -22,10 +24,11 @@ const PLACES = ['model', 'sample', 'view'];
  */
 export function wish() {
   const { model, ...state } = read(location.hash);
-  if (!model) return { state };
+  const { agreed, asked } = own();
+  if (!model) return asked === undefined ? { state } : { state, hub: '', asked: true };
   try {
     const key = modelIn(model, new URL(location.href));
-    if (isOnHub(key) && own().agreed !== key) return { state, hub: key };
+    if (isOnHub(key) && !(agreed === key && (hubAllowed() || isPinned(key)))) return { state, hub: model, asked: asked === model };
     return { state: { ...state, model: key } };
   } catch (refusal) {
     return { state, refusal };
@@ -78,7 +81,7 @@ export function createAddress(explorer, usual, propose) {
     const { photo, model } = own();
     const state = { ...usual, ...wished.state, look: { ...usual.look, ...wished.state.look } };
     visits++;
-    if (wished.hub || wished.refusal) propose(wished);
+    if (wished.hub !== undefined || wished.refusal) propose(wished);
     await explorer.choose({ ...state, ...(photo && { sample: null }), ...(Boolean(model || wished.hub || wished.refusal) && { model: null }) });
     visits--;
     if (visits) return;
@@ -93,12 +96,27 @@ export function createAddress(explorer, usual, propose) {
     timer = window.setTimeout(settle, PAUSE);
   }
 
+  if (own().asked !== undefined) history.replaceState({ ...own(), asked: undefined }, ''); // once
+
   addEventListener('popstate', visit);
   addEventListener('hashchange', visit);
   addEventListener('pagehide', settle);
 
   return {
     change,
+
+    /**
+     * Before the page is opened anew.
+     * @param {string | null} name of a model of the Hub that may be asked about; null: none may
+     */
+    leave(name) {
+      settle();
+      const state = explorer.state;
+      const url = new URL(location.href);
+      const model = name ? `hf:${name}` : state.model && isOnHub(state.model) ? usual.model : state.model;
+      url.hash = fragment({ ...state, model });
+      history.replaceState({ ...ownOf({ ...state, model: usual.model }), ...(name !== null && { asked: name }) }, '', url);
+    },
 
     /** The address of what is shown now. */
     get link() {

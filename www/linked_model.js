@@ -31,6 +31,11 @@ export function modelInLink(model, page) {
   return url?.origin === page.origin ? url.pathname : null; // a query may be a secret
 }
 
+/** Whether that is a commit, which never changes: once it was loaded, nothing is asked. @param {string} model as the explorer's state tells it */
+export function isPinned(model) {
+  return /@[0-9a-f]{40}$/.test(model);
+}
+
 /** @param {string} model as the explorer's state tells it */
 export function isOnHub(model) {
   return model.startsWith('hf:');

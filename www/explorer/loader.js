@@ -170,14 +170,17 @@ export class Loader {
    */
   #waysOn(choice, dtype) {
     const again = { label: 'Try again', run: () => void this.load(choice, dtype) };
-    if (this.#session.model) return [again, { label: 'Cancel', run: () => this.#cancel() }];
+    if (this.#session.model) return [again, { label: 'Cancel', run: () => this.cancel() }];
     const other = this.#offers.find((model) => model !== choice);
     return !other ? [again] : [again, { label: `${other.name}, ${other.megabytes} MB`, run: () => void this.load(other) }];
   }
 
-  #cancel() {
+  /** Gives up what is on its way; the present model stays. */
+  cancel() {
     this.#session.cancel();
     this.#settle(false);
+    this.#panels.notice.hide();
+    if (!this.#session.model) this.missing();
   }
 
   /** @param {boolean} loaded whether there is another model than before */

@@ -39,6 +39,6 @@ export function choiceFor(key, offers) {
 }
 
 /** The last part of an address, which is the model's folder. @param {string} address */
-function nameOf(address) {
+export function nameOf(address) {
   return decodeURIComponent(address.replace(/[?#].*$/s, '').split('/').filter(Boolean).at(-1) ?? address);
 }

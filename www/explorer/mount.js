@@ -1,5 +1,6 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
+import { Library } from './library.js';
 import { Loader } from './loader.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
@@ -7,7 +8,9 @@ import { choiceFor, choiceOf, keyOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
+import { createHub } from './panels/hub.js';
 import { createJudge } from './panels/judge.js';
+import { createKept } from './panels/kept.js';
 import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
@@ -32,12 +35,12 @@ import { createViews } from './views/index.js';
  * @typedef {import('./choice.js').Wish} Wish
  * @typedef {{
  *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Wish,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (state: State) => void,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, hub?: import('./library.js').HubAccess, onChange?: (state: State) => void,
  * }} Options
  *   model: what is loaded, that of `state` or the first of `models` unless told; image: what is shown, the sample of `state` or the first of `samples` unless told;
  *   state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
- *   onChange: told of every change of the state
+ *   hub: whether the Hub may be asked, and what of it is suggested; without it there is no talk of it; onChange: told of every change of the state
  */
 
 /**
@@ -45,7 +48,7 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, hub, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet()];
@@ -81,16 +84,30 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
   let asked = Promise.resolve();
   const session = new Session(assets);
-  const status = createStatus(at('status'));
-  const loader = new Loader(session, {
-    notice,
-    status,
-    dialog: createModelDialog(dialog, at('model-open'), models, {
-      onFiles: (files) => scope.openFiles(files),
-      onOffer: (offer) => loader.load(offer),
-      onDtype: (dtype) => loader.changeDtype(dtype),
+  const status = createStatus(at('status'), () => loader.cancel());
+  const picker = createModelDialog(dialog, at('model-open'), models, {
+    onOpen: () => library.refresh(),
+    onFiles: (files) => scope.openFiles(files),
+    onOffer: (offer) => loader.load(offer),
+    onDtype: (dtype) => loader.changeDtype(dtype),
+  });
+  const loader = new Loader(session, { notice, status, dialog: picker }, models, (another) => void (asked = scope.settle(another)), changed);
+  const library = new Library({
+    dialog: picker,
+    kept: createKept(find(dialog, '[data-model=kept]'), { onOpen: (model) => library.open(model), onForget: (model) => library.forget(model) }),
+    hub: createHub(find(dialog, '[data-model=hub]'), hub?.suggestions ?? [], {
+      onName: (name) => library.name(name),
+      onLookUp: (name) => library.lookUp(name),
+      onLoad: (name) => library.load(name),
+      onAllow: (name) => library.allow(name),
+      onForbid: () => library.forbid(),
     }),
-  }, models, (another) => void (asked = scope.settle(another)), changed);
+  }, hub, models, {
+    fail,
+    load: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
+  });
+  /** What was asked for together with a model of the Hub. @type {Wish} */
+  let proposed = {};
 
   /** @type {Scope} */
   const scope = new Scope(session, loader, {
@@ -172,6 +189,17 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
     /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
     load: (model) => loader.load(choiceOf(model)),
+
+    /**
+     * Shows a model of the Hub, `org/name`, and waits for the visitor's word.
+     * @param {string} name
+     * @param {boolean} [ask] it was given for that the Hub is asked what the model is
+     * @param {Wish} [state] what is chosen with it
+     */
+    propose(name, ask, state) {
+      proposed = { ...state, model: `hf:${name}` };
+      library.propose(name, ask);
+    },
 
     /**
      * Says what went wrong, with ways on.

@@ -9,6 +9,11 @@ export function number(value) {
   return text.replace('-', '−');
 }
 
+/** @param {number} bytes */
+export function sizeOf(bytes) {
+  return `${bytes < 1e7 ? (bytes / 1e6).toFixed(1) : Math.round(bytes / 1e6)} MB`;
+}
+
 /**
  * What is said before the first layer.
  * @param {import('./viewer.js').Subject} subject
