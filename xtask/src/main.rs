@@ -11,6 +11,7 @@ mod node;
 mod serve;
 mod single;
 mod site;
+mod soak;
 mod steps;
 mod test;
 mod toolchain;
@@ -56,6 +57,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["site", options @ ..] => site::run(&sh, options)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
+        ["soak", options @ ..] => soak::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),
         ["test", "--long"] => test::run(&sh, &[], true)?,
@@ -66,7 +68,7 @@ fn run(args: &[&str]) -> Result<()> {
 }
 
 fn usage() -> String {
-    [USAGE, bench::USAGE, fuzz::USAGE].join("\n")
+    [USAGE, bench::USAGE, soak::USAGE, fuzz::USAGE].join("\n")
 }
 
 /// What is generated of the npm package.
