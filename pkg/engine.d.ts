@@ -29,6 +29,7 @@ export class Engine {
   /** Models that are kept for the next time; in Node.js of the folder that each call names. */
   static readonly cache: ModelCache;
 
+  /** What the model is; `resize` puts another in its place. */
   readonly config: ModelConfig;
 
   /** How it runs. */
@@ -66,6 +67,9 @@ export class Engine {
 
   /** As `Vitscope.patchFilters`. */
   patchFilters(options?: { count?: number }): ViewMap[];
+
+  /** As `Vitscope.resize`. */
+  resize(imageSize: number | [height: number, width: number]): void;
 
   /** As `Vitscope.withClasses`: another engine over the same weights, which go when all of them are closed. A Blob can't be read here. */
   withClasses(classes: Classes | ArrayBuffer | Uint8Array): Engine;

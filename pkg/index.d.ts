@@ -32,7 +32,7 @@ export class Vitscope {
   /** Models that are kept for the next time. */
   static readonly cache: ModelCache;
 
-  /** What the model is. */
+  /** What the model is; `resize` puts another in its place. */
   readonly config: ModelConfig;
 
   /** How it runs. */
@@ -86,6 +86,17 @@ export class Vitscope {
 
   /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
   patchFilters(options?: { count?: number; signal?: AbortSignal }): Promise<ViewMap[]>;
+
+  /**
+   * Takes images of another size from its turn on, in milliseconds: the model is then what `load` with this `imageSize` would have made, to the bit, and no
+   * weights are read or packed again. Calls that were made before run at the size before; traces that were made keep theirs, and all their views.
+   *
+   * It is this instance's alone: others of `withClasses` or `teach` keep the size that they were made at. Where it fails the size stays as it was.
+   *
+   * @throws `invalid-argument` the model can't be run at this size
+   * @throws `out-of-memory`, and what `load` throws of a processor's file
+   */
+  resize(imageSize: number | [height: number, width: number], options?: { signal?: AbortSignal }): Promise<void>;
 
   /**
    * The same model with other classes, in milliseconds: a head of its own is set aside, and each class answers by how similar the features are that
@@ -216,7 +227,7 @@ export interface LoadOptions {
   dtype?: 'f32' | 'int8';
   /**
    * Input size in pixels, one number for both edges or [height, width]. Left out: what the model was made for. Positions are
-   * interpolated once, while loading, as the model's own library does it, and preprocessing follows.
+   * interpolated as the model's own library does it, and preprocessing follows. `resize` changes it later.
    */
   imageSize?: number | [height: number, width: number];
   /** Instructions of the engine; the answers differ by rounding at most. Left out: `relaxed` where the browser has it, else `simd128`. */

@@ -49,6 +49,12 @@ impl Classifier {
         Self::new(self.loaded.with_classes(&self.loaded.read_classes(file)?)?)
     }
 
+    /// The same model, its weights shared, for images of another height and width: as it would be had it been loaded for them
+    /// ([`LoadOptions::image_size`]), in milliseconds. Nothing of this one changes.
+    pub fn resized(&self, image_size: [usize; 2]) -> Result<Self> {
+        Self::new(self.loaded.resized(image_size)?)
+    }
+
     /// What becomes of cosines, in a model whose classes are embeddings.
     pub fn similarity(&self) -> Option<Similarity> {
         self.loaded.vit.class_similarity()
@@ -66,7 +72,7 @@ impl Classifier {
 
     /// The file that says how its pixels are made; without one it is as the family usually does.
     pub fn processor(&self) -> Option<&'static str> {
-        self.loaded.processor
+        self.loaded.processor()
     }
 
     /// Learned values.
@@ -176,14 +182,24 @@ impl Classifier {
         attribution.advance(&self.loaded.vit, pixel_values, &mut self.scratch, pause)
     }
 
-    /// Logits `[n, C]` of `hidden_states` `[n, T, D]`; see [`explain::logit_lens`].
+    /// Logits `[n, C]` of `hidden_states` `[n, T, D]`, of this model at any size; see [`explain::logit_lens`].
     pub fn logit_lens(&mut self, hidden_states: ArrayView3<f32>) -> Result<Array2<f32>> {
-        explain::logit_lens(&self.loaded.vit, &mut self.scratch, hidden_states)
+        let mut other = self.other_scratch(hidden_states.dim().1)?;
+        explain::logit_lens(&self.loaded.vit, other.as_mut().unwrap_or(&mut self.scratch), hidden_states)
     }
 
-    /// Logits `[N, C]` of each patch of a layer's `tokens` `[T, D]`; see [`explain::patch_lens`].
+    /// Logits `[N, C]` of each patch of a layer's `tokens` `[T, D]`, of this model at any size; see [`explain::patch_lens`].
     pub fn patch_lens(&self, tokens: ArrayView2<f32>) -> Result<Array2<f32>> {
-        explain::patch_lens(&self.loaded.vit, &self.scratch, tokens)
+        let other = self.other_scratch(tokens.nrows())?;
+        explain::patch_lens(&self.loaded.vit, other.as_ref().unwrap_or(&self.scratch), tokens)
+    }
+
+    /// What streams of so many tokens are read in, where they are of another size.
+    fn other_scratch(&self, tokens: usize) -> Result<Option<Scratch>> {
+        if tokens == self.config().tokens() {
+            return Ok(None);
+        }
+        Scratch::reading(self.config(), self.precision(), tokens).map(Some)
     }
 
     /// `[N, N]`; see [`explain::position_similarity`].

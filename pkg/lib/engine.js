@@ -4,7 +4,7 @@ import { cache } from './cache/index.js';
 import { classesFile, givenClasses } from './classes/given.js';
 import { checkExamples, prototypes } from './classes/teach.js';
 import { orAborted } from './common/abort.js';
-import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads } from './common/checks.js';
+import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkSize, checkThreads } from './common/checks.js';
 import { Closeable } from './common/closeable.js';
 import { guard } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
@@ -162,12 +162,17 @@ export class Engine extends Closeable {
   }
 
   positionSimilarity() {
-    return this.#ask(requests.positionSimilarity(this.config));
+    return this.#ask(requests.positionSimilarity());
   }
 
   /** @param {{count?: number}} [options] */
   patchFilters(options) {
     return this.#ask(requests.patchFilters(this.config, checkOptions(options, ['count'])));
+  }
+
+  /** @param {number | [number, number]} imageSize */
+  resize(imageSize) {
+    this.#core.resize(checkSize(imageSize));
   }
 
   /** @param {import('../index.js').Classes | ArrayBuffer | Uint8Array} classes */

@@ -68,6 +68,10 @@ async function answer(request) {
   const engine = engines.get(request.engine);
   if (!engine) throw closed();
   if (request.type === 'derive') return added(request.id, engine.withClasses(request.given));
+  if (request.type === 'resize') {
+    engine.resize(request.size);
+    return { result: { config: engine.config, memory: engine.memory }, transfer: [] };
+  }
   if (request.type === 'release') {
     engines.delete(request.engine);
     engine.close();

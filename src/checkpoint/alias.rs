@@ -1,9 +1,9 @@
 //! Plain ViTs by another name: encoders of larger models, and families that differ in nothing that is computed. Each is a line.
 
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::open_clip;
 use crate::error::Result;
+use crate::model::Interpolation;
 use serde_json::{Value, json};
 
 /// What is read as a type that a family knows.

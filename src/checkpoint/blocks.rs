@@ -1,11 +1,10 @@
 //! Encoder blocks, whatever their tensors are called: every family names the same parts.
 
 use super::equalise::equalise;
-use super::interpolate::Interpolation;
-use super::reader::{Bias, Reader, add};
+use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Frequencies, Linear, Mlp, RelativeBias, Rotary, Rotations,
+    Activation, Attention, AttentionPool, Block, Config, Frequencies, Interpolation, Linear, Mlp, Rotary,
 };
 use std::sync::Arc;
 
@@ -111,8 +110,8 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             projection: reader.linear(&[(names.projection, names.bias)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
-            bias: None,
-            rotations: None,
+            tables: Vec::new(),
+            frequencies: None,
         },
         norm2: reader.layer_norm(names.norm2, width, eps)?,
         mlp: Mlp {
@@ -145,10 +144,10 @@ pub(super) fn read_rest_of_pool(
     Ok(AttentionPool { query, key_value, projection, mlp: Some((norm, mlp)) })
 }
 
-/// Gives each block the angles by which its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,
+/// Gives each block how fast its queries and keys are turned, where the model has rotary positions. `learned`: `[2, L, heads, d_k / 2]`,
 /// frequencies of columns and of rows, of a model that learns them.
-pub(super) fn add_rotations(config: &Config, blocks: &mut [Block], learned: &[f32]) -> Result<()> {
-    let Some(rotary) = &config.positions.rotary else { return Ok(()) };
+pub(super) fn add_frequencies(config: &Config, blocks: &mut [Block], learned: &[f32]) {
+    let Some(rotary) = &config.positions.rotary else { return };
     let pairs = config.head_size() / 2;
     let (falling, count) = match rotary.frequencies {
         Frequencies::Falling { temperature, columns_first } => {
@@ -163,16 +162,15 @@ pub(super) fn add_rotations(config: &Config, blocks: &mut [Block], learned: &[f3
     for block in blocks {
         // Frequencies that follow from a rule are all blocks'.
         if let Some((rows, columns)) = layers.next() {
-            last = Some(Arc::new(Rotations::new(config, rotary, rows, columns)?));
+            last = Some(Arc::new([rows.to_vec(), columns.to_vec()]));
         }
-        block.attention.rotations.clone_from(&last);
+        block.attention.frequencies.clone_from(&last);
     }
-    Ok(())
 }
 
-/// Gives each block, called `{scope}{number}`, its table of relative positions `[entries, heads]`: its own, the one `shared` by all, or
-/// the sum of both, whose entries mean the same. `names` are those under which a table may be found.
-pub(super) fn add_biases(
+/// Gives each block, called `{scope}{number}`, its tables of relative positions: its own, and the one `shared` by all, whose entries mean the same.
+/// `names` are those under which a table may be found.
+pub(super) fn add_tables(
     config: &Config,
     reader: &mut Reader,
     blocks: &mut [Block],
@@ -181,20 +179,13 @@ pub(super) fn add_biases(
     how: Interpolation,
 ) -> Result<()> {
     let table = |reader: &mut Reader, names: &[&str]| match names.iter().find(|name| reader.has(name)) {
-        Some(name) => reader.relative_bias(name, config.heads, config.grid(), how).map(Some),
+        Some(name) => reader.relative_table(name, config.heads, how).map(|table| Some(Arc::new(table))),
         None => Ok(None),
     };
-    let bias = |table: &[f32]| Arc::new(RelativeBias::new(table, config.heads, config.grid()));
     let shared = table(reader, shared)?;
-    let common = shared.as_deref().map(bias);
     for (i, block) in blocks.iter_mut().enumerate() {
-        block.attention.bias = match reader.within(&format!("{scope}{i}."), |reader| table(reader, names))? {
-            Some(mut own) => {
-                shared.iter().for_each(|shared| add(&mut own, shared));
-                Some(bias(&own))
-            }
-            None => common.clone(),
-        };
+        let own = reader.within(&format!("{scope}{i}."), |reader| table(reader, names))?;
+        block.attention.tables = own.into_iter().chain(shared.clone()).collect();
     }
     Ok(())
 }

@@ -3,13 +3,12 @@
 use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
 use super::hf_clip::{is_of_another_tower, vision_config};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors, unsupported};
-use crate::error::{ErrorKind, Result};
-use crate::model::{AttentionPool, Block, Config, Embeddings, Pooling, Positions, Weights, sinusoidal};
+use crate::error::Result;
+use crate::model::{AttentionPool, Block, Config, Embeddings, LearnedGrid, Pooling, Positions, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (Hugging Face)",
@@ -124,7 +123,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
                 )?,
                 patch_norm: Some(reader.layer_norm("embeddings.rms_norm", width, eps)?),
                 prefix: matrix(Vec::new(), width),
-                positions: Some(read_positions(config, reader)?),
+                positions: read_positions(config, reader)?,
                 norm: None,
             },
             blocks,
@@ -138,19 +137,12 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
 }
 
 /// Computed, or learned for one size alone: the library resamples none.
-fn read_positions(config: &Config, reader: &mut Reader) -> Result<ndarray::Array2<f32>> {
-    let (width, grid) = (config.hidden_size, config.grid());
+fn read_positions(config: &Config, reader: &mut Reader) -> Result<Option<LearnedGrid>> {
     if config.positions.sinusoidal {
-        return sinusoidal(grid, width);
-    }
-    if !reader.is_native(grid) {
-        let [height, columns] = config.image_size;
-        return Err(ErrorKind::InvalidArgument(format!(
-            "an image size of {height} × {columns} can't be run: this AIMv2 has positions for its own size alone. Leave the size out, or take a native one."
-        )).into());
+        return Ok(None);
     }
     let name = "embeddings.position_embedding.weight";
-    Ok(reader.positions(name, &[], [0, width], grid, Interpolation::Bicubic)?.patches)
+    Ok(Some(reader.positions(name, &[], [0, config.hidden_size], None)?.patches))
 }
 
 /// The query is the class token itself.

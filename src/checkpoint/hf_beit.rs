@@ -1,14 +1,13 @@
 //! Hugging Face BEiT and data2vec-vision: a ViT that knows where its patches are by what is added to their scores.
 
-use super::blocks::{BlockNames, Qkv, add_biases};
+use super::blocks::{BlockNames, Qkv, add_tables};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Positions, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Positions, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (Hugging Face)",
@@ -93,12 +92,12 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
         let mut positions = None;
         let name = "embeddings.position_embeddings";
         if reader.has(name) {
-            let own = reader.positions(name, &[1], [1, width], config.grid(), Interpolation::Bicubic)?;
+            let own = reader.positions(name, &[1], [1, width], Interpolation::Bicubic)?;
             add(&mut prefix, &own.prefix);
             positions = Some(own.patches);
         }
         let at = hf::blocks(reader, "", [V4, V5]).scope;
-        add_biases(config, reader, &mut blocks, &at, [TABLES, SHARED_TABLES], Interpolation::Bilinear)?;
+        add_tables(config, reader, &mut blocks, &at, [TABLES, SHARED_TABLES], Interpolation::Bilinear)?;
         // Mean pooling comes before its norm; encoders may have none at all.
         let pooler = "pooler.layernorm";
         let (norm, fc_norm) = match (mean, heads.is_empty()) {

@@ -2,12 +2,11 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, hf_clip, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BLIP (Hugging Face)",
@@ -54,7 +53,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
     let scope = scope(reader);
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding";
-        let mut positions = reader.positions(name, &[1], [1, width], config.grid(), Interpolation::Bicubic)?;
+        let mut positions = reader.positions(name, &[1], [1, width], Interpolation::Bicubic)?;
         add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[1, 1, width])?);
         let patches = "embeddings.patch_embedding";
         Ok(Weights {

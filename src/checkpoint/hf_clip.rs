@@ -2,14 +2,13 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "CLIP (Hugging Face)",
@@ -92,7 +91,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
     let scope = scope(reader);
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding.weight";
-        let mut positions = reader.positions(name, &[], [1, width], config.grid(), Interpolation::Bicubic)?;
+        let mut positions = reader.positions(name, &[], [1, width], Interpolation::Bicubic)?;
         add(&mut positions.prefix, &reader.floats("embeddings.class_embedding", &[width])?);
         let patches = "embeddings.patch_embedding";
         // OWL-ViT spells it right.

@@ -2,13 +2,12 @@
 
 use super::blocks::{BlockNames, Blocks};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "DINOv2 (Hugging Face)",
@@ -77,7 +76,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
         let has_registers = registers > 0 || reader.has(REGISTERS);
         let how = if has_registers { Interpolation::BicubicAntialias } else { Interpolation::Bicubic };
         let name = "embeddings.position_embeddings";
-        let mut positions = reader.positions(name, &[1], [1, width], config.grid(), how)?;
+        let mut positions = reader.positions(name, &[1], [1, width], how)?;
         add(&mut positions.prefix, &reader.floats("embeddings.cls_token", &[1, 1, width])?);
         if has_registers {
             positions.prefix.extend(reader.floats(REGISTERS, &[1, registers, width])?);

@@ -1,6 +1,6 @@
 //! Hugging Face DINOv3: a ViT with registers that knows where its patches are by how queries and keys are turned.
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_rotations};
+use super::blocks::{BlockNames, Blocks, Qkv, add_frequencies};
 use super::hf::{self, Usual};
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
@@ -88,7 +88,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
     let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
     let mut prefix = reader.floats("embeddings.cls_token", &[1, 1, width])?;
     prefix.extend(reader.floats("embeddings.register_tokens", &[1, registers, width])?);
-    add_rotations(config, &mut blocks, &[])?;
+    add_frequencies(config, &mut blocks, &[]);
     let patches = "embeddings.patch_embeddings";
     Ok(Weights {
         embeddings: Embeddings {

@@ -3,13 +3,12 @@
 use super::blocks::{Blocks, read_rest_of_pool};
 use super::hf::{self, Usual};
 use super::hf_clip::{BLOCK, is_of_another_tower, vision_config};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{AttentionPool, Block, Config, Embeddings, Pooling, Weights};
+use crate::model::{AttentionPool, Block, Config, Embeddings, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "SigLIP (Hugging Face)",
@@ -81,7 +80,7 @@ fn read_tower(config: &Config, reader: &mut Reader, blocks: Vec<Block>, flexible
     reader.within(scope, |reader| {
         let name = "embeddings.position_embedding.weight";
         let how = if flexible { Interpolation::BilinearAntialias } else { Interpolation::Bicubic };
-        let positions = reader.positions(name, &[], [0, width], config.grid(), how)?;
+        let positions = reader.positions(name, &[], [0, width], how)?;
         let patches = "embeddings.patch_embedding";
         let patch_projection = match flexible {
             true => reader.flat_patch_projection(patches, width, config.patch_size)?,

@@ -2,11 +2,10 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "TIPSv2 (Hugging Face)",
@@ -54,7 +53,7 @@ const BLOCK: BlockNames = BlockNames {
 fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, registers) = (config.hidden_size, config.prefix_tokens() - 1);
     let how = Interpolation::BilinearAntialias;
-    let mut positions = reader.positions("pos_embed", &[1], [1, width], config.grid(), how)?;
+    let mut positions = reader.positions("pos_embed", &[1], [1, width], how)?;
     add(&mut positions.prefix, &reader.floats("cls_token", &[1, 1, width])?);
     // Registers come in after positions were added.
     if registers > 0 {

@@ -2,11 +2,10 @@
 
 use super::blocks::Blocks;
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (Hugging Face)",
@@ -66,7 +65,7 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, blocks: Vec<Blo
     reader.within(scope, |reader| {
         let (width, tokens) = (config.hidden_size, config.prefix_tokens());
         let name = "embeddings.position_embeddings";
-        let mut positions = reader.positions(name, &[1], [tokens, width], config.grid(), Interpolation::Bicubic)?;
+        let mut positions = reader.positions(name, &[1], [tokens, width], Interpolation::Bicubic)?;
         let names = ["embeddings.cls_token", "embeddings.distillation_token"];
         for (row, name) in positions.prefix.chunks_exact_mut(width).zip(names) {
             add(row, &reader.floats(name, &[1, 1, width])?);

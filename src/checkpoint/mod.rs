@@ -19,7 +19,6 @@ mod hf_dinov3;
 mod hf_siglip;
 mod hf_tipsv2;
 mod hf_vit;
-mod interpolate;
 mod json;
 mod labels;
 mod names;
@@ -51,8 +50,10 @@ use crate::model::{Block, Classes, Config, Precision, Vit, Weights};
 use crate::preprocess::Preprocess;
 use blocks::Blocks;
 use json::Json;
+use pixels::Pixels;
 use processors::Processor;
 use reader::Reader;
+use std::sync::Arc;
 
 /// The name of the file a config comes from, for messages.
 pub const CONFIG_FILE: &str = "config.json";
@@ -172,8 +173,8 @@ pub struct Loaded {
     pub vit: Vit,
     /// How its pixels are made.
     pub preprocess: Preprocess,
-    /// The file that says so: `processor_config.json`, `preprocessor_config.json`, `config.json`, or none.
-    pub processor: Option<&'static str>,
+    /// What says so, of any size.
+    pixels: Arc<Pixels>,
     /// How its matrices are held.
     pub precision: Precision,
     /// Learned values, biases and scales apart: as `sum(p.numel() for p in model.parameters())` counts them.
@@ -185,11 +186,25 @@ impl Loaded {
     pub fn with_classes(&self, classes: &Classes) -> Result<Self> {
         Ok(Self {
             vit: self.vit.with_classes(classes, self.precision)?,
+            pixels: Arc::clone(&self.pixels),
             preprocess: self.preprocess.clone(),
-            processor: self.processor,
-            precision: self.precision,
-            parameters: self.parameters,
+            ..*self
         })
+    }
+
+    /// The same model for images of another height and width, as [`LoadOptions::image_size`] would make it; it shares the weights.
+    pub fn resized(&self, image_size: [usize; 2]) -> Result<Self> {
+        Ok(Self {
+            vit: self.vit.resized(image_size)?,
+            pixels: Arc::clone(&self.pixels),
+            preprocess: self.pixels.steps(image_size, true)?,
+            ..*self
+        })
+    }
+
+    /// The file that says how its pixels are made: `processor_config.json`, `preprocessor_config.json`, `config.json`, or none.
+    pub fn processor(&self) -> Option<&'static str> {
+        self.pixels.file()
     }
 
     /// The classes that a `text_embeddings.safetensors` has for this model.

@@ -18,14 +18,13 @@
 use super::alias::Found;
 use super::blocks::{BlockNames, Blocks, Qkv};
 use super::hf::{self, Usual};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
 use super::{Family, processors, unsupported};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Weights};
 use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
@@ -172,7 +171,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, norms_
     let (width, features, eps) = (config.hidden_size, config.feature_size(), config.layer_norm_eps);
     reader.within("visual.", |reader| {
         let how = Interpolation::BicubicAntialias;
-        let mut positions = reader.positions("positional_embedding", &[], [1, width], config.grid(), how)?;
+        let mut positions = reader.positions("positional_embedding", &[], [1, width], how)?;
         add(&mut positions.prefix, &reader.floats("class_embedding", &[width])?);
         let patch_projection = reader.patch_projection("conv1", width, config.patch_size, Bias::Absent)?;
         let before = reader.optional_norm("ln_pre", width, eps)?;

@@ -4,22 +4,72 @@
 use super::json::Json;
 use super::processor_file::{self, as_triple, crop_pct};
 use super::processors::{self, IMAGENET_MEAN, IMAGENET_STD, Processor};
-use super::{CONFIG_FILE, ConfigFiles, PREPROCESSOR_FILE, PROCESSOR_FILE};
+use super::{CONFIG_FILE, ConfigFiles, Family, PREPROCESSOR_FILE, PROCESSOR_FILE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::preprocess::{CropRounding, Preprocess, Resize};
 use crate::resample::Filter;
 use serde_json::Value;
 
-/// What is asked of the pixels: by a processor's file, which wins, by timm's config, or without either by the family's usual processor at
-/// the model's own size.
-pub(super) enum Pixels<'a> {
-    Hf(Json, &'a Processor),
-    Timm(Json),
-    Usual(&'a Processor),
+/// What is asked of the pixels, at any size.
+pub(super) struct Pixels {
+    stated: Stated,
+    /// Height and width that the files were made for.
+    native: [usize; 2],
+    /// As in [`Family`].
+    any_size: bool,
 }
 
-impl<'a> Pixels<'a> {
-    pub fn new(files: &ConfigFiles<'_>, config_json: &Json, usual: &'a Processor) -> Result<Self> {
+/// By whom: by a processor's file, which wins, by timm's config, or without either by the family's usual processor at the model's own size.
+enum Stated {
+    Hf(Json, &'static Processor),
+    Timm(Json),
+    Usual(&'static Processor),
+}
+
+impl Pixels {
+    pub fn new(files: &ConfigFiles<'_>, config_json: &Json, family: &Family, native: [usize; 2]) -> Result<Self> {
+        let stated = Stated::new(files, config_json, family.processor)?;
+        Ok(Self { stated, native, any_size: family.any_size })
+    }
+
+    /// The file that says so, if one does.
+    pub fn file(&self) -> Option<&'static str> {
+        match &self.stated {
+            Stated::Hf(json, _) | Stated::Timm(json) => Some(json.file),
+            Stated::Usual(_) => None,
+        }
+    }
+
+    /// Height and width where nobody asks for others: what a processor's file leaves any image with, if the library follows that, or else the model's own.
+    pub fn usual_size(&self) -> Result<[usize; 2]> {
+        match &self.stated {
+            Stated::Hf(json, processor) if self.any_size => {
+                Ok(processor_file::steps(json, processor)?.output_size().unwrap_or(self.native))
+            }
+            _ => Ok(self.native),
+        }
+    }
+
+    /// The steps for a model that takes `size`. `asked`: whether somebody asked for that.
+    pub fn steps(&self, size: [usize; 2], asked: bool) -> Result<Preprocess> {
+        let steps = match &self.stated {
+            Stated::Hf(json, processor) => processor_file::steps(json, processor)?,
+            Stated::Usual(processor) => processors::usual_steps(processor, self.native),
+            Stated::Timm(json) => from_timm(json, size)?,
+        };
+        let follows = asked && !matches!(self.stated, Stated::Timm(_));
+        let mut steps = if follows { for_size(steps, size) } else { steps };
+        check(self.file().unwrap_or(CONFIG_FILE), &steps, size)?;
+        if self.any_size && steps.output_size().is_none() {
+            // The library takes pictures as they come (AIMv2 native). One that has not the size that is run is made to cover it.
+            (steps.resize, steps.crop) = (Resize::Cover(size), Some(size));
+        }
+        Ok(steps)
+    }
+}
+
+impl Stated {
+    fn new(files: &ConfigFiles<'_>, config_json: &Json, usual: &'static Processor) -> Result<Self> {
         let json = match processor_json(files)? {
             Some(json) => match processors::stated(&json, usual)? {
                 Some(processor) => return Ok(Self::Hf(json, processor)),
@@ -36,35 +86,6 @@ impl<'a> Pixels<'a> {
                 Err(json.problem("its type reads `pretrained_cfg` of config.json, which has none.".into()))
             }
         }
-    }
-
-    /// The file that says so, if one does.
-    pub fn file(&self) -> Option<&'static str> {
-        match self {
-            Self::Hf(json, _) | Self::Timm(json) => Some(json.file),
-            Self::Usual(_) => None,
-        }
-    }
-
-    /// Height and width that a processor's file leaves any image with, if it says so.
-    pub fn stated_size(&self) -> Result<Option<[usize; 2]>> {
-        match self {
-            Self::Hf(json, processor) => Ok(processor_file::steps(json, processor)?.output_size()),
-            Self::Timm(_) | Self::Usual(_) => Ok(None),
-        }
-    }
-
-    /// The steps for a model that takes `size`, where the files were made for `native`. `resized`: whether somebody asked for that size.
-    pub fn steps(&self, size: [usize; 2], native: [usize; 2], resized: bool) -> Result<Preprocess> {
-        let steps = match self {
-            Self::Hf(json, processor) => processor_file::steps(json, processor)?,
-            Self::Usual(processor) => processors::usual_steps(processor, native),
-            Self::Timm(json) => from_timm(json, size)?,
-        };
-        let follows = resized && !matches!(self, Self::Timm(_));
-        let steps = if follows { for_size(steps, size) } else { steps };
-        check(self.file().unwrap_or(CONFIG_FILE), &steps, size)?;
-        Ok(steps)
     }
 }
 

@@ -3,16 +3,16 @@
 //! Plain slices rather than `ndarray`: this runs once a model, and each of its operations would be code over the wire.
 
 use super::Family;
-use super::interpolate::{Interpolation, resize};
 use super::names::telltale;
 use super::stored::{Stored, read_stored};
 use super::tensors::{Source, Tensors};
 use crate::alloc::{reserve, room, zeros};
 use crate::error::{ErrorKind, Result};
-use crate::model::{LayerNorm, Linear, Matrix, Precision, RelativeBias};
+use crate::model::{Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A cursor-less reader: every access names its tensor, within a scope, and states the shape it must have.
 pub(super) struct Reader<'a> {
@@ -79,7 +79,7 @@ pub(super) struct Positions {
     /// Those of tokens before the patches, one after another.
     pub prefix: Vec<f32>,
     /// `[N, D]`.
-    pub patches: Array2<f32>,
+    pub patches: LearnedGrid,
 }
 
 impl<'a> Reader<'a> {
@@ -208,31 +208,22 @@ impl<'a> Reader<'a> {
         &mut self.factors[place].1
     }
 
-    /// Learned positions, `batch` being the dimensions before tokens and width: of `prefix` tokens and of the patches, resampled where
-    /// `grid` is not what the file was made for.
+    /// Learned positions, `batch` being the dimensions before tokens and width: of `prefix` tokens and of the patches. `how` these are resampled, none where they
+    /// never are.
     pub fn positions(
         &mut self,
         name: &str,
         batch: &[usize],
         [prefix, width]: [usize; 2],
-        grid: [usize; 2],
-        how: Interpolation,
+        how: impl Into<Option<Interpolation>>,
     ) -> Result<Positions> {
-        let native = self.native_grid;
-        let shape = [batch, &[prefix + native[0] * native[1], width]].concat();
+        let grid = self.native_grid;
+        let shape = [batch, &[prefix + grid[0] * grid[1], width]].concat();
         let mut rows = self.floats(name, &shape)?;
         room("positions", &[rows.len(), size_of::<f32>()])?;
-        let mut patches = rows.split_off(prefix * width);
-        if native != grid {
-            room("positions", &[native[0] + grid[0], grid[1], width, size_of::<f32>()])?;
-            patches = resize(&patches, native, grid, self.tensors.positions.unwrap_or(how));
-        }
-        Ok(Positions { prefix: rows, patches: matrix(patches, width) })
-    }
-
-    /// Whether this is the grid that the file was made for.
-    pub fn is_native(&self, grid: [usize; 2]) -> bool {
-        self.native_grid == grid
+        let values = Arc::new(matrix(rows.split_off(prefix * width), width));
+        let how = self.tensors.positions.or(how.into());
+        Ok(Positions { prefix: rows, patches: LearnedGrid { values, grid, how } })
     }
 
     /// Whether the file has positions `[1, N, D]` without rows for other tokens.
@@ -241,32 +232,14 @@ impl<'a> Reader<'a> {
         rows == Some(&self.native_grid.iter().product())
     }
 
-    /// `[entries, heads]` of relative positions, resampled like [`Self::positions`].
-    pub fn relative_bias(
-        &mut self,
-        name: &str,
-        heads: usize,
-        grid: [usize; 2],
-        how: Interpolation,
-    ) -> Result<Vec<f32>> {
+    /// `[entries, heads]` of relative positions, and how they are resampled.
+    pub fn relative_table(&mut self, name: &str, heads: usize, how: Interpolation) -> Result<LearnedGrid> {
         let native = self.native_grid;
-        let mut table = self.floats(name, &[RelativeBias::entries(native), heads])?;
+        let values = self.floats(name, &[RelativeBias::entries(native), heads])?;
         // transformers, which resamples linearly, takes rows for columns here: that shows where the native grid is not square.
-        let from = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
-        // The model has a copy, in another order.
-        room("relative positions", &[RelativeBias::entries(grid), heads, size_of::<f32>()])?;
-        if from == grid {
-            return Ok(table);
-        }
-        let distances = |grid: [usize; 2]| grid.map(|edge| 2 * edge - 1);
-        room(
-            "relative positions",
-            &[distances(from)[0] + distances(grid)[0], distances(grid)[1], heads, size_of::<f32>()],
-        )?;
-        let extra = table.split_off(distances(native).iter().product::<usize>() * heads);
-        table = resize(&table, distances(from), distances(grid), how);
-        table.extend(extra);
-        Ok(table)
+        let grid = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
+        let grid = RelativeBias::distances(grid);
+        Ok(LearnedGrid { values: Arc::new(matrix(values, heads)), grid, how: Some(how) })
     }
 
     /// `NAME.weight` and, unless norms are RMSNorms, `NAME.bias`, each `[width]`.

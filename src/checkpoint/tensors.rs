@@ -2,11 +2,10 @@
 
 use super::alias::Found;
 use super::header::{Entry, Header};
-use super::interpolate::Interpolation;
 use super::names::{telltale, wrapping};
 use crate::alloc;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Precision;
+use crate::model::{Interpolation, Precision};
 use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
 use safetensors::Dtype;

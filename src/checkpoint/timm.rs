@@ -2,14 +2,14 @@
 
 use super::blocks::read_rest_of_pool;
 use super::heads::read_heads;
-use super::interpolate::Interpolation;
 use super::json::{Json, as_usize};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
 use crate::error::Result;
 use crate::model::{
-    Activation, AttentionPool, Block, Config, Embeddings, LayerNorm, Pooling, Positions, Prefix, Scores, Weights,
+    Activation, AttentionPool, Block, Config, Embeddings, Interpolation, LayerNorm, LearnedGrid, Pooling, Positions,
+    Prefix, Scores, Weights,
 };
 use ndarray::Array2;
 use serde_json::Value;
@@ -389,7 +389,7 @@ pub(super) fn prefix(tensors: &Tensors) -> Result<Vec<Prefix>> {
 
 /// The tokens before the patches `[P, D]` with their positions, and positions of the patches: those of all tokens are in one tensor, or only the patches have
 /// any, or nobody.
-fn read_tokens(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
+fn read_tokens(config: &Config, reader: &mut Reader, how: Interpolation) -> Result<(Array2<f32>, Option<LearnedGrid>)> {
     let width = config.hidden_size;
     let mut prefix = Vec::new();
     for (name, kind) in PREFIX {
@@ -401,7 +401,7 @@ fn read_tokens(config: &Config, reader: &mut Reader, how: Interpolation) -> Resu
     let mut patches = None;
     if config.positions.learned {
         let own = if reader.has_positions_of_patches_alone("pos_embed") { 0 } else { config.prefix_tokens() };
-        let positions = reader.positions("pos_embed", &[1], [own, width], config.grid(), how)?;
+        let positions = reader.positions("pos_embed", &[1], [own, width], how)?;
         add(&mut prefix, &positions.prefix);
         patches = Some(positions.patches);
     }

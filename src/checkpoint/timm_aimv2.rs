@@ -1,14 +1,13 @@
 //! timm's `aimv2_*` models: RMSNorm, on patches too, and a gate in each MLP.
 
 use super::blocks::{BlockNames, Blocks, Qkv};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::timm::{self, ATTENTION_POOL, Architecture, Class};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Activation, Block, Config, Pooling, Weights};
+use crate::model::{Activation, Block, Config, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "AIMv2 (timm)",

@@ -1,15 +1,14 @@
 //! timm's `beit_*` and `beitv2_*` models.
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_biases};
+use super::blocks::{BlockNames, Blocks, Qkv, add_tables};
 use super::heads::read_heads;
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class, read_last_norm};
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Positions, Prefix, Weights};
+use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Positions, Prefix, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "BEiT (timm)",
@@ -55,16 +54,16 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
-    let (width, grid) = (config.hidden_size, config.grid());
+    let width = config.hidden_size;
     let mut prefix = reader.floats("cls_token", &[1, 1, width])?;
     let mut positions = None;
     if reader.has("pos_embed") {
-        let own = reader.positions("pos_embed", &[1], [1, width], grid, Interpolation::BicubicAntialias)?;
+        let own = reader.positions("pos_embed", &[1], [1, width], Interpolation::BicubicAntialias)?;
         add(&mut prefix, &own.prefix);
         positions = Some(own.patches);
     }
     let tables: [&[&str]; 2] = [&["attn.relative_position_bias_table"], &["rel_pos_bias.relative_position_bias_table"]];
-    add_biases(config, reader, &mut blocks, timm::BLOCKS, tables, Interpolation::Geometric)?;
+    add_tables(config, reader, &mut blocks, timm::BLOCKS, tables, Interpolation::Geometric)?;
     let (norm, fc_norm) = read_last_norm(config, reader)?;
     let embeddings = Embeddings {
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,

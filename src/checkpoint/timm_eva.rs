@@ -2,8 +2,7 @@
 //!
 //! Four lines of models under four names, and EVA that has learned positions alone, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_rotations};
-use super::interpolate::Interpolation;
+use super::blocks::{BlockNames, Blocks, Qkv, add_frequencies};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -11,7 +10,9 @@ use super::timm::{self, Architecture, Class, LAYER_NORM_EPS};
 use super::{Family, processors};
 use crate::error::Result;
 use crate::kernels::rotate::Pairs;
-use crate::model::{Activation, Block, Config, Coordinates, Frequencies, Pooling, Positions, Rotary, Weights};
+use crate::model::{
+    Activation, Block, Config, Coordinates, Frequencies, Interpolation, Pooling, Positions, Rotary, Weights,
+};
 use serde_json::Value;
 
 pub(super) const DINOV3: Family = Family {
@@ -267,7 +268,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
         }
         _ => Vec::new(),
     };
-    add_rotations(config, &mut blocks, &frequencies)?;
+    add_frequencies(config, &mut blocks, &frequencies);
     let attends = config.pooling == Pooling::Attention;
     let pool = attends.then(|| timm::read_pool(config, reader, Activation::Gelu)).transpose()?;
     timm::read_rest(config, reader, Interpolation::BicubicAntialias, blocks, None, pool)

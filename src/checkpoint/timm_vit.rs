@@ -2,14 +2,13 @@
 //! how positions are resampled.
 
 use super::blocks::{BlockNames, Blocks, Qkv};
-use super::interpolate::Interpolation;
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::timm::{self, ATTENTION_POOL, Architecture, LAYER_NORM_EPS};
 use super::{Family, hf, processors};
 use crate::error::Result;
-use crate::model::{Activation, Block, Config, Pooling, Weights};
+use crate::model::{Activation, Block, Config, Interpolation, Pooling, Weights};
 
 pub(super) const FAMILY: Family = Family {
     name: "ViT (timm)",

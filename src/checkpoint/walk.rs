@@ -12,10 +12,11 @@ use super::tensors::{Source, TensorSummary, Tensors};
 use super::text::{self, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, Family, Loaded, open};
 use crate::alloc::room;
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Block, Config, Precision, Scores, Vit};
-use crate::preprocess::{Preprocess, Resize};
+use crate::error::Result;
+use crate::model::{Block, Config, Places, Precision, Scores, Vit};
+use crate::preprocess::Preprocess;
 use crate::quant::FORMAT_INT8;
+use std::sync::Arc;
 
 /// A model on its way.
 pub struct Walk {
@@ -27,9 +28,8 @@ pub struct Walk {
     precision: Precision,
     /// Whether blocks are equalised, see [`super::equalise`].
     pub(super) equalises: bool,
+    pixels: Pixels,
     preprocess: Preprocess,
-    /// The file that says how pixels are prepared.
-    processor: Option<&'static str>,
     parameters: usize,
     /// Whether its config knows of texts.
     compares: bool,
@@ -84,18 +84,15 @@ impl Walk {
         let mut config = Config { family: family.name, ..(family.config)(json, &tensors)? };
         config.scores = read_scores(json, &config)?;
         config.validate()?;
-        let (native, native_grid) = (config.image_size, config.grid());
-
-        let pixels = Pixels::new(files, json, family.processor)?;
-        let usual = if family.any_size { pixels.stated_size()? } else { None };
-        config.image_size = image_size.or(usual).unwrap_or(native);
-        config.validate().map_err(|error| blame(error, image_size))?;
-        let mut preprocess = pixels.steps(config.image_size, native, image_size.is_some())?;
-        if family.any_size && preprocess.output_size().is_none() {
-            // The library takes pictures as they come (AIMv2 native). One that has not the size that is run is made to cover it.
-            let size = config.image_size;
-            (preprocess.resize, preprocess.crop) = (Resize::Cover(size), Some(size));
+        let pixels = Pixels::new(files, json, family, config.image_size)?;
+        let native_grid = config.grid();
+        if let Some(size) = image_size {
+            config = config.resized(size)?;
+        } else {
+            config.image_size = pixels.usual_size()?;
+            config.validate()?;
         }
+        let preprocess = pixels.steps(config.image_size, image_size.is_some())?;
 
         // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
         let columns = 4 * config.hidden_size + config.mlp_outputs() + config.mlp_size;
@@ -105,7 +102,7 @@ impl Walk {
         let mut reader = Reader::new(&tensors, None, precision, native_grid, config.rms_norm);
         let names = (family.blocks)(&config, &reader);
         let blocks = (0..config.layers).map(|i| names.read(&config, &mut reader, i)).collect::<Result<_>>()?;
-        (family.weights)(&config, &mut reader, blocks)?;
+        Places::new(&config, &(family.weights)(&config, &mut reader, blocks)?)?;
         text::learned(&mut reader, None)?;
         reader.refuse_unused(family)?;
         let planned = |tensor: TensorSummary| {
@@ -124,7 +121,7 @@ impl Walk {
             native_grid,
             precision,
             preprocess,
-            processor: pixels.file(),
+            pixels,
             parameters,
             compares: false,
             plan,
@@ -190,7 +187,7 @@ impl Walk {
         if let Some(portable) = portable {
             portable.add(&reader, source, &self.plan, None)?;
         }
-        let Self { mut config, tensors, precision, preprocess, processor, parameters, .. } = self;
+        let Self { mut config, tensors, precision, pixels, preprocess, parameters, .. } = self;
         let features = if tensors.projects { config.classes() } else { config.feature_size() };
         let classes = text_embeddings.map(|source| text::read(source, features, similarity)).transpose()?;
         if tensors.projects {
@@ -201,9 +198,9 @@ impl Walk {
         if classes.is_some() {
             weights.heads.clear();
         }
-        let learned = Vit::new(config, weights, similarity);
+        let learned = Vit::new(config, weights, similarity)?;
         let vit = classes.map(|classes| learned.with_classes(&classes, precision)).unwrap_or(Ok(learned))?;
-        Ok(Loaded { vit, preprocess, processor, precision, parameters })
+        Ok(Loaded { vit, pixels: Arc::new(pixels), preprocess, precision, parameters })
     }
 }
 
@@ -218,14 +215,4 @@ fn read_scores(json: &Json, config: &Config) -> Result<Scores> {
     })?;
     let usual = if config.classes() == 1 { Scores::Sigmoid } else { Scores::Softmax };
     Ok(stated.flatten().unwrap_or(usual))
-}
-
-/// What a config makes no sense with where a caller chose the size is the caller's doing.
-fn blame(error: Error, image_size: Option<[usize; 2]>) -> Error {
-    match (error.kind(), image_size) {
-        (ErrorKind::InvalidConfig(problem), Some([height, width])) => {
-            ErrorKind::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}")).into()
-        }
-        _ => error,
-    }
 }

@@ -11,7 +11,7 @@ use ndarray::Array2;
 
 /// Cosine similarity of the position embeddings of each pair of patches `[N, N]`.
 pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
-    let Some(positions) = vit.weights.embeddings.positions.as_ref() else {
+    let Some(positions) = &vit.places.positions else {
         return Err(invalid("this model has no position embeddings of patches.".into()));
     };
     let rows: Vec<&[f32]> = rows(positions.view()).collect();

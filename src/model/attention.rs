@@ -2,8 +2,7 @@
 
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
-use super::relative_bias::RelativeBias;
-use super::rotary::Rotations;
+use super::places::{BlockPlaces, LearnedGrid};
 use super::scratch::Worker;
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
 use crate::kernels::rotate::Turn;
@@ -22,10 +21,10 @@ pub struct Attention {
     pub heads: usize,
     /// On every query and every key of a head `[d_k]`, where a model has it.
     pub qk_norm: Option<[LayerNorm; 2]>,
-    /// Added to the scores by where query and key are (BEiT); may be common to all blocks.
-    pub bias: Option<Arc<RelativeBias>>,
-    /// By which queries and keys of patches are turned, after their norm (RoPE); may be common to all blocks.
-    pub rotations: Option<Arc<Rotations>>,
+    /// `[distances, heads]`, each to be added to the scores by how far query and key lie apart (BEiT); may be common to all blocks.
+    pub tables: Vec<Arc<LearnedGrid>>,
+    /// `[heads or 1, d_k / 2]` by rows and by columns: how fast queries and keys of patches are turned (RoPE); may be common to all blocks.
+    pub frequencies: Option<Arc<[Vec<f32>; 2]>>,
 }
 
 /// Which tokens a block of them has.
@@ -35,6 +34,8 @@ pub(super) struct Tokens<'a> {
     pub first: usize,
     /// Which patches there are at all, if not all.
     pub seen: Option<&'a [usize]>,
+    /// Where all of them are.
+    pub places: &'a BlockPlaces,
 }
 
 impl Attention {
@@ -60,7 +61,7 @@ impl Attention {
                 }
             }
         }
-        if let Some(rotations) = &self.rotations {
+        if let Some(rotations) = &tokens.places.rotations {
             for (row, token) in out.chunks_exact_mut(3 * stream.ncols()).enumerate() {
                 rotations.apply(tokens.first + row, tokens.seen, token, Turn::Forth);
             }
@@ -99,9 +100,10 @@ impl Attention {
                 None => (attention.slice_mut(s![..rows, ..]), false),
             };
             let add_bias = |row: usize, scores: &mut [f32]| {
-                self.bias.iter().for_each(|bias| bias.add_to(index, tokens.first + row, tokens.seen, scores));
+                let bias = tokens.places.bias.iter();
+                bias.for_each(|bias| bias.add_to(index, tokens.first + row, tokens.seen, scores));
             };
-            let bias = self.bias.is_some().then_some(&add_bias as &AddBias);
+            let bias = tokens.places.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
         let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");

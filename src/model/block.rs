@@ -4,6 +4,7 @@ use super::attention::{Attention, Tokens};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
+use super::places::BlockPlaces;
 use super::scratch::Scratch;
 use super::sink::Sink;
 use crate::parallel;
@@ -37,14 +38,14 @@ impl Block {
     /// Takes the residual stream in `scratch` through block number `layer`.
     ///
     /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
-    pub fn forward(&self, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
+    pub(super) fn forward(&self, places: &BlockPlaces, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
         let Scratch { seen, stream, qkv, heads, workers, .. } = scratch;
         let (seen, tokens) = (seen.as_deref(), stream.nrows());
 
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.project(&self.norm1, own, Tokens { first, seen }, out, &mut workers.own());
+            self.attention.project(&self.norm1, own, Tokens { first, seen, places }, out, &mut workers.own());
         });
         parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 
@@ -53,7 +54,7 @@ impl Block {
             let worker = &mut workers.own();
             let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
             let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.add_to(stream, Tokens { first, seen }, qkv, heads, recorded, worker);
+            self.attention.add_to(stream, Tokens { first, seen, places }, qkv, heads, recorded, worker);
             self.mlp.add_to(stream, &self.norm2, worker);
         });
     }

@@ -110,8 +110,13 @@ impl Vit {
             scores: Scores::Softmax, // they compete
             ..self.config.clone()
         };
-        let head = ClassHead { linear, similarity };
-        Ok(Self { config, weights: Arc::clone(&self.weights), similarity: self.similarity, classes: Some(head) })
+        Ok(Self {
+            config,
+            weights: Arc::clone(&self.weights),
+            places: Arc::clone(&self.places),
+            similarity: self.similarity,
+            classes: Some(Arc::new(ClassHead { linear, similarity })),
+        })
     }
 }
 

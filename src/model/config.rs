@@ -203,6 +203,20 @@ impl Config {
         Ok(())
     }
 
+    /// The same for images of another size, checked. What makes no sense of it is the doing of whoever chose it.
+    pub fn resized(&self, image_size: [usize; 2]) -> Result<Self> {
+        let resized = Self { image_size, ..self.clone() };
+        let [height, width] = image_size;
+        resized.validate().map_err(|error| match error.kind() {
+            ErrorKind::InvalidConfig(problem) => {
+                ErrorKind::InvalidArgument(format!("an image size of {height} × {width} can't be run: {problem}"))
+                    .into()
+            }
+            _ => error,
+        })?;
+        Ok(resized)
+    }
+
     /// Rows and columns of patches. What is left of the image at the right and at the bottom is not seen, as a convolution leaves it.
     pub fn grid(&self) -> [usize; 2] {
         [self.image_size[0] / self.patch_size[0], self.image_size[1] / self.patch_size[1]]
@@ -221,6 +235,17 @@ impl Config {
     /// Tokens T: prefix and patches.
     pub fn tokens(&self) -> usize {
         self.prefix_tokens() + self.patches()
+    }
+
+    /// Whether a size has so many tokens.
+    pub fn check_tokens(&self, tokens: usize) -> Result<()> {
+        let prefix = self.prefix_tokens();
+        if (prefix + 1..=MAX_TOKENS).contains(&tokens) {
+            return Ok(());
+        }
+        Err(ErrorKind::InvalidArgument(format!(
+            "{tokens} tokens are of no size of this model, which has {prefix} before its patches, and {MAX_TOKENS} at most."
+        )).into())
     }
 
     /// Outputs of the MLP's first layer.

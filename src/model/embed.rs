@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
+use super::places::{LearnedGrid, Places};
 use super::scratch::Workers;
 use crate::parallel;
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
@@ -15,8 +16,8 @@ pub struct Embeddings {
     pub patch_norm: Option<LayerNorm>,
     /// `[P, D]`: class token, distillation token, registers, their positions already added.
     pub prefix: Array2<f32>,
-    /// `[N, D]`: of the patches, if they have any of their own.
-    pub positions: Option<Array2<f32>>,
+    /// `[N, D]`: of the patches, if they have learned any of their own.
+    pub positions: Option<LearnedGrid>,
     /// On every token, where a model has it (CLIP).
     pub norm: Option<LayerNorm>,
 }
@@ -24,15 +25,16 @@ pub struct Embeddings {
 impl Embeddings {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
-        let floats = self.prefix.len() + self.positions.as_ref().map_or(0, Array2::len);
+        let positions = self.positions.as_ref().map_or(0, LearnedGrid::bytes);
         let norms = [&self.patch_norm, &self.norm].into_iter().flatten().map(LayerNorm::bytes).sum::<usize>();
-        self.patch_projection.bytes() + floats * size_of::<f32>() + norms
+        self.patch_projection.bytes() + self.prefix.len() * size_of::<f32>() + positions + norms
     }
 
     /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`; `seen`: which patches these are, if not all.
     pub(super) fn forward(
         &self,
         config: &Config,
+        places: &Places,
         pixels: ArrayView3<f32>,
         mut tokens: ArrayViewMut2<f32>,
         seen: Option<&[usize]>,
@@ -55,7 +57,7 @@ impl Embeddings {
                 self.patch_projection.forward(x, Then::Store, out);
             }
             normalise(&self.patch_norm, tokens.view_mut(), workers);
-            if let Some(positions) = &self.positions {
+            if let Some(positions) = &places.positions {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
                     token += &positions.row(patch(first + row));
                 }

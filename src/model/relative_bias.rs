@@ -15,20 +15,26 @@ pub struct RelativeBias {
 }
 
 impl RelativeBias {
-    /// Entries of a table for a grid of patches.
-    pub fn entries([rows, columns]: [usize; 2]) -> usize {
-        (2 * rows - 1) * (2 * columns - 1) + EXTRA
+    /// Rows and columns by which two patches of a grid may lie apart.
+    pub fn distances(grid: [usize; 2]) -> [usize; 2] {
+        grid.map(|edge| 2 * edge - 1)
     }
 
-    /// From a table as checkpoints hold it: `[entries, heads]`, where a query at (y, x) and a key at (v, u) have entry
+    /// Entries of a table for a grid of patches.
+    pub fn entries(grid: [usize; 2]) -> usize {
+        Self::distances(grid).iter().product::<usize>() + EXTRA
+    }
+
+    /// The sum of tables as checkpoints hold them: `[entries, heads]`, where a query at (y, x) and a key at (v, u) have entry
     /// (y − v + h − 1)(2 w − 1) + (x − u + w − 1).
-    pub fn new(table: &[f32], heads: usize, grid: [usize; 2]) -> Self {
+    pub fn new(tables: &[&[f32]], heads: usize, grid: [usize; 2]) -> Self {
         let entries = Self::entries(grid);
         let patches = entries - EXTRA;
         let stored = |entry: usize| if entry < patches { patches - 1 - entry } else { entry };
-        let mut own = Vec::with_capacity(table.len());
+        let mut own = Vec::with_capacity(entries * heads);
         for head in 0..heads {
-            own.extend((0..entries).map(|entry| table[stored(entry) * heads + head]));
+            let sum = |place: usize| tables.iter().map(|table| table[place]).sum::<f32>();
+            own.extend((0..entries).map(|entry| sum(stored(entry) * heads + head)));
         }
         Self { table: own, grid }
     }
@@ -82,7 +88,7 @@ mod tests {
             let [h, w] = grid;
             let entries = RelativeBias::entries(grid);
             let table: Vec<f32> = (0..2 * entries).map(|i| (i * i) as f32).collect();
-            let bias = RelativeBias::new(&table, 2, grid);
+            let bias = RelativeBias::new(&[&table], 2, grid);
             let tokens = 1 + h * w;
             for head in 0..2 {
                 for query in 0..tokens {
@@ -110,7 +116,7 @@ mod tests {
     fn some_patches_have_the_biases_they_have_among_all() {
         let grid = [3, 4];
         let table: Vec<f32> = (0..RelativeBias::entries(grid)).map(|i| (i * i) as f32).collect();
-        let bias = RelativeBias::new(&table, 1, grid);
+        let bias = RelativeBias::new(&[&table], 1, grid);
         let seen = [1, 2, 6, 11];
         let token = |row: usize| if row == 0 { 0 } else { 1 + seen[row - 1] };
         for query in 0..=seen.len() {

@@ -2,7 +2,7 @@
 //! lie apart (RoPE; Su et al., 2021), in both directions of an image (Heo et al., 2024).
 
 use super::config::Config;
-use crate::alloc::zeros;
+use crate::alloc::{reserve, zeros};
 use crate::error::Result;
 use crate::kernels::rotate::{Pairs, Turn, rotate};
 use crate::kernels::sine::{cos, sin};
@@ -72,6 +72,16 @@ impl Rotary {
         }
     }
 
+    /// `[n, pairs]`: cosine and sine of the angles of rows, or columns, 0 to n.
+    fn turns(&self, n: usize, axis: usize, frequencies: &[f32]) -> Result<Vec<[f64; 2]>> {
+        let mut turns = reserve("rotary positions", &[n, frequencies.len()])?;
+        for i in 0..n {
+            let angles = frequencies.iter().map(|frequency| self.coordinate(i, n, axis) * f64::from(*frequency));
+            turns.extend(angles.map(|angle| [cos(angle), sin(angle)]));
+        }
+        Ok(turns)
+    }
+
     /// Frequencies that follow from a rule: of columns for each pair, then of rows.
     pub fn falling(temperature: f64, columns_first: bool, pairs: usize) -> Vec<f32> {
         let mut frequencies = vec![0.0; 2 * pairs];
@@ -87,19 +97,22 @@ impl Rotary {
 
 impl Rotations {
     /// `by_rows` and `by_columns`: frequencies `[heads or 1, d_k / 2]`.
-    pub fn new(config: &Config, rotary: &Rotary, by_rows: &[f32], by_columns: &[f32]) -> Result<Self> {
+    pub fn new(config: &Config, rotary: &Rotary, [by_rows, by_columns]: &[Vec<f32>; 2]) -> Result<Self> {
         let ([rows, columns], size) = (config.grid(), config.head_size());
         let of_a_head = rows * columns * size;
         let mut table = zeros("rotary positions", &[2 * by_rows.len() / size, of_a_head])?;
-        for (i, angles) in table.chunks_exact_mut(size).enumerate() {
-            let (head, patch) = (i / (rows * columns), i % (rows * columns));
-            let y = rotary.coordinate(patch / columns, rows, 0);
-            let x = rotary.coordinate(patch % columns, columns, 1);
-            let (cosines, sines) = angles.split_at_mut(size / 2);
-            let frequencies = by_rows.iter().zip(by_columns).skip(head * size / 2);
-            for ((cosine, sine), (r, c)) in cosines.iter_mut().zip(sines).zip(frequencies) {
-                let angle = y * f64::from(*r) + x * f64::from(*c);
-                (*cosine, *sine) = (cos(angle) as f32, sin(angle) as f32);
+        let frequencies = by_rows.chunks_exact(size / 2).zip(by_columns.chunks_exact(size / 2));
+        for (table, (by_rows, by_columns)) in table.chunks_exact_mut(of_a_head).zip(frequencies) {
+            // A patch's angle is one of its row and one of its column: there are few of either to take the sine of.
+            let of_rows = rotary.turns(rows, 0, by_rows)?;
+            let of_columns = rotary.turns(columns, 1, by_columns)?;
+            for (patch, angles) in table.chunks_exact_mut(size).enumerate() {
+                let row = of_rows[patch / columns * size / 2..].iter();
+                let turns = row.zip(&of_columns[patch % columns * size / 2..]);
+                let (cosines, sines) = angles.split_at_mut(size / 2);
+                for ((cosine, sine), ([c, s], [d, t])) in cosines.iter_mut().zip(sines).zip(turns) {
+                    (*cosine, *sine) = ((c * d - s * t) as f32, (s * d + c * t) as f32);
+                }
             }
         }
         let (prefix, widths) = (config.prefix_tokens(), [config.hidden_size, size]);

@@ -79,6 +79,12 @@ impl Scratch {
         Self::for_tokens(config, precision, config.prefix_tokens() + patches.len(), Some(patches))
     }
 
+    /// For reading streams of so many tokens, which the model had at another size.
+    pub fn reading(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
+        config.check_tokens(tokens)?;
+        Self::for_tokens(config, precision, tokens, None)
+    }
+
     fn for_tokens(config: &Config, precision: Precision, tokens: usize, seen: Option<Vec<usize>>) -> Result<Self> {
         let width = config.hidden_size;
         let heads = |[count, tokens]: [usize; 2]| {

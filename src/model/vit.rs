@@ -1,6 +1,7 @@
 //! The whole model and its forward pass (ViT paper, equations 1 to 4).
 
 use super::activations::Activations;
+use super::attention::Attention;
 use super::attention_pool::AttentionPool;
 use super::block::Block;
 use super::classes::{ClassHead, Similarity};
@@ -8,6 +9,7 @@ use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
+use super::places::{Places, SharedBytes};
 use super::scratch::{Scratch, Workers};
 use super::sink::Sink;
 use crate::alloc::matrix;
@@ -41,11 +43,15 @@ impl Weights {
         let Self { embeddings, blocks, norm, fc_norm, pool, projection, heads } = self;
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
         let linear = heads.iter().chain(projection).map(Linear::bytes);
-        let biases = own(blocks.iter().map(|block| block.attention.bias.as_ref())).map(|table| table.bytes());
-        let rotations = own(blocks.iter().map(|block| block.attention.rotations.as_ref())).map(|table| table.bytes());
+        let mut shared = SharedBytes::default();
+        for Attention { tables, frequencies, .. } in blocks.iter().map(|block| &block.attention) {
+            tables.iter().for_each(|table| shared.add(table, table.bytes()));
+            let learned = |[rows, columns]: &[Vec<f32>; 2]| (rows.len() + columns.len()) * size_of::<f32>();
+            frequencies.iter().for_each(|frequencies| shared.add(frequencies, learned(frequencies)));
+        }
         let blocks = blocks.iter().map(Block::bytes);
-        let other = embeddings.bytes() + pool.as_ref().map_or(0, AttentionPool::bytes);
-        other + norms.chain(linear).chain(blocks).chain(biases).chain(rotations).sum::<usize>()
+        let other = embeddings.bytes() + pool.as_ref().map_or(0, AttentionPool::bytes) + shared.sum;
+        other + norms.chain(linear).chain(blocks).sum::<usize>()
     }
 }
 
@@ -55,16 +61,19 @@ pub struct Vit {
     pub config: Config,
     /// What it learned.
     pub weights: Arc<Weights>,
+    /// Where the patches of its images are.
+    pub places: Arc<Places>,
     /// What it learned to make of cosines of its features and those of texts, where it is for that.
     pub similarity: Option<Similarity>,
     /// What it was given in place of the heads that it learned.
-    pub(super) classes: Option<ClassHead>,
+    pub(super) classes: Option<Arc<ClassHead>>,
 }
 
 impl Vit {
     /// A model as it was learned.
-    pub fn new(config: Config, weights: Weights, similarity: Option<Similarity>) -> Self {
-        Self { config, weights: Arc::new(weights), similarity, classes: None }
+    pub fn new(config: Config, weights: Weights, similarity: Option<Similarity>) -> Result<Self> {
+        let places = Arc::new(Places::new(&config, &weights)?);
+        Ok(Self { config, weights: Arc::new(weights), places, similarity, classes: None })
     }
 
     /// What is made of cosines with the classes that it was given, if it was given any.
@@ -74,7 +83,9 @@ impl Vit {
 
     /// Bytes that its weights take in memory, those that it shares with others included.
     pub fn bytes(&self) -> usize {
-        self.weights.bytes() + self.classes.as_ref().map_or(0, |classes| classes.linear.bytes())
+        self.weights.bytes()
+            + self.places.bytes(&self.weights)
+            + self.classes.as_ref().map_or(0, |classes| classes.linear.bytes())
     }
 
     /// Features → classes.
@@ -151,11 +162,11 @@ impl Vit {
         let Weights { embeddings, blocks, .. } = &*self.weights;
         if scratch.depth.is_none() {
             let Scratch { seen, stream, workers, .. } = scratch;
-            embeddings.forward(&self.config, pixels, stream.view_mut(), seen.as_deref(), workers);
+            embeddings.forward(&self.config, &self.places, pixels, stream.view_mut(), seen.as_deref(), workers);
             sink.hidden_state(0, scratch.stream.view());
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
-            block.forward(scratch, layer, sink);
+            block.forward(&self.places.blocks[layer], scratch, layer, sink);
             sink.hidden_state(layer + 1, scratch.stream.view());
             if layer + 1 < blocks.len() && pause() {
                 return Some(layer + 1);
@@ -244,14 +255,6 @@ impl Vit {
             .into()
         })
     }
-}
-
-/// The tables of blocks, one that several share only once: those that do are told by the block before them.
-fn own<'a, T: 'a>(tables: impl Iterator<Item = Option<&'a Arc<T>>> + Clone) -> impl Iterator<Item = &'a Arc<T>> {
-    tables
-        .clone()
-        .zip(std::iter::once(None).chain(tables))
-        .filter_map(|(table, before)| table.filter(|table| !before.is_some_and(|before| Arc::ptr_eq(table, before))))
 }
 
 /// √(Σ x²), never 0.

@@ -10,22 +10,24 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 impl Engine {
-    /// Logits `[n · classes]` of hidden states `[n, T, D]`.
+    /// Logits `[n · classes]` of hidden states `[n, T, D]`, T being `tokens`: those of this size, or of another.
     #[wasm_bindgen(js_name = logitLens)]
-    pub fn logit_lens(&mut self, hidden_states: &Float32Array) -> Result<Float32Array> {
+    pub fn logit_lens(&mut self, hidden_states: &Float32Array, tokens: usize) -> Result<Float32Array> {
         let config = self.classifier.config();
-        let (tokens, width) = (config.tokens(), config.hidden_size);
+        config.check_tokens(tokens)?;
+        let width = config.hidden_size;
         let count = hidden_states.len()? / (tokens * width);
         check_length("hiddenStates", hidden_states, &[count, tokens, width])?;
         let states = Array3::from_shape_vec((count, tokens, width), copied(hidden_states)?).expect("checked");
         answer(self.classifier.logit_lens(states.view())?.into_raw_vec_and_offset().0)
     }
 
-    /// The target's logit at each patch `[rows · cols]` of a layer's tokens `[T, D]`.
+    /// The target's logit at each patch of a layer's tokens `[T, D]`, T being `count`.
     #[wasm_bindgen(js_name = patchLens)]
-    pub fn patch_lens(&self, tokens: &Float32Array, target: usize) -> Result<Float32Array> {
+    pub fn patch_lens(&self, tokens: &Float32Array, count: usize, target: usize) -> Result<Float32Array> {
         let config = self.classifier.config();
-        let shape = [config.tokens(), config.hidden_size];
+        config.check_tokens(count)?;
+        let shape = [count, config.hidden_size];
         check_length("tokens", tokens, &shape)?;
         let target = self.classifier.class(target)?;
         let tokens = Array2::from_shape_vec(shape, copied(tokens)?).expect("checked");

@@ -95,7 +95,7 @@ impl Engine {
     /// What the model is.
     #[wasm_bindgen(getter)]
     pub fn config(&self) -> Result<EngineConfig> {
-        Ok(Object::of(&ConfigView::new(&self.classifier))?.unchecked_into())
+        config_of(&self.classifier)
     }
 
     /// Bytes of the packed weights in wasm memory.
@@ -113,6 +113,16 @@ impl Engine {
     /// The part of a `width × height` image that the model sees.
     pub fn crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
         Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
+    }
+
+    /// Takes images of another height and width from now on; what it is then. Where that fails all stays as it was.
+    pub fn resize(&mut self, height: usize, width: usize) -> Result<EngineConfig> {
+        // (Both are made anew for the next pass, and are memory for this.)
+        (self.pixel_values, self.recorder) = (Vec::new(), Recorder::default());
+        let resized = self.classifier.resized([height, width])?;
+        let config = config_of(&resized)?;
+        self.classifier = resized;
+        Ok(config)
     }
 
     /// Begins a forward pass of `pixel_values`, in place of one that is under way.
@@ -153,6 +163,11 @@ impl Engine {
         self.recorder.finish(&result)?;
         Ok(result.unchecked_into())
     }
+}
+
+#[inline(never)]
+fn config_of(classifier: &Classifier) -> Result<EngineConfig> {
+    Ok(Object::of(&ConfigView::new(classifier))?.unchecked_into())
 }
 
 impl From<Classifier> for Engine {

@@ -59,6 +59,7 @@ test('whatever JavaScript throws below the engine is out-of-memory, and the next
   const pixels = engine.preprocess(IMAGE);
   const trace = engine.trace(pixels);
   const map = trace.rollout();
+  const own = engine.config.imageSize;
   /** @type {Record<string, () => unknown>} */
   const calls = {
     preprocess: () => engine.preprocess(IMAGE),
@@ -70,6 +71,7 @@ test('whatever JavaScript throws below the engine is out-of-memory, and the next
     curves: () => engine.curves(pixels, map, { steps: 2 }).deletion,
     positions: () => engine.positionSimilarity().data,
     filters: () => engine.patchFilters({ count: 1 }).map(({ data }) => data),
+    resize: () => [own.map((edge) => 2 * edge), own].map((size) => (engine.resize(/** @type {[number, number]} */ (size)), engine.config)),
     logitLens: () => trace.logitLens().data,
     patchLens: () => trace.patchLens().data,
     headMap: () => trace.headMap().data,

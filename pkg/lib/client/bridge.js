@@ -7,6 +7,7 @@ import { spawn } from '../common/spawn.js';
  * @typedef {{type: 'start', backend: import('../../index.js').Backend, assets: import('../assets.js').Assets, alarm: string, bell?: Int32Array} |
  *   {type: 'walk', form: Form, method: keyof import('../engine/walker.js').Walker, args: any[]} |
  *   {type: 'derive', engine: number, given: import('../classes/given.js').Given} |
+ *   {type: 'resize', engine: number, size: [number, number]} |
  *   {type: 'release', engine: number} |
  *   {type: 'run', engine: number, method: Method, image?: import('../image/portable.js').Portable, args: any[]}} Question
  * @typedef {{engine: number, config: import('../../index.js').ModelConfig, backend: import('../../index.js').Backend, memory: import('../../index.js').Memory, warning?: string}} Loaded

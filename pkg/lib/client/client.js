@@ -1,36 +1,25 @@
-import { locate } from '../assets.js';
 import { cache } from '../cache/index.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
-import { orAborted } from '../common/abort.js';
-import { LOAD_OPTIONS, checkDecode, checkDtype, checkImageSize, checkOptions, checkSimd, checkThreads, checkTopK } from '../common/checks.js';
+import { checkOptions, checkSize, checkTopK } from '../common/checks.js';
 import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
-import { warnOnce } from '../common/warn.js';
-import { chooseBackend } from '../engine/backend.js';
-import { fetchModule, sameModule } from '../engine/module.js';
 import { Trace } from '../engine/trace.js';
-import { loadViews } from '../engine/views.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
-import { Loading } from '../source/loading.js';
-import { normaliseSource } from '../source/source.js';
-import { walk } from '../source/walk.js';
 import * as requests from '../views/requests.js';
-import { WorkerBridge } from './bridge.js';
-import { leader } from './leader.js';
-import { JobQueue } from './queue.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
+import { start } from './start.js';
 
 /**
  * @typedef {import('../../index.js').ImageSource} ImageSource
  * @typedef {import('../../index.js').LoadOptions} LoadOptions
  * @typedef {import('../../index.js').RunOptions} RunOptions
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
- * @typedef {import('../../index.js').Backend} Backend
  * @typedef {import('../../index.js').Classification} Classification
  * @typedef {import('../../index.js').PassesOptions} PassesOptions
  * @typedef {import('../engine/trace.js').Views} Views
+ * @typedef {import('./queue.js').JobQueue} JobQueue
  */
 
 const RUN_OPTIONS = ['topK', 'signal'];
@@ -39,7 +28,7 @@ const SIGNAL = ['signal'];
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
+ * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'resize' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
  */
 export class Vitscope extends Closeable {
   /** @override */
@@ -60,8 +49,8 @@ export class Vitscope extends Closeable {
   #views;
 
   /**
-   * @param {{bridge: WorkerBridge, queues: Set<JobQueue>, decode?: import('../../index.js').Decode}} home the worker, whose jobs it does, and what reads pictures
-   * @param {JobQueue} queue one of these
+   * @param {import('./start.js').Home} home
+   * @param {JobQueue} queue one of its
    * @param {import('./bridge.js').Loaded} loaded
    * @param {() => Promise<Views>} startViews
    * @param {import('../classes/given.js').Given} [given] classes in place of the model's own
@@ -85,32 +74,8 @@ export class Vitscope extends Closeable {
    * @param {LoadOptions} [options]
    */
   static async load(source, options) {
-    const { dtype, imageSize, simd, threads, assets, decode, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
-    checkDecode(decode);
-    signal?.throwIfAborted();
-    const parts = normaliseSource(source, options);
-    const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
-    const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
-    const located = locate(assets, backend.simd);
-    const queue = new JobQueue();
-    // The worker takes as long to start as a small model takes to arrive, so nothing waits for it: all is asked for here.
-    const queues = new Set([queue]);
-    const bridge = new WorkerBridge(located, (error) => queues.forEach((queue) => queue.close(error)));
-    const loading = new Loading(signal, onProgress);
-    loading.signal.addEventListener('abort', () => bridge.close(loading.signal.reason));
-    try {
-      const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
-      const started = loading.watch(bridge.start(backend, module));
-      const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
-      const loaded = await orAborted(loading.watchDownloads(parts, reading), loading.signal);
-      warnOnce(loaded.warning);
-      const moduleOf = (/** @type {Backend} */ runs) => (sameModule(runs, backend) ? module : fetchModule(runs, located));
-      return new Vitscope({ bridge, queues, decode }, queue, loaded, () => loadViews(loaded.backend, moduleOf));
-    } catch (error) {
-      throw loading.stop(error);
-    } finally {
-      loading.end();
-    }
+    const { home, queue, loaded, startViews } = await start(source, options);
+    return new Vitscope(home, queue, loaded, startViews);
   }
 
   get config() {
@@ -201,7 +166,7 @@ export class Vitscope extends Closeable {
 
   /** @param {{signal?: AbortSignal}} [options] */
   async positionSimilarity(options) {
-    return this.#ask(requests.positionSimilarity(this.#config), checkOptions(options, SIGNAL));
+    return this.#ask(requests.positionSimilarity(), checkOptions(options, SIGNAL));
   }
 
   /** @param {{count?: number, signal?: AbortSignal}} [options] */
@@ -211,12 +176,53 @@ export class Vitscope extends Closeable {
   }
 
   /**
+   * @param {number | [number, number]} imageSize
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  async resize(imageSize, options) {
+    const { signal } = checkOptions(options, SIGNAL);
+    const size = checkSize(imageSize);
+    // (Once it has begun it is over in milliseconds: nobody calls it off, so the config is always that of the engine.)
+    const run = async () => {
+      const { config, memory } = await this.#bridge.request({ type: 'resize', engine: this.#engine, size });
+      this.#config = Object.freeze(config);
+      this.#memory = memory;
+    };
+    return this.#queue.add(async () => {}, run, signal);
+  }
+
+  /**
    * @param {import('../../index.js').Classes | import('../../index.js').Bytes} classes
    * @param {{signal?: AbortSignal}} [options]
    */
   async withClasses(classes, options) {
     const { signal } = checkOptions(options, SIGNAL);
-    const prepare = async () => givenClasses(classes instanceof Blob ? await classes.arrayBuffer().catch(unreadable) : classes);
+    return this.#derive(async () => givenClasses(classes instanceof Blob ? await classes.arrayBuffer().catch(unreadable) : classes), signal);
+  }
+
+  /**
+   * @param {Parameters<import('../../index.js').Vitscope['teach']>[0]} examples
+   * @param {PassesOptions} [options]
+   */
+  async teach(examples, options) {
+    const { signal, onProgress } = checkOptions(options, PASSES_OPTIONS);
+    const entries = checkExamples(examples, this.#config.numFeatures);
+    const asked = entries.flatMap(([, own]) => own).filter(({ features }) => !features);
+    let done = 0;
+    // The pictures take their turns here and now, right before the classes: these are of the size that those were seen at.
+    return this.#derive(async () => {
+      const answers = await this.#classify(asked.map(({ image }) => /** @type {ImageSource} */ (image)), { topK: 1, signal }, () => onProgress?.({ done: ++done, total: asked.length }));
+      asked.forEach((example, i) => (example.features = answers[i].features));
+      return givenClasses(prototypes(entries));
+    }, signal);
+  }
+
+  /**
+   * Another instance, in turn.
+   * @param {() => Promise<import('../classes/given.js').Given>} prepare
+   * @param {AbortSignal} [signal]
+   */
+  #derive(prepare, signal) {
     return this.#queue.add(
       prepare,
       async (given, jobSignal) => {
@@ -229,20 +235,6 @@ export class Vitscope extends Closeable {
       },
       signal,
     );
-  }
-
-  /**
-   * @param {Parameters<import('../../index.js').Vitscope['teach']>[0]} examples
-   * @param {PassesOptions} [options]
-   */
-  async teach(examples, options) {
-    const { signal, onProgress } = checkOptions(options, PASSES_OPTIONS);
-    const entries = checkExamples(examples, this.#config.numFeatures);
-    const asked = entries.flatMap(([, own]) => own).filter(({ features }) => !features);
-    let done = 0;
-    const answers = await this.#classify(asked.map(({ image }) => /** @type {ImageSource} */ (image)), { topK: 1, signal }, () => onProgress?.({ done: ++done, total: asked.length }));
-    asked.forEach((example, i) => (example.features = answers[i].features));
-    return this.withClasses(prototypes(entries), { signal });
   }
 
   saveClasses() {

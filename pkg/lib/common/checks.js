@@ -63,10 +63,18 @@ export function checkThreads(threads) {
  * @returns {[number, number] | undefined} height and width
  */
 export function checkImageSize(size) {
-  if (size === undefined) return undefined;
+  return size === undefined ? undefined : checkSize(size, ", or left out to take the model's own");
+}
+
+/**
+ * @param {unknown} size
+ * @param {string} [otherwise] what else it may be
+ * @returns {[number, number]} height and width
+ */
+export function checkSize(size, otherwise = '') {
   const pair = Array.isArray(size) ? size : [size, size];
   if (pair.length === 2 && pair.every((edge) => Number.isInteger(edge) && edge >= 1 && edge <= 0xffff_ffff)) return [pair[0], pair[1]];
-  throw mustBe('imageSize', "a whole number of pixels or [height, width], or left out to take the model's own", size);
+  throw mustBe('imageSize', `a whole number of pixels or [height, width]${otherwise}`, size);
 }
 
 /**

@@ -65,6 +65,15 @@ export class Core {
   }
 
   /**
+   * Takes images of another size from now on, over the same weights. Where that fails it is as it was.
+   * @param {[height: number, width: number]} size
+   */
+  resize([height, width]) {
+    this.#config = this.#call((wasm) => /** @type {ModelConfig} */ (Object.freeze(wasm.resize(height, width))));
+    this.#weightBytes = this.#call((wasm) => wasm.weightBytes);
+  }
+
+  /**
    * @param {ImageLike} image
    * @returns {Float32Array<ArrayBuffer>} [3, height, width] as the model takes it
    */
@@ -104,28 +113,32 @@ export class Core {
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
 
-  /** @param {Float32Array} hiddenStates */
-  logitLens(hiddenStates) {
-    return this.#call((wasm) => wasm.logitLens(hiddenStates));
+  /**
+   * @param {Float32Array} hiddenStates
+   * @param {number} tokens of each: a trace keeps its size when the model takes another
+   */
+  logitLens(hiddenStates, tokens) {
+    return this.#call((wasm) => wasm.logitLens(hiddenStates, tokens));
   }
 
   /**
    * @param {Float32Array} tokens of one layer
+   * @param {number} count
    * @param {number} target
    */
-  patchLens(tokens, target) {
-    return this.#call((wasm) => wasm.patchLens(tokens, target));
+  patchLens(tokens, count, target) {
+    return this.#call((wasm) => wasm.patchLens(tokens, count, target));
   }
 
   /**
    * @param {ImageLike | Float32Array} image
    * @param {import('../views/requests.js').AttributionRequest} request
-   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, crop?: import('../../index.js').Rectangle}>}
+   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, grid: [number, number], crop?: import('../../index.js').Rectangle}>}
    */
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
     const { pixels, crop } = this.#input(image);
     const make = (/** @type {WasmEngine} */ wasm) => (method === 'occlusion' ? wasm.occlusion(pixels, target, window, stride) : wasm.attribute(pixels, method, target, layer, query, discard));
-    return { ...(yield* this.#work(make)), crop };
+    return { ...(yield* this.#work(make)), grid: this.#config.grid, crop };
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
  * What a view asks of the engine, and the map that the answer is: the same whether the engine is in this thread or in a worker.
- * Options that are wrong are refused here, before any image is read.
+ * Options that are wrong are refused here, before any image is read. What depends on the model's size is not asked of its config, which may be another
+ * when the answer is made: a trace and an answer say theirs.
  */
 import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
 import { viewMap } from './map.js';
@@ -57,7 +58,7 @@ export function trace({ layers: count }, { topK = 5, layers = Array.from({ lengt
 export function logitLens({ layers, numClasses }, trace) {
   const hiddenStates = recordedAll(trace, 'hiddenStates', 'logitLens');
   const text = 'Logits of all classes (columns) after each layer (rows)';
-  return { method: 'logitLens', args: [hiddenStates], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
+  return { method: 'logitLens', args: [hiddenStates, trace.tokens], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
 }
 
 /**
@@ -66,15 +67,15 @@ export function logitLens({ layers, numClasses }, trace) {
  * @param {{layer?: number, target?: import('../../index.js').ClassName}} [options]
  * @returns {Request<ViewMap>}
  */
-export function patchLens({ labels, layers, grid: [rows, cols] }, trace, { layer = layers - 1, target } = {}) {
-  const { hiddenStates, tokens, hiddenSize, top, crop } = trace;
+export function patchLens({ labels, layers }, trace, { layer = layers - 1, target } = {}) {
+  const { hiddenStates, tokens, hiddenSize, top, crop, grid: [rows, cols] } = trace;
   const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
   const row = recorded(trace, 'hiddenStates', 'patchLens', layer) + 1;
   const size = tokens * hiddenSize;
   const text = `Layer ${layer}: the logit of ${labels[index]} in each patch alone`;
   return {
     method: 'patchLens',
-    args: [hiddenStates.slice(row * size, (row + 1) * size), index],
+    args: [hiddenStates.slice(row * size, (row + 1) * size), tokens, index],
     read: (logits) => viewMap(rows, cols, logits, text, { signed: true, crop }),
   };
 }
@@ -84,7 +85,7 @@ export function patchLens({ labels, layers, grid: [rows, cols] }, trace, { layer
  * @param {import('../../index.js').AttributeOptions} options
  * @returns {Request<import('../../index.js').Attribution>}
  */
-export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
+export function attribute({ labels, layers, prefix, scores }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
   checkChoice('method', method, METHODS);
   const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
   /** @type {AttributionRequest} */
@@ -108,7 +109,7 @@ export function attribute({ labels, layers, prefix, scores, grid: [rows, cols] }
   return {
     method: 'attribute',
     args: [request],
-    read: ({ target: index, data, crop }) => ({
+    read: ({ target: index, data, grid: [rows, cols], crop }) => ({
       ...viewMap(rows, cols, data, text(labels[index]), { signed: method === 'occlusion', crop }),
       target: { index, label: labels[index] },
     }),
@@ -147,12 +148,11 @@ function curve(probabilities, scores) {
 }
 
 /**
- * @param {ModelConfig} config
  * @returns {Request<ViewMap>}
  */
-export function positionSimilarity({ grid: [rows, cols] }) {
+export function positionSimilarity() {
   const text = 'Cosine similarity of the position embeddings of every two patches';
-  return { method: 'positions', args: [], read: (data) => viewMap(rows * cols, rows * cols, data, text, { signed: true }) };
+  return { method: 'positions', args: [], read: (data) => viewMap(Math.sqrt(data.length), Math.sqrt(data.length), data, text, { signed: true }) };
 }
 
 /**

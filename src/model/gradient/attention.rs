@@ -7,11 +7,19 @@ use crate::kernels::rotate::Turn;
 use crate::model::attention::Attention;
 use crate::model::linear::Then;
 use crate::model::norm::LayerNorm;
+use crate::model::places::BlockPlaces;
 use ndarray::Axis;
 
 impl AttentionTape<'_> {
     /// Computes queries, keys, values and probabilities again, and `context` `[T, D]`, what the heads gather; `x` `[T, D]`, normalised.
-    pub fn recompute(&mut self, attention: &Attention, x: &[f32], context: &mut [f32], products: &mut Products) {
+    pub fn recompute(
+        &mut self,
+        attention: &Attention,
+        places: &BlockPlaces,
+        x: &[f32],
+        context: &mut [f32],
+        products: &mut Products,
+    ) {
         let Self { qkv, unnormalised, heads, .. } = self;
         let width = attention.qkv.inputs();
         multiply(products.forward(&attention.qkv), x, Then::Store, qkv);
@@ -21,17 +29,17 @@ impl AttentionTape<'_> {
                 for_each_norm(norms, row(unnormalised, token, qkv), qkv, LayerNorm::forward);
             });
         }
-        turn(attention, qkv, Turn::Forth);
-        heads.recompute(split(qkv, width), attention.bias.as_deref(), context);
+        turn(places, width, qkv, Turn::Forth);
+        heads.recompute(split(qkv, width), places.bias.as_deref(), context);
     }
 
     /// From the gradient by what the heads gather, `context` `[T, D]`, to those by probabilities, and by queries, keys and values as the layer
     /// gives them.
-    pub fn backward(&mut self, attention: &Attention, context: &[f32]) {
+    pub fn backward(&mut self, attention: &Attention, places: &BlockPlaces, context: &[f32]) {
         let Self { qkv, qkv_gradient, unnormalised, heads } = self;
         let width = attention.qkv.inputs();
         heads.backward(split(qkv, width), context, qkv_gradient);
-        turn(attention, qkv_gradient, Turn::Back);
+        turn(places, width, qkv_gradient, Turn::Back);
         if let Some(norms) = &attention.qk_norm {
             for_each_row(qkv_gradient, 3 * width, &|token, gradient| {
                 for_each_norm(norms, row(unnormalised, token, gradient), gradient, LayerNorm::backward);
@@ -41,9 +49,9 @@ impl AttentionTape<'_> {
 }
 
 /// Turns queries and keys, or the gradients by them, `[T, 3 D]`, where the model has rotary positions.
-fn turn(attention: &Attention, qkv: &mut [f32], direction: Turn) {
-    if let Some(rotations) = &attention.rotations {
-        for_each_row(qkv, 3 * attention.qkv.inputs(), &|token, qkv| rotations.apply(token, None, qkv, direction));
+fn turn(places: &BlockPlaces, width: usize, qkv: &mut [f32], direction: Turn) {
+    if let Some(rotations) = &places.rotations {
+        for_each_row(qkv, 3 * width, &|token, qkv| rotations.apply(token, None, qkv, direction));
     }
 }
 

@@ -17,6 +17,7 @@ mod tests;
 
 use super::block::Block;
 use super::linear::Then;
+use super::places::BlockPlaces;
 use super::vit::Vit;
 use crate::error::{ErrorKind, Result};
 use crate::parallel;
@@ -90,7 +91,8 @@ impl Backward {
                 sink.hidden_state(layers, view(tape.gradient, width));
             }
             for layer in (self.down_to..self.depth.unwrap_or(layers)).rev() {
-                vit.weights.blocks[layer].backward(stream(layer), &mut tape, layer, sink);
+                let (block, places) = (&vit.weights.blocks[layer], &vit.places.blocks[layer]);
+                block.backward(places, stream(layer), &mut tape, layer, sink);
                 sink.hidden_state(layer, view(tape.gradient, width));
                 if layer > self.down_to && pause() {
                     return layer;
@@ -119,11 +121,18 @@ fn check_states(hidden_states: ArrayView3<'_, f32>, shape: [usize; 3]) -> Result
 
 impl Block {
     /// Takes `tape.gradient` from the stream after this block, number `layer`, to the one before it, `stream` `[T, D]`.
-    fn backward(&self, stream: &[f32], tape: &mut Tape, layer: usize, sink: &mut dyn GradientSink) {
+    fn backward(
+        &self,
+        places: &BlockPlaces,
+        stream: &[f32],
+        tape: &mut Tape,
+        layer: usize,
+        sink: &mut dyn GradientSink,
+    ) {
         let Tape { products, attention, mlp, normalised, between, branch, gradient } = tape;
         let width = self.norm1.weight.len();
         normalise(&self.norm1, stream, normalised);
-        attention.recompute(&self.attention, normalised, branch, products);
+        attention.recompute(&self.attention, places, normalised, branch, products);
         if let Some(norm) = &self.attention.norm {
             between.copy_from_slice(branch);
             normalise(norm, between, branch);
@@ -139,7 +148,7 @@ impl Block {
             attention.heads.gathered(between, width);
             normalise_backward(norm, between, branch);
         }
-        attention.backward(&self.attention, branch);
+        attention.backward(&self.attention, places, branch);
         let shape = (self.attention.heads, stream.len() / width, stream.len() / width);
         let matrices = |values| ArrayView3::from_shape(shape, values).expect("the buffer has this size");
         sink.attention(layer, matrices(attention.heads.probabilities), matrices(attention.heads.gradient));

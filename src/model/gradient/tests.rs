@@ -4,7 +4,7 @@ use super::GradientSink;
 use crate::kernels::rotate::Pairs;
 use crate::model::{
     Activation, Attention, Block, Config, Coordinates, Embeddings, Frequencies, LayerNorm, Linear, Matrix, Mlp,
-    Pooling, Positions, Prefix, Rotary, Rotations, Scores, Vit, Weights,
+    Pooling, Positions, Prefix, Rotary, Scores, Vit, Weights,
 };
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use std::sync::Arc;
@@ -176,7 +176,7 @@ impl Naive {
         let by = |axis: usize| -> Vec<f32> {
             (0..HEADS * pairs).map(|i| frequencies(i / pairs, i % pairs)[axis] as f32).collect()
         };
-        let rotations = self.rotary.map(|rotary| Arc::new(Rotations::new(&config, &rotary, &by(0), &by(1)).unwrap()));
+        let frequencies = self.rotary.map(|_| Arc::new([by(0), by(1)]));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
             norm1: norm(norm1),
             attention: Attention {
@@ -185,8 +185,8 @@ impl Naive {
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
-                bias: None,
-                rotations: rotations.clone(),
+                tables: Vec::new(),
+                frequencies: frequencies.clone(),
             },
             norm2: norm(norm2),
             mlp: Mlp { fc1: linear(fc1), norm: None, fc2: linear(fc2), activation: Activation::Silu, gated: false },
@@ -207,7 +207,7 @@ impl Naive {
             projection: None,
             heads: vec![linear(&self.head)],
         };
-        Vit::new(config, weights, None)
+        Vit::new(config, weights, None).unwrap()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::resample::Filter;
 
 /// How a library resamples a grid. All are separable: what an output position reads along one axis does not depend on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interpolation {
+pub enum Interpolation {
     /// `torch.nn.functional.interpolate(mode="bicubic", align_corners=False)`: cubic convolution with a = −0.75, edges repeated.
     Bicubic,
     /// The same with `antialias=True`: Pillow's filter, a = −0.5, widened where the grid shrinks.

@@ -1,0 +1,183 @@
+//! Where patches are: what a model learned of it stays as it was stored, for the grid that it was learned for; [`Places`] is what that is for the grid that
+//! is run, which may be another at any time.
+
+use super::attention::Attention;
+use super::config::Config;
+use super::interpolate::{Interpolation, resize};
+use super::positions::sinusoidal;
+use super::relative_bias::RelativeBias;
+use super::rotary::Rotations;
+use super::vit::{Vit, Weights};
+use crate::alloc::room;
+use crate::error::{ErrorKind, Result};
+use ndarray::Array2;
+use std::sync::Arc;
+
+/// What was learned for each place of a grid.
+pub struct LearnedGrid {
+    /// A row for each place, and behind them those that belong to none.
+    pub values: Arc<Array2<f32>>,
+    /// Rows and columns of places.
+    pub grid: [usize; 2],
+    /// How the library makes those of another grid; none where it has no other.
+    pub how: Option<Interpolation>,
+}
+
+/// Where the patches of one grid are.
+pub struct Places {
+    /// `[N, D]`: what is added to the patches, if they have any positions of their own.
+    pub positions: Option<Arc<Array2<f32>>>,
+    /// For each block.
+    pub(super) blocks: Vec<BlockPlaces>,
+}
+
+/// What attention in a block knows of it; may be common to all blocks.
+#[derive(Clone, Default)]
+pub(super) struct BlockPlaces {
+    /// Added to the scores by where query and key are (BEiT).
+    pub bias: Option<Arc<RelativeBias>>,
+    /// By which queries and keys of patches are turned, after their norm (RoPE).
+    pub rotations: Option<Arc<Rotations>>,
+}
+
+impl LearnedGrid {
+    /// Bytes they take in memory.
+    pub fn bytes(&self) -> usize {
+        self.values.len() * size_of::<f32>()
+    }
+
+    /// The same of another grid, for images of the size that `config` says.
+    fn at(&self, config: &Config, what: &'static str, grid: [usize; 2]) -> Result<Arc<Array2<f32>>> {
+        if grid == self.grid {
+            return Ok(Arc::clone(&self.values));
+        }
+        let Some(how) = self.how else {
+            let ([height, width], [rows, columns]) = (config.image_size, self.grid);
+            return Err(ErrorKind::InvalidArgument(format!(
+                "an image size of {height} × {width} can't be run: this model has positions for its own {rows} × {columns} patches alone. Take its own size, \
+                 or a model that computes them, as a native AIMv2 does."
+            ))
+            .into());
+        };
+        let width = self.values.ncols();
+        room(what, &[self.grid[0] + grid[0], grid[1], width, size_of::<f32>()])?;
+        let stored = self.values.as_slice().expect("it is contiguous");
+        let (places, others) = stored.split_at(self.grid.iter().product::<usize>() * width);
+        let mut values = resize(places, self.grid, grid, how);
+        values.extend_from_slice(others);
+        Ok(Arc::new(Array2::from_shape_vec((values.len() / width, width), values).expect("whole rows")))
+    }
+}
+
+impl Places {
+    /// Those of the grid that `config` says.
+    pub fn new(config: &Config, weights: &Weights) -> Result<Self> {
+        let positions = match &weights.embeddings.positions {
+            Some(learned) => Some(learned.at(config, "positions", config.grid())?),
+            None if config.positions.sinusoidal => Some(Arc::new(sinusoidal(config.grid(), config.hidden_size)?)),
+            None => None,
+        };
+        let mut blocks = Vec::<BlockPlaces>::with_capacity(weights.blocks.len());
+        let mut before: Option<(&Attention, BlockPlaces)> = None;
+        for block in &weights.blocks {
+            let places = BlockPlaces::new(config, &block.attention, before.take())?;
+            blocks.push(places.clone());
+            before = Some((&block.attention, places));
+        }
+        Ok(Self { positions, blocks })
+    }
+
+    /// Bytes they take in memory beside what is stored.
+    pub fn bytes(&self, weights: &Weights) -> usize {
+        let mut shared = SharedBytes::default();
+        weights.embeddings.positions.iter().for_each(|stored| shared.add(&stored.values, 0));
+        self.positions.iter().for_each(|own| shared.add(own, own.len() * size_of::<f32>()));
+        for BlockPlaces { bias, rotations } in &self.blocks {
+            bias.iter().for_each(|bias| shared.add(bias, bias.bytes()));
+            rotations.iter().for_each(|rotations| shared.add(rotations, rotations.bytes()));
+        }
+        shared.sum
+    }
+}
+
+impl BlockPlaces {
+    /// Those of a block's attention; `before`: those of the block before, which are shared where both learned the same.
+    fn new(config: &Config, attention: &Attention, before: Option<(&Attention, Self)>) -> Result<Self> {
+        let Attention { tables, frequencies, .. } = attention;
+        let (same_tables, same_frequencies) = match &before {
+            Some((other, _)) => {
+                (same(tables, &other.tables), same(frequencies.as_slice(), other.frequencies.as_slice()))
+            }
+            None => (false, false),
+        };
+        let mut places = before.map(|(_, places)| places).unwrap_or_default();
+        if !same_tables {
+            places.bias = RelativeBias::of(config, tables)?.map(Arc::new);
+        }
+        if !same_frequencies {
+            places.rotations = match (frequencies, &config.positions.rotary) {
+                (Some(frequencies), Some(rotary)) => Some(Arc::new(Rotations::new(config, rotary, frequencies)?)),
+                _ => None,
+            };
+        }
+        Ok(places)
+    }
+}
+
+impl RelativeBias {
+    /// The sum of what was learned for each distance of two patches, at the grid that `config` says.
+    fn of(config: &Config, tables: &[Arc<LearnedGrid>]) -> Result<Option<Self>> {
+        const WHAT: &str = "relative positions";
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let grid = config.grid();
+        // (The model has a copy, in another order.)
+        room(WHAT, &[Self::entries(grid), config.heads, size_of::<f32>()])?;
+        let tables =
+            tables.iter().map(|table| table.at(config, WHAT, Self::distances(grid))).collect::<Result<Vec<_>>>()?;
+        let tables: Vec<&[f32]> = tables.iter().flat_map(|table| table.as_slice()).collect();
+        Ok(Some(Self::new(&tables, config.heads, grid)))
+    }
+}
+
+impl Vit {
+    /// The same model for images of another size, as it would be had it been loaded for them: it has the same weights, not a copy.
+    pub fn resized(&self, image_size: [usize; 2]) -> Result<Self> {
+        let config = self.config.resized(image_size)?;
+        Ok(Self {
+            places: Arc::new(Places::new(&config, &self.weights)?),
+            config,
+            weights: Arc::clone(&self.weights),
+            similarity: self.similarity,
+            classes: self.classes.clone(),
+        })
+    }
+}
+
+/// Whether both have the very same.
+fn same<T>(own: &[Arc<T>], other: &[Arc<T>]) -> bool {
+    own.len() == other.len() && own.iter().zip(other).all(|(own, other)| Arc::ptr_eq(own, other))
+}
+
+/// Bytes of what several may share, each counted once.
+#[derive(Default)]
+pub(super) struct SharedBytes {
+    /// Where those lie that were counted.
+    known: Vec<*const u8>,
+    pub sum: usize,
+}
+
+impl SharedBytes {
+    pub fn add<T>(&mut self, shared: &Arc<T>, bytes: usize) {
+        self.count(Arc::as_ptr(shared).cast(), bytes);
+    }
+
+    #[inline(never)]
+    fn count(&mut self, place: *const u8, bytes: usize) {
+        if !self.known.contains(&place) {
+            self.known.push(place);
+            self.sum += bytes;
+        }
+    }
+}
