@@ -6,7 +6,7 @@ import { SAMPLES } from './samples.js';
 
 const root = /** @type {HTMLElement} */ (document.getElementById('explorer'));
 const [model, refusal] = requested();
-const explorer = mount(root, { model, models: OFFERS, samples: SAMPLES, around: document, assets: engineAssets });
+const explorer = mount(root, { model, models: OFFERS, samples: SAMPLES, around: document, keep: 'vitscope-classes', assets: engineAssets });
 if (refusal) explorer.fail(refusal);
 
 // What nobody has caught: a view that crashes under the pointer, say.

@@ -1,5 +1,6 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
+import { save } from './download.js';
 import { Loader } from './loader.js';
 import { choiceOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
@@ -14,9 +15,11 @@ import { createStage } from './panels/stage.js';
 import { createStatus } from './panels/status.js';
 import { createStrip } from './panels/strip.js';
 import { createTabs } from './panels/tabs.js';
+import { createTeach } from './panels/teach.js';
 import { Scope } from './scope.js';
 import { Session } from './session.js';
 import { STYLES } from './styles.js';
+import { Teaching } from './teach/teaching.js';
 import { TEMPLATE } from './template.js';
 import { Viewer } from './viewer.js';
 import { createViews } from './views/index.js';
@@ -28,11 +31,11 @@ import { createViews } from './views/index.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {{
  *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Partial<Choice>,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, keep?: string, onChange?: (choice: Choice) => void,
  * }} Options
  *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
- *   onChange: told of every choice
+ *   keep: the name under which one's own classes are kept in the browser, not at all unless told; onChange: told of every choice
  */
 
 /**
@@ -40,7 +43,7 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet()];
@@ -75,11 +78,14 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     notice,
     status,
     dialog: createModelDialog(dialog, at('model-open'), models, {
-      onFiles: (files) => scope.openFiles(files),
+      onFiles: (files) => openFiles(files),
       onOffer: (offer) => loader.load(offer),
       onDtype: (dtype) => loader.changeDtype(dtype),
     }),
-  }, models, (another) => scope.settle(another));
+  }, models, (another) => {
+    scope.settle(another);
+    if (another) teaching.update();
+  });
 
   /** @type {Scope} */
   const scope = new Scope(session, loader, {
@@ -88,12 +94,34 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     stage,
     status,
     sources: createSources(at('sources'), at('drop'), samples, around, {
-      onFiles: (files) => scope.openFiles(files),
+      onFiles: (files) => openFiles(files),
       onSample: (sample) => scope.openSample(sample),
       onCamera: (on) => scope.useCamera(on),
       onNothing: (message) => notice.show(message),
     }, life.signal),
   }, viewer, life.signal);
+
+  const teach = createTeach(at('teach'), at('answers'), {
+    onOpen: () => teaching.begin(),
+    onAdd: () => teaching.addClass(),
+    onRemove: (own) => teaching.removeClass(own),
+    onRename: (own, label) => teaching.rename(own, label),
+    onPhotos: (own, photos) => teaching.add(own, photos),
+    onForget: (own, example) => teaching.remove(own, example),
+    onUse: (use) => teaching.answerAmong(use),
+    onSave: () => save(teaching.toFile(), 'text_embeddings.safetensors'), // by this name it is found beside a model
+    onFile: (file) => openFiles([file]),
+    current: () => scope.currentFrame(),
+    isLive: () => scope.live,
+  });
+  const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => scope.settle(true), fail, watch, say: (...said) => notice.show(...said) }, keep);
+
+  /** @param {File[]} files */
+  async function openFiles(files) {
+    // Of a single file of tensors its header says whether it holds classes.
+    if (files.length === 1 && /\.safetensors$/i.test(files[0].name) && (await teaching.open(files[0]))) return;
+    await scope.openFiles(files);
+  }
 
   if (state) viewer.choose(state);
   const first = image ?? samples[0];
@@ -127,6 +155,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     /** Ends the model's worker and the camera, and takes everything out of the root. */
     destroy() {
       life.abort();
+      teaching.end();
       scope.end();
       session.end();
       inside.replaceChildren();

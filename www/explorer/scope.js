@@ -180,6 +180,17 @@ export class Scope {
     }
   }
 
+  /** Whether frames follow each other. */
+  get live() {
+    return Boolean(this.#camera.stream);
+  }
+
+  /** A copy of what is shown: a frame of the camera, or the photo. */
+  currentFrame() {
+    const image = this.#camera.stream ? this.#panels.stage.video : this.#photo?.image;
+    return image && createImageBitmap(image);
+  }
+
   /** Over an answer of the model. */
   watch() {
     return this.#panels.notice.watch('The model has not answered', () => [this.#loader.again, RELOAD]);

@@ -203,6 +203,29 @@ figcaption .legend { grid-area: legend; }
 
 .answers .unsure { margin-top: 2px; line-height: 16px; }
 
+/* One's own classes */
+
+.answers .top { display: flex; align-items: center; gap: 8px; min-height: 32px; }
+.answers .top h2 { margin-right: auto; }
+.teach { margin-bottom: 14px; padding: 12px 14px 14px; scroll-margin: 12px; border: 1px solid var(--line); border-radius: 6px; }
+.own > li { padding: 10px 0 12px; border-bottom: 1px solid var(--line); }
+.own > li.over { box-shadow: 0 0 0 2px var(--signal); border-radius: 4px; }
+.own .head { display: flex; align-items: center; gap: 10px; }
+.own .name { flex: 1; min-width: 0; height: 32px; padding: 0 6px; margin-left: -7px; font: inherit; font-weight: 600; color: inherit; background: none; border: 1px solid transparent; border-bottom-color: var(--line); border-radius: 4px; }
+.own .name:hover, .own .name:focus { border-color: var(--strong-line); }
+.own .count { font-size: 13px; color: var(--soft); white-space: nowrap; }
+.own .actions { margin-top: 8px; }
+.own .actions .button:first-child { touch-action: none; user-select: none; -webkit-user-select: none; }
+.thumbs { display: grid; grid-template-columns: repeat(auto-fill, 56px); gap: 6px; max-height: 118px; overflow-y: auto; padding: 3px; margin: 5px -3px -3px; }
+.thumbs:empty { display: none; }
+.thumbs button { position: relative; display: block; width: 56px; height: 56px; padding: 0; border: 0; background: var(--well); cursor: pointer; }
+.thumbs canvas { display: block; width: 100%; height: 100%; }
+.thumbs svg { position: absolute; right: 2px; top: 2px; width: 16px; height: 16px; border-radius: 3px; background: rgb(0 0 0 / 0.55); fill: none; stroke: #fff; stroke-width: 1.5; }
+.thumbs button:hover svg { background: var(--signal); }
+.teach > .actions { margin-top: 12px; }
+.teach .says { margin-top: 10px; min-height: 20px; }
+.teach .runner { margin-top: 6px; }
+
 /* Views */
 
 .heading { display: flex; align-items: baseline; gap: 12px; }
@@ -383,6 +406,7 @@ dialog .notice .actions { order: 1; width: 100%; }
 @media (min-height: 680px) and (orientation: portrait) {
   @container explorer (max-width: 860px) {
     .photo { position: sticky; top: 0; z-index: 4; background: var(--paper); padding-bottom: 10px; border-bottom: 1px solid var(--line); }
+    .teach { scroll-margin-top: calc(min(75cqw, 56svh) + 130px); }
   }
 }
 

@@ -70,12 +70,17 @@ export const TEMPLATE = `
   </section>
 
   <section id="answers" class="answers" aria-labelledby="answers-title">
-    <h2 id="answers-title">Answer</h2>
+    <div class="top">
+      <h2 id="answers-title">Answer</h2>
+      <button type="button" class="button" data-teach="back" aria-label="Back to the model's own classes" hidden>Model's own</button>
+      <button type="button" class="button" data-teach="open" aria-expanded="false" aria-controls="teach">Your own classes</button>
+    </div>
     <ol aria-live="polite" aria-busy="true"></ol>
     <p class="hint unsure" aria-live="polite">&nbsp;</p>
   </section>
 
   <section id="views" class="views" aria-label="Views">
+    <div id="teach" class="teach" role="group" aria-label="Teach it your own classes" hidden></div>
     <div class="tabs" role="tablist" aria-label="Views"></div>
     <p class="hint sentence"></p>
     <div class="panels"></div>
