@@ -10,12 +10,14 @@ import { createJudge } from './panels/judge.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
+import { createPins } from './panels/pins.js';
 import { createSources } from './panels/sources.js';
 import { createStage } from './panels/stage.js';
 import { createStatus } from './panels/status.js';
 import { createStrip } from './panels/strip.js';
 import { createTabs } from './panels/tabs.js';
 import { createTeach } from './panels/teach.js';
+import { Pins } from './pins/pins.js';
 import { Scope } from './scope.js';
 import { Session } from './session.js';
 import { STYLES } from './styles.js';
@@ -70,7 +72,16 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
+    pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name})` }) },
   }, views, { fail, watch, onChoice: onChange });
+
+  const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
+    onPin: () => pins.pin().catch(fail),
+    onRemove: (card) => pins.remove(card),
+    onCommon: (common) => pins.share(common),
+    onExport: () => pins.toPicture().then((blob) => save(blob, 'side-by-side.png'), fail),
+  });
+  const pins = new Pins((pins) => row.show(pins));
 
   const session = new Session(assets);
   const status = createStatus(at('status'));
@@ -156,6 +167,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     destroy() {
       life.abort();
       teaching.end();
+      pins.end();
       scope.end();
       session.end();
       inside.replaceChildren();

@@ -109,11 +109,12 @@ input[type="checkbox"] { width: 16px; height: 16px; }
   --stage-height: max(240px, calc(100svh - 366px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
-  grid-template-areas: "strip strip" "photo answers" "photo views" "overlay views" "sources views" ". views";
-  grid-template-rows: auto auto auto auto auto 1fr;
+  grid-template-areas: "strip strip" "photo answers" "photo views" "pins views" "overlay views" "sources views" ". views";
+  grid-template-rows: auto auto auto auto auto auto 1fr;
 }
 .strip { grid-area: strip; }
 .photo { grid-area: photo; }
+.pins { grid-area: pins; }
 .overlay-controls { grid-area: overlay; }
 .sources { grid-area: sources; }
 .answers { grid-area: answers; }
@@ -182,6 +183,25 @@ figcaption .legend { grid-area: legend; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }
+
+/* Side by side */
+
+.pins { padding-top: 12px; border-top: 1px solid var(--line); min-width: 0; }
+.pins .heading { flex-wrap: wrap; align-items: center; gap: 4px 16px; }
+.pins h2 { margin-right: auto; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 16px 12px; margin-top: 8px; }
+.cards li { position: relative; min-width: 0; }
+.cards li > canvas { display: block; width: 100%; aspect-ratio: 4 / 3; background: var(--well); }
+.cards .title { margin-top: 6px; font-size: 13px; line-height: 17px; font-weight: 600; }
+.cards .hint { font-size: 12px; line-height: 16px; }
+.cards p.title, .cards p.hint { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+.cards p.title { min-height: 34px; }
+.cards p.hint { min-height: 32px; }
+.cards .legend { width: 100%; margin-top: 4px; }
+.cards .button.quiet, .cards .tag { position: absolute; right: 4px; top: 4px; min-height: 26px; width: 26px; color: #fff; background: rgb(0 0 0 / 0.55); border: 0; }
+.cards .tag { width: auto; min-height: 0; padding: 1px 7px; border-radius: 4px; font-size: 12px; }
+.cards .stale { opacity: 0.5; }
+.cards .now > canvas { box-shadow: 0 0 0 2px var(--signal); }
 
 /* Answer */
 
@@ -376,7 +396,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .main { display: flex; flex-direction: column; gap: 12px; padding: 0 16px 28px; --stage-height: 56svh; }
   .photo { order: 0; margin: 0 -16px; }
   .stage { height: min(75cqw, var(--stage-height)); }
-  .strip { order: 1; }
+  .strip, .pins { order: 1; }
   .answers { order: 2; }
   .sources { order: 3; }
   .overlay-controls { order: 4; }

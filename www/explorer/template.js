@@ -50,6 +50,8 @@ export const TEMPLATE = `
     </figure>
   </section>
 
+  <section id="pins" class="pins" aria-label="Side by side" hidden></section>
+
   <section id="overlay" class="overlay-controls" aria-label="Overlay">
     <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
     <fieldset class="segments colours"><legend class="visually-hidden">Shown as</legend>
@@ -93,6 +95,7 @@ export const TEMPLATE = `
       <button type="button" class="button" data-export="npy" title="The map's values, for numpy.load" disabled>NPY</button>
       <button type="button" class="button" data-export="json" title="The map's values and what they are" disabled>JSON</button>
       <button type="button" class="button" data-export="trace" title="Attention and tokens of every layer, as safetensors" disabled>Whole trace</button>
+      <button type="button" class="button" data-pins="pin" disabled>Pin</button>
     </div>
   </section>
 </div>

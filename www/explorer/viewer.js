@@ -1,5 +1,6 @@
 import { unchosen } from './choice.js';
 import { classNames } from './names.js';
+import { cardOf } from './pins/card.js';
 
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
@@ -9,7 +10,8 @@ import { classNames } from './names.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
  * @typedef {Blob | ImageBitmap | HTMLVideoElement} Picture
- * @typedef {{text?: string, detail?: string, format?: (value: number) => string}} Words  a title in place of the map's own, a second sentence, and how values are said; as plain numbers unless told
+ * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string}} Words
+ *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which
  * @typedef {{
  *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
  *   layer: number, head: number | null, query: [number, number] | undefined, target: {index: number, name: string} | undefined,
@@ -39,6 +41,7 @@ import { classNames } from './names.js';
  *   tabs: ReturnType<typeof import('./panels/tabs.js').createTabs>,
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
+ *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
  * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live: boolean}} Subject
  */
@@ -228,7 +231,7 @@ export class Viewer {
    * @param {import('./viewer.js').Words} [words]
    */
   #paint(map, words) {
-    const { stage, caption, overlay, exports, judge, strip } = this.#panels;
+    const { stage, caption, overlay, exports, judge, strip, pins } = this.#panels;
     const look = overlay.read();
     const subject = this.#subject;
     const { stop } = this.#choice;
@@ -241,13 +244,16 @@ export class Viewer {
       strip.show(undefined);
       caption.show(undefined);
       exports.show(undefined);
+      pins.show(undefined);
       return;
     }
     const { trace, live, image, title } = subject;
     const patch = this.#view.uses().query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
-    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live });
+    const text = words?.text ?? this.#inShort(map?.text);
+    caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
+    pins.show(map && cardOf({ map, look, picture: stage.picture, subject, text, words, view: this.#view.id }));
   }
 
   /** What a map is, with its class by its short name. @param {string} [text] */
