@@ -60,6 +60,17 @@ test('the overlay, in less than 60 lines', async () => {
   assert.deepEqual(errors, []);
 });
 
+test('the explorer, in ten lines', async () => {
+  const text = readFileSync(join(ROOT, 'examples/explorer/index.html'), 'utf8');
+  const [, script] = text.split(/<\/?script[^>]*>/);
+  assert.ok(script.trim().split('\n').length <= 10);
+  const { page, errors } = await openTab(browser);
+  await page.goto(`${await site()}/examples/explorer/index.html`);
+  await page.locator('#answers .label').first().getByText('espresso').waitFor();
+  await page.locator('figcaption').getByText('Relevance for espresso').waitFor();
+  assert.deepEqual(errors, []);
+});
+
 test('an extension', async () => {
   const folder = temporaryFolder();
   cpSync(join(ROOT, 'examples/extension'), folder, { recursive: true });

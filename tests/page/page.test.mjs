@@ -162,19 +162,26 @@ test('a file that is no picture leaves the present one usable', onPage(async ({ 
 }));
 
 test('the overlay lies on what the model saw, and what it did not see is shaded', onPage(async ({ page }) => {
-  await page.locator('[name=opacity]').fill('0');
-  const alpha = await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
-    const at = (/** @type {number} */ x) => canvas.getContext('2d')?.getImageData(Math.round(x * canvas.width), canvas.height / 2, 1, 1).data[3];
-    return [at(0.02), at(0.14), at(0.2), at(0.5), at(0.8), at(0.86), at(0.98)].map((a) => Number(a) > 0);
+  /** Where what is seen differs from the photo beneath. */
+  const differs = () => page.evaluate(() => {
+    const [base, overlay] = ['.base', '.overlay'].map((name) => /** @type {HTMLCanvasElement} */ (explorer().querySelector(`#stage canvas${name}`)));
+    const line = (/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext('2d')?.getImageData(0, canvas.height / 2, canvas.width, 1).data ?? [];
+    const [under, over] = [line(base), line(overlay)];
+    const at = (/** @type {number} */ x) => [0, 1, 2].some((c) => Math.abs(under[4 * Math.round(x * base.width) + c] - over[4 * Math.round(x * base.width) + c]) > 2);
+    return [0.02, 0.14, 0.2, 0.5, 0.8, 0.86, 0.98].map(at);
   });
-  // The sample is 3 : 2 and so is the stage; the model sees the middle square, from 1/6 to 5/6.
-  assert.deepEqual(alpha, [true, true, false, false, false, true, true]);
+  await page.locator('[name=opacity]').fill('0');
+  // The sample is 3 : 2 and so is the overlay; the model sees the middle square, from 1/6 to 5/6.
+  assert.deepEqual(await differs(), Array(7).fill(false), 'a spotlight of no strength leaves the photo as it is');
+  await page.locator('.segments label:has([value=viridis])').click();
+  assert.deepEqual(await differs(), [true, true, false, false, false, true, true]);
+  await page.locator('[name=opacity]').fill('100');
+  assert.ok((await differs()).slice(2, 5).some(Boolean), 'and the map within');
 }));
 
 test('the webcam is classified live, and stopping keeps the last picture', onPage(async ({ page }) => {
   await page.getByRole('button', { name: 'Webcam' }).click();
-  await page.waitForFunction(() => explorer().querySelector('#stage video:not([hidden])') && explorer().querySelector('.frame:not([hidden])'));
+  await page.waitForFunction(() => explorer().querySelector('.live:not([hidden])') && explorer().querySelector('#stage[aria-label="Webcam picture"] .frame:not([hidden])'));
   const pictures = new Set();
   for (let tries = 0; pictures.size < 3 && tries < 200; tries++) {
     pictures.add(await drawn(page));
@@ -184,18 +191,18 @@ test('the webcam is classified live, and stopping keeps the last picture', onPag
   const chosen = await tile(page, 0, 1).click().then(() => page.locator('figcaption').innerText());
   assert.match(chosen, /Layer 0, head 1/);
   await page.getByRole('button', { name: 'Stop webcam' }).click();
-  await page.waitForFunction(() => explorer().querySelector('#stage video[hidden]') && explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
+  await page.waitForFunction(() => explorer().querySelector('.live[hidden]') && explorer().querySelector('#answers ol')?.getAttribute('aria-busy') === 'false');
   assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'Webcam picture');
   const still = await drawn(page);
   await page.waitForTimeout(300);
   assert.equal(await drawn(page), still);
-  assert.equal(await page.evaluate(() => /** @type {HTMLVideoElement} */ (explorer().querySelector('#stage video')).srcObject), null, 'the camera is released');
   // And back to photos.
   await page.getByRole('button', { name: 'Webcam' }).click();
-  await page.waitForSelector('#stage video:not([hidden])');
-  await page.getByRole('button', { name: 'Espresso cup' }).click();
+  await page.locator('.live').waitFor();
+  assert.equal(await page.locator('.samples').isVisible(), false, 'its controls are where the samples are');
+  await choose(page, SAMPLE('coffee'));
   await answered(page, first);
-  assert.equal(await page.locator('#stage video').isVisible(), false);
+  assert.equal(await page.locator('.live').isVisible(), false);
 }, { flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] }));
 
 for (const [what, flags, sentence] of /** @type {const} */ ([

@@ -169,7 +169,7 @@ test('a camera that starts says so, and can be cancelled; what is granted later 
   assert.equal(await button(page, 'Webcam').getAttribute('aria-busy'), 'false');
   await grant(page);
   await allOff(page);
-  assert.equal(await page.locator('#stage video').isVisible(), false);
+  assert.equal(await page.locator('.live').isVisible(), false);
   assert.equal(await button(page, 'Webcam').count(), 1);
 }, { setUp: (tab) => watchCamera(tab, { held: true }) }));
 
@@ -181,7 +181,7 @@ test('a photo opened, or a page left, while the camera asks: it stays off', onPa
     await button(page, 'Webcam').waitFor();
     await grant(page);
     await allOff(page);
-    assert.equal(await page.locator('#stage video').isVisible(), false);
+    assert.equal(await page.locator('.live').isVisible(), false);
   }
 }, { setUp: (tab) => watchCamera(tab, { held: true }) }));
 
@@ -218,7 +218,7 @@ for (const how of ['hidden', 'left']) {
     await said(page, /went off while the page was hidden/);
     await answered(page);
     assert.equal(await page.locator('#stage').getAttribute('aria-label'), 'Webcam picture');
-    assert.equal(await page.locator('#stage video').isVisible(), false);
+    assert.equal(await page.locator('.live').isVisible(), false);
     await page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'visible' }));
     await button(page, 'Start again').click();
     await button(page, 'Stop webcam').waitFor();

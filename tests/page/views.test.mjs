@@ -113,6 +113,7 @@ async function picturesAre(page, map) {
   const button = page.locator('[data-export=photo]');
   assert.equal(await button.isEnabled(), Boolean(map.crop));
   if (!map.crop) return;
+  await page.locator('.segments label:has([value=viridis])').click(); // a spotlight darkens what the model did not see
   const over = await decode((await download(page, 'PNG with photo')).bytes);
   assert.deepEqual(over.size, [600, 400]);
   const photo = await decode(Buffer.from(await page.evaluate(async () => {
@@ -335,7 +336,7 @@ test('with the webcam running, views follow live', inView('rollout', async (page
     assert.ok(pictures.size >= 3, `${id} moves with the picture`);
   }
   await page.getByRole('button', { name: 'Stop webcam' }).click();
-  await page.waitForSelector('#stage video[hidden]', { state: 'attached' });
+  await page.waitForSelector('.live[hidden]', { state: 'attached' });
 }, { flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] }));
 
 for (const id of ['heads', 'rollout', 'class', 'logit-lens', 'patch-lens', 'features', 'similarity', 'model']) {

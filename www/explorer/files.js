@@ -1,7 +1,8 @@
 /**
- * Files that people give: a photo, or the parts of a model.
+ * Files that people give: a photo, a video, or the parts of a model.
  *
  * @typedef {{kind: 'photo', file: File}
+ *   | {kind: 'video', file: File}
  *   | {kind: 'model', name: string, parts: {config: File, preprocessor?: File, processor?: File, weights: File[], textEmbeddings?: File}}
  *   | {kind: 'nothing', message: string}} Given
  */
@@ -56,7 +57,7 @@ export function understand(files) {
   if (foreign) return { kind: 'nothing', message: foreign };
   if (config || tensors.length) return model({ config, tensors, preprocessor: named('preprocessor_config.json'), processor: named('processor_config.json'), text });
   const file = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
-  return file ? { kind: 'photo', file } : { kind: 'nothing', message: 'There are no files in this folder.' };
+  return file ? { kind: file.type.startsWith('video/') ? 'video' : 'photo', file } : { kind: 'nothing', message: 'There are no files in this folder.' };
 }
 
 const SAVE = 'Load the model with its library and save it as safetensors, which save_pretrained() does';

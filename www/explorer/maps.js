@@ -18,6 +18,9 @@ export function colormapOf({ signed }, { colormap }) {
   return signed ? 'diverging' : colormap;
 }
 
+/** Opacity at most of colours that cover all of a photo. */
+const RECOGNISABLE = 0.65;
+
 /**
  * How a map is drawn over a photo, by the package.
  * @param {ViewMap} map
@@ -25,7 +28,8 @@ export function colormapOf({ signed }, { colormap }) {
  * @returns {import('../../pkg/index.js').OverlayOptions}
  */
 export function overlayOptions(map, look) {
-  const { style, opacity, smooth } = look;
+  const { style, smooth } = look;
+  const opacity = map.channels === 3 ? RECOGNISABLE * look.opacity : look.opacity;
   return { style, opacity, interpolation: smooth ? 'bilinear' : 'nearest', ...(map.channels === 1 && { colormap: colormapOf(map, look) }) };
 }
 

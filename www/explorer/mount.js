@@ -2,11 +2,14 @@
 import { find } from './dom.js';
 import { save } from './download.js';
 import { Loader } from './loader.js';
+import { Live } from './live/live.js';
+import { sharesScreens } from './live/origins.js';
 import { choiceOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createExports } from './panels/exports.js';
 import { createJudge } from './panels/judge.js';
+import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
@@ -73,7 +76,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
     pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name})` }) },
-  }, views, { fail, watch, onChoice: onChange });
+  }, views, { fail, watch, onChoice: onChange, more: () => scope.more() });
 
   const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
     onPin: () => pins.pin().catch(fail),
@@ -98,19 +101,23 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     if (another) teaching.update();
   });
 
+  const sources = createSources(at('sources'), at('drop'), samples, around, {
+    onFiles: (files) => openFiles(files),
+    onSample: (sample) => scope.openSample(sample),
+    onNothing: (message) => notice.show(message),
+  }, life.signal);
   /** @type {Scope} */
-  const scope = new Scope(session, loader, {
+  const scope = new Scope(session, loader, { notice, answers, stage, status, sources }, viewer, () => live);
+  const live = new Live(session, scope, viewer, {
     notice,
-    answers,
     stage,
-    status,
-    sources: createSources(at('sources'), at('drop'), samples, around, {
-      onFiles: (files) => openFiles(files),
-      onSample: (sample) => scope.openSample(sample),
-      onCamera: (on) => scope.useCamera(on),
-      onNothing: (message) => notice.show(message),
-    }, life.signal),
-  }, viewer, life.signal);
+    sources,
+    live: createLive(at('sources'), at('stage'), sharesScreens(), {
+      onStart: (kind, given) => live.start({ kind, given }),
+      onStop: () => live.finish(),
+      onToggle: () => live.toggle(),
+    }),
+  });
 
   const teach = createTeach(at('teach'), at('answers'), {
     onOpen: () => teaching.begin(),
@@ -122,8 +129,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     onUse: (use) => teaching.answerAmong(use),
     onSave: () => save(teaching.toFile(), 'text_embeddings.safetensors'), // by this name it is found beside a model
     onFile: (file) => openFiles([file]),
-    current: () => scope.currentFrame(),
-    isLive: () => scope.live,
+    current: async () => stage.picture && createImageBitmap(stage.picture),
+    isLive: () => live.running,
   });
   const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => scope.settle(true), fail, watch, say: (...said) => notice.show(...said) }, keep);
 

@@ -1,4 +1,3 @@
-import { Camera, nextFrame } from './camera.js';
 import { understand } from './files.js';
 import { Overtaken } from './session.js';
 
@@ -21,7 +20,7 @@ const READOUT_PAUSE = 250; // ms between readings of the live timing, so that th
 /** @type {import('./panels/notice.js').Remedy} */
 export const RELOAD = { label: 'Reload page', run: () => location.reload() };
 
-/** The photo or webcam that the model looks at. Panels draw, the viewer shows what it sees, this decides. */
+/** The photo that the model looks at. Panels draw, the viewer shows what it sees, this decides. */
 export class Scope {
   #session;
   #loader;
@@ -30,7 +29,7 @@ export class Scope {
   #viewer;
   /** @type {Photo | undefined} */
   #photo;
-  #camera;
+  #moving;
   #opening = new AbortController();
 
   /**
@@ -38,16 +37,14 @@ export class Scope {
    * @param {import('./loader.js').Loader} loader
    * @param {Panels} panels
    * @param {import('./viewer.js').Viewer} viewer
-   * @param {AbortSignal} life
+   * @param {() => Pick<import('./live/live.js').Live, 'running' | 'start' | 'stop' | 'again'>} moving what shows moving pictures
    */
-  constructor(session, loader, panels, viewer, life) {
+  constructor(session, loader, panels, viewer, moving) {
     this.#session = session;
     this.#loader = loader;
     this.#panels = panels;
     this.#viewer = viewer;
-    this.#camera = new Camera(panels.stage.video, (state) => panels.sources.markCamera(state));
-    addEventListener('pagehide', () => this.#rest(), { signal: life });
-    document.addEventListener('visibilitychange', () => this.#camera.stream && document.visibilityState === 'hidden' && this.#rest(), { signal: life });
+    this.#moving = moving;
   }
 
   /**
@@ -61,7 +58,7 @@ export class Scope {
       return this.#panels.answers.mark({});
     }
     this.#viewer.forget();
-    if (!this.#camera.stream) await this.#ask();
+    if (!this.#moving().running) await this.#ask();
   }
 
   // Photos
@@ -73,10 +70,10 @@ export class Scope {
     return this.openSample(image);
   }
 
-  /** No picture, no camera, no answer any more. */
+  /** No picture, moving or not, and no answer any more. */
   end() {
-    this.#supersede();
-    this.#camera.stop();
+    this.supersede();
+    this.#moving().stop();
     this.#viewer.clear();
   }
 
@@ -84,6 +81,7 @@ export class Scope {
   openFiles(files) {
     this.#panels.notice.hide();
     const given = understand(files);
+    if (given.kind === 'video') return this.#moving().start({ kind: 'file', given: given.file });
     if (given.kind === 'photo') return this.open({ image: given.file, title: given.file.name });
     if (given.kind === 'model') return this.#loader.load({ name: given.name, source: given.parts });
     return this.#panels.notice.show(given.message);
@@ -92,7 +90,7 @@ export class Scope {
   /** @param {Sample} sample */
   async openSample(sample) {
     const { notice } = this.#panels;
-    const signal = this.#supersede();
+    const signal = this.supersede();
     notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     const again = { label: 'Try again', run: () => void this.openSample(sample) };
     const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
@@ -116,7 +114,7 @@ export class Scope {
    */
   async open(photo) {
     const { notice, sources } = this.#panels;
-    const signal = this.#supersede();
+    const signal = this.supersede();
     /** @type {ImageBitmap} */
     let bitmap;
     try {
@@ -126,16 +124,34 @@ export class Scope {
       return;
     }
     if (signal.aborted) return bitmap.close();
-    this.#camera.stop();
-    if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
-    this.#photo = photo;
+    this.#moving().stop();
+    this.#hold(photo);
     this.#viewer.forget();
     sources.mark(photo.sample);
     await this.#ask(bitmap);
   }
 
+  /**
+   * A frame becomes the photo: all that is chosen of it stays.
+   * @param {Promise<{image: ImageBitmap, title: string} | undefined>} still undefined: there was none yet
+   */
+  async keep(still) {
+    const signal = this.supersede();
+    const photo = await still;
+    if (signal.aborted) return photo?.image.close();
+    if (!photo) return this.#photo && this.open(this.#photo);
+    this.#hold(photo);
+    await this.#ask();
+  }
+
+  /** @param {Photo} photo */
+  #hold(photo) {
+    if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
+    this.#photo = photo;
+  }
+
   /** What is asked for now takes the place of what was and is not there yet. */
-  #supersede() {
+  supersede() {
     this.#opening.abort(new Overtaken());
     this.#opening = new AbortController();
     return this.#opening.signal;
@@ -164,11 +180,11 @@ export class Scope {
     const timer = setTimeout(place, PLACING);
     const watch = this.#session.model && this.watch();
     try {
-      const trace = await this.#session.trace(photo.image, answers.rows);
+      const trace = await this.trace(photo.image, false);
       if (photo !== this.#photo) return;
       watch?.over();
       place();
-      await this.#take(trace, photo);
+      await this.take(trace, photo);
     } catch (error) {
       if (error instanceof Overtaken || photo !== this.#photo) return;
       place();
@@ -180,110 +196,40 @@ export class Scope {
     }
   }
 
-  /** Whether frames follow each other. */
-  get live() {
-    return Boolean(this.#camera.stream);
-  }
-
-  /** A copy of what is shown: a frame of the camera, or the photo. */
-  currentFrame() {
-    const image = this.#camera.stream ? this.#panels.stage.video : this.#photo?.image;
-    return image && createImageBitmap(image);
-  }
-
   /** Over an answer of the model. */
   watch() {
     return this.#panels.notice.watch('The model has not answered', () => [this.#loader.again, RELOAD]);
   }
 
-  // Webcam
-
-  /** @param {boolean} on */
-  async useCamera(on) {
-    if (on) await this.#startCamera();
-    else if (this.#camera.stream) await this.#freeze();
-    else this.#camera.stop();
-  }
-
-  async #startCamera() {
-    const { stage, sources, notice } = this.#panels;
-    this.#supersede();
-    notice.hide();
-    try {
-      const stream = await this.#camera.start();
-      if (!stream) return;
-      sources.mark(undefined);
-      this.#viewer.forget();
-      stage.showVideo();
-      this.#viewer.clear();
-      await this.#follow(stream);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  /**
-   * One frame after the other, each as soon as the model is free.
-   * @param {MediaStream} stream
-   */
-  async #follow(stream) {
-    const { stage, answers } = this.#panels;
-    stream.getVideoTracks()[0].addEventListener('ended', () => {
-      if (this.#camera.stream === stream) this.#freeze().then(() => this.fail(new Error('The camera was disconnected.')));
-    });
-    while (this.#camera.stream === stream) {
-      await nextFrame(stage.video);
-      if (this.#camera.stream !== stream) return;
-      const watch = this.#session.model && this.watch();
-      try {
-        const trace = await this.#session.trace(stage.video, answers.rows);
-        if (this.#camera.stream === stream) await this.#take(trace, { image: stage.video, title: 'Webcam' }, { live: true });
-      } catch (error) {
-        // While a model is loaded or replaced there may be none for a moment.
-        if (error instanceof Overtaken || this.#camera.stream !== stream) continue;
-        await this.#freeze();
-        this.fail(error);
-      } finally {
-        watch?.over();
-      }
-    }
-  }
-
-  /** Stops the webcam and keeps its last picture. */
-  async #freeze() {
-    const signal = this.#supersede();
-    const { patch } = this.#viewer.choice;
-    const frame = createImageBitmap(this.#panels.stage.video).catch(() => undefined); // as it is now
-    this.#camera.stop(); // at once, and not when that is there
-    const image = await frame;
-    if (signal.aborted) return image?.close();
-    if (image) await this.open({ image, title: 'Webcam picture' });
-    else if (this.#photo) await this.open(this.#photo);
-    this.#viewer.choosePatch(patch);
-  }
-
-  /** Nobody sees the page: the camera goes off. */
-  async #rest() {
-    if (!this.#camera.stream) return this.#camera.stop();
-    await this.#freeze();
-    this.#panels.notice.show('The webcam went off while the page was hidden.', { label: 'Start again', run: () => this.useCamera(true) });
-  }
-
   // Answers
 
   /**
-   * @param {Trace} trace
-   * @param {{image: import('./viewer.js').Picture, title: string}} photo
-   * @param {{live?: boolean}} [state]
+   * @param {Blob | ImageBitmap} image
+   * @param {boolean} live
    */
-  async #take(trace, { image, title }, { live = false } = {}) {
+  trace(image, live) {
+    return this.#session.trace(image, this.#panels.answers.rows, this.#viewer.records(live));
+  }
+
+  /**
+   * @param {Trace} trace
+   * @param {Pick<import('./viewer.js').Subject, 'image' | 'title' | 'live'>} photo
+   */
+  async take(trace, { image, title, live }) {
     const { answers } = this.#panels;
     const { vit } = this.#session;
-    answers.mark({ live });
+    answers.mark({ live: Boolean(live) });
     if (!vit) return;
     answers.show(trace, vit.config.labels);
-    this.#readTiming(trace.timing.forward, live);
+    this.#readTiming(trace.timing.forward, Boolean(live));
     await this.#viewer.take({ trace, vit, image, title, live });
+  }
+
+  /** The view that is open reads what the trace does not have. */
+  async more() {
+    const moving = this.#moving();
+    if (moving.running) moving.again();
+    else await this.#ask();
   }
 
   #lastReading = 0;

@@ -68,7 +68,7 @@ code { font: 0.93em ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "Liberation
 .button.back:disabled { display: none; }
 .button:disabled { color: var(--soft); border-color: var(--line); cursor: default; opacity: 0.7; }
 .button.on { color: var(--signal); border-color: var(--signal); }
-.button[data-source="camera"] { min-width: 116px; justify-content: flex-start; }
+.button[data-live-kind] { min-width: 100px; justify-content: flex-start; }
 .button.quiet { border-color: transparent; padding: 0; width: 32px; }
 .button svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.25; stroke-linejoin: round; stroke-linecap: round; }
 
@@ -106,10 +106,10 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
 .main {
-  --stage-height: max(240px, calc(100svh - 366px));
+  --stage-height: max(240px, calc(100svh - 372px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
-  grid-template-areas: "strip strip" "photo answers" "photo views" "pins views" "overlay views" "sources views" ". views";
+  grid-template-areas: "strip strip" "photo answers" "photo views" "pins views" "sources views" "overlay views" ". views";
   grid-template-rows: auto auto auto auto auto auto 1fr;
 }
 .strip { grid-area: strip; }
@@ -143,7 +143,6 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .stage { position: relative; width: 100%; height: min(calc(100cqw * 0.36), var(--stage-height)); background: var(--well); overflow: hidden; cursor: crosshair; touch-action: manipulation; user-select: none; -webkit-user-select: none; }
 .stage canvas { position: absolute; }
-.stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .stage .frame { position: absolute; pointer-events: none; }
 /* Corner ticks of the part that the model sees. */
 .stage .frame i { position: absolute; width: 12px; height: 12px; border: solid #fff; border-width: 0; filter: drop-shadow(0 0 1px rgb(0 0 0 / 0.7)); }
@@ -172,16 +171,21 @@ figcaption .legend { grid-area: legend; }
 .legend canvas { display: block; width: 100%; height: 8px; }
 .legend p { display: flex; justify-content: space-between; font-size: 11px; line-height: 16px; color: var(--soft); padding-top: 2px; }
 
-.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 14px; border-top: 1px solid var(--line); }
+.overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 10px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
 .overlay-controls input[type="range"] { width: 76px; }
 .colours span { padding: 0 7px; }
 
-.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 16px; border-top: 1px solid var(--line); }
+.sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
+.live { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; min-height: 44px; min-width: 264px; }
+.live .button { min-width: 74px; }
+.live [data-live] { min-width: 8ch; }
+select.button { max-width: 190px; text-overflow: ellipsis; }
+select.button option { background: var(--paper); color: var(--ink); }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }
 
 /* Side by side */
@@ -403,7 +407,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .views { order: 5; }
   figcaption { grid-template-rows: 62px auto; padding: 10px 16px 0; }
   .caption .title { white-space: normal; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
-  .samples { min-height: 48px; }
+  .samples, .live { min-height: 48px; }
   .samples button { width: 56px; height: 48px; }
   .button, .field, .segments span { min-height: 40px; }
   .segments legend { line-height: 40px; }

@@ -28,14 +28,13 @@ export const TEMPLATE = `
     <figure>
       <div id="stage" class="stage" tabindex="0" role="application" aria-label="Photo" aria-describedby="stage-help">
         <canvas class="base"></canvas>
-        <video class="base" muted playsinline hidden></video>
         <canvas class="overlay"></canvas>
         <div class="frame" hidden><i></i><i></i><i></i><i></i></div>
         <div class="cell hover" hidden></div>
         <div class="cell query" hidden></div>
         <p class="invite">Drop a photo here</p>
       </div>
-      <p id="stage-help" class="visually-hidden">Arrow keys choose a patch of the photo and show what it attends to. Escape returns to the whole image.</p>
+      <p id="stage-help" class="visually-hidden">Arrow keys choose a patch of the photo and show what it attends to. Escape returns to the whole image. The space bar freezes a moving picture, and lets it go on.</p>
       <figcaption>
         <div class="caption" aria-live="polite">
           <p class="title" data-caption="title">&nbsp;</p>
@@ -61,13 +60,25 @@ export const TEMPLATE = `
 
   <section id="sources" class="sources" aria-label="Choose a photo">
     <ul class="samples"></ul>
+    <div class="live" role="group" aria-label="Moving picture" hidden>
+      <button type="button" class="button" aria-keyshortcuts="Space" title="Space bar, on the picture">Freeze</button>
+      <label class="field check"><input type="checkbox" name="mirror"> Mirror</label>
+      <label class="field check" title="Each map is mixed with those before it"><input type="checkbox" name="steady"> Steady</label>
+      <p class="hint" data-live="rate"></p>
+    </div>
     <div class="actions">
       <button type="button" class="button" data-source="choose">
         <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 3.5h11v9h-11zM2.5 10.5l3-3 3 3 2-2 3 3M10.5 6.5h.01"/></svg>Choose photo</button>
-      <button type="button" class="button" data-source="camera">
+      <button type="button" class="button" data-live-kind="camera">
         <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1.5 4.5h8v7h-8zM9.5 7l5-2.5v7L9.5 9"/></svg><span>Webcam</span></button>
+      <button type="button" class="button" data-live-kind="file">
+        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1.5 3.5h13v9h-13zM4.5 3.5v9M11.5 3.5v9M1.5 8h3M11.5 8h3"/></svg><span>Video</span></button>
+      <button type="button" class="button" data-live-kind="screen" hidden>
+        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1.5 3.5h13v8h-13zM5.5 14h5M8 11.5V14"/></svg><span>Screen</span></button>
       <p class="hint">or drop, or paste</p>
+      <select name="camera" class="button" aria-label="Camera" hidden></select>
       <input type="file" data-source="file" accept="image/*" hidden aria-label="Photo file">
+      <input type="file" data-source="video" accept="video/*" hidden aria-label="Video file">
     </div>
   </section>
 
@@ -128,5 +139,5 @@ export const TEMPLATE = `
   <button type="button" class="button quiet" data-notice="close" aria-label="Dismiss">${CROSS}</button>
 </div></div>
 
-<div id="drop" class="drop" aria-hidden="true" hidden><p>Drop a photo, or a model folder</p></div>
+<div id="drop" class="drop" aria-hidden="true" hidden><p>Drop a photo, a video or a model folder</p></div>
 `;

@@ -1,6 +1,7 @@
 import { unchosen } from './choice.js';
 import { classNames } from './names.js';
 import { cardOf } from './pins/card.js';
+import { lacks, recordingFor } from './recordings.js';
 
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
@@ -9,7 +10,7 @@ import { cardOf } from './pins/card.js';
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
- * @typedef {Blob | ImageBitmap | HTMLVideoElement} Picture
+ * @typedef {Blob | ImageBitmap} Picture
  * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string}} Words
  *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which
  * @typedef {{
@@ -24,6 +25,7 @@ import { cardOf } from './pins/card.js';
  * @typedef {{
  *   id: string, title: string, term: string, sentence: string, caution: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean, layer?: boolean},
+ *   reads?: import('./recordings.js').Reads,
  *   firstLayer?: (context: Pick<Context, 'trace' | 'query'>) => number,
  *   show: (context: Context) => void | Promise<void>,
  * }} View
@@ -43,7 +45,8 @@ import { cardOf } from './pins/card.js';
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
  *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
- * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live: boolean}} Subject
+ * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame}} Subject
  */
 
 /** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
@@ -66,7 +69,7 @@ export class Viewer {
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void}} handlers
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void, more: () => void}} handlers  more: the open view reads what the trace does not have
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -82,6 +85,11 @@ export class Viewer {
 
   get #view() {
     return this.#views.find(({ id }) => id === this.#choice.view) ?? this.#views[0];
+  }
+
+  /** What is written down of a forward pass, for what is to be seen. @param {boolean} live */
+  records(live) {
+    return recordingFor(this.#view.reads ?? {}, live);
   }
 
   /**
@@ -166,8 +174,12 @@ export class Viewer {
     }));
     this.#panels.answers.choose(this.#view.uses().target ? context.target?.index : undefined);
     try {
-      this.#drawStrip(context);
+      if (lacks(subject.trace, this.#view.reads ?? {})) {
+        this.#paint(undefined, { detail: 'One moment.' });
+        return this.#handlers.more();
+      }
       const drawn = this.#view.show(context);
+      this.#drawStrip(context);
       // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
       if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
       if (!drawn) return;
@@ -196,6 +208,7 @@ export class Viewer {
     const first = () => (layered && this.#view.firstLayer?.({ trace, query })) || trace.layers - 1;
     return {
       ...subject,
+      live: Boolean(subject.live),
       look: this.#panels.overlay.read(),
       layer: layer === null || layer >= trace.layers ? first() : layer,
       head: head === null || head >= trace.heads ? null : head,
@@ -217,12 +230,12 @@ export class Viewer {
   }
 
   /** @param {Context} context */
-  #drawStrip({ trace, layer, query, look, vit }) {
+  #drawStrip({ trace, layer, query, look, vit, live }) {
     const at = this.#choice.stop ?? (this.#view.uses().layer ? layer : 'answer');
     const [top] = trace.top;
     this.#panels.strip.show({
       layers: trace.layers, at, answer: top ? classNames(vit.config.labels)[top.index] : 'features', grid: trace.grid, crop: trace.crop,
-      picture: this.#panels.stage.picture, look, of: (layer) => trace.headMap({ layer, query }),
+      picture: this.#panels.stage.picture, look, live, of: (layer) => trace.headMap({ layer, query }),
     });
   }
 
@@ -236,6 +249,8 @@ export class Viewer {
     const subject = this.#subject;
     const { stop } = this.#choice;
     if (stop) [map, words] = [undefined, subject && before(subject, stop)];
+    subject?.live?.present();
+    if (map && subject?.live) map = subject.live.steady(map);
     this.#map = map;
     overlay.suit(map);
     judge.show(this.#context, map);
@@ -247,11 +262,11 @@ export class Viewer {
       pins.show(undefined);
       return;
     }
-    const { trace, live, image, title } = subject;
+    const { trace, image, title } = subject;
     const patch = this.#view.uses().query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
     const text = words?.text ?? this.#inShort(map?.text);
-    caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live });
+    caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
     pins.show(map && cardOf({ map, look, picture: stage.picture, subject, text, words, view: this.#view.id }));
   }

@@ -31,10 +31,16 @@ export function createCaption(root, { onBack }) {
 
   /** @param {Shown} next */
   function showScale({ map, look, format = number }) {
-    const scaled = map?.crop && map.channels === 1 && (look.style === 'colours' || map.signed);
+    const scaled = map?.crop && map.channels === 1;
     legend.classList.toggle('empty', !scaled);
     if (!scaled) return;
     const most = largest(map);
+    if (look.style === 'spotlight' && !map.signed) {
+      const mean = map.data.reduce((a, b) => a + b, 0) / map.data.length;
+      min.textContent = `≤ ${format(mean / 2)}`;
+      max.textContent = `≥ ${format(Math.min(3 * mean, most))}`;
+      return drawRamp(scale, 'grey');
+    }
     min.textContent = map.signed ? format(-most) : '0';
     max.textContent = format(most);
     drawRamp(scale, colormapOf(map, look));

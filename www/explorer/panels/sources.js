@@ -2,21 +2,16 @@ import { find, make } from '../dom.js';
 import { droppedFiles } from '../files.js';
 
 /**
- * @typedef {import('../camera.js').CameraState} CameraState
  * @typedef {{file: string, title: string}} Sample
  * @typedef {{
  *   onFiles: (files: File[]) => void,
  *   onSample: (sample: Sample) => void,
- *   onCamera: (on: boolean) => void,
  *   onNothing: (message: string) => void,
  * }} SourceHandlers
  */
 
-/** What its button says, and what it is called. @type {Record<CameraState, [string, string]>} */
-const CAMERA = { off: ['Webcam', 'Webcam'], starting: ['Starting…', 'Starting… Cancel webcam'], on: ['Stop', 'Stop webcam'] };
-
 /**
- * Where photos come from: the samples, the file chooser, drop and paste anywhere on the page, the webcam.
+ * Where photos come from: the samples, the file chooser, drop and paste anywhere on the page.
  * @param {HTMLElement} root
  * @param {HTMLElement} drop shown while files are dragged over the page
  * @param {Sample[]} samples
@@ -24,9 +19,8 @@ const CAMERA = { off: ['Webcam', 'Webcam'], starting: ['Starting…', 'Starting�
  * @param {SourceHandlers} handlers
  * @param {AbortSignal} life
  */
-export function createSources(root, drop, samples, around, { onFiles, onSample, onCamera, onNothing }, life) {
+export function createSources(root, drop, samples, around, { onFiles, onSample, onNothing }, life) {
   const list = find(root, '.samples');
-  const camera = /** @type {HTMLButtonElement} */ (find(root, '[data-source=camera]'));
   const input = /** @type {HTMLInputElement} */ (find(root, '[data-source=file]'));
 
   const buttons = samples.map((sample) => {
@@ -43,12 +37,6 @@ export function createSources(root, drop, samples, around, { onFiles, onSample, 
     input.value = ''; // so that the same file can be chosen again
     if (files.length) onFiles(files);
   });
-  /** @type {CameraState} */
-  let shown = 'off';
-  camera.addEventListener('click', ({ detail }) => {
-    if (shown === 'starting' && detail > 1) return; // the second half of a double click doesn't mean to cancel
-    onCamera(shown === 'off');
-  });
   acceptPaste(around, onFiles, onNothing, life);
   acceptDrop(around, drop, onFiles, onNothing, life);
 
@@ -56,16 +44,6 @@ export function createSources(root, drop, samples, around, { onFiles, onSample, 
     /** @param {Sample | undefined} sample the one that is shown */
     mark(sample) {
       for (const entry of buttons) entry.button.setAttribute('aria-pressed', String(entry.sample === sample));
-    },
-
-    /** @param {CameraState} state */
-    markCamera(state) {
-      shown = state;
-      camera.classList.toggle('on', state !== 'off');
-      camera.setAttribute('aria-busy', String(state === 'starting'));
-      const [text, name] = CAMERA[state];
-      camera.setAttribute('aria-label', name);
-      find(camera, 'span').textContent = text;
     },
   };
 }

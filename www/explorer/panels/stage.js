@@ -17,7 +17,6 @@ import { overlayOptions } from '../maps.js';
  */
 export function createStage(root, { onPick, onHover }, life) {
   const base = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.base'));
-  const video = /** @type {HTMLVideoElement} */ (find(root, 'video'));
   const overlay = /** @type {HTMLCanvasElement} */ (find(root, 'canvas.overlay'));
   const frame = find(root, '.frame');
   const hoverCell = find(root, '.hover');
@@ -37,26 +36,18 @@ export function createStage(root, { onPick, onHover }, life) {
   let expected;
   let cut = false; // whether the patches are drawn
 
-  /** Size of what is shown, in its own pixels. */
-  function sourceSize() {
-    if (!video.hidden && video.videoWidth) return { width: video.videoWidth, height: video.videoHeight };
-    return photo;
-  }
-
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
-    const source = sourceSize();
-    if (!source) return undefined;
-    const scale = Math.min(root.clientWidth / source.width, root.clientHeight / source.height);
-    return { scale, x: (root.clientWidth - source.width * scale) / 2, y: (root.clientHeight - source.height * scale) / 2, width: source.width * scale, height: source.height * scale };
+    if (!photo) return undefined;
+    const scale = Math.min(root.clientWidth / photo.width, root.clientHeight / photo.height);
+    return { scale, x: (root.clientWidth - photo.width * scale) / 2, y: (root.clientHeight - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }
 
   /** Where the first model will look: models take the middle square. */
   function foreseen() {
-    const source = sourceSize();
-    if (!expected || !source) return undefined;
-    const side = Math.min(source.width, source.height);
-    return { x: (source.width - side) / 2, y: (source.height - side) / 2, width: side, height: side };
+    if (!expected || !photo) return undefined;
+    const side = Math.min(photo.width, photo.height);
+    return { x: (photo.width - side) / 2, y: (photo.height - side) / 2, width: side, height: side };
   }
 
   /** Where the model looked, in CSS pixels of the stage. */
@@ -89,7 +80,7 @@ export function createStage(root, { onPick, onHover }, life) {
   function drawBase() {
     const place = placement() ?? nowhere;
     const context = fresh(base, place);
-    if (!photo || !video.hidden) return;
+    if (!photo) return;
     context.imageSmoothingQuality = 'high';
     context.drawImage(photo, 0, 0, place.width, place.height);
   }
@@ -99,12 +90,11 @@ export function createStage(root, { onPick, onHover }, life) {
     const place = placement() ?? nowhere;
     const context = fresh(overlay, place);
     const onStage = cropOnStage();
-    const source = video.hidden ? photo : video;
-    if (!onStage || !source) return;
+    if (!onStage || !photo) return;
     const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
     if (map && look) {
-      const options = overlayOptions(map, look);
-      drawOverlay(overlay, source, map, { ...options, crop: sight?.crop });
+      // The photo as it is beneath has fewer pixels to read than most.
+      drawOverlay(overlay, base, map, { ...overlayOptions(map, look), crop: scaled(crop, base.width / place.width) });
       if (look.style === 'spotlight' && map.channels === 1 && !map.signed) return; // which darkens what the model didn't see
     }
     shadeOutside(context, place, crop);
@@ -199,11 +189,9 @@ export function createStage(root, { onPick, onHover }, life) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawMap, { signal: life });
 
   return {
-    video,
-
     /** What is on it. */
     get picture() {
-      return video.hidden ? photo : video;
+      return photo;
     },
 
     /**
@@ -213,7 +201,6 @@ export function createStage(root, { onPick, onHover }, life) {
     showPhoto(bitmap, description) {
       photo?.close();
       photo = bitmap;
-      video.hidden = true;
       root.classList.add('filled');
       root.setAttribute('aria-label', description);
       drawBase();
@@ -227,13 +214,6 @@ export function createStage(root, { onPick, onHover }, life) {
       expected = grid;
       drawMap();
       drawMarks();
-    },
-
-    showVideo() {
-      video.hidden = false;
-      root.classList.add('filled');
-      root.setAttribute('aria-label', 'Webcam picture');
-      drawBase();
     },
 
     /**
@@ -266,6 +246,15 @@ function moved(key, from, [rows, cols]) {
   const row = Math.min(rows - 1, Math.max(0, Math.floor(from / cols) + step[0]));
   const col = Math.min(cols - 1, Math.max(0, (from % cols) + step[1]));
   return row * cols + col;
+}
+
+/**
+ * @param {Rectangle} box
+ * @param {number} by
+ * @returns {Rectangle}
+ */
+function scaled({ x, y, width, height }, by) {
+  return { x: by * x, y: by * y, width: by * width, height: by * height };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { context2d, make } from '../dom.js';
+import { createTurns } from '../live/turns.js';
 import { drawCells } from '../maps.js';
 
 /**
@@ -8,7 +9,7 @@ import { drawCells } from '../maps.js';
  * @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, choice: Partial<Choice>}} Stop
  * @typedef {{
  *   layers: number, at: number | 'photo' | 'patches' | 'answer', answer: string, grid: [number, number], crop: Rectangle,
- *   picture: CanvasImageSource | undefined, look: import('../maps.js').Look, of: (layer: number) => ViewMap,
+ *   picture: CanvasImageSource | undefined, look: import('../maps.js').Look, live: boolean, of: (layer: number) => ViewMap,
  * }} Way  at: where one is; of: a layer's map
  */
 
@@ -26,6 +27,7 @@ export function createStrip(root, onChoose) {
   root.append(list, play);
   /** @type {Stop[]} */
   let stops = [];
+  const turns = createTurns();
   let timer = 0;
   /** @type {number | undefined} the layer that playing has come to */
   let playing;
@@ -106,10 +108,13 @@ export function createStrip(root, onChoose) {
         if (i === at) button.setAttribute('aria-current', 'step');
         else button.removeAttribute('aria-current');
       });
-      /** @type {HTMLElement} */ (stops[stops.length - 1].button.lastChild).textContent = way.answer;
-      drawPhoto(stops[0].canvas, way);
-      drawPhoto(stops[1].canvas, way, way.grid);
-      for (let layer = 0; layer < way.layers; layer++) drawCells(stops[layer + 2].canvas, way.of(layer), way.look);
+      const { button: end } = stops[stops.length - 1];
+      end.setAttribute('aria-label', `Answer: ${way.answer}`);
+      end.textContent = way.answer;
+      turns(way.layers + 2, way.live, (i) => {
+        if (i < 2) drawPhoto(stops[i].canvas, way, i ? way.grid : undefined);
+        else drawCells(stops[i].canvas, way.of(i - 2), way.look);
+      });
     },
   };
 }

@@ -11,7 +11,7 @@ import { photos } from '../teach/words.js';
  *   onOpen: () => void, onAdd: () => void, onRemove: (own: OwnClass) => void, onRename: (own: OwnClass, label: string) => void,
  *   onPhotos: (own: OwnClass, photos: (Blob | ImageBitmap)[]) => Promise<void>, onForget: (own: OwnClass, example: Example) => void,
  *   onUse: (use: 'photos' | 'model') => void, onSave: () => void, onFile: (file: File) => void,
- *   current: () => Promise<ImageBitmap> | undefined, isLive: () => boolean,
+ *   current: () => Promise<ImageBitmap | undefined>, isLive: () => boolean,
  * }} TeachHandlers  onOpen: it has been opened; current: what is shown
  */
 
@@ -117,7 +117,7 @@ function createRow(own, { onRemove, onRename, onPhotos, onForget, current, isLiv
   remove.addEventListener('click', () => onRemove(own));
   whileHeld(shown, EVERY, async (again) => {
     if (again && !isLive()) return false;
-    const frame = await current()?.catch(() => undefined);
+    const frame = await current().catch(() => undefined);
     if (frame) await onPhotos(own, [frame]);
     return isLive();
   });

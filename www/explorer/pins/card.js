@@ -10,7 +10,7 @@ import { number } from '../words.js';
  * @typedef {import('../maps.js').ViewMap} ViewMap
  * @typedef {[low: number, high: number]} Range
  * @typedef {{
- *   map: ViewMap, picture: ImageBitmap | HTMLVideoElement | undefined, look: import('../maps.js').Look,
+ *   map: ViewMap, picture: ImageBitmap | undefined, look: import('../maps.js').Look,
  *   title: string, about: string, kind: string, format: (value: number) => string,
  * }} Card  picture: missing where the map lies on none; about: photo, answer and model; kind: values of one kind can share a scale
  */
@@ -41,7 +41,7 @@ export function cardOf({ map, look, picture, subject: { trace, vit, title }, tex
  */
 export async function snapshot(card) {
   if (!card.picture) return card;
-  const copy = await createImageBitmap(card.picture); // at once: of a video the next frame is another
+  const copy = await createImageBitmap(card.picture);
   const scale = LONGEST / Math.max(copy.width, copy.height);
   if (scale >= 1) return { ...card, picture: copy };
   const [width, height] = [Math.round(copy.width * scale), Math.round(copy.height * scale)];
@@ -54,7 +54,7 @@ export async function snapshot(card) {
 
 /** @param {Card} card */
 export function release({ picture }) {
-  if (picture instanceof ImageBitmap) picture.close();
+  picture?.close();
 }
 
 /**
@@ -87,7 +87,7 @@ export function scaleColours(card) {
  */
 export function drawCard(canvas, card, range) {
   const { map, picture, look } = card;
-  const own = picture instanceof HTMLVideoElement ? { width: picture.videoWidth, height: picture.videoHeight } : picture ?? { width: map.cols, height: map.rows };
+  const own = picture ?? { width: map.cols, height: map.rows };
   const scale = Math.min(SIZE.width / own.width, SIZE.height / own.height);
   const drawn = document.createElement('canvas');
   Object.assign(drawn, { width: Math.max(1, Math.round(own.width * scale)), height: Math.max(1, Math.round(own.height * scale)) });

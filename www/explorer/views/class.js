@@ -99,7 +99,7 @@ export function createClass({ change }) {
       if (method.value === 'occlusion') {
         occlusion.disable(live);
         const map = kept(trace, asked);
-        return paint(map, live ? 'Stop the webcam to leave patches of its picture out.' : map ? scaleWords() : 'Press "Leave out" to run it.');
+        return paint(map, live ? 'Freeze the picture to leave patches of it out.' : map ? scaleWords() : 'Press "Leave out" to run it.');
       }
       const map = await remember(trace, asked, () => vit.attribute(image, { ...options, signal: wanted }), wanted);
       if (!signal.aborted) paint(map);

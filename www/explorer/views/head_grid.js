@@ -1,4 +1,5 @@
 import { make } from '../dom.js';
+import { createTurns } from '../live/turns.js';
 import { drawCells } from '../maps.js';
 
 /**
@@ -27,6 +28,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
   let shape;
   /** @type {Tile[][]} rows of them */
   let tiles = [];
+  const turns = createTurns();
   /** @type {HTMLElement[]} */
   let axes = [];
   /** @type {Tile | undefined} */
@@ -38,7 +40,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
     selected = undefined;
     axes = [];
     const top = Array.from({ length: next.layers }, (_, layer) => axis('columnheader', String(layer)));
-    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader', 'aria-label': 'Head' }), ...top])];
+    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader' }, ['head']), ...top])];
     tiles = rowsOf(next).map((head) => top.map((_, layer) => tile(layer, head, next)));
     tiles.forEach((row) => rows.push(make('div', { role: 'row' }, [axis('rowheader', String(row[0].head)), ...row.map((t) => t.element)])));
     grid.replaceChildren(...rows);
@@ -142,12 +144,14 @@ export function createHeadGrid({ onSelect, onPreview }) {
      * @param {(choice: HeadChoice) => ViewMap} mapOf
      * @param {Look} look
      * @param {HeadChoice} choice
+     * @param {boolean} live
      */
-    show(next, mapOf, look, choice) {
+    show(next, mapOf, look, choice, live) {
       if (!shape || ['layers', 'heads', 'grid', 'fusion'].some((key) => String(shape?.[/** @type {keyof Shape} */ (key)]) !== String(next[/** @type {keyof Shape} */ (key)]))) build(next);
       grid.classList.toggle('smooth', look.smooth);
-      for (const t of tiles.flat()) drawCells(t.canvas, mapOf(t), look);
-      const t = tiles.flat().find(({ layer, head }) => layer === choice.layer && head === choice.head);
+      const all = tiles.flat();
+      turns(all.length, live, (i) => drawCells(all[i].canvas, mapOf(all[i]), look));
+      const t = all.find(({ layer, head }) => layer === choice.layer && head === choice.head);
       if (t) mark(t);
     },
   };

@@ -51,7 +51,7 @@ export function createHeads({ change, choose }) {
     show(next) {
       context = next;
       const { layers, heads, grid: patches } = next.trace;
-      grid.show({ layers, heads, grid: patches, fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()));
+      grid.show({ layers, heads, grid: patches, fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
       paint(chosen());
     },
   };

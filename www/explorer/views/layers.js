@@ -10,7 +10,7 @@ import { drawCells } from '../maps.js';
 
 /**
  * A view that has a map for each layer: one of them on the photo, all of them small to choose from.
- * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'firstLayer'> & {
+ * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'reads' | 'firstLayer'> & {
  *   detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
  *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, missing?: (context: Context) => string | undefined,
  * }} what missing: why there is nothing to show, if that is so

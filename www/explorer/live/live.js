@@ -1,0 +1,265 @@
+import { Overtaken } from '../session.js';
+import { Feed } from './feed.js';
+import { cameras, openCamera, openScreen } from './origins.js';
+import { createPace } from './pace.js';
+import { createSteady } from './steady.js';
+import { yielded } from './turns.js';
+
+/**
+ * @typedef {import('./origins.js').Kind} Kind
+ * @typedef {'off' | 'starting' | 'on' | 'frozen'} State
+ * @typedef {{kind: Kind, given?: any}} Origin  given: a camera's device, or a file
+ */
+
+/** @type {Record<Kind, {open: (given: any) => Promise<MediaStream | Blob> | Blob, title: (given: any) => string, unplayable: string, ended: string, rested: string}>} */
+const KINDS = {
+  camera: {
+    open: openCamera, title: () => 'Webcam picture', unplayable: "The camera's picture could not be shown. Try again, or choose a photo.",
+    ended: 'The camera was disconnected.', rested: 'The webcam went off while the page was hidden.',
+  },
+  file: {
+    open: (file) => file, title: (file) => file.name, unplayable: 'This video could not be played. Try an MP4 or WebM file.',
+    ended: 'The video broke off: the rest of its file could not be read.', rested: 'The video was closed while the page was left.',
+  },
+  screen: {
+    open: openScreen, title: () => 'Shared screen', unplayable: 'The shared screen could not be shown. Try again, or choose a photo.',
+    ended: '', rested: 'The screen is not shared any more, as the page was left.',
+  },
+};
+
+const READOUT_PAUSE = 500; // ms between readings, so that they can be read
+
+/** A moving picture that the model looks at: what is shown is the frame that it saw, with that frame's map. One frame after the other, each as soon as the model is free. */
+export class Live {
+  #session;
+  #scope;
+  #viewer;
+  #panels;
+  /** @type {State} */
+  #state = 'off';
+  /** @type {Origin} */
+  #origin = { kind: 'camera' };
+  /** @type {Feed | undefined} */
+  #feed;
+  #wish = {};
+  #listening = new AbortController();
+  #drawn = false; // whether a frame of this feed is on the stage
+  #pace = createPace();
+  #steady;
+  #lastReading = 0;
+
+  /**
+   * @param {import('../session.js').Session} session
+   * @param {import('../scope.js').Scope} scope
+   * @param {import('../viewer.js').Viewer} viewer
+   * @param {{
+   *   live: ReturnType<typeof import('../panels/live.js').createLive>,
+   *   stage: ReturnType<typeof import('../panels/stage.js').createStage>,
+   *   sources: ReturnType<typeof import('../panels/sources.js').createSources>,
+   *   notice: ReturnType<typeof import('../panels/notice.js').createNotice>,
+   * }} panels
+   */
+  constructor(session, scope, viewer, panels) {
+    this.#session = session;
+    this.#scope = scope;
+    this.#viewer = viewer;
+    this.#panels = panels;
+    this.#steady = createSteady(() => panels.live.steady);
+  }
+
+  /** Whether frames follow each other. */
+  get running() {
+    return this.#state === 'on';
+  }
+
+  /** Frames a second. */
+  get rate() {
+    return this.#pace.rate;
+  }
+
+  /** @param {Origin} origin */
+  async start(origin) {
+    this.stop();
+    this.#scope.supersede();
+    this.#panels.notice.hide();
+    const wish = (this.#wish = {});
+    this.#origin = origin;
+    const { kind, given } = origin;
+    this.#enter('starting');
+    this.#listen();
+    try {
+      const source = await KINDS[kind].open(given);
+      const feed = new Feed(source, () => this.#feed === feed && this.#end(KINDS[kind].ended));
+      if (wish !== this.#wish || document.visibilityState === 'hidden') {
+        feed.stop();
+        return void (wish === this.#wish && this.stop());
+      }
+      this.#feed = feed;
+      await feed.play().catch((cause) => {
+        throw new Error(KINDS[kind].unplayable, { cause });
+      });
+      if (wish !== this.#wish) return;
+      this.#enter('on');
+      this.#panels.sources.mark(undefined);
+      this.#viewer.forget();
+      if (kind === 'camera') this.#list(feed);
+      this.#panels.live.mirror(kind === 'camera' && feed.camera.facing !== 'environment');
+      await this.#follow(feed);
+    } catch (error) {
+      if (wish !== this.#wish) return;
+      this.stop();
+      this.#scope.fail(error);
+    }
+  }
+
+  /** Off, at once: what still comes of an earlier start is released. */
+  stop() {
+    this.#wish = {};
+    this.#feed?.stop();
+    this.#feed = undefined;
+    this.#drawn = false;
+    this.#listening.abort();
+    if (this.#state !== 'off') this.#enter('off');
+  }
+
+  /** Off, and what was seen last stays as a photo. */
+  async finish() {
+    if (this.#state !== 'on') return this.stop();
+    const still = this.#still();
+    this.stop(); // at once, and not when that is there
+    await this.#scope.keep(still);
+  }
+
+  /** Stands still, so that it can be looked into, or goes on. */
+  async toggle() {
+    const feed = this.#feed;
+    if (!feed) return;
+    if (this.#state === 'frozen') {
+      this.#scope.supersede();
+      this.#enter('on');
+      if (document.visibilityState === 'visible') await feed.play();
+      return this.#follow(feed);
+    }
+    if (this.#state !== 'on') return;
+    const still = this.#still();
+    feed.pause();
+    this.#enter('frozen');
+    await this.#scope.keep(still);
+  }
+
+  /** The present frame is asked about once more: another view reads other things. */
+  again() {
+    this.#feed?.again();
+  }
+
+  /** @param {Feed} feed */
+  async #follow(feed) {
+    this.#pace.rest();
+    feed.again(); // it may be a picture that stands still
+    for (;;) {
+      await feed.next();
+      await yielded(); // what was seen is drawn first
+      if (feed !== this.#feed || !this.running) return;
+      const image = feed.grab(this.#panels.live.mirrored);
+      if (image) await this.#show(image, feed);
+    }
+  }
+
+  /**
+   * @param {ImageBitmap} image the stage's, once it is shown
+   * @param {Feed} feed
+   */
+  async #show(image, feed) {
+    const { kind, given } = this.#origin;
+    const title = KINDS[kind].title(given);
+    const valid = () => feed === this.#feed && this.running;
+    let shown = false;
+    const present = () => {
+      if (shown) return;
+      shown = this.#drawn = true;
+      this.#panels.stage.showPhoto(image, title);
+    };
+    if (!this.#session.model) {
+      present();
+      return this.#viewer.clear();
+    }
+    const watch = this.#scope.watch();
+    try {
+      const trace = await this.#scope.trace(image, true);
+      if (!valid()) return;
+      watch.over();
+      await this.#scope.take(trace, { image, title, live: { present, steady: this.#steady } });
+      if (valid()) this.#count();
+    } catch (error) {
+      // While a model is loaded or replaced there may be none for a moment.
+      if (error instanceof Overtaken || !valid()) return;
+      await this.finish();
+      this.#scope.fail(error);
+    } finally {
+      watch.over();
+      if (!shown) image.close();
+    }
+  }
+
+  #count() {
+    this.#pace.tick();
+    const now = performance.now();
+    if (now - this.#lastReading < READOUT_PAUSE) return;
+    this.#lastReading = now;
+    this.#panels.live.read(this.#pace.rate);
+  }
+
+  /** What is seen now, as a bitmap of its own. */
+  async #still() {
+    const title = KINDS[this.#origin.kind].title(this.#origin.given);
+    const { picture } = this.#panels.stage;
+    const image = this.#drawn && picture ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
+    return image && { image, title };
+  }
+
+  /** @param {string} reason */
+  async #end(reason) {
+    await this.finish();
+    if (reason) this.#scope.fail(new Error(reason));
+  }
+
+  /** Only while there is something that may have to go off. */
+  #listen() {
+    this.#listening.abort();
+    const { signal } = (this.#listening = new AbortController());
+    addEventListener('pagehide', () => this.#rest(), { signal });
+    document.addEventListener('visibilitychange', () => (document.visibilityState === 'hidden' ? this.#pause() : this.#wakeUp()), { signal });
+    navigator.mediaDevices?.addEventListener('devicechange', () => this.#feed && this.#origin.kind === 'camera' && this.#list(this.#feed), { signal });
+  }
+
+  /** Nobody sees the page: a camera goes off, and the rest stands still. */
+  #pause() {
+    if (this.#origin.kind === 'camera') return this.#feed && this.#rest();
+    this.#feed?.pause();
+  }
+
+  #wakeUp() {
+    if (this.running) this.#feed?.play();
+  }
+
+  async #rest() {
+    if (!this.#feed || this.#state === 'starting') return this.stop();
+    const { kind } = this.#origin;
+    const origin = this.#origin;
+    await this.finish();
+    this.#panels.notice.show(KINDS[kind].rested, { label: 'Start again', run: () => this.start(origin) });
+  }
+
+  /** @param {Feed} feed */
+  async #list(feed) {
+    const all = await cameras();
+    if (feed === this.#feed) this.#panels.live.list(all, feed.camera.device);
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.#state = state;
+    if (state !== 'on') this.#pace.rest();
+    this.#panels.live.mark(this.#origin.kind, state);
+  }
+}

@@ -1,0 +1,53 @@
+/** Where moving pictures come from. What goes wrong there is one sentence. */
+
+/** @typedef {'camera' | 'file' | 'screen'} Kind */
+
+/** Longest edge that is asked for, in pixels: models see less. */
+export const EDGE = 960;
+
+const DENIED = "The camera may not be used. Allow it in the browser's settings for this page, or choose a photo.";
+const ABSENT = 'There is no camera here. Connect one, or choose a photo.';
+
+/** @type {Record<string, string>} */
+const PROBLEMS = {
+  NotAllowedError: DENIED,
+  SecurityError: DENIED,
+  NotFoundError: ABSENT,
+  OverconstrainedError: ABSENT,
+  NotReadableError: 'The camera is in use elsewhere. Close the program that holds it, then try again.',
+};
+
+/**
+ * @param {string} [device] one of those in the list; left out, one that looks away from whoever holds it, if there is such
+ * @returns {Promise<MediaStream>}
+ */
+export async function openCamera(device) {
+  const { mediaDevices } = navigator;
+  if (!mediaDevices) throw new Error('The camera needs a secure page. Open this one over https, or as localhost.');
+  try {
+    return await mediaDevices.getUserMedia({ video: { ...(device ? { deviceId: { exact: device } } : { facingMode: 'environment' }), width: { ideal: EDGE } } });
+  } catch (cause) {
+    const name = cause instanceof Error ? cause.name : '';
+    throw new Error(PROBLEMS[name] ?? 'The camera could not be started. Try again, or choose a photo.', { cause });
+  }
+}
+
+/** @returns {Promise<MediaStream>} */
+export async function openScreen() {
+  try {
+    return await navigator.mediaDevices.getDisplayMedia({ video: { width: { max: 2 * EDGE }, frameRate: { ideal: 30 } } });
+  } catch (cause) {
+    throw new Error("No screen is shared. Choose one in the browser's dialog, and allow it in the system's settings.", { cause });
+  }
+}
+
+/** Whether this browser shares screens: telephones don't. */
+export function sharesScreens() {
+  return Boolean(navigator.mediaDevices?.getDisplayMedia);
+}
+
+/** The cameras by name, which browsers tell once one of them is on. */
+export async function cameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({ kind, deviceId }) => kind === 'videoinput' && deviceId).map(({ deviceId, label }, i) => ({ device: deviceId, label: label || `Camera ${i + 1}` }));
+}
