@@ -75,7 +75,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
-    pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name})` }) },
+    pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name}, ${session.model?.config.dtype})` }) },
   }, views, { fail, watch, onChoice: onChange, more: () => scope.more() });
 
   const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
