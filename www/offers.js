@@ -34,5 +34,5 @@ export function requestedModel(page) {
 
 /** @param {string} name */
 function here(name) {
-  return choiceOf(new URL(`../models/${name}/`, import.meta.url).href);
+  return /** @type {const} */ ({ ...choiceOf(new URL(`../models/${name}/`, import.meta.url).href), cache: true });
 }

@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
-import { crc32, deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { bundle } from '../../xtask/bundle.mjs';
 import { serve } from '../../xtask/server.mjs';
 import { CONFIG, MODEL, shortName } from '../node/model.mjs';
 import { FLAGS, ROOT } from './browser.mjs';
 
+export { chunk, png } from '../../xtask/png.mjs';
 export { CONFIG, MODEL, ROOT, shortName };
 
 /** The folder of the model under test on the server, and the page with that model. */
@@ -183,18 +183,26 @@ export function trapInTrace(context) {
 }
 
 /**
- * What the command line says about images. It is built first, so that it is never an older one than the code.
+ * What the command line says. It is built first, so that it is never an older one than the code.
  * @param {string[]} args
- * @returns {Promise<{image: string, top: {index: number, label: string, score: number}[]}[]>}
  */
-export async function classifyByCli(args) {
+export async function commandLine(args) {
   const run = promisify(execFile);
   let cli = process.env.VITSCOPE_CLI;
   if (!cli) {
     await run('cargo', ['build', '--quiet', '--release', '--features', 'cli', '--bin', 'vitscope', '--locked'], { cwd: ROOT });
     cli = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release', 'vitscope');
   }
-  return JSON.parse((await run(cli, ['classify', ...args, '--json'], { cwd: ROOT })).stdout);
+  return (await run(cli, args, { cwd: ROOT })).stdout;
+}
+
+/**
+ * What the command line says about images.
+ * @param {string[]} args
+ * @returns {Promise<{image: string, top: {index: number, label: string, score: number}[]}[]>}
+ */
+export async function classifyByCli(args) {
+  return JSON.parse(await commandLine(['classify', ...args, '--json']));
 }
 
 /** What the model under test takes the sample that the page opens with for, as the page calls it. */
@@ -243,36 +251,4 @@ export async function clickPatch(page, row, col) {
   const box = await page.locator('#stage .frame').boundingBox();
   assert.ok(box);
   await page.mouse.click(box.x + ((col + 0.5) * box.width) / GRID, box.y + ((row + 0.5) * box.height) / GRID);
-}
-
-/**
- * A PNG file of RGBA pixels.
- * @param {number} width
- * @param {number} height
- * @param {(x: number, y: number) => [number, number, number, number]} colour
- */
-export function png(width, height, colour) {
-  const rows = Buffer.alloc(height * (1 + 4 * width));
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) rows.set(colour(x, y), y * (1 + 4 * width) + 1 + 4 * x);
-  }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 6], 8);
-  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
-}
-
-/**
- * @param {string} type
- * @param {Buffer} data
- */
-export function chunk(type, data) {
-  const out = Buffer.alloc(12 + data.length);
-  out.writeUInt32BE(data.length, 0);
-  out.write(type, 4);
-  data.copy(out, 8);
-  out.writeUInt32BE(crc32(out.subarray(4, 8 + data.length)), 8 + data.length);
-  return out;
 }

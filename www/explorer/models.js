@@ -1,7 +1,7 @@
 /**
  * Which models there are.
  *
- * @typedef {{name: string, source: import('../../pkg/index.js').ModelSource}} ModelChoice
+ * @typedef {{name: string, source: import('../../pkg/index.js').ModelSource, cache?: true}} ModelChoice  cache: it is kept also where its server doesn't say whether it has changed
  * @typedef {ModelChoice & {megabytes: number, classes: number, grid: [number, number]}} Offer  with what is said of a model before it is there
  */
 

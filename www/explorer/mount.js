@@ -86,6 +86,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   });
   const pins = new Pins((pins) => row.show(pins));
 
+  let asked = Promise.resolve();
   const session = new Session(assets);
   const status = createStatus(at('status'));
   const loader = new Loader(session, {
@@ -97,7 +98,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       onDtype: (dtype) => loader.changeDtype(dtype),
     }),
   }, models, (another) => {
-    scope.settle(another);
+    asked = scope.settle(another);
     if (another) teaching.update();
   });
 
@@ -132,7 +133,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     current: async () => stage.picture && createImageBitmap(stage.picture),
     isLive: () => live.running,
   });
-  const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => scope.settle(true), fail, watch, say: (...said) => notice.show(...said) }, keep);
+  const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => void (asked = scope.settle(true)), fail, watch, say: (...said) => notice.show(...said) }, keep);
 
   /** @param {File[]} files */
   async function openFiles(files) {
@@ -146,9 +147,12 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   if (first) scope.show(first);
   const wanted = model === undefined ? models[0] : choiceOf(model);
   stage.expect(wanted && loader.offered(wanted)?.grid);
-  loader.start(wanted);
+  const ready = loader.start(wanted).then(() => asked);
 
   return {
+    /** When the first model has answered, or can't be had. */
+    ready,
+
     /** What is chosen of what there is to see; plain data. */
     get state() {
       return viewer.choice;

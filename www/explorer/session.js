@@ -81,7 +81,7 @@ export class Session {
     const { signal } = (this.#load = new AbortController());
     this.#loading = true;
     try {
-      const vit = await Vitscope.load(choice.source, { dtype, signal, onProgress, assets: await this.#assets?.(signal) });
+      const vit = await Vitscope.load(choice.source, { dtype, cache: choice.cache, signal, onProgress, assets: await this.#assets?.(signal) });
       const derived = signal.aborted ? undefined : await this.#prepare(vit, choice.name);
       if (signal.aborted) {
         derived?.close();

@@ -21,7 +21,7 @@ const PROBES = {
 const MAX_DEFAULT_THREADS = 8;
 
 /** @param {keyof typeof PROBES} feature */
-function has(feature) {
+export function has(feature) {
   return typeof WebAssembly === 'object' && WebAssembly.validate(new Uint8Array([...HEADER, ...PROBES[feature]]));
 }
 
