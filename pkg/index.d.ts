@@ -122,8 +122,10 @@ export class Vitscope {
    * Classes by a handful of pictures each, `{ cup: [photo, …], bowl: […] }`: `withClasses` of the mean of their features, each of length 1. The scale
    * is the one at which each picture, left out in turn, is likeliest of its class; where no class has two, the model's own, or 1. Throws what `classify`
    * and `withClasses` throw, and what `onProgress` throws.
+   *
+   * An answer to a picture (or anything with its `features`, of this model) stands for it and costs no forward pass: keep them, and a picture more is one pass.
    */
-  teach(examples: Record<string, ImageSource[]>, options?: PassesOptions): Promise<Vitscope>;
+  teach(examples: Record<string, (ImageSource | Pick<Classification, 'features'>)[]>, options?: PassesOptions): Promise<Vitscope>;
 
   /**
    * The classes that `withClasses` or `teach` gave this instance, as a safetensors file: `withClasses` takes it, `load` as `textEmbeddings`, and the command

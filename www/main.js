@@ -22,6 +22,7 @@ const explorer = mount(root, {
   samples: SAMPLES,
   around: document,
   assets: engineAssets,
+  keep: 'vitscope-classes',
   hub: location.protocol === 'file:' ? undefined : { // from the disk nothing is reached
     get allowed() {
       return hubAllowed();

@@ -1,6 +1,7 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
 import { Library } from './library.js';
+import { save } from './download.js';
 import { Loader } from './loader.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
@@ -16,14 +17,18 @@ import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
+import { createPins } from './panels/pins.js';
 import { createSources } from './panels/sources.js';
 import { createStage } from './panels/stage.js';
 import { createStatus } from './panels/status.js';
 import { createStrip } from './panels/strip.js';
 import { createTabs } from './panels/tabs.js';
+import { createTeach } from './panels/teach.js';
+import { Pins } from './pins/pins.js';
 import { Scope } from './scope.js';
 import { Session } from './session.js';
 import { STYLES } from './styles.js';
+import { Teaching } from './teach/teaching.js';
 import { TEMPLATE } from './template.js';
 import { Viewer } from './viewer.js';
 import { createViews } from './views/index.js';
@@ -36,11 +41,12 @@ import { createViews } from './views/index.js';
  * @typedef {import('./choice.js').Wish} Wish
  * @typedef {{
  *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Wish,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, hub?: import('./library.js').HubAccess, onChange?: (state: State) => void,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, keep?: string, hub?: import('./library.js').HubAccess, onChange?: (state: State) => void,
  * }} Options
  *   model: what is loaded, that of `state` or the first of `models` unless told; image: what is shown, the sample of `state` or the first of `samples` unless told;
  *   state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
+ *   keep: the name under which one's own classes are kept in the browser, not at all unless told;
  *   hub: whether the Hub may be asked, and what of it is suggested; without it there is no talk of it; onChange: told of every change of the state
  */
 
@@ -49,7 +55,7 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, hub, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, hub, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet()];
@@ -82,18 +88,30 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
+    pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name}, ${session.model?.config.dtype})` }) },
   }, views, { fail, watch, onChoice: changed, more: () => scope.more() });
+
+  const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
+    onPin: () => pins.pin().catch(fail),
+    onRemove: (card) => pins.remove(card),
+    onCommon: (common) => pins.share(common),
+    onExport: () => pins.toPicture().then((blob) => save(blob, 'side-by-side.png'), fail),
+  });
+  const pins = new Pins((pins) => row.show(pins));
 
   let asked = Promise.resolve();
   const session = new Session(assets);
   const status = createStatus(at('status'), () => loader.cancel());
   const picker = createModelDialog(dialog, at('model-open'), models, {
     onOpen: () => library.refresh(),
-    onFiles: (files) => scope.openFiles(files),
+    onFiles: (files) => openFiles(files),
     onOffer: (offer) => loader.load(offer),
     onDtype: (dtype) => loader.changeDtype(dtype),
   });
-  const loader = new Loader(session, { notice, status, dialog: picker }, models, (another) => void (asked = scope.settle(another)), changed);
+  const loader = new Loader(session, { notice, status, dialog: picker }, models, (another) => {
+    asked = scope.settle(another);
+    if (another) teaching.update();
+  }, changed);
   const library = new Library({
     dialog: picker,
     kept: createKept(find(dialog, '[data-model=kept]'), { onOpen: (model) => library.open(model), onForget: (model) => library.forget(model) }),
@@ -118,7 +136,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     stage,
     status,
     sources: createSources(at('sources'), at('drop'), samples, around, {
-      onFiles: (files) => anew(() => scope.openFiles(files)),
+      onFiles: (files) => anew(() => openFiles(files)),
       onSample: (sample) => anew(() => scope.openSample(sample)),
       onNothing: (message) => notice.show(message),
     }, life.signal),
@@ -158,6 +176,28 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     if (look) overlay.show(look);
     await (Object.keys(choice).length ? viewer.choose(choice) : viewer.redraw());
     await come;
+  }
+
+  const teach = createTeach(at('teach'), at('answers'), {
+    onOpen: () => teaching.begin(),
+    onAdd: () => teaching.addClass(),
+    onRemove: (own) => teaching.removeClass(own),
+    onRename: (own, label) => teaching.rename(own, label),
+    onPhotos: (own, photos) => teaching.add(own, photos),
+    onForget: (own, example) => teaching.remove(own, example),
+    onUse: (use) => teaching.answerAmong(use),
+    onSave: () => save(teaching.toFile(), 'text_embeddings.safetensors'), // by this name it is found beside a model
+    onFile: (file) => openFiles([file]),
+    current: async () => stage.picture && createImageBitmap(stage.picture),
+    isLive: () => live.running,
+  });
+  const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => void (asked = scope.settle(true)), fail, watch, say: (...said) => notice.show(...said) }, keep);
+
+  /** @param {File[]} files */
+  async function openFiles(files) {
+    // Of a single file of tensors its header says whether it holds classes.
+    if (files.length === 1 && /\.safetensors$/i.test(files[0].name) && (await teaching.open(files[0]))) return;
+    await scope.openFiles(files);
   }
 
   const defaults = now();
@@ -213,6 +253,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     /** Ends the model's worker and the camera, and takes everything out of the root. */
     destroy() {
       life.abort();
+      teaching.end();
+      pins.end();
       scope.end();
       session.end();
       inside.replaceChildren();

@@ -50,6 +50,8 @@ export const TEMPLATE = `
     </figure>
   </section>
 
+  <section id="pins" class="pins" aria-label="Side by side" hidden></section>
+
   <section id="overlay" class="overlay-controls" aria-label="Overlay and detail">
     <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
     <fieldset class="segments colours"><legend class="visually-hidden">Shown as</legend>
@@ -88,12 +90,17 @@ export const TEMPLATE = `
   </section>
 
   <section id="answers" class="answers" aria-labelledby="answers-title">
-    <h2 id="answers-title">Answer</h2>
+    <div class="top">
+      <h2 id="answers-title">Answer</h2>
+      <button type="button" class="button" data-teach="back" aria-label="Back to the model's own classes" hidden>Model's own</button>
+      <button type="button" class="button" data-teach="open" aria-expanded="false" aria-controls="teach">Your own classes</button>
+    </div>
     <ol aria-live="polite" aria-busy="true"></ol>
     <p class="hint unsure" aria-live="polite">&nbsp;</p>
   </section>
 
   <section id="views" class="views" aria-label="Views">
+    <div id="teach" class="teach" role="group" aria-label="Teach it your own classes" hidden></div>
     <div class="tabs" role="tablist" aria-label="Views"></div>
     <p class="hint sentence"></p>
     <div class="panels"></div>
@@ -106,6 +113,7 @@ export const TEMPLATE = `
       <button type="button" class="button" data-export="npy" title="The map's values, for numpy.load" disabled>NPY</button>
       <button type="button" class="button" data-export="json" title="The map's values and what they are" disabled>JSON</button>
       <button type="button" class="button" data-export="trace" title="Attention and tokens of every layer, as safetensors" disabled>Whole trace</button>
+      <button type="button" class="button" data-pins="pin" disabled>Pin</button>
     </div>
   </section>
 </div>

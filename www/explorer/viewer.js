@@ -2,6 +2,7 @@ import { unchosen, within } from './choice.js';
 import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
+import { cardOf } from './pins/card.js';
 import { lacks, recordingFor } from './recordings.js';
 import { before } from './words.js';
 
@@ -13,7 +14,8 @@ import { before } from './words.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
  * @typedef {Blob | ImageBitmap} Picture
- * @typedef {{text?: string, detail?: string, format?: (value: number) => string}} Words  a title in place of the map's own, a second sentence, and how values are said; as plain numbers unless told
+ * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string}} Words
+ *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which
  * @typedef {{
  *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
  *   layer: number, head: number | null, query: [number, number] | undefined, target: {index: number, name: string} | undefined,
@@ -45,6 +47,7 @@ import { before } from './words.js';
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
  *   detail: ReturnType<typeof import('./panels/detail.js').createDetail>,
+ *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
  * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
  * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame, own?: [number, number]}} Subject  own: rows and columns of patches that the model was made for
@@ -299,7 +302,7 @@ export class Viewer {
    * @param {import('./viewer.js').Words} [words]
    */
   #paint(map, words) {
-    const { stage, caption, overlay, exports, judge, strip, detail } = this.#panels;
+    const { stage, caption, overlay, exports, judge, strip, detail, pins } = this.#panels;
     const look = overlay.read();
     const subject = this.#subject;
     const { stop } = this.#choice;
@@ -315,13 +318,16 @@ export class Viewer {
       strip.show(undefined);
       caption.show(undefined);
       exports.show(undefined);
+      pins.show(undefined);
       return;
     }
     const { trace, image, title } = subject;
     const patch = this.#context?.query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
-    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
+    const text = words?.text ?? this.#inShort(map?.text);
+    caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
+    pins.show(map && cardOf({ map, look, picture: stage.picture, subject, text, words, view: this.#view.id }));
   }
 
   /** What a map is, with its class by its short name. @param {string} [text] */

@@ -81,9 +81,10 @@ function acceptDrop(around, cover, onFiles, onNothing, signal) {
   around.addEventListener('dragover', (event) => event.preventDefault(), { signal });
   around.addEventListener('drop', async (given) => {
     const event = /** @type {DragEvent} */ (given);
+    const taken = event.defaultPrevented; // by what it was dropped on
     event.preventDefault();
     show(0);
-    if (!event.dataTransfer) return;
+    if (taken || !event.dataTransfer) return;
     const files = await droppedFiles(event.dataTransfer);
     if (files.length) onFiles(files);
     else onNothing('That was not a file. Save the picture first, then drop the file here.');
