@@ -15,7 +15,8 @@ import { MODEL, PAGE, ROOT, answered, finallyDo, firstAnswer, openTab, startBrow
 
 /** @typedef {import('playwright-core').Page} Page */
 
-const PATH = '/some/path/';
+/** Whatever may be in one. */
+const PATH = '/some/path,%20or%20a;b/';
 const QUERY = `?model=models/${MODEL}/`;
 
 /** Two versions, in folders of these names. */
