@@ -3,16 +3,17 @@
  * the policy of whoever starts it, and so have the threads that it starts in turn: no photo leaves through them.
  */
 
-/** The address of the blob, once it is there. @type {string | undefined} */
-let worker;
+/** What was made of which script: as good as ever, unless the server has another. */
+let made = { script: '', worker: '' };
 
 /**
  * @param {AbortSignal} signal
  * @returns {Promise<import('../pkg/index.js').AssetOptions>}
  */
 export async function engineAssets(signal) {
-  worker ??= await readWorker(signal);
-  return { worker };
+  const script = await readWorker(signal);
+  if (script !== made.script) made = { script, worker: URL.createObjectURL(new Blob([script], { type: 'text/javascript' })) };
+  return { worker: made.worker };
 }
 
 /** @param {AbortSignal} signal */
@@ -21,7 +22,7 @@ async function readWorker(signal) {
   try {
     const response = await fetch(href, { signal });
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-    return URL.createObjectURL(new Blob([await response.text()], { type: 'text/javascript' }));
+    return await response.text();
   } catch (error) {
     signal.throwIfAborted();
     throw Object.assign(new Error(`${href} could not be loaded (${/** @type {Error} */ (error).message}). Check the connection.`), { code: 'network' });

@@ -105,7 +105,7 @@ async function firstAnswer(folder) {
   document.body.append(frame);
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const page = frame.contentDocument;
+    const page = frame.contentDocument?.querySelector('#explorer')?.shadowRoot;
     const list = page?.querySelector('#answers ol');
     const label = page?.querySelector('#answers .label')?.textContent;
     if (list?.getAttribute('aria-busy') !== 'false' || !label || !/%/.test(list.textContent ?? '')) continue;

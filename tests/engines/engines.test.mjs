@@ -4,14 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { serve } from '../../xtask/server.mjs';
+import { makeSingle } from '../../xtask/single.mjs';
 import { FLAGS } from '../page/browser.mjs';
+import { commandLine, temporaryFolder } from '../page/harness.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 /** Of the largest value, that two browsers may differ by: relaxed SIMD multiplies and adds in one rounding, and some have only the other. */
@@ -47,16 +51,30 @@ const BROWSERS = [
 ];
 
 /**
- * Opens the page in a browser, and waits for what it tells.
+ * What a browser answers on a page of the project's server.
  * @param {typeof BROWSERS[number]} browser
  * @param {{isolated: boolean, dtype: string}} options
  * @returns {Promise<Answers>}
  */
-async function ask({ name, program, args, env, display }, { isolated, dtype }) {
+async function ask(browser, { isolated, dtype }) {
+  const server = await serve({ folders: ['tests/engines'], isolated });
+  try {
+    return await open(browser, (report) => `${server.url}tests/engines/answers.html?${new URLSearchParams({ report, model: MODEL, dtype })}`);
+  } finally {
+    await server.close();
+  }
+}
+
+/**
+ * Opens a page in a browser, and waits for what it tells.
+ * @param {typeof BROWSERS[number]} browser
+ * @param {(report: string) => string} address of the page, which tells it there
+ * @returns {Promise<any>}
+ */
+async function open({ name, program, args, env, display }, address) {
   const folder = mkdtempSync(join(tmpdir(), 'vitscope-engine-'));
   const reports = createServer();
   let step = 'the start';
-  /** @type {Promise<Answers>} */
   const told = new Promise((resolve) => {
     reports.on('request', async (request, response) => {
       let body = '';
@@ -70,18 +88,16 @@ async function ask({ name, program, args, env, display }, { isolated, dtype }) {
   });
   reports.listen(0, '127.0.0.1');
   await once(reports, 'listening');
-  const server = await serve({ folders: ['tests/engines'], isolated });
   const screen = display ? await startScreen() : undefined;
   const report = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (reports.address()).port}/`;
-  const url = `${server.url}tests/engines/answers.html?${new URLSearchParams({ report, model: MODEL, dtype })}`;
-  const child = spawn(/** @type {string} */ (program), args(folder, url), { env: { ...process.env, ...env, ...(screen && { DISPLAY: screen.name, GDK_BACKEND: 'x11' }) }, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = spawn(/** @type {string} */ (program), args(folder, address(report)), { env: { ...process.env, ...env, ...(screen && { DISPLAY: screen.name, GDK_BACKEND: 'x11' }) }, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let said = '';
   child.stderr.on('data', (text) => (said = (said + text).slice(-2000)));
   let clock;
   const late = new Promise((_, reject) => (clock = setTimeout(() => reject(new Error(`${name} has not answered after ${PATIENCE / 1000} s, and is at ${step}. It said: ${said}`)), PATIENCE)));
   const ended = new Promise((_, reject) => child.once('exit', (code) => reject(new Error(`${name} ended with ${code}. It said: ${said}`))).once('error', reject));
   try {
-    return /** @type {Answers} */ (await Promise.race([told, late, ended]));
+    return await Promise.race([told, late, ended]);
   } finally {
     clearTimeout(clock);
     ended.catch(() => {});
@@ -91,7 +107,6 @@ async function ask({ name, program, args, env, display }, { isolated, dtype }) {
     }
     killAll(child);
     screen?.close();
-    await server.close();
     reports.close().closeAllConnections();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
@@ -153,4 +168,41 @@ function check(answers, isolated) {
   assert.equal(answers.backend.threads > 1, isolated);
   assert.deepEqual([answers.refused, answers.stopped, answers.loadedSomething, answers.page.notice], ['invalid-argument', 'enough', true, '']);
   for (const [name, values] of Object.entries(answers.numbers)) assert.ok(values.length && values.every(Number.isFinite), name);
+}
+
+/** In the single file: answers, head map and relevance, told to a server. @param {string} report */
+async function tell(report) {
+  /** @type {string[]} */
+  const errors = [];
+  addEventListener('error', ({ message }) => errors.push(message));
+  addEventListener('unhandledrejection', ({ reason }) => errors.push(String(reason)));
+  const text = (/** @type {string} */ selector) => document.querySelector('#explorer')?.shadowRoot?.querySelector(selector)?.textContent ?? '';
+  const until = async (/** @type {string} */ selector, /** @type {RegExp} */ pattern) => {
+    while (!pattern.test(text(selector))) await new Promise((resolve) => setTimeout(resolve, 50));
+    return text(selector);
+  };
+  const answer = await until('#answers ol', /%/);
+  const looks = await until('[data-caption=title]', /looks/);
+  /** @type {HTMLElement} */ (document.querySelector('#explorer')?.shadowRoot?.querySelector('#tab-class')).click();
+  const why = await until('[data-caption=title]', /Relevance/);
+  await fetch(report, { method: 'POST', mode: 'no-cors', body: JSON.stringify({ answer, looks, why, errors }) });
+}
+
+for (const browser of BROWSERS) {
+  test(`${browser.name} opens the single file from the disk`, { skip: !browser.program && 'it is not installed' }, async () => {
+    const folder = temporaryFolder();
+    await commandLine(['quantize', `.${MODEL}`, '--bits', '4', '--output', folder]);
+    const { html } = await makeSingle(folder);
+    const { answer, looks, why, errors } = await open(browser, (report) => {
+      const script = `(${tell})(${JSON.stringify(report)})`;
+      const sum = createHash('sha256').update(script).digest('base64');
+      const file = join(folder, 'vitscope.html');
+      writeFileSync(file, html.replace('connect-src', `connect-src ${report}`).replace('script-src', `script-src 'sha256-${sum}'`).replace('</title>', () => `</title><script>${script}</script>`));
+      return pathToFileURL(file).href;
+    });
+    assert.deepEqual(errors, []);
+    assert.match(answer, /^espresso/);
+    assert.match(looks, /^Layer 5, mean of heads/);
+    assert.match(why, /^Relevance for espresso/);
+  });
 }

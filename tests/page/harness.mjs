@@ -183,18 +183,26 @@ export function trapInTrace(context) {
 }
 
 /**
- * What the command line says about images. It is built first, so that it is never an older one than the code.
+ * What the command line says. It is built first, so that it is never an older one than the code.
  * @param {string[]} args
- * @returns {Promise<{image: string, top: {index: number, label: string, score: number}[]}[]>}
  */
-export async function classifyByCli(args) {
+export async function commandLine(args) {
   const run = promisify(execFile);
   let cli = process.env.VITSCOPE_CLI;
   if (!cli) {
     await run('cargo', ['build', '--quiet', '--release', '--features', 'cli', '--bin', 'vitscope', '--locked'], { cwd: ROOT });
     cli = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release', 'vitscope');
   }
-  return JSON.parse((await run(cli, ['classify', ...args, '--json'], { cwd: ROOT })).stdout);
+  return (await run(cli, args, { cwd: ROOT })).stdout;
+}
+
+/**
+ * What the command line says about images.
+ * @param {string[]} args
+ * @returns {Promise<{image: string, top: {index: number, label: string, score: number}[]}[]>}
+ */
+export async function classifyByCli(args) {
+  return JSON.parse(await commandLine(['classify', ...args, '--json']));
 }
 
 /** What the model under test takes the sample that the page opens with for, as the page calls it. */

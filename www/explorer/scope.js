@@ -133,7 +133,7 @@ export class Scope {
 
   /**
    * A frame becomes the photo: all that is chosen of it stays.
-   * @param {Promise<{image: ImageBitmap, title: string} | undefined>} still undefined: there was none yet
+   * @param {Promise<{image: ImageBitmap, title: string, shown: boolean} | undefined>} still shown: it is on the stage; undefined: there was none yet
    */
   async keep(still) {
     const signal = this.supersede();
@@ -141,7 +141,7 @@ export class Scope {
     if (signal.aborted) return photo?.image.close();
     if (!photo) return this.#photo && this.open(this.#photo);
     this.#hold(photo);
-    await this.#ask();
+    await this.#ask(photo.shown ? undefined : await createImageBitmap(photo.image));
   }
 
   /** @param {Photo} photo */

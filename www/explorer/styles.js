@@ -68,7 +68,7 @@ code { font: 0.93em ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "Liberation
 .button.back:disabled { display: none; }
 .button:disabled { color: var(--soft); border-color: var(--line); cursor: default; opacity: 0.7; }
 .button.on { color: var(--signal); border-color: var(--signal); }
-.button[data-live-kind] { min-width: 100px; justify-content: flex-start; }
+.button[data-live-kind] { min-width: 94px; justify-content: flex-start; }
 .button.quiet { border-color: transparent; padding: 0; width: 32px; }
 .button svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.25; stroke-linejoin: round; stroke-linecap: round; }
 
@@ -122,7 +122,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 /* Strip */
 
 .strip { display: flex; align-items: flex-start; gap: 14px; min-height: 66px; min-width: 0; }
-.strip ol { display: flex; gap: 3px; min-width: 0; overflow-x: auto; scrollbar-width: none; padding: 3px; margin: -3px; }
+.strip ol { position: relative; display: flex; gap: 3px; min-width: 0; overflow-x: auto; scrollbar-width: none; padding: 3px; margin: -3px; }
 .strip ol::-webkit-scrollbar { display: none; }
 .strip li { flex: none; display: flex; align-items: flex-start; }
 /* Arrows, where the way changes its kind. */
@@ -135,7 +135,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .strip li [aria-current] canvas { box-shadow: 0 0 0 1px var(--paper), 0 0 0 3px var(--signal); }
 .strip li:last-child button { height: 46px; max-width: 150px; padding: 0 10px; border: 1px solid var(--strong-line); border-radius: 4px; font-size: 13px; color: var(--ink); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .strip li:last-child [aria-current] { border-color: var(--signal); box-shadow: inset 0 0 0 1px var(--signal); }
-.strip .play { margin: 7px 0 0 auto; min-width: 64px; }
+.strip .play { margin: 7px 0 0 auto; width: 40px; padding: 0; font-size: 12px; }
 .strip.empty .play { visibility: hidden; }
 
 /* Photo */
@@ -222,7 +222,7 @@ select.button option { background: var(--paper); color: var(--ink); }
 .tabs [role="tab"]:focus-visible { outline-offset: -2px; }
 .sentence { min-height: 38px; margin-top: 8px; }
 .caution { margin-top: 10px; padding-left: 10px; border-left: 2px solid var(--strong-line); }
-.panels { min-height: 250px; }
+#view-heads { min-height: 330px; }
 .panel { padding-top: 2px; }
 .panel .hint { max-width: 68ch; }
 .controls { display: flex; flex-wrap: wrap; gap: 4px 18px; margin-top: 8px; }
@@ -330,6 +330,14 @@ dialog .notice .actions { order: 1; width: 100%; }
 
 /* Narrower: fewer words. */
 
+@container explorer (max-width: 1480px) {
+  .sources .hint { display: none; }
+  .samples, .sources .actions { gap: 6px; }
+  .sources { gap: 10px 14px; }
+  .sources .button { padding: 0 9px; }
+  .samples button { width: 52px; }
+}
+
 @container explorer (max-width: 1180px) {
   .wide, .simd, .segments canvas { display: none; }
   figcaption { grid-template: "caption caption" 46px "back legend" auto / auto minmax(0, 1fr); }
@@ -360,8 +368,8 @@ dialog .notice .actions { order: 1; width: 100%; }
   .strip { order: 1; }
   .answers { order: 2; }
   .sources { order: 3; }
-  .overlay-controls { order: 4; }
-  .views { order: 5; }
+  .views { order: 4; }
+  .overlay-controls { order: 5; }
   figcaption { grid-template-rows: 62px auto; padding: 10px 16px 0; }
   .caption .title { white-space: normal; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
   .samples, .live { min-height: 48px; }

@@ -65,8 +65,8 @@ export const TEMPLATE = `
       <p class="hint" data-live="rate"></p>
     </div>
     <div class="actions">
-      <button type="button" class="button" data-source="choose">
-        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 3.5h11v9h-11zM2.5 10.5l3-3 3 3 2-2 3 3M10.5 6.5h.01"/></svg>Choose photo</button>
+      <button type="button" class="button" data-source="choose" aria-label="Choose photo">
+        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 3.5h11v9h-11zM2.5 10.5l3-3 3 3 2-2 3 3M10.5 6.5h.01"/></svg>Photo</button>
       <button type="button" class="button" data-live-kind="camera">
         <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1.5 4.5h8v7h-8zM9.5 7l5-2.5v7L9.5 9"/></svg><span>Webcam</span></button>
       <button type="button" class="button" data-live-kind="file">

@@ -1,4 +1,5 @@
 import { unchosen } from './choice.js';
+import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
 import { lacks, recordingFor } from './recordings.js';
 
@@ -176,13 +177,14 @@ export class Viewer {
         return this.#handlers.more();
       }
       const drawn = this.#view.show(context);
-      this.#drawStrip(context);
+      const strip = context.live && yielded().then(() => signal.aborted || this.#drawStrip(context)); // the page stays free in between
+      if (!strip) this.#drawStrip(context);
       // What takes longer leaves the last map in place while frames follow each other, and none otherwise.
       if (!painted && !subject.live) this.#paint(undefined, { detail: 'One moment.' });
-      if (!drawn) return;
+      if (!drawn) return void (await strip);
       const { over } = this.#handlers.watch();
       signal.addEventListener('abort', over);
-      await drawn.finally(over);
+      await Promise.all([drawn, strip]).finally(over);
     } catch (error) {
       if (signal.aborted) return;
       this.#paint(undefined);

@@ -31,14 +31,15 @@ export async function pageVisits(browser, url, model, rounds) {
  * @param {string} name
  */
 function watchAnswers(name) {
-  const text = (/** @type {string} */ selector) => document.querySelector(selector)?.textContent;
-  new MutationObserver((_, observer) => {
-    if (!document.querySelector('#answers li button:enabled')) return;
+  // (An observer of the document sees no shadow root, nor one that is yet to come.)
+  const timer = setInterval(() => {
+    const page = document.querySelector('#explorer')?.shadowRoot;
+    if (!page?.querySelector('#answers li button:enabled')) return;
     const { dataset } = document.documentElement;
     const now = String(performance.now());
     dataset.first ??= now;
-    if (text('[data-status=model]') !== name || document.querySelector('#answers [aria-busy=true]')) return;
+    if (page.querySelector('[data-status=model]')?.textContent !== name || page.querySelector('#answers [aria-busy=true]')) return;
     dataset.own = now;
-    observer.disconnect();
-  }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    clearInterval(timer);
+  }, 5);
 }

@@ -143,7 +143,7 @@ fn default_model(sh: &Shell) -> Result<PathBuf> {
 }
 
 /// Our command line.
-fn cli(sh: &Shell) -> Cmd<'_> {
+pub fn cli(sh: &Shell) -> Cmd<'_> {
     let cargo = toolchain::current_cargo();
     cmd!(sh, "{cargo} run --quiet --release --features cli --bin vitscope --locked --")
 }

@@ -9,7 +9,9 @@ mod docs;
 mod fuzz;
 mod node;
 mod serve;
+mod single;
 mod site;
+mod soak;
 mod steps;
 mod test;
 mod toolchain;
@@ -26,6 +28,7 @@ use xshell::Shell;
 const USAGE: &str = "\
 cargo xtask build [VARIANT...]    build pkg/dist/ of the scripts and the engine; only the named builds of it, the others stay as they are
 cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
+cargo xtask single [FILE]         write the page as one HTML file that opens from the disk, model and all (target/vitscope.html)
 cargo xtask site [FOLDER]         write the page as a folder for any static host (target/site)
 cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
@@ -49,9 +52,12 @@ fn run(args: &[&str]) -> Result<()> {
         [] | ["help" | "--help" | "-h"] => println!("{}", usage()),
         ["build", variants @ ..] => build(&sh, variants)?,
         ["serve", options @ ..] => serve::run(&sh, options)?,
+        ["single"] => single::run(&sh, "target/vitscope.html".as_ref())?,
+        ["single", file] if !file.starts_with('-') => single::run(&sh, &env::current_dir()?.join(file))?,
         ["site", options @ ..] => site::run(&sh, options)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
+        ["soak", options @ ..] => soak::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),
         ["test", "--long"] => test::run(&sh, &[], true)?,
@@ -62,7 +68,7 @@ fn run(args: &[&str]) -> Result<()> {
 }
 
 fn usage() -> String {
-    [USAGE, bench::USAGE, fuzz::USAGE].join("\n")
+    [USAGE, bench::USAGE, soak::USAGE, fuzz::USAGE].join("\n")
 }
 
 /// What is generated of the npm package.

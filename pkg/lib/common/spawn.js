@@ -9,13 +9,13 @@ import { builtin } from './environment.js';
  */
 export function spawn(address) {
   if (globalThis.process && typeof Worker === 'undefined') return new NodeWorker(address);
-  if (!isForeign(address)) return new Worker(trusted(address), { type: 'module' });
+  // Without an origin, in a sandboxed frame or a file opened from the disk, Chromium has no modules import others, nor a module be a worker's script.
+  const type = globalThis.origin === 'null' ? 'classic' : 'module';
+  if (!isForeign(address)) return new Worker(trusted(address), { type });
   // A worker's script must come from the page's own origin. A script of our own that imports it will do, as far as the other site's CORS headers allow.
-  // In a sandboxed frame, which has no origin, Chromium has no modules import others.
-  const sandboxed = globalThis.origin === 'null';
   const name = JSON.stringify(address);
-  const url = URL.createObjectURL(new Blob([sandboxed ? `importScripts(${name})` : `import ${name}`], { type: 'text/javascript' }));
-  const worker = new Worker(trusted(url), { type: sandboxed ? 'classic' : 'module' });
+  const url = URL.createObjectURL(new Blob([type === 'classic' ? `importScripts(${name})` : `import ${name}`], { type: 'text/javascript' }));
+  const worker = new Worker(trusted(url), { type });
   worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true });
   return worker;
 }

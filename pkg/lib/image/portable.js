@@ -25,7 +25,12 @@ export const AS_STORED = { colorSpaceConversion: 'none', premultiplyAlpha: 'none
  */
 export async function prepareImage(source, signal, decode) {
   const file = typeof source === 'string' || source instanceof URL ? await fetchImage(source, signal) : source instanceof Blob && { blob: source, name: nameOf(source) };
-  if (file) return decode || !draws() ? copyPixels(await decodePicture(file, decode)) : { image: file, transfer: [] };
+  if (file) {
+    if (decode || !draws()) return copyPixels(await decodePicture(file, decode));
+    const prepared = { image: file, transfer: [] };
+    // Without an origin, as in a file opened from the disk, WebKit's workers can't read it.
+    return globalThis.origin === 'null' ? decodeAhead(prepared, undefined, signal) : prepared;
+  }
   if (is(source, 'HTMLImageElement')) await decoded(/** @type {HTMLImageElement} */ (source), signal);
   if (isDrawable(source)) return snapshot(/** @type {ImageBitmapSource & object} */ (source), signal);
   return copyPixels(/** @type {ImageData} */ (source));
@@ -113,7 +118,7 @@ function handed(bitmap, signal) {
 /**
  * A file decoded here, while the worker is busy with another picture: that one would keep it from it.
  * @param {Prepared} prepared
- * @param {Promise<unknown>} next until then too many would be held
+ * @param {Promise<unknown> | undefined} next until then too many would be held
  * @param {AbortSignal} signal
  * @returns {Promise<Prepared>}
  */

@@ -89,7 +89,7 @@ export class Live {
     this.#listen();
     try {
       const source = await KINDS[kind].open(given);
-      const feed = new Feed(source, () => this.#feed === feed && this.#end(KINDS[kind].ended));
+      const feed = new Feed(source, () => this.#feed === feed && this.#state !== 'starting' && this.#end(KINDS[kind].ended));
       if (wish !== this.#wish || document.visibilityState === 'hidden') {
         feed.stop();
         return void (wish === this.#wish && this.stop());
@@ -186,6 +186,7 @@ export class Live {
     const watch = this.#scope.watch();
     try {
       const trace = await this.#scope.trace(image, true);
+      await yielded();
       if (!valid()) return;
       watch.over();
       await this.#scope.take(trace, { image, title, live: { present, steady: this.#steady } });
@@ -213,8 +214,9 @@ export class Live {
   async #still() {
     const title = KINDS[this.#origin.kind].title(this.#origin.given);
     const { picture } = this.#panels.stage;
-    const image = this.#drawn && picture ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
-    return image && { image, title };
+    const shown = this.#drawn && picture !== undefined;
+    const image = shown ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
+    return image && { image, title, shown };
   }
 
   /** @param {string} reason */

@@ -23,7 +23,7 @@ const PACE = 700; // ms a layer
  */
 export function createStrip(root, onChoose) {
   const list = make('ol', {});
-  const play = make('button', { type: 'button', class: 'button play', 'aria-pressed': 'false' }, ['Play']);
+  const play = make('button', { type: 'button', class: 'button play', 'aria-label': 'Play' }, ['▶']);
   root.append(list, play);
   /** @type {Stop[]} */
   let stops = [];
@@ -63,11 +63,19 @@ export function createStrip(root, onChoose) {
   const layers = () => stops.length - 3;
   const place = (/** @type {Way['at']} */ at) => (at === 'photo' ? 0 : at === 'patches' ? 1 : at === 'answer' ? stops.length - 1 : at + 2);
 
+  /**
+   * @param {string} name
+   * @param {string} sign
+   */
+  function say(name, sign) {
+    play.textContent = sign;
+    play.setAttribute('aria-label', name);
+  }
+
   function halt() {
     clearInterval(timer);
     playing = undefined;
-    play.textContent = 'Play';
-    play.setAttribute('aria-pressed', 'false');
+    say('Play', '▶');
   }
 
   function step() {
@@ -78,8 +86,7 @@ export function createStrip(root, onChoose) {
 
   play.addEventListener('click', () => {
     if (playing !== undefined) return halt();
-    play.textContent = 'Pause';
-    play.setAttribute('aria-pressed', 'true');
+    say('Pause', '❚❚');
     step();
     timer = window.setInterval(step, PACE);
   });
@@ -108,6 +115,8 @@ export function createStrip(root, onChoose) {
         if (i === at) button.setAttribute('aria-current', 'step');
         else button.removeAttribute('aria-current');
       });
+      const here = stops[at].button;
+      list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2; // within the strip: the page itself must not move
       const { button: end } = stops[stops.length - 1];
       end.setAttribute('aria-label', `Answer: ${way.answer}`);
       end.textContent = way.answer;
