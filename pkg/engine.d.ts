@@ -10,7 +10,7 @@ import type { AttributeOptions, Attribution, Backend, Classes, Classification, C
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
   AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory,
-  ModelCache, ModelConfig, ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, RolloutOptions, Scores, Target, Timing, ViewMap,
+  ModelCache, ModelConfig, ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, Target, Timing, ViewMap,
 } from './index.js';
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use vitscope::Classifier;
 use vitscope::explain::{
-    self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape, Trace,
+    self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rolled, Rollout, Shape, Trace,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -262,4 +262,33 @@ fn impossible_wishes_are_typed_errors() {
     ] {
         assert!(error.to_string().contains("no classes"), "{error}");
     }
+}
+
+/// Rolled out layer by layer, as a forward pass brings them, is rolled out from the last one, for every query there is.
+#[test]
+fn rollouts_of_all_queries_are_those_of_each() {
+    for (fixture, reference) in references() {
+        let Seen { shape, trace, .. } = Seen::new(fixture, reference);
+        let patches = (0..shape.patches()).map(|patch| Query::Patch(patch / shape.grid[1], patch % shape.grid[1]));
+        let queries: Vec<_> = patches.chain([Query::Mean, shape.default_query()]).collect();
+        for (fusion, discard) in [(Fusion::Mean, 0.0), (Fusion::Mean, 0.9), (Fusion::Max, 0.3), (Fusion::Min, 0.0)] {
+            let mut rolled = Rolled::new(&shape, fusion, discard).unwrap();
+            trace.attentions.outer_iter().for_each(|layer| rolled.add(layer));
+            for query in &queries {
+                let one = Rollout { fusion, discard, query: *query }.compute(&shape, &mut &trace).unwrap();
+                let (tokens, first) = (shape.query_tokens(*query).unwrap(), shape.prefix.len());
+                let mean = |key: usize| {
+                    let values = tokens.clone().map(|token| rolled.values()[token * shape.tokens() + key]);
+                    values.sum::<f32>() / tokens.len() as f32
+                };
+                let all: Vec<_> = (first..shape.tokens()).map(mean).collect();
+                let nothing = all == one && one.iter().all(|value| *value == 0.0);
+                let error = if nothing { 0.0 } else { relative_error(&all, &one) };
+                assert!(error < 1e-6, "{} {fusion:?} {discard} {query:?}: {error:e}", fixture.name);
+            }
+        }
+    }
+    let (fixture, reference) = references().next().unwrap();
+    let error = Rolled::new(&Seen::new(fixture, reference).shape, Fusion::Mean, 1.0).err().unwrap();
+    assert!(error.to_string().contains("discard is 1"), "{error}");
 }

@@ -102,8 +102,9 @@ impl HeadMap {
             Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
             Heads::All(fusion) => (0..shape.heads, fusion),
         };
-        let mut fused = matrix("attention", queries.len(), shape.tokens())?;
-        fusion.fuse(attentions.read(layer, heads, queries)?, &mut fused);
+        let attention = attentions.read(layer, heads, queries)?;
+        let mut fused = matrix("attention", attention.dim().1, shape.tokens())?;
+        fusion.fuse(attention, &mut fused);
         let mut map = mean(fused.view()).split_off(shape.prefix.len());
         if let Some(mass) = self.mass {
             keep_mass(&mut map, within("mass", mass, 1.0)?);

@@ -8,7 +8,7 @@ pub(super) fn rows<'a>(matrix: ArrayView2<'a, f32>) -> impl DoubleEndedIterator<
 }
 
 /// The mean of the rows, element by element.
-pub(super) fn mean(matrix: ArrayView2<f32>) -> Vec<f32> {
+pub fn mean(matrix: ArrayView2<f32>) -> Vec<f32> {
     let mut mean = vec![0.0; matrix.ncols()];
     let share = 1.0 / matrix.nrows() as f32;
     rows(matrix).for_each(|row| add(&mut mean, 1.0, row));

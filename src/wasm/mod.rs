@@ -17,7 +17,7 @@ use crate::classifier::{Classifier, Prediction};
 use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity};
 use crate::resample::Rgba;
 use js::{Bell, Float32Array, Object, Result, Uint8Array, pause};
-use recorder::Recorder;
+use recorder::{Recorder, Wanted};
 use serde::Serialize;
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
@@ -37,7 +37,7 @@ export interface EngineRegion { x: number; y: number; width: number; height: num
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineRecording {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions?: Float32Array; hiddenStates?: Float32Array;
+  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions?: Float32Array; hiddenStates?: Float32Array; rollouts?: Float32Array;
 }
 "#;
 
@@ -137,9 +137,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Has it recorded: of these layers, in order, every head's attention, the residual stream, or both.
-    pub fn record(&mut self, layers: Vec<u32>, attentions: bool, hidden_states: bool) -> Result<()> {
-        self.recorder.start(self.classifier.config(), layers, attentions, hidden_states)
+    /// Has it recorded: of these layers, in order, every head's attention, of these queries or of all, the residual stream, or both; and of all layers the
+    /// rollout by this fusion.
+    pub fn record(
+        &mut self,
+        layers: Vec<u32>,
+        attentions: bool,
+        hidden_states: bool,
+        queries: Option<Vec<String>>,
+        fusion: Option<String>,
+        discard: Option<f64>,
+    ) -> Result<()> {
+        let rollout = fusion.zip(discard);
+        let wanted = Wanted { layers, attentions, hidden_states, queries, rollout };
+        self.recorder.start(&self.classifier.config().into(), wanted)
     }
 
     /// Goes on with it until it is over, then false, or the bell rings; without a bell for one block.

@@ -13,6 +13,8 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 pub struct Views {
     shape: Shape,
+    /// Of which queries attention has rows, if not of all: the number of the one that is read, and how many there are.
+    kept: Option<[usize; 2]>,
     /// What is read of a trace at a time.
     buffer: Vec<f32>,
 }
@@ -39,7 +41,13 @@ impl Views {
         };
         let prefix = prefix.iter().map(kind).collect();
         let (grid, patch_size) = ([rows, cols], [patch_height, patch_width]);
-        Self { shape: Shape { layers, heads, prefix, grid, patch_size, hidden_size }, buffer: Vec::new() }
+        let shape = Shape { layers, heads, prefix, grid, patch_size, hidden_size };
+        Self { shape, kept: None, buffer: Vec::new() }
+    }
+
+    /// What is read from now on has the rows of `count` queries alone, of which number `place` is the one that is asked for.
+    pub fn keep(&mut self, place: usize, count: usize) {
+        self.kept = Some([place, count]);
     }
 
     /// `[rows · cols]`; `head`: a number, `mean`, `max` or `min`.
@@ -109,10 +117,11 @@ impl Views {
         array: &'a Float32Array,
         compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> error::Result<Vec<f32>>,
     ) -> Result<Float32Array> {
-        let Self { shape, buffer } = self;
+        let Self { shape, kept, buffer } = self;
         let tokens = shape.tokens();
-        check_length("attentions", array, &[shape.layers, shape.heads, tokens, tokens])?;
-        let mut recorded = Recorded { array, shape, buffer, thrown: None };
+        let rows = kept.map_or(tokens, |[_, count]| count);
+        check_length("attentions", array, &[shape.layers, shape.heads, rows, tokens])?;
+        let mut recorded = Recorded { array, shape, kept: *kept, buffer, thrown: None };
         let map = compute(shape, &mut recorded);
         match recorded.thrown {
             Some(thrown) => Err(thrown),
@@ -133,10 +142,11 @@ impl Views {
     }
 }
 
-/// Attention in JavaScript's memory `[L, heads, T, T]`.
+/// Attention in JavaScript's memory `[L, heads, T, T]`, or of the rows that were kept.
 struct Recorded<'a> {
     array: &'a Float32Array,
     shape: &'a Shape,
+    kept: Option<[usize; 2]>,
     buffer: &'a mut Vec<f32>,
     /// What JavaScript threw, which is no error of a view's.
     thrown: Option<JsValue>,
@@ -145,13 +155,17 @@ struct Recorded<'a> {
 impl Attentions for Recorded<'_> {
     fn read(&mut self, layer: usize, heads: Range<usize>, queries: Range<usize>) -> error::Result<ArrayView3<'_, f32>> {
         let tokens = self.shape.tokens();
+        let (queries, rows) = match self.kept {
+            None => (queries, tokens),
+            Some([place, count]) => (place..place + 1, count),
+        };
         let (shape, size) = ((heads.len(), queries.len(), tokens), queries.len() * tokens);
         if self.buffer.len() != heads.len() * size {
             *self.buffer = Vec::new(); // what it holds goes before more is asked for
             *self.buffer = zeros("attention", &[heads.len(), size])?;
         }
         for (head, target) in heads.zip(self.buffer.chunks_exact_mut(size)) {
-            let first = ((layer * self.shape.heads + head) * tokens + queries.start) * tokens;
+            let first = ((layer * self.shape.heads + head) * rows + queries.start) * tokens;
             if let Err(thrown) = self.array.read(first, target) {
                 self.thrown = Some(thrown);
             }

@@ -33,6 +33,7 @@ const VIEWS = {
   patchLens: ['hiddenStates', (trace, layer) => trace.patchLens({ layer })],
 };
 const OF_A_LAYER = ['headMap', 'featureMap', 'similarity', 'patchLens'];
+const OF_THE_RECORDED = ['attentionDistance', 'attentionEntropy'];
 
 test('what is recorded of some layers is what a whole trace has of them', () => {
   assert.ok(layers >= 2);
@@ -53,6 +54,7 @@ test('views of a light trace are those of a whole one, or say what they lack by 
     for (const layer of [0, layers - 1]) {
       const light = engine.trace(pixels, { layers: [layer], [kind === 'attentions' ? 'hiddenStates' : 'attentions']: false });
       if (OF_A_LAYER.includes(name)) assert.deepEqual(view(light, layer), view(whole, layer), name);
+      else if (OF_THE_RECORDED.includes(name)) assert.equal(view(light).rows, 1, name);
       else assert.throws(() => view(light), failure(new RegExp(`^${name} needs ${kind}.*${kind}: true and layers left out\\.$`)), name);
       const without = engine.trace(pixels, { [kind]: false });
       assert.equal(without[kind].length, 0);

@@ -59,6 +59,8 @@ test('whatever JavaScript throws below the engine is out-of-memory, and the next
   const pixels = engine.preprocess(IMAGE);
   const trace = engine.trace(pixels);
   const map = trace.rollout();
+  const rows = () => engine.trace(pixels, { layers: [0], queries: ['cls', 'mean'], rollout: {} });
+  const kept = rows();
   const own = engine.config.imageSize;
   /** @type {Record<string, () => unknown>} */
   const calls = {
@@ -66,6 +68,7 @@ test('whatever JavaScript throws below the engine is out-of-memory, and the next
     crop: () => engine.crop(30, 20),
     classify: () => engine.classify(pixels).top,
     trace: () => [engine.trace(pixels).attentions, engine.trace(pixels).hiddenStates],
+    rows: () => [rows().attentions, rows().rollouts],
     attribute: () => engine.attribute(pixels).data,
     occlusion: () => engine.attribute(pixels, { method: 'occlusion', window: 2 }).data,
     curves: () => engine.curves(pixels, map, { steps: 2 }).deletion,
@@ -76,6 +79,8 @@ test('whatever JavaScript throws below the engine is out-of-memory, and the next
     patchLens: () => trace.patchLens().data,
     headMap: () => trace.headMap().data,
     rollout: () => trace.rollout().data,
+    keptRow: () => kept.headMap({ layer: 0 }).data,
+    rolled: () => kept.rollout().data,
     features: () => trace.featureMap().data,
     similarity: () => trace.similarity().data,
     distance: () => trace.attentionDistance().data,

@@ -1,10 +1,11 @@
+import { imageSizeFor } from './detail.js';
 import { understand } from './files.js';
 import { Overtaken } from './session.js';
 
 /**
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('./panels/sources.js').Sample} Sample
- * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample}} Photo
+ * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample, size?: import('./detail.js').Size, edge?: number | null}} Photo  edge: patches along it, where none are chosen
  * @typedef {{
  *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
  *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
@@ -29,6 +30,8 @@ export class Scope {
   #viewer;
   /** @type {Photo | undefined} */
   #photo;
+  /** The one that is shown, or on its way. @type {Sample | undefined} */
+  #sample;
   #moving;
   #opening = new AbortController();
 
@@ -37,7 +40,7 @@ export class Scope {
    * @param {import('./loader.js').Loader} loader
    * @param {Panels} panels
    * @param {import('./viewer.js').Viewer} viewer
-   * @param {() => Pick<import('./live/live.js').Live, 'running' | 'start' | 'stop' | 'again'>} moving what shows moving pictures
+   * @param {() => Pick<import('./live/live.js').Live, 'running' | 'start' | 'stop' | 'again' | 'forget'>} moving what shows moving pictures
    */
   constructor(session, loader, panels, viewer, moving) {
     this.#session = session;
@@ -58,10 +61,16 @@ export class Scope {
       return this.#panels.answers.mark({});
     }
     this.#viewer.forget();
+    this.#viewer.refuse(undefined);
+    this.#moving().forget();
     if (!this.#moving().running) await this.#ask();
   }
 
   // Photos
+
+  get sample() {
+    return this.#sample;
+  }
 
   /** @param {Blob | string | URL | Sample} image */
   show(image) {
@@ -91,6 +100,7 @@ export class Scope {
   async openSample(sample) {
     const { notice } = this.#panels;
     const signal = this.supersede();
+    this.#sample = sample;
     notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     const again = { label: 'Try again', run: () => void this.openSample(sample) };
     const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
@@ -113,7 +123,7 @@ export class Scope {
    * @param {Photo} photo
    */
   async open(photo) {
-    const { notice, sources } = this.#panels;
+    const { notice } = this.#panels;
     const signal = this.supersede();
     /** @type {ImageBitmap} */
     let bitmap;
@@ -125,15 +135,15 @@ export class Scope {
     }
     if (signal.aborted) return bitmap.close();
     this.#moving().stop();
+    photo.size = { width: bitmap.width, height: bitmap.height };
     this.#hold(photo);
     this.#viewer.forget();
-    sources.mark(photo.sample);
     await this.#ask(bitmap);
   }
 
   /**
    * A frame becomes the photo: all that is chosen of it stays.
-   * @param {Promise<{image: ImageBitmap, title: string, shown: boolean} | undefined>} still shown: it is on the stage; undefined: there was none yet
+   * @param {Promise<{image: ImageBitmap, title: string, shown: boolean, edge: number | null} | undefined>} still shown: it is on the stage; undefined: there was none yet
    */
   async keep(still) {
     const signal = this.supersede();
@@ -148,6 +158,13 @@ export class Scope {
   #hold(photo) {
     if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
     this.#photo = photo;
+    this.mark(photo.sample);
+  }
+
+  /** @param {Sample | undefined} sample the one that is shown */
+  mark(sample) {
+    this.#sample = sample;
+    this.#panels.sources.mark(sample);
   }
 
   /** What is asked for now takes the place of what was and is not there yet. */
@@ -180,7 +197,7 @@ export class Scope {
     const timer = setTimeout(place, PLACING);
     const watch = this.#session.model && this.watch();
     try {
-      const trace = await this.trace(photo.image, false);
+      const trace = await this.trace(photo.image, photo.size ?? /** @type {ImageBitmap} */ (photo.image), { edge: photo.edge });
       if (photo !== this.#photo) return;
       watch?.over();
       place();
@@ -205,10 +222,30 @@ export class Scope {
 
   /**
    * @param {Blob | ImageBitmap} image
-   * @param {boolean} live
+   * @param {import('./detail.js').Size} size
+   * @param {{live?: boolean, edge?: number | null}} [options] edge: patches along it, where none are chosen; as many as the model was made for unless told
    */
-  trace(image, live) {
+  async trace(image, size, { live = false, edge = null } = {}) {
+    await this.#fit(size, edge);
     return this.#session.trace(image, this.#panels.answers.rows, this.#viewer.records(live));
+  }
+
+  /**
+   * The model gets the size of image that is chosen, or says why it takes no other.
+   * @param {import('./detail.js').Size} size of the picture
+   * @param {number | null} edge
+   */
+  async #fit(size, edge) {
+    const { model } = this.#session;
+    if (!model || this.#viewer.refusal) return;
+    const { detail, whole } = this.#viewer.choice;
+    try {
+      await this.#session.resize(imageSizeFor(model.config, detail ?? edge, whole ? size : undefined));
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error) || error.code !== 'invalid-argument') throw error;
+      this.#viewer.refuse(error.message);
+      await this.#session.resize(model.config.imageSize);
+    }
   }
 
   /**
@@ -222,7 +259,7 @@ export class Scope {
     if (!vit) return;
     answers.show(trace, vit.config.labels);
     this.#readTiming(trace.timing.forward, Boolean(live));
-    await this.#viewer.take({ trace, vit, image, title, live });
+    await this.#viewer.take({ trace, vit, image, title, live, own: this.#session.model?.config.grid });
   }
 
   /** The view that is open reads what the trace does not have. */

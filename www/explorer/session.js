@@ -23,6 +23,8 @@ export class Session {
   #loading = false;
   #job = new AbortController();
   #assets;
+  /** That was asked for last. @type {[height: number, width: number] | undefined} */
+  #size;
 
   /** @param {Assets} [assets] where the engine's files are, unless beside the package */
   constructor(assets) {
@@ -62,6 +64,7 @@ export class Session {
     this.#job.abort(new Overtaken());
     this.#derived?.close();
     this.#derived = derived;
+    this.#size = undefined;
     return true;
   }
 
@@ -108,13 +111,31 @@ export class Session {
     this.#job.abort(new Overtaken());
     this.#derived?.close();
     this.#base?.close();
-    this.#derived = this.#base = this.#model = undefined;
+    this.#derived = this.#base = this.#model = this.#size = undefined;
   }
 
   /** Whatever it has or awaits. */
   end() {
     this.cancel();
     this.close();
+  }
+
+  /**
+   * Images of another size from now on, if it is another. What is asked for now is given up.
+   * @param {[height: number, width: number]} imageSize
+   */
+  async resize(imageSize) {
+    const { vit } = this;
+    if (!vit || String(this.#size ?? vit.config.imageSize) === String(imageSize)) return;
+    this.#job.abort(new Overtaken());
+    this.#job = new AbortController();
+    this.#size = imageSize;
+    try {
+      await vit.resize(imageSize, { signal: this.#job.signal });
+    } catch (error) {
+      this.#size = [0, 0]; // whichever it is now: it will be asked for
+      throw error;
+    }
   }
 
   /**

@@ -100,8 +100,9 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
 .status dd span + span { color: var(--soft); }
 .status .loading { position: absolute; inset: 0; display: none; align-items: center; background: var(--paper); color: var(--soft); font-size: 13px; line-height: 18px; white-space: pre; overflow: hidden; }
-.status.busy .loading { display: flex; }
+.status.busy .loading { display: flex; padding-right: 84px; }
 .status .progress { position: absolute; left: 0; right: 10px; bottom: 4px; }
+.status .cancel { position: absolute; right: 10px; top: 50%; transform: translateY(-50%); min-height: 28px; padding: 0 10px; background: var(--paper); }
 
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
@@ -174,6 +175,9 @@ figcaption .legend { grid-area: legend; }
 .overlay-controls { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; padding-top: 10px; border-top: 1px solid var(--line); }
 .overlay-controls output { min-width: 5ch; color: var(--ink); }
 .overlay-controls input[type="range"] { width: 76px; }
+.detail { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; flex-basis: 100%; }
+.detail output { min-width: 7ch; }
+.detail .note { flex: 1 1 240px; min-height: 19px; }
 .colours span { padding: 0 7px; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
@@ -340,18 +344,42 @@ h3 { margin: 0; font-size: 13px; font-weight: 600; }
 
 /* Dialog, notice, drop */
 
-dialog { width: min(480px, calc(100vw - 32px)); padding: 18px 22px 22px; border: 1px solid var(--strong-line); border-radius: 6px; background: var(--paper); color: var(--ink); }
+dialog { width: min(500px, calc(100vw - 32px)); max-height: calc(100svh - 32px); padding: 18px 22px 22px; border: 1px solid var(--strong-line); border-radius: 6px; background: var(--paper); color: var(--ink); }
 dialog::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog .heading { justify-content: space-between; align-items: center; margin-right: -8px; }
-.offers { display: grid; gap: 6px; margin: 10px 0 14px; }
-.offers .button { justify-content: space-between; font-weight: 400; color: var(--soft); }
-.offers b { font-weight: 600; color: var(--ink); }
+dialog h3 { margin-bottom: 4px; }
+dialog section + section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
+.offers { display: grid; gap: 6px; margin: 10px 0 0; }
+.offers .button, .rows .button:first-child { justify-content: space-between; font-weight: 400; color: var(--soft); }
+.offers b, .rows b { font-weight: 600; color: var(--ink); }
 .offers .button[aria-pressed="true"] { opacity: 1; border-color: var(--signal); }
 .offers [aria-pressed="true"] b { color: var(--signal); }
-dialog .facts { display: grid; grid-template-columns: auto 1fr; gap: 3px 20px; margin: 8px 0 18px; font-size: 13px; }
+.kept .heading { margin: 0 0 6px; }
+.rows { display: grid; gap: 6px; }
+.rows li { display: flex; gap: 6px; }
+.rows .button { height: auto; padding: 5px 12px; text-align: left; white-space: normal; }
+.rows .button:first-child { flex: 1; min-width: 0; }
+.rows b { overflow-wrap: anywhere; }
+.hub .rows .button { display: block; }
+.hub .rows b { display: block; }
+.asking { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0; }
+.asking input { flex: 1 1 200px; min-width: 0; min-height: 32px; padding: 0 10px; font: inherit; font-size: 13px; color: var(--ink); background: var(--paper); border: 1px solid var(--strong-line); border-radius: 4px; }
+.found { min-height: 40px; font-size: 13px; overflow-wrap: anywhere; }
+.found a { color: inherit; }
+.hub [data-hub="load"] { margin-bottom: 10px; color: var(--paper); background: var(--ink); border-color: var(--ink); }
+.hub [data-hub="forbid"] { margin-top: 10px; }
+dialog .facts { display: grid; grid-template-columns: auto 1fr; gap: 3px 20px; margin: 6px 0 14px; font-size: 13px; }
 dialog .facts dt { color: var(--soft); }
 dialog .facts dd { overflow-wrap: anywhere; }
-dialog .hint { margin: 16px 0 12px; }
+dialog section > .actions { margin-top: 10px; }
+@media (min-width: 900px) {
+  dialog { width: 860px; }
+  dialog form { display: grid; grid-template: "head head" "notice notice" "choosing beside" / minmax(0, 1.2fr) minmax(0, 1fr); gap: 0 32px; }
+  dialog form > .heading { grid-area: head; }
+  dialog form > [data-model="notice"] { grid-area: notice; }
+  .choosing { grid-area: choosing; }
+  dialog .choosing + .beside { grid-area: beside; margin: 10px 0 0; padding: 0; border: 0; }
+}
 .actions { display: flex; flex-wrap: wrap; gap: 8px; }
 
 .notices { position: sticky; z-index: 10; bottom: 24px; height: 0; }

@@ -15,6 +15,7 @@ export const TEMPLATE = `
       <div><dt>Forward pass</dt><dd data-status="forward">–</dd></div>
     </dl>
     <p class="loading" data-status="loading" role="status"></p>
+    <button type="button" class="button cancel" data-status="cancel" hidden>Cancel</button>
     <div class="progress" data-status="progress" role="progressbar" aria-label="Loading the model" aria-valuemin="0" aria-valuemax="100" hidden><div></div></div>
   </div>
   <button type="button" id="model-open" class="button" aria-haspopup="dialog">Model</button>
@@ -51,11 +52,17 @@ export const TEMPLATE = `
 
   <section id="pins" class="pins" aria-label="Side by side" hidden></section>
 
-  <section id="overlay" class="overlay-controls" aria-label="Overlay">
+  <section id="overlay" class="overlay-controls" aria-label="Overlay and detail">
     <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
     <fieldset class="segments colours"><legend class="visually-hidden">Shown as</legend>
       <label><input type="radio" name="colormap" value="spotlight" checked><span>spotlight</span></label>${colours}</fieldset>
     <label class="field check"><input type="checkbox" name="smooth" checked> Smooth</label>
+    <div id="detail" class="detail" role="group" aria-label="Detail">
+      <label class="field" title="Patches along an edge">Detail <input type="range" name="detail" min="8" max="37" value="16"> <output></output></label>
+      <label class="field check" title="As many as the model was made for, or as let a moving picture move"><input type="checkbox" name="auto" checked> Auto</label>
+      <label class="field check" title="In the picture's own shape, in place of the square in its middle"><input type="checkbox" name="whole"> Whole picture</label>
+      <p class="hint note" aria-live="polite"></p>
+    </div>
   </section>
 
   <section id="sources" class="sources" aria-label="Choose a photo">
@@ -114,19 +121,47 @@ export const TEMPLATE = `
 <dialog id="model" aria-labelledby="model-title">
   <form method="dialog">
     <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
-    <div class="offers" role="group" aria-label="Models of this page"></div>
-    <dl class="facts"></dl>
-    <fieldset class="segments">
-      <legend>Arithmetic</legend>
-      <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
-      <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
-      <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
-    </fieldset>
     <div data-model="notice"></div>
-    <p class="hint">Another model: a folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
-    <div class="actions">
-      <button type="button" class="button" data-model="folder">Choose folder</button>
-      <button type="button" class="button" data-model="files">Choose files</button>
+    <div class="choosing">
+      <section aria-label="Of this page">
+        <div class="offers" role="group" aria-label="Models of this page"></div>
+      </section>
+      <section data-model="kept" class="kept" aria-labelledby="kept-title" hidden>
+        <div class="heading"><h3 id="kept-title">Used lately</h3><button type="button" class="button" data-kept="all">Delete all</button></div>
+        <ul class="rows"></ul>
+      </section>
+      <section data-model="hub" class="hub" aria-labelledby="hub-title" hidden>
+        <h3 id="hub-title">From the Hub</h3>
+        <p class="hint" data-hub="words"></p>
+        <div class="asking">
+          <input type="text" name="hub" placeholder="org/name" aria-label="Name on the Hub" autocomplete="off" autocapitalize="off" spellcheck="false">
+          <button type="button" class="button" data-hub="ask">Look up</button>
+        </div>
+        <p class="found" data-hub="found" role="status"></p>
+        <button type="button" class="button" data-hub="load" hidden>Load</button>
+        <ul class="rows" aria-label="Known to load"></ul>
+        <button type="button" class="button" data-hub="forbid" hidden>Don't allow huggingface.co any more</button>
+      </section>
+    </div>
+    <div class="beside">
+      <section aria-labelledby="own-title">
+        <h3 id="own-title">Your own</h3>
+        <p class="hint">A folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
+        <div class="actions">
+          <button type="button" class="button" data-model="folder">Choose folder</button>
+          <button type="button" class="button" data-model="files">Choose files</button>
+        </div>
+      </section>
+      <section aria-labelledby="use-title">
+        <h3 id="use-title">In use</h3>
+        <dl class="facts"></dl>
+        <fieldset class="segments">
+          <legend>Arithmetic</legend>
+          <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
+          <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
+          <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
+        </fieldset>
+      </section>
     </div>
     <input type="file" data-model="folder-input" webkitdirectory multiple hidden aria-label="Model folder">
     <input type="file" data-model="files-input" accept=".json,.safetensors" multiple hidden aria-label="Model files">

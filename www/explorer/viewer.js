@@ -1,8 +1,10 @@
-import { unchosen } from './choice.js';
+import { unchosen, within } from './choice.js';
+import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
 import { cardOf } from './pins/card.js';
 import { lacks, recordingFor } from './recordings.js';
+import { before } from './words.js';
 
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
@@ -44,10 +46,11 @@ import { lacks, recordingFor } from './recordings.js';
  *   tabs: ReturnType<typeof import('./panels/tabs.js').createTabs>,
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
+ *   detail: ReturnType<typeof import('./panels/detail.js').createDetail>,
  *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
  * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
- * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame}} Subject
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame, own?: [number, number]}} Subject  own: rows and columns of patches that the model was made for
  */
 
 /** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
@@ -64,13 +67,19 @@ export class Viewer {
   /** @type {ViewMap | undefined} */
   #map;
   #shape = '';
+  /** @type {[number, number] | undefined} */
+  #grid;
+  /** @type {string | undefined} */
+  #refusal;
+  /** @type {Promise<unknown> | undefined} */
+  #coming;
   #shown = new AbortController();
   #wanted = new AbortController();
 
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void, more: () => void}} handlers  more: the open view reads what the trace does not have
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void, more: () => void}} handlers  more: the open view reads what the trace does not have
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -82,6 +91,16 @@ export class Viewer {
 
   get choice() {
     return { ...this.#choice };
+  }
+
+  /** Why the model takes images of one size alone, if that is so. */
+  get refusal() {
+    return this.#refusal;
+  }
+
+  /** @param {string | undefined} message */
+  refuse(message) {
+    this.#refusal = message;
   }
 
   get #view() {
@@ -99,25 +118,59 @@ export class Viewer {
    */
   take(subject) {
     const { layers, heads, grid } = subject.trace;
-    const shape = `${layers} ${heads} ${grid}`;
+    const shape = `${layers} ${heads}`;
+    const { target, detail, whole, patch } = this.#choice;
     // What was chosen of a model of another shape means nothing in this one.
-    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target: this.#choice.target });
+    const another = this.#shape && this.#shape !== shape && !this.#coming;
+    if (!another && !this.#coming && patch !== null && this.#grid) this.#choice.patch = moved(patch, this.#grid, grid);
     this.#shape = shape;
+    this.#grid = grid;
     this.#subject = subject;
+    this.#keepWithin(another ? { ...this.#choice, ...unchosen(), target, detail, whole } : this.#choice);
     return this.change();
+  }
+
+  /**
+   * What is chosen is meant for a photo or a model that is on its way, whatever is there until then.
+   * @param {Promise<unknown>} coming
+   */
+  async expect(coming) {
+    this.#coming = coming;
+    await coming;
+    if (this.#coming !== coming) return;
+    this.expectNothing();
+    this.#keepWithin(this.#choice);
+  }
+
+  /** The next photo is another one. */
+  expectNothing() {
+    this.#coming = undefined;
+  }
+
+  /** What this model has not is not chosen of it. @param {Choice} choice */
+  #keepWithin(choice) {
+    const before = this.#choice;
+    this.#choice = choice;
+    if (!this.#coming && this.#subject) {
+      const { trace, vit } = this.#subject;
+      const { layers, heads, grid } = trace;
+      this.#choice = within(choice, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses });
+    }
+    if (JSON.stringify(before) !== JSON.stringify(this.#choice)) this.#handlers.onChoice();
   }
 
   /** There is no trace of what is on the stage. @param {{whole?: boolean}} [choice] whole: nor is a patch chosen any more */
   clear({ whole = true } = {}) {
     this.#subject = undefined;
-    if (whole && this.#shape) this.#choice.patch = null;
+    if (whole && this.#shape && !this.#coming) this.#choice.patch = null;
     this.change();
   }
 
   /** Another photo or another model: what was chosen of the last means nothing here, and what is still asked about it is not wanted. */
   forget() {
-    if (this.#shape) Object.assign(this.#choice, { patch: null, target: null });
+    if (this.#shape && !this.#coming) Object.assign(this.#choice, { patch: null, target: null });
     this.#giveUp();
+    this.#handlers.onChoice();
   }
 
   /**
@@ -126,11 +179,14 @@ export class Viewer {
    */
   choose(choice) {
     const stays = 'stop' in choice ? {} : { stop: null }; // whatever else is chosen wants a map
-    Object.assign(this.#choice, stays, choice);
+    const known = this.#views.find(({ id }) => id === choice.view) ?? this.#view;
+    /** @type {Choice} */
+    const next = { ...this.#choice, ...stays, ...choice, view: known.id };
     // A layer is asked for: of a view that has none, another shows it.
-    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) this.#choice.view = this.#views[0].id;
+    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) next.view = this.#views[0].id;
+    this.#keepWithin(next);
     this.#panels.tabs.select(this.#view.id);
-    this.#handlers.onChoice(this.choice);
+    if ('detail' in choice || 'whole' in choice) this.#handlers.more();
     return this.change();
   }
 
@@ -246,7 +302,7 @@ export class Viewer {
    * @param {import('./viewer.js').Words} [words]
    */
   #paint(map, words) {
-    const { stage, caption, overlay, exports, judge, strip, pins } = this.#panels;
+    const { stage, caption, overlay, exports, judge, strip, detail, pins } = this.#panels;
     const look = overlay.read();
     const subject = this.#subject;
     const { stop } = this.#choice;
@@ -255,6 +311,7 @@ export class Viewer {
     if (map && subject?.live) map = subject.live.steady(map);
     this.#map = map;
     overlay.suit(map);
+    detail.show(this.#choice, subject?.trace.grid, subject?.own, this.#refusal);
     judge.show(this.#context, map);
     if (!subject) {
       stage.showMap(undefined, undefined, look, null);
@@ -265,7 +322,7 @@ export class Viewer {
       return;
     }
     const { trace, image, title } = subject;
-    const patch = this.#view.uses().query ? this.#choice.patch : null;
+    const patch = this.#context?.query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
     const text = words?.text ?? this.#inShort(map?.text);
     caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
@@ -283,17 +340,4 @@ export class Viewer {
   hover(patch) {
     this.#panels.caption.hover(this.#map?.crop ? patch : null);
   }
-}
-
-/**
- * What is said before the first layer.
- * @param {Subject} subject
- * @param {'photo' | 'patches'} stop
- * @returns {Words}
- */
-function before({ trace, vit }, stop) {
-  const [rows, cols] = trace.grid;
-  const [height, width] = trace.patchSize;
-  if (stop === 'photo') return { text: 'The photo', detail: `What the model gets of it: the part within the corners, as ${cols * width} × ${rows * height} pixels.` };
-  return { text: `${cols} × ${rows} patches`, detail: `Each of ${width} × ${height} pixels becomes a token of ${vit.config.hiddenSize} numbers.` };
 }

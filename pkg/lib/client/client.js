@@ -6,6 +6,7 @@ import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { Trace } from '../engine/trace.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
+import { describe } from '../source/describe.js';
 import * as requests from '../views/requests.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
@@ -34,6 +35,7 @@ export class Vitscope extends Closeable {
   /** @override */
   static name = 'Vitscope';
   static cache = cache;
+  static describe = describe;
 
   #bridge;
   #queues;

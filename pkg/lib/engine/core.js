@@ -1,6 +1,7 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
 import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, isFatal } from '../common/errors.js';
+import { queryToken } from '../views/query.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -105,10 +106,10 @@ export class Core {
     const ready = performance.now();
     this.#call((wasm) => {
       wasm.begin(pixels);
-      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates);
+      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
     });
     while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
-    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && recordingOf(wasm, record.layers)) }));
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && recordingOf(wasm, record)) }));
     const end = performance.now();
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
@@ -228,9 +229,9 @@ export function reserve({ Engine }, bytes) {
 
 /**
  * @param {WasmEngine} wasm
- * @param {number[]} layers
+ * @param {import('../views/requests.js').RecordRequest} request
  */
-function recordingOf(wasm, layers) {
-  const { attentions = new Float32Array(), hiddenStates = new Float32Array(), ...shape } = wasm.recorded();
-  return { ...shape, recorded: layers, attentions, hiddenStates };
+function recordingOf(wasm, { layers, queries, rolled }) {
+  const { attentions = new Float32Array(), hiddenStates = new Float32Array(), ...rest } = wasm.recorded();
+  return { ...rest, recorded: layers, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }

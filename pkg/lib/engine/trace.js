@@ -4,7 +4,8 @@ import { guard, invalid } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
-import { recorded, recordedAll } from '../views/recorded.js';
+import { keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
+import { FUSIONS, checkRollout } from '../views/rolled.js';
 import { viewsAlone } from './views.js';
 
 /**
@@ -14,9 +15,6 @@ import { viewsAlone } from './views.js';
  * @typedef {{logitLens: (trace: Trace, options?: any) => any, patchLens: (trace: Trace, options?: any) => any}} Lenses
  *   what needs the model's head: maps from an engine in this thread, promises of them from one in a worker
  */
-
-/** How heads become one. */
-const FUSIONS = ['mean', 'max', 'min'];
 
 const needsModel = async () => {
   throw invalid('A trace made of data has no model, whose head the lenses need. Ask them of the trace that the model gave.');
@@ -57,8 +55,8 @@ export class Trace extends Recorded {
    */
   static async from(data, options) {
     const { assets, signal } = checkOptions(options, ['assets', 'signal']);
-    const { attentions, hiddenStates, recorded, prefix, grid, patchSize } = data ?? {};
-    if (!(attentions instanceof Float32Array && hiddenStates instanceof Float32Array && [recorded, prefix, grid, patchSize].every(Array.isArray))) {
+    const { attentions, hiddenStates, rollouts = attentions, recorded, queries = [], prefix, grid, patchSize } = data ?? {};
+    if (![attentions, hiddenStates, rollouts].every((values) => values instanceof Float32Array) || ![recorded, queries, prefix, grid, patchSize].every(Array.isArray)) {
       throw invalid(`Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
     const views = async () => Trace.#known ?? viewsAlone(assets);
@@ -72,20 +70,31 @@ export class Trace extends Recorded {
     const chosen = typeof head === 'number' ? `head ${checkWhole('head', head)}` : `${head} of heads`;
     const kept = mass === undefined ? '' : `, ${Math.round(100 * checkNumber('mass', mass))} % of the mass`;
     return this.#map(
-      this.#see((views) => views.headMap(this.attentions, recorded(this, 'attentions', 'headMap', layer), String(head), queryToken(query), mass, clip === undefined ? clip : checkNumber('clip', clip))),
+      this.#see((views) => views.headMap(this.attentions, recorded(this, 'attentions', 'headMap', layer), String(head), queryToken(query), mass, clip === undefined ? clip : checkNumber('clip', clip)), { kept: keptRow(this, 'headMap', query, head) }),
       `Layer ${layer}, ${chosen}: where ${this.#name(query)} looks${kept}`,
     );
   }
 
   /** @param {import('../../index.js').RolloutOptions} [options] */
   rollout(options) {
-    const { fusion = 'mean', discard = 0, query } = checkOptions(options, ['fusion', 'discard', 'query']);
-    checkChoice('fusion', fusion, FUSIONS);
-    const left = checkNumber('discard', discard) ? `, ${Math.round(100 * discard)} % left out` : '';
-    return this.#map(
-      this.#see((views) => views.rollout(recordedAll(this, 'attentions', 'rollout'), fusion, discard, queryToken(query))),
-      `Rollout, ${fusion} of heads${left}: what reaches ${this.#name(query)}`,
-    );
+    const { query, ...asked } = checkOptions(options, ['fusion', 'discard', 'query']);
+    const { fusion, discard } = checkRollout(asked);
+    const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
+    return this.#map(this.#rollout(fusion, discard, queryToken(query)), `Rollout, ${fusion} of heads${left}: what reaches ${this.#name(query)}`);
+  }
+
+  /**
+   * A row of what was recorded as a rollout, or what comes of the attention of all layers.
+   * @param {string} fusion
+   * @param {number} discard
+   * @param {string | undefined} query
+   */
+  #rollout(fusion, discard, query) {
+    const { rollouts, rolled } = this;
+    if (rollouts && rolled?.fusion === fusion && rolled.discard === discard) return this.#see((views) => views.headMap(rollouts, 0, '0', query), { layers: 1, heads: 1 });
+    const or = `rollout: {fusion: '${fusion}', discard: ${discard}}, or `;
+    recordedRows(this, 'rollout', or);
+    return this.#see((views) => views.rollout(recordedAll(this, 'attentions', 'rollout', or), fusion, discard, query));
   }
 
   /** @param {{layer?: number}} [options] */
@@ -109,11 +118,11 @@ export class Trace extends Recorded {
   }
 
   attentionDistance() {
-    return this.#table(this.#see((views) => views.distance(recordedAll(this, 'attentions', 'attentionDistance'))), 'Mean distance of attention in pixels, of each head (columns) in each layer (rows)');
+    return this.#table(this.#see((views) => views.distance(recordedRows(this, 'attentionDistance'))), 'Mean distance of attention in pixels');
   }
 
   attentionEntropy() {
-    return this.#table(this.#see((views) => views.entropy(recordedAll(this, 'attentions', 'attentionEntropy'))), 'Mean entropy of attention in nats, of each head (columns) in each layer (rows)');
+    return this.#table(this.#see((views) => views.entropy(recordedRows(this, 'attentionEntropy'))), 'Mean entropy of attention in nats');
   }
 
   /** @param {{signal?: AbortSignal}} [options] */
@@ -127,15 +136,17 @@ export class Trace extends Recorded {
   }
 
   toSafetensors() {
-    const { layers, recorded, heads, tokens, hiddenSize, attentions, hiddenStates, logits, features } = this;
+    const { layers, recorded, queries, rolled, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
     const all = {
       logits: { shape: [logits.length], data: logits },
       features: { shape: [features.length], data: features },
-      attentions: { shape: [recorded.length, heads, tokens, tokens], data: attentions },
+      attentions: { shape: [recorded.length, heads, queries?.length ?? tokens, tokens], data: attentions },
       hidden_states: { shape: [recorded.length + 1, tokens, hiddenSize], data: hiddenStates },
+      rollout: { shape: [tokens, tokens], data: rollouts },
     };
     const there = Object.entries(all).filter(([, { data }]) => data.length);
-    return toSafetensors(Object.fromEntries(there), recorded.length < layers ? { layers: JSON.stringify(recorded) } : undefined);
+    const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled }).filter(([, value]) => value);
+    return toSafetensors(Object.fromEntries(there), Object.fromEntries(said.map(([name, value]) => [name, JSON.stringify(value)])));
   }
 
   get #last() {
@@ -147,11 +158,15 @@ export class Trace extends Recorded {
     return queryName(query, this.prefix);
   }
 
-  /** @param {(views: InstanceType<Views>) => Float32Array} view */
-  #see(view) {
+  /**
+   * @param {(views: InstanceType<Views>) => Float32Array} view
+   * @param {{layers?: number, heads?: number, kept?: [number, number]}} [array] what it reads, if not all that was recorded
+   */
+  #see(view, { layers = this.recorded.length, heads = this.heads, kept } = {}) {
     return guard(() => {
-      const { recorded, heads, prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize } = this;
-      const views = new this.#views(recorded.length, heads, prefix, rows, cols, height, width, hiddenSize);
+      const { prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize } = this;
+      const views = new this.#views(layers, heads, prefix, rows, cols, height, width, hiddenSize);
+      if (kept) views.keep(...kept);
       const values = view(views);
       views.free(); // what failed may still hold it
       return values;
@@ -174,6 +189,8 @@ export class Trace extends Recorded {
    * @param {string} text
    */
   #table(data, text) {
-    return viewMap(this.layers, this.heads, data, text);
+    const { recorded, layers, heads } = this;
+    const which = recorded.length < layers ? `layers ${recorded.join(', ')}` : 'each layer';
+    return viewMap(recorded.length, heads, data, `${text}, of each head (columns) in ${which} (rows)`);
   }
 }

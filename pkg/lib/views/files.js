@@ -33,7 +33,7 @@ export function toJSON(map) {
 
 /**
  * @param {Record<string, {shape: number[], data: Float32Array}>} tensors
- * @param {Record<string, string>} [metadata]
+ * @param {Record<string, string>} metadata
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function toSafetensors(tensors, metadata) {
@@ -43,7 +43,7 @@ export function toSafetensors(tensors, metadata) {
     end += data.byteLength;
     return [name, { dtype: 'F32', shape, data_offsets: [start, end] }];
   }));
-  const header = new TextEncoder().encode(JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...entries }));
+  const header = new TextEncoder().encode(JSON.stringify({ ...(Object.keys(metadata).length > 0 && { __metadata__: metadata }), ...entries }));
   const start = 8 + Math.ceil(header.length / 8) * 8;
   const out = new Uint8Array(start + end).fill(32, 0, start);
   new DataView(out.buffer).setBigUint64(0, BigInt(start - 8), true);

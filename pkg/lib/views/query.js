@@ -18,11 +18,32 @@ export function queryToken(query) {
 }
 
 /**
+ * What stands for the image as a whole.
+ * @param {PrefixToken[]} prefix
+ * @returns {Query}
+ */
+function usual(prefix) {
+  return prefix.includes('class') ? 'cls' : 'mean';
+}
+
+/**
+ * The place of a query among those whose rows were kept; -1 where it is none of them.
+ * @param {Query[]} kept
  * @param {Query | undefined} query
  * @param {PrefixToken[]} prefix
  */
+export function queryPlace(kept, query, prefix) {
+  const token = queryToken(query ?? usual(prefix));
+  return kept.findIndex((kept) => queryToken(kept) === token);
+}
+
+/**
+ * @param {Query | undefined} query
+ * @param {PrefixToken[]} prefix
+ * @returns {string}
+ */
 export function queryName(query, prefix) {
-  if (query === undefined) return queryName(prefix[0] === 'class' ? 'cls' : 'mean', prefix);
+  if (query === undefined) return queryName(usual(prefix), prefix);
   if (Array.isArray(query)) return `patch (${query.join(', ')})`;
   if (typeof query === 'object') return `register ${query.register}`;
   return { cls: 'the class token', distillation: 'the distillation token', mean: 'the average patch' }[query];

@@ -1,6 +1,7 @@
 /** What a trace has of its forward pass, which may be a part. */
 import { checkWhole } from '../common/checks.js';
 import { invalid } from '../common/errors.js';
+import { queryName, queryPlace } from './query.js';
 
 /**
  * @typedef {import('../../index.js').Recording} Recording
@@ -34,18 +35,47 @@ export function recorded(trace, kind, view, layer) {
  * @param {Recording} trace
  * @param {Kind} kind
  * @param {string} view
+ * @param {string} [or] what would do as well
  */
-export function recordedAll(trace, kind, view) {
-  if (trace.recorded.length < trace.layers || !trace[kind].length) missing(view, kind, 'layers left out');
+export function recordedAll(trace, kind, view, or = '') {
+  if (trace.recorded.length < trace.layers || !trace[kind].length) missing(view, kind, 'layers left out', or);
   return trace[kind];
+}
+
+/**
+ * Attention with the rows of all queries.
+ * @param {Recording} trace
+ * @param {string} view
+ * @param {string} [or] what would do as well
+ */
+export function recordedRows(trace, view, or) {
+  if (trace.queries || !trace.attentions.length) missing(view, 'attentions', 'queries left out', or);
+  return trace.attentions;
+}
+
+/**
+ * Where the row of a query is among those that were kept.
+ * @param {Recording} trace
+ * @param {string} view
+ * @param {import('../../index.js').Query | undefined} query
+ * @param {unknown} head
+ * @returns {[number, number] | undefined} its place, and how many there are; nothing where all are there
+ */
+export function keptRow({ queries, prefix }, view, query, head) {
+  if (!queries) return undefined;
+  const place = queryPlace(queries, query, prefix);
+  if (place < 0) throw invalid(`${view} needs the attention of ${queryName(query, prefix)}, which this trace does not have. Record it with that query among queries, or queries left out.`);
+  if (queries[place] === 'mean' && (head === 'max' || head === 'min')) throw invalid(`${view} by the ${head} of heads needs the attention of each patch, of which this trace has the mean. Record it with queries left out.`);
+  return [place, queries.length];
 }
 
 /**
  * @param {string} view
  * @param {Kind} kind
- * @param {string} layers
+ * @param {string} rest of the options
+ * @param {string} [or]
  * @returns {never}
  */
-function missing(view, kind, layers) {
-  throw invalid(`${view} needs ${kind} that this trace does not have. Record it with ${kind}: true and ${layers}.`);
+function missing(view, kind, rest, or = '') {
+  throw invalid(`${view} needs ${kind} that this trace does not have. Record it with ${or}${kind}: true and ${rest}.`);
 }

@@ -6,6 +6,7 @@
 import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
 import { viewMap } from './map.js';
 import { queryName, queryToken } from './query.js';
+import { checkRollout } from './rolled.js';
 import { checkLayer, recorded, recordedAll } from './recorded.js';
 import { targetIndex } from './target.js';
 
@@ -15,7 +16,7 @@ import { targetIndex } from './target.js';
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
- * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean}} RecordRequest
+ * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean, queries?: import('../../index.js').Query[], rolled?: import('../../index.js').Rolled}} RecordRequest
  * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
  */
 
@@ -24,7 +25,7 @@ import { targetIndex } from './target.js';
  * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
  */
 
-export const TRACE_OPTIONS = ['topK', 'layers', 'attentions', 'hiddenStates'];
+export const TRACE_OPTIONS = ['topK', 'layers', 'attentions', 'queries', 'hiddenStates', 'rollout'];
 export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
 export const CURVES_OPTIONS = ['target', 'steps'];
 export const LENS_OPTIONS = ['layer', 'target'];
@@ -41,13 +42,30 @@ const FILTERS = 28;
  * @param {import('../../index.js').RecordOptions & {topK?: number}} options
  * @returns {Request<Recording>}
  */
-export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, hiddenStates = true }) {
+export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, queries, hiddenStates = true, rollout }) {
   checkTopK(topK);
   if (!Array.isArray(layers)) throw mustBe('layers', 'an array of numbers, or left out to record all', layers);
   checkChoice('attentions', attentions, SWITCH);
   checkChoice('hiddenStates', hiddenStates, SWITCH);
   const sorted = [...new Set(layers.map((layer) => checkLayer(layer, count)))].sort((a, b) => a - b);
-  return { method: 'classify', args: [topK, { layers: sorted, attentions, hiddenStates }], read: (answer) => answer };
+  /** @type {RecordRequest} */
+  const request = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
+  return { method: 'classify', args: [topK, request], read: (answer) => answer };
+}
+
+/** @param {unknown} rollout */
+function checkRolled(rollout) {
+  if (typeof rollout !== 'object' || rollout === null) throw mustBe('rollout', 'an object with fusion and discard, or left out', rollout);
+  return checkRollout(rollout);
+}
+
+/**
+ * @param {unknown} queries
+ * @returns {import('../../index.js').Query[]} each once
+ */
+function checkQueries(queries) {
+  if (!Array.isArray(queries) || !queries.length || queries.includes(undefined)) throw mustBe('queries', 'an array of one query or more, or left out to keep the attention of all', queries);
+  return [...new Map(queries.map((query) => [queryToken(query), query])).values()];
 }
 
 /**

@@ -14,7 +14,7 @@ use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// A linear layer whose weights are written anew for each use.
-pub(super) struct Product(Linear);
+pub(crate) struct Product(Linear);
 
 impl Product {
     /// For up to `outputs` outputs, and [`PackedF32::steps`] of up to `steps`.
@@ -22,6 +22,11 @@ impl Product {
         let weights = PackedF32::with_capacity(steps)?;
         let bias = zeros("a bias", &[outputs.div_ceil(TILE_COLUMNS)])?;
         Ok(Self(Linear { matrix: Matrix::F32(weights), bias, outputs }))
+    }
+
+    /// For square matrices of this size.
+    pub fn square(size: usize) -> Result<Self> {
+        Self::new(size, PackedF32::steps(size, size))
     }
 
     fn reset(&mut self, outputs: usize, inputs: usize) -> &mut PackedF32 {
@@ -114,7 +119,7 @@ impl Linear {
 
 /// `out = layer(x)`, or `out += …`, threads sharing the rows; `x`: `[rows, in]`, `out`: `[rows, out]`.
 #[inline(never)]
-pub(super) fn multiply(layer: &Linear, x: &[f32], then: Then, out: &mut [f32]) {
+pub(crate) fn multiply(layer: &Linear, x: &[f32], then: Then, out: &mut [f32]) {
     let (inputs, outputs) = (layer.inputs(), layer.outputs());
     for_each_block(out, outputs, &|first, out| {
         let x = view(&x[first * inputs..][..out.len() / outputs * inputs], inputs);

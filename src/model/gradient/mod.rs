@@ -21,10 +21,11 @@ use super::places::BlockPlaces;
 use super::vit::Vit;
 use crate::error::{ErrorKind, Result};
 use crate::parallel;
-use linear::{add, multiply, normalise, normalise_backward, row, view};
+use linear::{add, normalise, normalise_backward, row, view};
 use ndarray::ArrayView3;
 use tape::{Memory, Tape};
 
+pub(crate) use linear::{Product, multiply};
 pub use sink::GradientSink;
 
 impl Vit {

@@ -1,4 +1,6 @@
+import { LEAST } from '../detail.js';
 import { Overtaken } from '../session.js';
+import { createAuto } from './auto.js';
 import { Feed } from './feed.js';
 import { cameras, openCamera, openScreen } from './origins.js';
 import { createPace } from './pace.js';
@@ -45,6 +47,7 @@ export class Live {
   #listening = new AbortController();
   #drawn = false; // whether a frame of this feed is on the stage
   #pace = createPace();
+  #auto = createAuto();
   #steady;
   #lastReading = 0;
 
@@ -55,7 +58,6 @@ export class Live {
    * @param {{
    *   live: ReturnType<typeof import('../panels/live.js').createLive>,
    *   stage: ReturnType<typeof import('../panels/stage.js').createStage>,
-   *   sources: ReturnType<typeof import('../panels/sources.js').createSources>,
    *   notice: ReturnType<typeof import('../panels/notice.js').createNotice>,
    * }} panels
    */
@@ -77,6 +79,11 @@ export class Live {
     return this.#pace.rate;
   }
 
+  /** Another model is in use: what was measured of the last means nothing. */
+  forget() {
+    this.#auto.forget();
+  }
+
   /** @param {Origin} origin */
   async start(origin) {
     this.stop();
@@ -84,6 +91,7 @@ export class Live {
     this.#panels.notice.hide();
     const wish = (this.#wish = {});
     this.#origin = origin;
+    this.#auto.forget();
     const { kind, given } = origin;
     this.#enter('starting');
     this.#listen();
@@ -100,7 +108,7 @@ export class Live {
       });
       if (wish !== this.#wish) return;
       this.#enter('on');
-      this.#panels.sources.mark(undefined);
+      this.#scope.mark(undefined);
       this.#viewer.forget();
       if (kind === 'camera') this.#list(feed);
       this.#panels.live.mirror(kind === 'camera' && feed.camera.facing !== 'environment');
@@ -185,12 +193,13 @@ export class Live {
     }
     const watch = this.#scope.watch();
     try {
-      const trace = await this.#scope.trace(image, true);
+      const start = performance.now();
+      const trace = await this.#scope.trace(image, image, { live: true, edge: this.#auto.edge });
       await yielded();
       if (!valid()) return;
       watch.over();
       await this.#scope.take(trace, { image, title, live: { present, steady: this.#steady } });
-      if (valid()) this.#count();
+      if (valid()) this.#count(trace, performance.now() - start);
     } catch (error) {
       // While a model is loaded or replaced there may be none for a moment.
       if (error instanceof Overtaken || !valid()) return;
@@ -202,8 +211,14 @@ export class Live {
     }
   }
 
-  #count() {
+  /**
+   * @param {import('../../../pkg/index.js').Trace} trace
+   * @param {number} busy ms
+   */
+  #count({ grid: [rows, cols], timing: { forward } }, busy) {
     this.#pace.tick();
+    const { hiddenSize, grid } = /** @type {import('../session.js').LoadedModel} */ (this.#session.model).config;
+    this.#auto.saw({ edge: Math.sqrt(rows * cols), forward, busy, width: hiddenSize, most: Math.max(LEAST, ...grid) });
     const now = performance.now();
     if (now - this.#lastReading < READOUT_PAUSE) return;
     this.#lastReading = now;
@@ -216,7 +231,7 @@ export class Live {
     const { picture } = this.#panels.stage;
     const shown = this.#drawn && picture !== undefined;
     const image = shown ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
-    return image && { image, title, shown };
+    return image && { image, title, shown, edge: this.#auto.edge };
   }
 
   /** @param {string} reason */

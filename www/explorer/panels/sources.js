@@ -2,7 +2,7 @@ import { find, make } from '../dom.js';
 import { droppedFiles } from '../files.js';
 
 /**
- * @typedef {{file: string, title: string}} Sample
+ * @typedef {{name?: string, file: string, title: string}} Sample  name: by which a state tells it
  * @typedef {{
  *   onFiles: (files: File[]) => void,
  *   onSample: (sample: Sample) => void,
