@@ -1,3 +1,5 @@
+import { context2d } from '../dom.js';
+
 /**
  * A photo of a class as it is kept: no larger than models look at it, and what each of them read in it.
  *
@@ -17,15 +19,18 @@ export async function exampleOf(image) {
   const bitmap = image instanceof Blob ? await createImageBitmap(image) : image;
   const { width, height } = bitmap;
   const scale = Math.min(1, SIDE / Math.min(width, height), LONGEST / Math.max(width, height));
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) });
+  const context = context2d(canvas);
   context.fillStyle = '#fff'; // under what is transparent, as for the model
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = 'high';
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  const picture = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.92 });
-  return { id: hash(new Uint8Array(await picture.arrayBuffer())), picture, features: new Map() };
+  // At once, in some milliseconds: a blob would wait until the page is idle, which it is not while frames follow each other.
+  const [, encoded] = canvas.toDataURL('image/jpeg', 0.92).split(',');
+  const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+  return { id: hash(bytes), picture: new Blob([bytes], { type: 'image/jpeg' }), features: new Map() };
 }
 
 /**
@@ -36,7 +41,7 @@ export async function exampleOf(image) {
 export async function drawThumbnail({ picture }, canvas) {
   const bitmap = await createImageBitmap(picture);
   const side = Math.min(bitmap.width, bitmap.height);
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const context = context2d(canvas);
   context.imageSmoothingQuality = 'high';
   context.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
   bitmap.close();
