@@ -75,7 +75,7 @@ export class Engine {
   withClasses(classes: Classes | ArrayBuffer | Uint8Array): Engine;
 
   /** As `Vitscope.teach`. */
-  teach(examples: Record<string, (ImageLike | Float32Array)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
+  teach(examples: Record<string, (ImageLike | Float32Array | Pick<Classification, 'features'>)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
 
   /** As `Vitscope.saveClasses`. */
   saveClasses(): FileBytes;

@@ -29,6 +29,14 @@ export class Vitscope {
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Vitscope>;
 
+  /**
+   * What the Hub says of `hf:org/name`, or `hf:org/name@revision`, before any of it is loaded: one request.
+   *
+   * @throws `network` there is no such model, it is not open to everyone, or the Hub did not answer
+   * @throws `csp` a Content-Security-Policy forbids it; the message says what to allow
+   */
+  static describe(model: string, options?: DescribeOptions): Promise<ModelDescription>;
+
   /** Models that are kept for the next time. */
   static readonly cache: ModelCache;
 
@@ -114,8 +122,10 @@ export class Vitscope {
    * Classes by a handful of pictures each, `{ cup: [photo, …], bowl: […] }`: `withClasses` of the mean of their features, each of length 1. The scale
    * is the one at which each picture, left out in turn, is likeliest of its class; where no class has two, the model's own, or 1. Throws what `classify`
    * and `withClasses` throw, and what `onProgress` throws.
+   *
+   * An answer to a picture (or anything with its `features`, of this model) stands for it and costs no forward pass: keep them, and a picture more is one pass.
    */
-  teach(examples: Record<string, ImageSource[]>, options?: PassesOptions): Promise<Vitscope>;
+  teach(examples: Record<string, (ImageSource | Pick<Classification, 'features'>)[]>, options?: PassesOptions): Promise<Vitscope>;
 
   /**
    * The classes that `withClasses` or `teach` gave this instance, as a safetensors file: `withClasses` takes it, `load` as `textEmbeddings`, and the command
@@ -302,6 +312,24 @@ export interface ModelCache {
   /** Whether there was one of that name: `hf:org/name`, `hf:org/name@commit`, or a folder's address, as in `list()`. */
   delete(model: string | URL, folder?: string | URL): Promise<boolean>;
   clear(folder?: string | URL): Promise<void>;
+}
+
+/** As for `load`. */
+export type DescribeOptions = Pick<LoadOptions, 'hub' | 'token' | 'fetch' | 'signal'>;
+
+export interface ModelDescription {
+  /** `hf:org/name`. */
+  model: string;
+  /** The commit. */
+  revision: string;
+  /** Its page. */
+  url: string;
+  /** Of the files with its weights, of which a load reads what the model needs; 0 where there is none that it reads, undefined where the Hub does not say. */
+  bytes: number | undefined;
+  /** Whether its conditions must be accepted first, on its page. */
+  gated: boolean;
+  /** As its card says: `apache-2.0`, say. */
+  licence: string | undefined;
 }
 
 export interface CachedModel {

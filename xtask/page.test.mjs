@@ -15,6 +15,14 @@ test("the page's script is one module, which imports the package alone and takes
   assert.ok(size <= 60_000, `${size} bytes as brotli`);
 });
 
+test('where things are is said by modules of www/ itself, since there the script lies that has them all', () => {
+  const folder = new URL('../www/', import.meta.url);
+  const modules = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.js'));
+  const saying = modules.filter((path) => readFileSync(new URL(path, folder), 'utf8').includes('import.meta'));
+  assert.ok(saying.includes('offers.js'));
+  assert.deepEqual(saying.filter((path) => /[\\/]/.test(path)), []);
+});
+
 test('what the document names of its own is there', async () => {
   const { html, texts } = await readPage({ engine: ENGINE });
   assert.equal(html, readFileSync(new URL('../www/index.html', import.meta.url), 'utf8'));

@@ -182,19 +182,17 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {Record<string, (ImageLike | Float32Array)[]>} examples
+   * @param {Parameters<import('../engine.js').Engine['teach']>[0]} examples
    * @param {{onProgress?: (passes: Passes) => void}} [options]
    */
   teach(examples, { onProgress } = {}) {
-    const entries = checkExamples(examples);
-    const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
-    let done = 0;
-    const features = entries.map(([, images]) => images.map((image) => {
-      const { features } = finish(this.#core.classify(image, 1));
-      onProgress?.({ done: ++done, total });
-      return features;
-    }));
-    return this.withClasses(prototypes(entries.map(([label]) => label), features));
+    const entries = checkExamples(examples, this.config.numFeatures);
+    const asked = entries.flatMap(([, own]) => own).filter(({ features }) => !features);
+    asked.forEach((example, i) => {
+      example.features = finish(this.#core.classify(/** @type {ImageLike} */ (example.image), 1)).features;
+      onProgress?.({ done: i + 1, total: asked.length });
+    });
+    return this.withClasses(prototypes(entries));
   }
 
   saveClasses() {

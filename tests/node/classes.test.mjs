@@ -241,11 +241,31 @@ test('teach: prototypes are means of what has length 1, and a picture alone says
   assert.throws(() => engine.teach({ a: [a], b: [a] }, { onProgress: () => { throw stop; } }), (error) => error === stop);
 });
 
+test('teach: what is known of a picture is not asked again', async () => {
+  for (const name of ['hf_vit', 'hf_dinov2_model']) {
+    const engine = await load(name);
+    const a = pixels(name);
+    const [b, c] = [a.map((x) => -x), a.map((x, i) => x * Math.sin(i))];
+    const expected = engine.teach({ one: [a, b], two: [c] }).saveClasses();
+    /** @type {import('../../pkg/index.js').Passes[]} */
+    const progress = [];
+    const known = engine.classify(a);
+    const mixed = engine.teach({ one: [known, b], two: [{ features: engine.trace(c).features }] }, { onProgress: (passes) => progress.push(passes) });
+    assert.deepEqual(mixed.saveClasses(), expected);
+    assert.deepEqual(progress, [{ done: 1, total: 1 }]);
+    assert.deepEqual(engine.teach({ one: [known, engine.classify(b)], two: [mixed.classify(c)] }, { onProgress: () => assert.fail() }).saveClasses(), expected);
+    for (const features of [undefined, [...known.features], known.features.subarray(1), known.features.map(() => NaN)]) {
+      assert.throws(() => engine.teach({ one: [known], two: [wrong({ features })] }), failure(/examples of 'two' has no \d+ features of this model; give the picture itself/));
+    }
+  }
+});
+
 test('the scale is the likeliest for pictures that were left out', () => {
   // Two classes in the plane, some of whose pictures lie on the wrong side.
   const angle = (/** @type {number} */ degrees) => Float32Array.of(Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180));
   const spread = [[0, 5, 12, 40], [45, 52, 60, 20]].map((own) => own.map(angle));
-  const { scale } = prototypes(['a', 'b'], spread);
+  const classes = (/** @type {Float32Array[][]} */ features) => features.map((own, i) => /** @type {[string, {features: Float32Array}[]]} */ (['ab'[i], own.map((features) => ({ features }))]));
+  const { scale } = prototypes(classes(spread));
   const tries = spread.flatMap((own, label) => own.map((picture, left) => {
     const mean = (/** @type {Float32Array[]} */ pictures) => [0, 1].map((i) => pictures.reduce((sum, vector) => sum + vector[i], 0));
     return { label, cosines: spread.map((pictures, i) => cosine(picture, mean(i === label ? pictures.filter((_, j) => j !== left) : pictures))) };
@@ -264,6 +284,6 @@ test('the scale is the likeliest for pictures that were left out', () => {
   assert.ok(Math.abs(certainty(8) - 0.9) < 1e-3 && Math.abs(certainty(98) - 0.99) < 1e-3);
   // Where they are told apart no better than by chance, nothing is made of the cosines; where all are alike, neither fails.
   assert.ok(Math.abs(Number(chooseScale(apart(4).map(({ label, cosines }) => ({ label: 1 - label, cosines })))) - 1) < 1e-3);
-  assert.ok(Number.isFinite(prototypes(['a', 'b'], [[angle(0), angle(0)], [angle(0), angle(0)]]).scale));
+  assert.ok(Number.isFinite(prototypes(classes([[angle(0), angle(0)], [angle(0), angle(0)]])).scale));
   assert.equal(chooseScale([]), undefined);
 });

@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
 
 /**
- * @typedef {{files: Record<string, Buffer>, revisions?: Record<string, string>, gated?: false | 'auto' | 'manual', private?: boolean}} Repository
+ * @typedef {{files: Record<string, Buffer>, revisions?: Record<string, string>, gated?: false | 'auto' | 'manual', private?: boolean, card?: object}} Repository
  *   revisions: commits by branch and tag; `main` has one unless told
  * @typedef {{origin: 'hub' | 'cdn', method: string, path: string, headers: import('node:http').IncomingHttpHeaders, range?: string, status: number, sent: number}} Asked
  * @typedef {object} Quirks
@@ -182,7 +182,7 @@ export class Hub {
     if (!sha) return fail(404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
     if (api) {
       const siblings = Object.entries(found.files).map(([rfilename, bytes]) => ({ rfilename, ...(this.quirks.blobs && { size: bytes.length, ...(isLarge(rfilename) && { lfs: { sha256: sha256(bytes), size: bytes.length } }) }) }));
-      return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: repository, sha, gated: found.gated ?? false, private: found.private ?? false, siblings }));
+      return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: repository, sha, gated: found.gated ?? false, private: found.private ?? false, cardData: found.card, siblings }));
     }
     if (rest !== 'resolve') return fail(404, '', 'Not found');
     if (found.gated && !knows) return fail(request.headers.authorization ? 403 : 401, 'GatedRepo', 'Access to this model is restricted.');

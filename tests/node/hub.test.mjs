@@ -3,15 +3,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Vitscope } from '../../pkg/dist/index.node.js';
 import { Hub, TOKEN, seeded } from './hub.mjs';
 
 const COMMIT = 'c0ffee'.padEnd(40, '0');
 const clip = seeded('hf_clip_zero_shot');
 const hub = new Hub({
-  'seeded/clip': { files: clip, revisions: { v1: COMMIT, 'a/branch': COMMIT } },
+  'seeded/clip': { files: clip, revisions: { v1: COMMIT, 'a/branch': COMMIT }, card: { license: 'mit' } },
   'seeded/sharded': { files: seeded('hf_vit_sharded') },
   'seeded/open-clip': { files: seeded('open_clip') },
-  'seeded/gated': { files: seeded('hf_vit'), gated: 'manual' },
+  'seeded/gated': { files: seeded('hf_vit'), gated: 'manual', card: { license: 'other', license_name: 'seeded-research' } },
   'seeded/private': { files: seeded('hf_vit'), private: true },
   'seeded/pickle': { files: { 'config.json': Buffer.from('{"model_type": "vit"}'), 'pytorch_model.bin': Buffer.from('x') } },
   'seeded/empty': { files: { 'README.md': Buffer.from('x') } },
@@ -199,4 +200,26 @@ test('files that somebody chose: their names decide', async () => {
   await assert.rejects(load(chosen('hf_vit').filter(({ name }) => name !== 'model.safetensors')), says('network', /has no model\.safetensors/));
   await assert.rejects(load([]), says('invalid-argument', /The model must be/));
   await assert.rejects(load([weights, {}]), says('invalid-argument', /The model must be/));
+});
+
+test('a model is described before any of it is loaded, by one request', async () => {
+  const describe = (/** @type {string} */ model, options = {}) => Vitscope.describe(model, { hub: hub.url, ...options });
+  const size = clip['model.safetensors'].length;
+  assert.deepEqual(await describe('hf:seeded/clip'), { model: 'hf:seeded/clip', revision: hub.commit('seeded/clip'), url: `${hub.url}seeded/clip`, bytes: size, gated: false, licence: 'mit' });
+  assert.deepEqual(paths(), ['/api/models/seeded/clip/revision/main']);
+  assert.equal((await describe('hf:seeded/clip@v1')).revision, COMMIT);
+  const { gated, licence } = await describe('hf:seeded/gated');
+  assert.deepEqual([gated, licence], [true, 'seeded-research']);
+  const sharded = Object.entries(seeded('hf_vit_sharded')).filter(([name]) => name.endsWith('.safetensors'));
+  assert.ok(sharded.length > 1);
+  assert.equal((await describe('hf:seeded/sharded')).bytes, sharded.reduce((sum, [, bytes]) => sum + bytes.length, 0));
+  assert.equal((await describe('hf:seeded/open-clip')).bytes, seeded('open_clip')['open_clip_model.safetensors'].length);
+  assert.equal((await describe('hf:seeded/pickle')).bytes, 0, 'there is nothing to load');
+  assert.equal((await describe('hf:seeded/private', { token: TOKEN })).licence, undefined);
+  hub.quirks.blobs = false;
+  assert.equal((await describe('hf:seeded/clip')).bytes, undefined);
+  await assert.rejects(describe('hf:seeded/nothing'), says('network', /no public model seeded\/nothing/));
+  await assert.rejects(describe('seeded/clip'), says('invalid-argument', /is no model's name/));
+  await assert.rejects(describe('hf:seeded/clip', { dtype: 'int8' }), says('invalid-argument', /no option 'dtype'/));
+  await assert.rejects(describe('hf:seeded/clip', { signal: AbortSignal.abort(new Error('enough')) }), /enough/);
 });

@@ -39,6 +39,13 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         await page.waitForTimeout(300);
         await look(id);
       }
+      await page.locator('[data-teach=open]').click();
+      await page.getByRole('button', { name: 'Add what is shown to Class 1' }).press('Enter');
+      await page.locator('.thumbs canvas').waitFor();
+      await look('own classes');
+      await page.locator('[data-pins=pin]').click();
+      await page.locator('#pins .now').waitFor();
+      await look('side by side');
       await page.locator('[data-source=file]').setInputFiles({ name: 'x.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
       await page.locator('#notice').waitFor();
       await look('notice');

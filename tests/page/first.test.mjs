@@ -158,8 +158,10 @@ test('what needs no weights is there before them: the photo, its patches, what t
   await page.waitForFunction(() => explorer().querySelector('[data-caption=title]')?.textContent?.startsWith('Layer'));
   await page.locator('[name=opacity]').fill('0');
   assert.equal(await page.evaluate(() => {
-    const canvas = /** @type {HTMLCanvasElement} */ (explorer().querySelector('#stage .overlay'));
-    return canvas.getContext('2d')?.getImageData(canvas.width / 3, 0, canvas.width / 3, canvas.height).data.some((value) => value > 0);
+    const [base, overlay] = ['.base', '.overlay'].map((name) => /** @type {HTMLCanvasElement} */ (explorer().querySelector(`#stage canvas${name}`)));
+    const middle = (/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext('2d')?.getImageData(canvas.width / 3, 0, canvas.width / 3, canvas.height).data ?? [];
+    const photo = middle(base);
+    return middle(overlay).some((value, i) => Math.abs(value - photo[i]) > 2);
   }), false, 'and they go with the first map');
   await end();
 });
@@ -175,11 +177,13 @@ test('a second visit has the model from the browser', async () => {
     await page.addInitScript(withExplorer);
     await page.addInitScript(() => {
       globalThis.kept = [];
-      // (An observer sees no shadow root that is yet to come.)
-      setInterval(() => {
-        const said = explorer().querySelector('[data-status=loading]')?.textContent;
-        if (said !== kept.at(-1)) kept.push(said);
-      });
+      const observer = new MutationObserver(() => kept.push(explorer().querySelector('[data-status=loading]')?.textContent));
+      const attach = Element.prototype.attachShadow;
+      Element.prototype.attachShadow = function (init) {
+        const root = attach.call(this, init);
+        observer.observe(root, { subtree: true, childList: true });
+        return root;
+      };
     });
     await hurry(page);
     await page.goto(`${line.origin}/www/`);

@@ -88,7 +88,7 @@ async function underWay(page, runner) {
 /** @type {Record<string, (page: Page) => Promise<unknown>>} */
 const CHANGES = {
   'a photo': (page) => choosePhoto(page, 'chelsea'),
-  'another view': (page) => page.getByRole('tab', { name: 'Heads' }).click(),
+  'another view': (page) => page.locator('#tab-heads').click(),
   'another class': (page) => page.locator('#answers li button').nth(2).click(),
   'an option': (page) => pick(page, 'Grad-CAM'),
 };
@@ -97,7 +97,7 @@ for (const [runner, method] of [['Leave out', 'occlusion'], ['Deletion and inser
   for (const [what, change] of Object.entries(CHANGES)) {
     test(`${runner}: ${what} stops it after the pass under way`, onPage(async (tab) => {
       const { page } = tab;
-      await page.getByRole('tab', { name: 'Class' }).click();
+      await page.locator('#tab-class').click();
       await pick(page, method);
       if (method !== 'occlusion') await page.getByText(/Relevance for/).first().waitFor();
       await underWay(page, runner);
@@ -116,7 +116,7 @@ for (const [runner, method] of [['Leave out', 'occlusion'], ['Deletion and inser
 
 test('a photo waits for one gradient, however many were asked for', onPage(async (tab) => {
   const { page } = tab;
-  await page.getByRole('tab', { name: 'Class' }).click();
+  await page.locator('#tab-class').click();
   await page.getByText(/Relevance for/).first().waitFor();
   const busy = since(tab);
   for (const nth of [1, 2, 3, 4, 0, 1, 2, 3]) await page.locator('#answers li button').nth(nth).click();
@@ -129,7 +129,7 @@ test('a photo waits for one gradient, however many were asked for', onPage(async
 }, { setUp: ({ context }) => addToEngine(context, SLOW) }));
 
 test('the same class asked for twice is no failure', onPage(async ({ page }) => {
-  await page.getByRole('tab', { name: 'Class' }).click();
+  await page.locator('#tab-class').click();
   await page.locator('#answers li button').nth(1).dblclick();
   const label = await page.locator('#answers .label').nth(1).innerText();
   await page.getByText(`Relevance for ${label}`).first().waitFor();
@@ -256,7 +256,7 @@ for (const [what, code, sentence, remedy] of /** @type {const} */ ([
     // It still answers, about photos and about classes.
     await choosePhoto(page, 'chelsea');
     await page.waitForFunction((old) => /** @type {HTMLElement} */ (explorer().querySelector('#answers ol')).innerText !== old, old);
-    await page.getByRole('tab', { name: 'Class' }).click();
+    await page.locator('#tab-class').click();
     await page.getByText(/Relevance for/).first().waitFor();
     // And what is offered is a way on.
     await page.locator('[data-model=files-input]').setInputFiles(FIXTURE('hf_vit'));
@@ -405,9 +405,9 @@ test('a second model that stalls can be cancelled', onPage(async ({ page, contex
 
 const LOOKS = /** @type {[string, (page: Page) => Promise<unknown>][]} */ ([
   ['a photo', (page) => choosePhoto(page, 'chelsea')],
-  ['a view', (page) => page.getByRole('tab', { name: 'Class' }).click()],
+  ['a view', (page) => page.locator('#tab-class').click()],
   ['the patches left out', async (page) => {
-    await page.getByRole('tab', { name: 'Class' }).click();
+    await page.locator('#tab-class').click();
     await pick(page, 'occlusion');
     await button(page, 'Leave out').click();
   }],

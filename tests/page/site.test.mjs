@@ -11,11 +11,12 @@ import { chromium } from 'playwright-core';
 import sirv from 'sirv';
 import { site } from '../../xtask/site.mjs';
 import { FLAGS } from './browser.mjs';
-import { MODEL, ROOT, answered, finallyDo, firstAnswer, startBrowser, temporaryFolder, withExplorer } from './harness.mjs';
+import { MODEL, PAGE, ROOT, answered, finallyDo, firstAnswer, openTab, startBrowser, startServer, temporaryFolder, withExplorer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-const PATH = '/some/path/';
+/** Whatever may be in one. */
+const PATH = '/some/path,%20or%20a;b/';
 const QUERY = `?model=models/${MODEL}/`;
 
 /** Two versions, in folders of these names. */
@@ -217,6 +218,15 @@ test('it can be installed', async () => {
     return `${image.naturalWidth}x${image.naturalHeight}`;
   })), /** @type {{src: string}[]} */ (icons));
   assert.deepEqual(sizes.slice(1), icons.slice(1).map((/** @type {{sizes: string}} */ { sizes }) => sizes));
+});
+
+test("the project's own server registers nothing: whoever works on the page sees it as it is", async () => {
+  const { page, close } = await openTab(browser);
+  await page.goto((await startServer()) + PAGE);
+  await answered(page, answer);
+  assert.equal(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length), 0);
+  assert.equal(await page.locator('[rel=manifest]').count(), 0);
+  await close();
 });
 
 test('the same page is the same version, and a folder of something else is left alone', async () => {

@@ -19,7 +19,7 @@ export async function loadFirst(loader, offers) {
     const spent = performance.now() - start;
     if (light === wanted || spent < MEASURED || ((total - loaded) * spent) / loaded < WORTH_WAITING) return;
     // What of the default has come stays in the browser's cache, which goes on from there.
-    instead = loader.load(light).then((settled) => settled && loader.load(wanted));
+    instead = loader.standIn(light).then((settled) => settled && loader.load(wanted));
   });
   await instead;
 }

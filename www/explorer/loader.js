@@ -24,6 +24,9 @@ export class Loader {
   #onSettled;
   /** The last that worked, or the first that was wanted. @type {{choice: ModelChoice, dtype: Dtype}} */
   #last;
+  /** The last that worked and does not only stand in for another, or the first that was wanted. @type {ModelChoice | undefined} */
+  #chosen;
+  #onChange;
   #withdraw = () => {};
 
   /**
@@ -31,13 +34,35 @@ export class Loader {
    * @param {Panels} panels
    * @param {import('./models.js').Offer[]} offers
    * @param {(loaded: boolean) => void} onSettled
+   * @param {() => void} onChange there is another model than was chosen before
    */
-  constructor(session, panels, offers, onSettled) {
+  constructor(session, panels, offers, onSettled, onChange) {
     this.#session = session;
     this.#panels = panels;
     this.#offers = offers;
     this.#last = { choice: offers[0], dtype: undefined };
     this.#onSettled = onSettled;
+    this.#onChange = onChange;
+  }
+
+  get chosen() {
+    return this.#chosen;
+  }
+
+  /**
+   * What somebody chose.
+   * @param {ModelChoice} choice
+   * @param {Dtype} [dtype]
+   * @param {(progress: import('../../pkg/index.js').Progress) => void} [onProgress]
+   * @returns {Promise<boolean>} false: something else is wanted meanwhile
+   */
+  async load(choice, dtype, onProgress) {
+    const settled = await this.standIn(choice, dtype, onProgress);
+    if (settled && this.#session.model?.choice === choice && this.#chosen !== choice) {
+      this.#chosen = choice;
+      this.#onChange();
+    }
+    return settled;
   }
 
   /**
@@ -47,7 +72,7 @@ export class Loader {
    * @param {(progress: import('../../pkg/index.js').Progress) => void} [onProgress]
    * @returns {Promise<boolean>} false: something else is wanted meanwhile
    */
-  async load(choice, dtype, onProgress = () => {}) {
+  async standIn(choice, dtype, onProgress = () => {}) {
     const { status, notice } = this.#panels;
     notice.hide();
     status.loading(choice.name, this.#session.model?.choice.name);
@@ -76,6 +101,7 @@ export class Loader {
    */
   async start(wanted = this.#offers[0]) {
     if (!wanted) return this.missing();
+    this.#chosen = wanted;
     this.#last = { choice: wanted, dtype: undefined };
     await (wanted === this.#offers[0] ? loadFirst(this, this.#offers) : this.load(wanted));
   }
@@ -144,14 +170,17 @@ export class Loader {
    */
   #waysOn(choice, dtype) {
     const again = { label: 'Try again', run: () => void this.load(choice, dtype) };
-    if (this.#session.model) return [again, { label: 'Cancel', run: () => this.#cancel() }];
+    if (this.#session.model) return [again, { label: 'Cancel', run: () => this.cancel() }];
     const other = this.#offers.find((model) => model !== choice);
     return !other ? [again] : [again, { label: `${other.name}, ${other.megabytes} MB`, run: () => void this.load(other) }];
   }
 
-  #cancel() {
+  /** Gives up what is on its way; the present model stays. */
+  cancel() {
     this.#session.cancel();
     this.#settle(false);
+    this.#panels.notice.hide();
+    if (!this.#session.model) this.missing();
   }
 
   /** @param {boolean} loaded whether there is another model than before */

@@ -17,7 +17,28 @@ export function choiceOf(model) {
   return { name: named ? nameOf(String(model)) : 'model', source: model };
 }
 
+/**
+ * By what a state tells a model: its name among those that are offered, or where it is.
+ * @param {ModelChoice | undefined} choice
+ * @param {Offer[]} offers
+ * @returns {string | null} null: nobody but its owner has it
+ */
+export function keyOf(choice, offers) {
+  const offer = offers.find((offer) => offer === choice);
+  if (offer || !choice) return offer?.name ?? null;
+  const { source } = choice;
+  return typeof source === 'string' || source instanceof URL ? String(source) : null;
+}
+
+/**
+ * @param {string} key
+ * @param {Offer[]} offers
+ */
+export function choiceFor(key, offers) {
+  return offers.find(({ name }) => name === key) ?? choiceOf(key);
+}
+
 /** The last part of an address, which is the model's folder. @param {string} address */
-function nameOf(address) {
+export function nameOf(address) {
   return decodeURIComponent(address.replace(/[?#].*$/s, '').split('/').filter(Boolean).at(-1) ?? address);
 }

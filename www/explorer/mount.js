@@ -1,26 +1,34 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
+import { Library } from './library.js';
+import { save } from './download.js';
 import { Loader } from './loader.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
-import { choiceOf } from './models.js';
+import { choiceFor, choiceOf, keyOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createDetail } from './panels/detail.js';
 import { createExports } from './panels/exports.js';
+import { createHub } from './panels/hub.js';
 import { createJudge } from './panels/judge.js';
+import { createKept } from './panels/kept.js';
 import { createLive } from './panels/live.js';
 import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
+import { createPins } from './panels/pins.js';
 import { createSources } from './panels/sources.js';
 import { createStage } from './panels/stage.js';
 import { createStatus } from './panels/status.js';
 import { createStrip } from './panels/strip.js';
 import { createTabs } from './panels/tabs.js';
+import { createTeach } from './panels/teach.js';
+import { Pins } from './pins/pins.js';
 import { Scope } from './scope.js';
 import { Session } from './session.js';
 import { STYLES } from './styles.js';
+import { Teaching } from './teach/teaching.js';
 import { TEMPLATE } from './template.js';
 import { Viewer } from './viewer.js';
 import { createViews } from './views/index.js';
@@ -29,14 +37,17 @@ import { createViews } from './views/index.js';
  * @typedef {import('./models.js').ModelChoice} ModelChoice
  * @typedef {import('./models.js').Offer} Offer
  * @typedef {import('./panels/sources.js').Sample} Sample
- * @typedef {import('./choice.js').Choice} Choice
+ * @typedef {import('./choice.js').State} State
+ * @typedef {import('./choice.js').Wish} Wish
  * @typedef {{
- *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Partial<Choice>,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, onChange?: (choice: Choice) => void,
+ *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Wish,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, keep?: string, hub?: import('./library.js').HubAccess, onChange?: (state: State) => void,
  * }} Options
- *   model: what is loaded, the first of `models` unless told; image: what is shown, the first of `samples` unless told; state: what is chosen of what there is to see;
+ *   model: what is loaded, that of `state` or the first of `models` unless told; image: what is shown, the sample of `state` or the first of `samples` unless told;
+ *   state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
- *   onChange: told of every choice
+ *   keep: the name under which one's own classes are kept in the browser, not at all unless told;
+ *   hub: whether the Hub may be asked, and what of it is suggested; without it there is no talk of it; onChange: told of every change of the state
  */
 
 /**
@@ -44,13 +55,14 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, hub, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet()];
   inside.innerHTML = TEMPLATE;
   const at = (/** @type {string} */ id) => find(inside, `#${id}`);
   const change = () => viewer.change();
+  const changed = () => onChange(now());
   const fail = (/** @type {unknown} */ error) => scope.fail(error);
 
   const dialog = /** @type {HTMLDialogElement} */ (at('model'));
@@ -62,73 +74,174 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   }, life.signal);
   const views = createViews({ change, choose: (choice) => viewer.choose(choice) });
   const watch = () => scope.watch();
+  const overlay = createOverlay(at('overlay'), () => {
+    viewer.redraw();
+    changed();
+  });
   const viewer = new Viewer({
     stage,
     answers,
     caption: createCaption(find(inside, 'figcaption'), { onBack: () => viewer.choosePatch(null) }),
-    overlay: createOverlay(at('overlay'), () => viewer.redraw()),
+    overlay,
     detail: createDetail(at('detail'), (choice) => viewer.choose(choice)),
     strip: createStrip(at('strip'), (choice) => viewer.choose(choice)),
     tabs: createTabs(at('views'), views, (view) => viewer.choose({ view })),
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
-  }, views, { fail, watch, onChoice: onChange, more: () => scope.more() });
+    pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name}, ${session.model?.config.dtype})` }) },
+  }, views, { fail, watch, onChoice: changed, more: () => scope.more() });
+
+  const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
+    onPin: () => pins.pin().catch(fail),
+    onRemove: (card) => pins.remove(card),
+    onCommon: (common) => pins.share(common),
+    onExport: () => pins.toPicture().then((blob) => save(blob, 'side-by-side.png'), fail),
+  });
+  const pins = new Pins((pins) => row.show(pins));
 
   let asked = Promise.resolve();
   const session = new Session(assets);
-  const status = createStatus(at('status'));
-  const loader = new Loader(session, {
-    notice,
-    status,
-    dialog: createModelDialog(dialog, at('model-open'), models, {
-      onFiles: (files) => scope.openFiles(files),
-      onOffer: (offer) => loader.load(offer),
-      onDtype: (dtype) => loader.changeDtype(dtype),
+  const status = createStatus(at('status'), () => loader.cancel());
+  const picker = createModelDialog(dialog, at('model-open'), models, {
+    onOpen: () => library.refresh(),
+    onFiles: (files) => openFiles(files),
+    onOffer: (offer) => loader.load(offer),
+    onDtype: (dtype) => loader.changeDtype(dtype),
+  });
+  const loader = new Loader(session, { notice, status, dialog: picker }, models, (another) => {
+    asked = scope.settle(another);
+    if (another) teaching.update();
+  }, changed);
+  const library = new Library({
+    dialog: picker,
+    kept: createKept(find(dialog, '[data-model=kept]'), { onOpen: (model) => library.open(model), onForget: (model) => library.forget(model) }),
+    hub: createHub(find(dialog, '[data-model=hub]'), hub?.suggestions ?? [], {
+      onName: (name) => library.name(name),
+      onLookUp: (name) => library.lookUp(name),
+      onLoad: (name) => library.load(name),
+      onAllow: (name) => library.allow(name),
+      onForbid: () => library.forbid(),
     }),
-  }, models, (another) => void (asked = scope.settle(another)));
+  }, hub, models, {
+    fail,
+    load: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
+  });
+  /** What was asked for together with a model of the Hub. @type {Wish} */
+  let proposed = {};
 
-  const sources = createSources(at('sources'), at('drop'), samples, around, {
-    onFiles: (files) => scope.openFiles(files),
-    onSample: (sample) => scope.openSample(sample),
-    onNothing: (message) => notice.show(message),
-  }, life.signal);
   /** @type {Scope} */
-  const scope = new Scope(session, loader, { notice, answers, stage, status, sources }, viewer, () => live);
+  const scope = new Scope(session, loader, {
+    notice,
+    answers,
+    stage,
+    status,
+    sources: createSources(at('sources'), at('drop'), samples, around, {
+      onFiles: (files) => anew(() => openFiles(files)),
+      onSample: (sample) => anew(() => scope.openSample(sample)),
+      onNothing: (message) => notice.show(message),
+    }, life.signal),
+  }, viewer, () => live);
   const live = new Live(session, scope, viewer, {
     notice,
     stage,
-    sources,
     live: createLive(at('sources'), at('stage'), sharesScreens(), {
-      onStart: (kind, given) => live.start({ kind, given }),
+      onStart: (kind, given) => anew(() => live.start({ kind, given })),
       onStop: () => live.finish(),
       onToggle: () => live.toggle(),
     }),
   });
 
-  if (state) viewer.choose(state);
-  const first = image ?? samples[0];
-  if (first) scope.show(first);
-  const wanted = model === undefined ? models[0] : choiceOf(model);
+  /** @param {() => unknown} open */
+  function anew(open) {
+    viewer.expectNothing();
+    open();
+  }
+
+  /** @returns {State} */
+  function now() {
+    const { sample } = scope;
+    return { ...viewer.choice, model: keyOf(loader.chosen, models), sample: sample?.name ?? null, look: overlay.read() };
+  }
+
+  /** @param {string | null} [name] */
+  const sampleOf = (name) => samples.find((sample) => name && sample.name === name);
+
+  /** @param {Wish} state */
+  async function choose({ model, sample, look, ...choice }) {
+    const coming = [];
+    const picture = sampleOf(sample);
+    if (picture && picture !== scope.sample) coming.push(scope.openSample(picture));
+    if (model && model !== keyOf(loader.chosen, models)) coming.push(loader.load(choiceFor(model, models)).then(() => asked));
+    const come = coming.length ? viewer.expect(Promise.all(coming)) : undefined;
+    if (look) overlay.show(look);
+    await (Object.keys(choice).length ? viewer.choose(choice) : viewer.redraw());
+    await come;
+  }
+
+  const teach = createTeach(at('teach'), at('answers'), {
+    onOpen: () => teaching.begin(),
+    onAdd: () => teaching.addClass(),
+    onRemove: (own) => teaching.removeClass(own),
+    onRename: (own, label) => teaching.rename(own, label),
+    onPhotos: (own, photos) => teaching.add(own, photos),
+    onForget: (own, example) => teaching.remove(own, example),
+    onUse: (use) => teaching.answerAmong(use),
+    onSave: () => save(teaching.toFile(), 'text_embeddings.safetensors'), // by this name it is found beside a model
+    onFile: (file) => openFiles([file]),
+    current: async () => stage.picture && createImageBitmap(stage.picture),
+    isLive: () => live.running,
+  });
+  const teaching = new Teaching(session, { show: (shown) => teach.show(shown), onAnswer: () => void (asked = scope.settle(true)), fail, watch, say: (...said) => notice.show(...said) }, keep);
+
+  /** @param {File[]} files */
+  async function openFiles(files) {
+    // Of a single file of tensors its header says whether it holds classes.
+    if (files.length === 1 && /\.safetensors$/i.test(files[0].name) && (await teaching.open(files[0]))) return;
+    await scope.openFiles(files);
+  }
+
+  const defaults = now();
+  const { model: key, sample: name, look, ...choice } = state ?? {};
+  const first = image ?? sampleOf(name) ?? samples[0];
+  const wanted = model !== undefined ? choiceOf(model) : key ? choiceFor(key, models) : models[0];
+  if (look) overlay.show(look);
+  if (state) viewer.choose(choice);
   stage.expect(wanted && loader.offered(wanted)?.grid);
+  const shown = first && scope.show(first);
   const ready = loader.start(wanted).then(() => asked);
+  viewer.expect(Promise.all([shown, ready]));
 
   return {
     /** When the first model has answered, or can't be had. */
     ready,
 
-    /** What is chosen of what there is to see; plain data. */
+    /** What is chosen: of what there is to see, which model and which sample, and how it is drawn; plain data. */
     get state() {
-      return viewer.choice;
+      return now();
     },
 
-    /** @param {Partial<Choice>} choice */
-    choose: (choice) => viewer.choose(choice),
+    /** What a state is in which nothing was chosen. */
+    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null },
+
+    /** Chooses some of it; the rest stays. Resolves when it is there. */
+    choose,
 
     /** @param {Blob | string | URL | Sample} image */
     show: (image) => scope.show(image),
 
     /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
     load: (model) => loader.load(choiceOf(model)),
+
+    /**
+     * Shows a model of the Hub, `org/name`, and waits for the visitor's word.
+     * @param {string} name
+     * @param {boolean} [ask] it was given for that the Hub is asked what the model is
+     * @param {Wish} [state] what is chosen with it
+     */
+    propose(name, ask, state) {
+      proposed = { ...state, model: `hf:${name}` };
+      library.propose(name, ask);
+    },
 
     /**
      * Says what went wrong, with ways on.
@@ -140,6 +253,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     /** Ends the model's worker and the camera, and takes everything out of the root. */
     destroy() {
       life.abort();
+      teaching.end();
+      pins.end();
       scope.end();
       session.end();
       inside.replaceChildren();

@@ -30,6 +30,8 @@ export class Scope {
   #viewer;
   /** @type {Photo | undefined} */
   #photo;
+  /** The one that is shown, or on its way. @type {Sample | undefined} */
+  #sample;
   #moving;
   #opening = new AbortController();
 
@@ -66,6 +68,10 @@ export class Scope {
 
   // Photos
 
+  get sample() {
+    return this.#sample;
+  }
+
   /** @param {Blob | string | URL | Sample} image */
   show(image) {
     if (image instanceof Blob) return this.open({ image, title: image instanceof File ? image.name : 'Photo' });
@@ -94,6 +100,7 @@ export class Scope {
   async openSample(sample) {
     const { notice } = this.#panels;
     const signal = this.supersede();
+    this.#sample = sample;
     notice.hide(); // now, not when the photo is there: what goes wrong meanwhile is news
     const again = { label: 'Try again', run: () => void this.openSample(sample) };
     const watch = notice.watch(`The sample ${sample.file} has not come`, () => [again]);
@@ -116,7 +123,7 @@ export class Scope {
    * @param {Photo} photo
    */
   async open(photo) {
-    const { notice, sources } = this.#panels;
+    const { notice } = this.#panels;
     const signal = this.supersede();
     /** @type {ImageBitmap} */
     let bitmap;
@@ -131,7 +138,6 @@ export class Scope {
     photo.size = { width: bitmap.width, height: bitmap.height };
     this.#hold(photo);
     this.#viewer.forget();
-    sources.mark(photo.sample);
     await this.#ask(bitmap);
   }
 
@@ -152,6 +158,13 @@ export class Scope {
   #hold(photo) {
     if (this.#photo?.image instanceof ImageBitmap && photo !== this.#photo) this.#photo.image.close();
     this.#photo = photo;
+    this.mark(photo.sample);
+  }
+
+  /** @param {Sample | undefined} sample the one that is shown */
+  mark(sample) {
+    this.#sample = sample;
+    this.#panels.sources.mark(sample);
   }
 
   /** What is asked for now takes the place of what was and is not there yet. */

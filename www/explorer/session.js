@@ -9,10 +9,14 @@ import { Vitscope } from '../../pkg/dist/index.js';
  * @typedef {{choice: ModelChoice, dtype: 'f32' | 'int8' | undefined, config: import('../../pkg/index.js').ModelConfig, backend: import('../../pkg/index.js').Backend}} LoadedModel
  */
 
-/** The model in use. The newest wish wins: an older load or job that it overtakes is aborted. */
+/** The model in use, with its own classes or with others. The newest wish wins: an older load or job that it overtakes is aborted. */
 export class Session {
-  /** @type {Vitscope | undefined} */
-  #vit;
+  /** As it was loaded. @type {Vitscope | undefined} */
+  #base;
+  /** The same with other classes. @type {Vitscope | undefined} */
+  #derived;
+  /** @type {(base: Vitscope, name: string) => Promise<Vitscope | undefined>} */
+  #prepare = async () => undefined;
   /** @type {LoadedModel | undefined} */
   #model;
   #load = new AbortController();
@@ -31,8 +35,37 @@ export class Session {
     return this.#model;
   }
 
+  /** What answers. */
   get vit() {
-    return this.#vit;
+    return this.#derived ?? this.#base;
+  }
+
+  /** The model with its own classes. */
+  get base() {
+    return this.#base;
+  }
+
+  /** Other classes for a model that has been loaded, before it is asked anything. @param {(base: Vitscope, name: string) => Promise<Vitscope | undefined>} prepare */
+  prepareBy(prepare) {
+    this.#prepare = prepare;
+  }
+
+  /**
+   * Other classes, or again those of the model.
+   * @param {Vitscope} base the model that they are for
+   * @param {Vitscope | undefined} derived an instance of it, this one's from now on
+   * @returns {Promise<boolean>} whether it is still in use
+   */
+  async answerBy(base, derived) {
+    const [next, size] = [derived ?? base, this.vit?.config.imageSize];
+    if (size && String(size) !== String(next.config.imageSize)) await next.resize(size); // as what answers now
+    if (this.#base !== base) derived?.close();
+    if (this.#base !== base) return false;
+    this.#job.abort(new Overtaken());
+    this.#derived?.close();
+    this.#derived = derived;
+    this.#size = undefined;
+    return true;
   }
 
   /** Whether a model is on its way. */
@@ -52,12 +85,15 @@ export class Session {
     this.#loading = true;
     try {
       const vit = await Vitscope.load(choice.source, { dtype, cache: choice.cache, signal, onProgress, assets: await this.#assets?.(signal) });
+      const derived = signal.aborted ? undefined : await this.#prepare(vit, choice.name);
       if (signal.aborted) {
+        derived?.close();
         vit.close();
         throw signal.reason;
       }
       this.close();
-      this.#vit = vit;
+      this.#base = vit;
+      this.#derived = derived;
       this.#model = { choice, dtype, config: vit.config, backend: vit.backend };
     } finally {
       if (!signal.aborted) this.#loading = false;
@@ -73,8 +109,9 @@ export class Session {
   /** Gives up the model in use, and so ends its worker and threads. */
   close() {
     this.#job.abort(new Overtaken());
-    this.#vit?.close();
-    this.#vit = this.#model = this.#size = undefined;
+    this.#derived?.close();
+    this.#base?.close();
+    this.#derived = this.#base = this.#model = this.#size = undefined;
   }
 
   /** Whatever it has or awaits. */
@@ -88,7 +125,7 @@ export class Session {
    * @param {[height: number, width: number]} imageSize
    */
   async resize(imageSize) {
-    const vit = this.#vit;
+    const { vit } = this;
     if (!vit || String(this.#size ?? vit.config.imageSize) === String(imageSize)) return;
     this.#job.abort(new Overtaken());
     this.#job = new AbortController();
@@ -110,9 +147,11 @@ export class Session {
   async trace(image, topK, record) {
     this.#job.abort(new Overtaken());
     this.#job = new AbortController();
-    const vit = this.#vit;
+    const { vit } = this;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
-    return vit.trace(image, { ...record(vit.config), topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+    const trace = await vit.trace(image, { ...record(vit.config), topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+    if (vit !== this.vit) throw new Overtaken(); // its classes are not the present ones
+    return trace;
   }
 }
 

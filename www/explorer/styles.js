@@ -100,8 +100,9 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
 .status dd span + span { color: var(--soft); }
 .status .loading { position: absolute; inset: 0; display: none; align-items: center; background: var(--paper); color: var(--soft); font-size: 13px; line-height: 18px; white-space: pre; overflow: hidden; }
-.status.busy .loading { display: flex; }
+.status.busy .loading { display: flex; padding-right: 84px; }
 .status .progress { position: absolute; left: 0; right: 10px; bottom: 4px; }
+.status .cancel { position: absolute; right: 10px; top: 50%; transform: translateY(-50%); min-height: 28px; padding: 0 10px; background: var(--paper); }
 
 /* Layout: the photo as large as the window allows, the views beside it, the way over both. */
 
@@ -109,11 +110,12 @@ input[type="checkbox"] { width: 16px; height: 16px; }
   --stage-height: max(240px, calc(100svh - 372px));
   display: grid; gap: 12px 40px; max-width: var(--widest); margin: 0 auto; padding: 10px 28px 28px;
   grid-template-columns: minmax(0, 1.16fr) minmax(0, 1fr);
-  grid-template-areas: "strip strip" "photo answers" "photo views" "sources views" "overlay views" ". views";
-  grid-template-rows: auto auto auto auto auto 1fr;
+  grid-template-areas: "strip strip" "photo answers" "photo views" "pins views" "sources views" "overlay views" ". views";
+  grid-template-rows: auto auto auto auto auto auto 1fr;
 }
 .strip { grid-area: strip; }
 .photo { grid-area: photo; }
+.pins { grid-area: pins; }
 .overlay-controls { grid-area: overlay; }
 .sources { grid-area: sources; }
 .answers { grid-area: answers; }
@@ -190,6 +192,25 @@ select.button { max-width: 190px; text-overflow: ellipsis; }
 select.button option { background: var(--paper); color: var(--ink); }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }
 
+/* Side by side */
+
+.pins { padding-top: 12px; border-top: 1px solid var(--line); min-width: 0; }
+.pins .heading { flex-wrap: wrap; align-items: center; gap: 4px 16px; }
+.pins h2 { margin-right: auto; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 16px 12px; margin-top: 8px; }
+.cards li { position: relative; min-width: 0; }
+.cards li > canvas { display: block; width: 100%; aspect-ratio: 4 / 3; background: var(--well); }
+.cards .title { margin-top: 6px; font-size: 13px; line-height: 17px; font-weight: 600; }
+.cards .hint { font-size: 12px; line-height: 16px; }
+.cards p.title, .cards p.hint { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+.cards p.title { min-height: 34px; }
+.cards p.hint { min-height: 32px; }
+.cards .legend { width: 100%; margin-top: 4px; }
+.cards .button.quiet, .cards .tag { position: absolute; right: 4px; top: 4px; min-height: 26px; width: 26px; color: #fff; background: rgb(0 0 0 / 0.55); border: 0; }
+.cards .tag { width: auto; min-height: 0; padding: 1px 7px; border-radius: 4px; font-size: 12px; }
+.cards .stale { opacity: 0.5; }
+.cards .now > canvas { box-shadow: 0 0 0 2px var(--signal); }
+
 /* Answer */
 
 .answers ol { margin-top: 4px; min-height: 130px; transition: opacity 0.15s; }
@@ -209,6 +230,29 @@ select.button option { background: var(--paper); color: var(--ink); }
 .answers li:first-child .score { color: var(--ink); }
 
 .answers .unsure { margin-top: 2px; line-height: 16px; }
+
+/* One's own classes */
+
+.answers .top { display: flex; align-items: center; gap: 8px; min-height: 32px; }
+.answers .top h2 { margin-right: auto; }
+.teach { margin-bottom: 14px; padding: 12px 14px 14px; scroll-margin: 12px; border: 1px solid var(--line); border-radius: 6px; }
+.own > li { padding: 10px 0 12px; border-bottom: 1px solid var(--line); }
+.own > li.over { box-shadow: 0 0 0 2px var(--signal); border-radius: 4px; }
+.own .head { display: flex; align-items: center; gap: 10px; }
+.own .name { flex: 1; min-width: 0; height: 32px; padding: 0 6px; margin-left: -7px; font: inherit; font-weight: 600; color: inherit; background: none; border: 1px solid transparent; border-bottom-color: var(--line); border-radius: 4px; }
+.own .name:hover, .own .name:focus { border-color: var(--strong-line); }
+.own .count { font-size: 13px; color: var(--soft); white-space: nowrap; }
+.own .actions { margin-top: 8px; }
+.own .actions .button:first-child { touch-action: none; user-select: none; -webkit-user-select: none; }
+.thumbs { display: grid; grid-template-columns: repeat(auto-fill, 56px); gap: 6px; max-height: 118px; overflow-y: auto; padding: 3px; margin: 5px -3px -3px; }
+.thumbs:empty { display: none; }
+.thumbs button { position: relative; display: block; width: 56px; height: 56px; padding: 0; border: 0; background: var(--well); cursor: pointer; }
+.thumbs canvas { display: block; width: 100%; height: 100%; }
+.thumbs svg { position: absolute; right: 2px; top: 2px; width: 16px; height: 16px; border-radius: 3px; background: rgb(0 0 0 / 0.55); fill: none; stroke: #fff; stroke-width: 1.5; }
+.thumbs button:hover svg { background: var(--signal); }
+.teach > .actions { margin-top: 12px; }
+.teach .says { margin-top: 10px; min-height: 20px; }
+.teach .runner { margin-top: 6px; }
 
 /* Views */
 
@@ -300,18 +344,42 @@ h3 { margin: 0; font-size: 13px; font-weight: 600; }
 
 /* Dialog, notice, drop */
 
-dialog { width: min(480px, calc(100vw - 32px)); padding: 18px 22px 22px; border: 1px solid var(--strong-line); border-radius: 6px; background: var(--paper); color: var(--ink); }
+dialog { width: min(500px, calc(100vw - 32px)); max-height: calc(100svh - 32px); padding: 18px 22px 22px; border: 1px solid var(--strong-line); border-radius: 6px; background: var(--paper); color: var(--ink); }
 dialog::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog .heading { justify-content: space-between; align-items: center; margin-right: -8px; }
-.offers { display: grid; gap: 6px; margin: 10px 0 14px; }
-.offers .button { justify-content: space-between; font-weight: 400; color: var(--soft); }
-.offers b { font-weight: 600; color: var(--ink); }
+dialog h3 { margin-bottom: 4px; }
+dialog section + section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
+.offers { display: grid; gap: 6px; margin: 10px 0 0; }
+.offers .button, .rows .button:first-child { justify-content: space-between; font-weight: 400; color: var(--soft); }
+.offers b, .rows b { font-weight: 600; color: var(--ink); }
 .offers .button[aria-pressed="true"] { opacity: 1; border-color: var(--signal); }
 .offers [aria-pressed="true"] b { color: var(--signal); }
-dialog .facts { display: grid; grid-template-columns: auto 1fr; gap: 3px 20px; margin: 8px 0 18px; font-size: 13px; }
+.kept .heading { margin: 0 0 6px; }
+.rows { display: grid; gap: 6px; }
+.rows li { display: flex; gap: 6px; }
+.rows .button { height: auto; padding: 5px 12px; text-align: left; white-space: normal; }
+.rows .button:first-child { flex: 1; min-width: 0; }
+.rows b { overflow-wrap: anywhere; }
+.hub .rows .button { display: block; }
+.hub .rows b { display: block; }
+.asking { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0; }
+.asking input { flex: 1 1 200px; min-width: 0; min-height: 32px; padding: 0 10px; font: inherit; font-size: 13px; color: var(--ink); background: var(--paper); border: 1px solid var(--strong-line); border-radius: 4px; }
+.found { min-height: 40px; font-size: 13px; overflow-wrap: anywhere; }
+.found a { color: inherit; }
+.hub [data-hub="load"] { margin-bottom: 10px; color: var(--paper); background: var(--ink); border-color: var(--ink); }
+.hub [data-hub="forbid"] { margin-top: 10px; }
+dialog .facts { display: grid; grid-template-columns: auto 1fr; gap: 3px 20px; margin: 6px 0 14px; font-size: 13px; }
 dialog .facts dt { color: var(--soft); }
 dialog .facts dd { overflow-wrap: anywhere; }
-dialog .hint { margin: 16px 0 12px; }
+dialog section > .actions { margin-top: 10px; }
+@media (min-width: 900px) {
+  dialog { width: 860px; }
+  dialog form { display: grid; grid-template: "head head" "notice notice" "choosing beside" / minmax(0, 1.2fr) minmax(0, 1fr); gap: 0 32px; }
+  dialog form > .heading { grid-area: head; }
+  dialog form > [data-model="notice"] { grid-area: notice; }
+  .choosing { grid-area: choosing; }
+  dialog .choosing + .beside { grid-area: beside; margin: 10px 0 0; padding: 0; border: 0; }
+}
 .actions { display: flex; flex-wrap: wrap; gap: 8px; }
 
 .notices { position: sticky; z-index: 10; bottom: 24px; height: 0; }
@@ -368,7 +436,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .main { display: flex; flex-direction: column; gap: 12px; padding: 0 16px 28px; --stage-height: 56svh; }
   .photo { order: 0; margin: 0 -16px; }
   .stage { height: min(75cqw, var(--stage-height)); }
-  .strip { order: 1; }
+  .strip, .pins { order: 1; }
   .answers { order: 2; }
   .sources { order: 3; }
   .views { order: 4; }
@@ -398,6 +466,7 @@ dialog .notice .actions { order: 1; width: 100%; }
 @media (min-height: 680px) and (orientation: portrait) {
   @container explorer (max-width: 860px) {
     .photo { position: sticky; top: 0; z-index: 4; background: var(--paper); padding-bottom: 10px; border-bottom: 1px solid var(--line); }
+    .teach { scroll-margin-top: calc(min(75cqw, 56svh) + 130px); }
   }
 }
 

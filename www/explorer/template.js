@@ -15,6 +15,7 @@ export const TEMPLATE = `
       <div><dt>Forward pass</dt><dd data-status="forward">–</dd></div>
     </dl>
     <p class="loading" data-status="loading" role="status"></p>
+    <button type="button" class="button cancel" data-status="cancel" hidden>Cancel</button>
     <div class="progress" data-status="progress" role="progressbar" aria-label="Loading the model" aria-valuemin="0" aria-valuemax="100" hidden><div></div></div>
   </div>
   <button type="button" id="model-open" class="button" aria-haspopup="dialog">Model</button>
@@ -48,6 +49,8 @@ export const TEMPLATE = `
       </figcaption>
     </figure>
   </section>
+
+  <section id="pins" class="pins" aria-label="Side by side" hidden></section>
 
   <section id="overlay" class="overlay-controls" aria-label="Overlay and detail">
     <label class="field">Strength <input type="range" name="opacity" min="0" max="100" value="85"> <output>85 %</output></label>
@@ -87,12 +90,17 @@ export const TEMPLATE = `
   </section>
 
   <section id="answers" class="answers" aria-labelledby="answers-title">
-    <h2 id="answers-title">Answer</h2>
+    <div class="top">
+      <h2 id="answers-title">Answer</h2>
+      <button type="button" class="button" data-teach="back" aria-label="Back to the model's own classes" hidden>Model's own</button>
+      <button type="button" class="button" data-teach="open" aria-expanded="false" aria-controls="teach">Your own classes</button>
+    </div>
     <ol aria-live="polite" aria-busy="true"></ol>
     <p class="hint unsure" aria-live="polite">&nbsp;</p>
   </section>
 
   <section id="views" class="views" aria-label="Views">
+    <div id="teach" class="teach" role="group" aria-label="Teach it your own classes" hidden></div>
     <div class="tabs" role="tablist" aria-label="Views"></div>
     <p class="hint sentence"></p>
     <div class="panels"></div>
@@ -105,6 +113,7 @@ export const TEMPLATE = `
       <button type="button" class="button" data-export="npy" title="The map's values, for numpy.load" disabled>NPY</button>
       <button type="button" class="button" data-export="json" title="The map's values and what they are" disabled>JSON</button>
       <button type="button" class="button" data-export="trace" title="Attention and tokens of every layer, as safetensors" disabled>Whole trace</button>
+      <button type="button" class="button" data-pins="pin" disabled>Pin</button>
     </div>
   </section>
 </div>
@@ -112,19 +121,47 @@ export const TEMPLATE = `
 <dialog id="model" aria-labelledby="model-title">
   <form method="dialog">
     <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
-    <div class="offers" role="group" aria-label="Models of this page"></div>
-    <dl class="facts"></dl>
-    <fieldset class="segments">
-      <legend>Arithmetic</legend>
-      <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
-      <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
-      <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
-    </fieldset>
     <div data-model="notice"></div>
-    <p class="hint">Another model: a folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
-    <div class="actions">
-      <button type="button" class="button" data-model="folder">Choose folder</button>
-      <button type="button" class="button" data-model="files">Choose files</button>
+    <div class="choosing">
+      <section aria-label="Of this page">
+        <div class="offers" role="group" aria-label="Models of this page"></div>
+      </section>
+      <section data-model="kept" class="kept" aria-labelledby="kept-title" hidden>
+        <div class="heading"><h3 id="kept-title">Used lately</h3><button type="button" class="button" data-kept="all">Delete all</button></div>
+        <ul class="rows"></ul>
+      </section>
+      <section data-model="hub" class="hub" aria-labelledby="hub-title" hidden>
+        <h3 id="hub-title">From the Hub</h3>
+        <p class="hint" data-hub="words"></p>
+        <div class="asking">
+          <input type="text" name="hub" placeholder="org/name" aria-label="Name on the Hub" autocomplete="off" autocapitalize="off" spellcheck="false">
+          <button type="button" class="button" data-hub="ask">Look up</button>
+        </div>
+        <p class="found" data-hub="found" role="status"></p>
+        <button type="button" class="button" data-hub="load" hidden>Load</button>
+        <ul class="rows" aria-label="Known to load"></ul>
+        <button type="button" class="button" data-hub="forbid" hidden>Don't allow huggingface.co any more</button>
+      </section>
+    </div>
+    <div class="beside">
+      <section aria-labelledby="own-title">
+        <h3 id="own-title">Your own</h3>
+        <p class="hint">A folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
+        <div class="actions">
+          <button type="button" class="button" data-model="folder">Choose folder</button>
+          <button type="button" class="button" data-model="files">Choose files</button>
+        </div>
+      </section>
+      <section aria-labelledby="use-title">
+        <h3 id="use-title">In use</h3>
+        <dl class="facts"></dl>
+        <fieldset class="segments">
+          <legend>Arithmetic</legend>
+          <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
+          <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
+          <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
+        </fieldset>
+      </section>
     </div>
     <input type="file" data-model="folder-input" webkitdirectory multiple hidden aria-label="Model folder">
     <input type="file" data-model="files-input" accept=".json,.safetensors" multiple hidden aria-label="Model files">

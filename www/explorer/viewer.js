@@ -1,9 +1,10 @@
-import { before } from './before.js';
-import { unchosen } from './choice.js';
+import { unchosen, within } from './choice.js';
 import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
+import { cardOf } from './pins/card.js';
 import { asker, fits, lacks, recordingFor } from './recordings.js';
+import { before } from './words.js';
 
 /**
  * What a view is given: the trace and what of it is chosen, and where its map goes.
@@ -13,7 +14,8 @@ import { asker, fits, lacks, recordingFor } from './recordings.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
  * @typedef {Blob | ImageBitmap} Picture
- * @typedef {{text?: string, detail?: string, format?: (value: number) => string}} Words  a title in place of the map's own, a second sentence, and how values are said; as plain numbers unless told
+ * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string}} Words
+ *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which
  * @typedef {{
  *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
  *   layer: number, head: number | null, query: [number, number] | undefined, target: {index: number, name: string} | undefined,
@@ -45,6 +47,7 @@ import { asker, fits, lacks, recordingFor } from './recordings.js';
  *   judge: ReturnType<typeof import('./panels/judge.js').createJudge>,
  *   exports: ReturnType<typeof import('./panels/exports.js').createExports>,
  *   detail: ReturnType<typeof import('./panels/detail.js').createDetail>,
+ *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
  * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
  * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame, own?: [number, number]}} Subject  own: rows and columns of patches that the model was made for
@@ -68,13 +71,15 @@ export class Viewer {
   #grid;
   /** @type {string | undefined} */
   #refusal;
+  /** @type {Promise<unknown> | undefined} */
+  #coming;
   #shown = new AbortController();
   #wanted = new AbortController();
 
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: (choice: Choice) => void, more: () => void}} handlers  more: the open view reads what the trace does not have
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void, more: () => void}} handlers  more: the open view reads what the trace does not have
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -127,25 +132,56 @@ export class Viewer {
     const shape = `${layers} ${heads}`;
     const { target, detail, whole, patch } = this.#choice;
     // What was chosen of a model of another shape means nothing in this one.
-    if (this.#shape && this.#shape !== shape) Object.assign(this.#choice, unchosen(), { target, detail, whole });
-    else if (patch !== null && this.#grid) this.#choice.patch = moved(patch, this.#grid, grid);
+    const another = this.#shape && this.#shape !== shape && !this.#coming;
+    if (!another && !this.#coming && patch !== null && this.#grid) this.#choice.patch = moved(patch, this.#grid, grid);
     this.#shape = shape;
     this.#grid = grid;
     this.#subject = subject;
+    this.#keepWithin(another ? { ...this.#choice, ...unchosen(), target, detail, whole } : this.#choice);
     return this.change();
+  }
+
+  /**
+   * What is chosen is meant for a photo or a model that is on its way, whatever is there until then.
+   * @param {Promise<unknown>} coming
+   */
+  async expect(coming) {
+    this.#coming = coming;
+    await coming;
+    if (this.#coming !== coming) return;
+    this.expectNothing();
+    this.#keepWithin(this.#choice);
+  }
+
+  /** The next photo is another one. */
+  expectNothing() {
+    this.#coming = undefined;
+  }
+
+  /** What this model has not is not chosen of it. @param {Choice} choice */
+  #keepWithin(choice) {
+    const before = this.#choice;
+    this.#choice = choice;
+    if (!this.#coming && this.#subject) {
+      const { trace, vit } = this.#subject;
+      const { layers, heads, grid } = trace;
+      this.#choice = within(choice, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses });
+    }
+    if (JSON.stringify(before) !== JSON.stringify(this.#choice)) this.#handlers.onChoice();
   }
 
   /** There is no trace of what is on the stage. @param {{whole?: boolean}} [choice] whole: nor is a patch chosen any more */
   clear({ whole = true } = {}) {
     this.#subject = undefined;
-    if (whole && this.#shape) this.#choice.patch = null;
+    if (whole && this.#shape && !this.#coming) this.#choice.patch = null;
     this.change();
   }
 
   /** Another photo or another model: what was chosen of the last means nothing here, and what is still asked about it is not wanted. */
   forget() {
-    if (this.#shape) Object.assign(this.#choice, { patch: null, target: null });
+    if (this.#shape && !this.#coming) Object.assign(this.#choice, { patch: null, target: null });
     this.#giveUp();
+    this.#handlers.onChoice();
   }
 
   /**
@@ -154,11 +190,13 @@ export class Viewer {
    */
   choose(choice) {
     const stays = 'stop' in choice ? {} : { stop: null }; // whatever else is chosen wants a map
-    Object.assign(this.#choice, stays, choice);
+    const known = this.#views.find(({ id }) => id === choice.view) ?? this.#view;
+    /** @type {Choice} */
+    const next = { ...this.#choice, ...stays, ...choice, view: known.id };
     // A layer is asked for: of a view that has none, another shows it.
-    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) this.#choice.view = this.#views[0].id;
+    if (typeof choice.layer === 'number' && !choice.view && !this.#view.uses().layer) next.view = this.#views[0].id;
+    this.#keepWithin(next);
     this.#panels.tabs.select(this.#view.id);
-    this.#handlers.onChoice(this.choice);
     if ('detail' in choice || 'whole' in choice) this.#handlers.more();
     return this.change();
   }
@@ -277,7 +315,7 @@ export class Viewer {
    * @param {import('./viewer.js').Words} [words]
    */
   #paint(map, words) {
-    const { stage, caption, overlay, exports, judge, strip, detail } = this.#panels;
+    const { stage, caption, overlay, exports, judge, strip, detail, pins } = this.#panels;
     const look = overlay.read();
     const subject = this.#subject;
     const { stop } = this.#choice;
@@ -293,13 +331,16 @@ export class Viewer {
       strip.show(undefined);
       caption.show(undefined);
       exports.show(undefined);
+      pins.show(undefined);
       return;
     }
     const { trace, image, title } = subject;
-    const patch = this.#view.uses().query ? this.#choice.patch : null;
+    const patch = this.#context?.query ? this.#choice.patch : null;
     stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
-    caption.show({ map, text: this.#inShort(map?.text), ...words, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
+    const text = words?.text ?? this.#inShort(map?.text);
+    caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
+    pins.show(map && cardOf({ map, look, picture: stage.picture, subject, text, words, view: this.#view.id }));
   }
 
   /** What a map is, with its class by its short name. @param {string} [text] */

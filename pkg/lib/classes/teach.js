@@ -4,6 +4,11 @@
  */
 import { invalid } from '../common/errors.js';
 
+/**
+ * @template T
+ * @typedef {{image: T, features?: Float32Array}} Example  features: of an answer to the picture, which is not asked about again
+ */
+
 /** Scales to choose from, as logarithms: 1 to 1000. */
 const SCALES = [0, Math.log(1000)];
 /** Steps of the search, each of which leaves 0.618 of the range. */
@@ -11,25 +16,38 @@ const STEPS = 40;
 
 /**
  * @template T
- * @param {Record<string, T[]>} examples
- * @returns {[label: string, images: T[]][]}
+ * @param {Record<string, (T | {features: Float32Array})[]>} examples
+ * @param {number} numFeatures
+ * @returns {[label: string, own: Example<T>[]][]}
  */
-export function checkExamples(examples) {
+export function checkExamples(examples, numFeatures) {
   const entries = typeof examples === 'object' && examples ? Object.entries(examples) : [];
   const empty = entries.find(([, images]) => !Array.isArray(images) || !images.length);
   if (entries.length < 2 || empty) {
     throw invalid(`teach takes {label: [images], …} with two classes or more and a picture at least of each; ${empty ? `'${empty[0]}' has none in an array` : `there ${entries.length === 1 ? 'is 1 class' : 'are 0 classes'}`}.`);
   }
-  return entries.map(([label, images]) => [label, [...images]]);
+  return entries.map(([label, own]) => [label, own.map((image) => ({ image: /** @type {T} */ (image), features: featuresOf(image, label, numFeatures) }))]);
 }
 
 /**
- * @param {string[]} labels
- * @param {Float32Array[][]} features of each picture of each class
+ * @param {any} example
+ * @param {string} label
+ * @param {number} numFeatures
+ */
+function featuresOf(example, label, numFeatures) {
+  if (typeof example !== 'object' || !example || !('features' in example)) return undefined;
+  const { features } = example;
+  if (features instanceof Float32Array && features.length === numFeatures && features.every(Number.isFinite)) return features.slice();
+  throw invalid(`An answer among the examples of '${label}' has no ${numFeatures} features of this model; give the picture itself, or what classify or trace of this model answers.`);
+}
+
+/**
+ * @param {[label: string, own: {features?: Float32Array}[]][]} entries each with its features by now
  * @returns {import('../../index.js').Classes}
  */
-export function prototypes(labels, features) {
-  const pictures = features.map((own) => own.map(unit));
+export function prototypes(entries) {
+  const labels = entries.map(([label]) => label);
+  const pictures = entries.map(([, own]) => own.map(({ features }) => unit(/** @type {Float32Array} */ (features))));
   const sums = pictures.map((own) => own.reduce((sum, picture) => sum.map((x, i) => x + picture[i])));
   const embeddings = Float32Array.from(sums.flatMap((sum) => Array.from(unit(sum))));
   return { labels, embeddings, scale: chooseScale(leftOut(pictures, sums)) };

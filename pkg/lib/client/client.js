@@ -6,6 +6,7 @@ import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { Trace } from '../engine/trace.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
+import { describe } from '../source/describe.js';
 import * as requests from '../views/requests.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
@@ -34,6 +35,7 @@ export class Vitscope extends Closeable {
   /** @override */
   static name = 'Vitscope';
   static cache = cache;
+  static describe = describe;
 
   #bridge;
   #queues;
@@ -201,19 +203,19 @@ export class Vitscope extends Closeable {
   }
 
   /**
-   * @param {Record<string, ImageSource[]>} examples
+   * @param {Parameters<import('../../index.js').Vitscope['teach']>[0]} examples
    * @param {PassesOptions} [options]
    */
   async teach(examples, options) {
     const { signal, onProgress } = checkOptions(options, PASSES_OPTIONS);
-    const entries = checkExamples(examples);
-    const total = entries.reduce((sum, [, images]) => sum + images.length, 0);
+    const entries = checkExamples(examples, this.#config.numFeatures);
+    const asked = entries.flatMap(([, own]) => own).filter(({ features }) => !features);
     let done = 0;
     // The pictures take their turns here and now, right before the classes: these are of the size that those were seen at.
     return this.#derive(async () => {
-      const answers = await this.#classify(entries.flatMap(([, images]) => images), { topK: 1, signal }, () => onProgress?.({ done: ++done, total }));
-      const features = entries.map(([, images]) => images.map(() => /** @type {Classification} */ (answers.shift()).features));
-      return givenClasses(prototypes(entries.map(([label]) => label), features));
+      const answers = await this.#classify(asked.map(({ image }) => /** @type {ImageSource} */ (image)), { topK: 1, signal }, () => onProgress?.({ done: ++done, total: asked.length }));
+      asked.forEach((example, i) => (example.features = answers[i].features));
+      return givenClasses(prototypes(entries));
     }, signal);
   }
 

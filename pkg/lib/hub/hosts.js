@@ -6,7 +6,7 @@ export const HUB = 'https://huggingface.co/';
 export const HOSTS = 'https://huggingface.co, https://*.huggingface.co and https://*.hf.co';
 
 /**
- * What a repository is at a branch, tag or commit: `{sha, siblings: [{rfilename, size?, lfs?: {sha256}}], gated}`.
+ * What a repository is at a branch, tag or commit: `{sha, siblings: [{rfilename, size?, lfs?: {sha256}}], gated, cardData?: {license}}`.
  * @param {string} hub
  * @param {string} repository
  * @param {string} revision

@@ -7,7 +7,7 @@ import { HOSTS, HUB, apiUrl, errorOf, fileUrl } from './hosts.js';
  * @typedef {{repository: string, revision: string}} Name
  * @typedef {{hub: string, token?: string, fetch?: typeof globalThis.fetch}} HubOptions  hub: absolute, with a slash at its end
  * @typedef {{size?: number, sha256?: string}} Listed
- * @typedef {{commit: string, files: Map<string, Listed>}} Repository
+ * @typedef {{commit: string, files: Map<string, Listed>, gated: boolean, licence?: string}} Repository
  */
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -62,9 +62,19 @@ export function hubSite(name, { hub, token, fetch }) {
 export async function readRepository(site, { repository, revision }, hub, signal) {
   const url = apiUrl(hub, repository, revision);
   const response = await ask(site, url, { signal });
-  const { sha, siblings } = await response.json().catch(() => ({}));
+  const { sha, siblings, gated, cardData } = await response.json().catch(() => ({}));
   if (!COMMIT.test(sha) || !Array.isArray(siblings)) throw new VitscopeError('network', `${url} did not answer as the Hub does. Check the connection and, for a mirror, the option hub.`);
-  return { commit: sha, files: new Map(siblings.map(({ rfilename, size, lfs }) => [rfilename, { size, sha256: lfs?.sha256 }])) };
+  return { commit: sha, files: new Map(siblings.map(({ rfilename, size, lfs }) => [rfilename, { size, sha256: lfs?.sha256 }])), gated: Boolean(gated), licence: licenceOf(cardData) };
+}
+
+/**
+ * What its card says: a name, or where that is `other`, what the other one is called.
+ * @param {any} [card]
+ * @returns {string | undefined}
+ */
+function licenceOf({ license, license_name: name } = {}) {
+  const [said] = [(license === 'other' && name) || license].flat();
+  return typeof said === 'string' ? said : undefined;
 }
 
 /**

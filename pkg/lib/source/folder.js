@@ -12,9 +12,9 @@ import { explain, isMissing } from './missing.js';
 
 export const WEIGHTS = 'model.safetensors';
 export const TEXT = 'text_embeddings.safetensors';
-const INDEX = 'model.safetensors.index.json';
+export const INDEX = 'model.safetensors.index.json';
 const USUAL = { config: 'config.json', weights: WEIGHTS };
-const OPEN_CLIP = { config: 'open_clip_config.json', weights: 'open_clip_model.safetensors' };
+export const OPEN_CLIP = { config: 'open_clip_config.json', weights: 'open_clip_model.safetensors' };
 
 /**
  * @param {Place} place

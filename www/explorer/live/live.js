@@ -58,7 +58,6 @@ export class Live {
    * @param {{
    *   live: ReturnType<typeof import('../panels/live.js').createLive>,
    *   stage: ReturnType<typeof import('../panels/stage.js').createStage>,
-   *   sources: ReturnType<typeof import('../panels/sources.js').createSources>,
    *   notice: ReturnType<typeof import('../panels/notice.js').createNotice>,
    * }} panels
    */
@@ -109,7 +108,7 @@ export class Live {
       });
       if (wish !== this.#wish) return;
       this.#enter('on');
-      this.#panels.sources.mark(undefined);
+      this.#scope.mark(undefined);
       this.#viewer.forget();
       if (kind === 'camera') this.#list(feed);
       this.#panels.live.mirror(kind === 'camera' && feed.camera.facing !== 'environment');

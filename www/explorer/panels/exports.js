@@ -1,5 +1,5 @@
 import { toJSON, toNpy, toPNG } from '../../../pkg/dist/index.js';
-import { make } from '../dom.js';
+import { save } from '../download.js';
 import { overlayOptions } from '../maps.js';
 
 /**
@@ -53,14 +53,3 @@ const FILES = {
   json: ({ map }) => [new Blob([toJSON(map)], { type: 'application/json' }), '.json'],
   trace: ({ trace }) => [new Blob([trace.toSafetensors()]), '.safetensors'],
 };
-
-/**
- * @param {Blob} blob
- * @param {string} name
- */
-function save(blob, name) {
-  const href = URL.createObjectURL(blob);
-  const link = make('a', { href, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(href), 10_000);
-}

@@ -11,15 +11,18 @@ import { find, make } from '../dom.js';
  * @param {HTMLDialogElement} dialog
  * @param {HTMLElement} opener
  * @param {import('../models.js').Offer[]} models
- * @param {{onFiles: (files: File[]) => void, onOffer: (offer: import('../models.js').Offer) => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
+ * @param {{onOpen: () => void, onFiles: (files: File[]) => void, onOffer: (offer: import('../models.js').Offer) => void, onDtype: (dtype: 'f32' | 'int8' | undefined) => void}} handlers
  */
-export function createModelDialog(dialog, opener, models, { onFiles, onOffer, onDtype }) {
+export function createModelDialog(dialog, opener, models, { onOpen, onFiles, onOffer, onDtype }) {
   const facts = find(dialog, '.facts');
   const folder = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=folder-input]'));
   const files = /** @type {HTMLInputElement} */ (find(dialog, '[data-model=files-input]'));
   const chooseFolder = find(dialog, '[data-model=folder]');
 
-  opener.addEventListener('click', () => dialog.showModal());
+  opener.addEventListener('click', () => {
+    dialog.showModal();
+    onOpen();
+  });
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close(); // beside the form: on the backdrop
   });
@@ -49,6 +52,14 @@ export function createModelDialog(dialog, opener, models, { onFiles, onOffer, on
   });
 
   return {
+    open() {
+      if (!dialog.open) dialog.showModal();
+    },
+
+    close() {
+      dialog.close();
+    },
+
     /**
      * @param {{name: string, offer: import('../models.js').Offer | undefined, dtype: string | undefined, config: ModelConfig, backend: Backend} | undefined} model
      */

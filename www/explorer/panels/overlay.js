@@ -16,11 +16,12 @@ export function createOverlay(root, onChange) {
     const canvas = /** @type {HTMLCanvasElement} */ (find(/** @type {Element} */ (input.parentElement), 'canvas'));
     drawRamp(canvas, /** @type {import('../maps.js').Colormap} */ (/** @type {HTMLInputElement} */ (input).value));
   }
+  const say = () => (output.textContent = `${opacity.value} %`);
   root.addEventListener('input', () => {
-    output.textContent = `${opacity.value} %`;
+    say();
     onChange();
   });
-  output.textContent = `${opacity.value} %`;
+  say();
 
   return {
     /** @returns {import('../maps.js').Look} */
@@ -29,6 +30,15 @@ export function createOverlay(root, onChange) {
       const shared = { opacity: Number(opacity.value) / 100, smooth: smooth.checked };
       if (checked.value === 'spotlight') return { style: 'spotlight', colormap: 'viridis', ...shared };
       return { style: 'colours', colormap: /** @type {import('../maps.js').Colormap} */ (checked.value), ...shared };
+    },
+
+    /** What there is no control or no choice for is passed over. @param {Partial<import('../maps.js').Look>} look */
+    show({ style, colormap, opacity: share, smooth: smoothed }) {
+      const wanted = style === 'spotlight' ? style : colormap;
+      for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll('input[name=colormap]'))) input.checked ||= input.value === wanted;
+      if (share !== undefined) opacity.value = String(Math.round(100 * share));
+      if (smoothed !== undefined) smooth.checked = smoothed;
+      say();
     },
 
     /** Maps with values below 0, or with colours of their own, leave no choice. @param {import('../maps.js').ViewMap | undefined} map */

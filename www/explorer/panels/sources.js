@@ -2,7 +2,7 @@ import { find, make } from '../dom.js';
 import { droppedFiles } from '../files.js';
 
 /**
- * @typedef {{file: string, title: string}} Sample
+ * @typedef {{name?: string, file: string, title: string}} Sample  name: by which a state tells it
  * @typedef {{
  *   onFiles: (files: File[]) => void,
  *   onSample: (sample: Sample) => void,
@@ -81,9 +81,10 @@ function acceptDrop(around, cover, onFiles, onNothing, signal) {
   around.addEventListener('dragover', (event) => event.preventDefault(), { signal });
   around.addEventListener('drop', async (given) => {
     const event = /** @type {DragEvent} */ (given);
+    const taken = event.defaultPrevented; // by what it was dropped on
     event.preventDefault();
     show(0);
-    if (!event.dataTransfer) return;
+    if (taken || !event.dataTransfer) return;
     const files = await droppedFiles(event.dataTransfer);
     if (files.length) onFiles(files);
     else onNothing('That was not a file. Save the picture first, then drop the file here.');

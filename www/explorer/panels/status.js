@@ -4,8 +4,9 @@ import { find } from '../dom.js';
 /**
  * Which model runs, in what arithmetic, how fast; while one is loaded, how far that is.
  * @param {HTMLElement} root
+ * @param {() => void} onCancel gives up what is loaded
  */
-export function createStatus(root) {
+export function createStatus(root, onCancel) {
   const model = find(root, '[data-status=model]');
   const dtype = find(root, '[data-status=dtype]');
   const simd = find(root, '[data-status=simd]');
@@ -14,6 +15,8 @@ export function createStatus(root) {
   const loading = find(root, '[data-status=loading]');
   const progress = find(root, '[data-status=progress]');
   const fill = find(progress, 'div');
+  const cancel = find(root, '[data-status=cancel]');
+  cancel.addEventListener('click', onCancel);
 
   return {
     /**
@@ -23,7 +26,7 @@ export function createStatus(root) {
      */
     loading(name, present, step) {
       root.classList.add('busy');
-      progress.hidden = false;
+      progress.hidden = cancel.hidden = false;
       const say = (/** @type {string} */ text) => (loading.textContent = `${present ? `${present} answers\n` : ''}${text}`);
       const part = step?.progress ?? 0;
       fill.style.transform = `scaleX(${part})`;
@@ -37,7 +40,7 @@ export function createStatus(root) {
     /** @param {{name: string, dtype: string, backend: import('../../../pkg/index.js').Backend} | undefined} loaded undefined: there is no model */
     settled(loaded) {
       root.classList.remove('busy');
-      progress.hidden = true;
+      progress.hidden = cancel.hidden = true;
       loading.textContent = '';
       model.textContent = loaded?.name ?? 'none';
       model.title = loaded?.name ?? '';

@@ -59,7 +59,7 @@ export function createClass({ change }) {
    * @param {string} [detail]
    */
   function paint(map, detail = map && scaleWords()) {
-    context?.paint(map, { detail, format: number });
+    context?.paint(map, { detail, format: number, unit: method.value });
   }
 
   /**

@@ -51,7 +51,7 @@ export function createModelFigures({ change, choose }) {
     drawCells(canvas, mosaic(maps, cols, all.text), look);
     canvas.setAttribute('aria-label', `${all.text}: one small map for each place`);
     const [row, col] = query ?? [Math.floor(rows / 2), Math.floor(cols / 2)];
-    paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: similarity to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.' });
+    paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: similarity to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.', unit: 'positions' });
   }
 
   /** @param {Context} context */
@@ -61,7 +61,7 @@ export function createModelFigures({ change, choose }) {
     const all = mosaic(filters, 7, `Patch embedding: the first ${filters.length} principal components of its filters`);
     drawCells(canvas, all, look);
     canvas.setAttribute('aria-label', all.text);
-    paint(all, { detail: 'Grey is 0; each is shown over its own range.' });
+    paint(all, { detail: 'Grey is 0; each is shown over its own range.', unit: 'filters' });
   }
 
   /**
@@ -75,7 +75,7 @@ export function createModelFigures({ change, choose }) {
       x: 'layer', y: what === 'distance' ? 'pixels' : 'nats', steps: Array.from({ length: map.rows }, (_, layer) => String(layer)), dots,
       max: Math.max(...map.data), format: number, label: `${map.text}: one dot for each head`,
     });
-    paint(map, { detail: 'One dot for each head, on this photo.', format: number });
+    paint(map, { detail: 'One dot for each head, on this photo.', format: number, unit: what });
   }
 
   return {
