@@ -23,7 +23,7 @@ const explorer = mount(root, {
   around: document,
   assets: engineAssets,
   keep: 'vitscope-classes',
-  hub: location.protocol === 'file:' ? undefined : { // from the disk nothing is reached
+  hub: document.getElementById('policy') === null ? undefined : { // of a single file the policy has no host
     get allowed() {
       return hubAllowed();
     },
@@ -53,7 +53,7 @@ createShare(/** @type {HTMLElement} */ (document.getElementById('share')), () =>
 function propose({ refusal, hub, asked, state }) {
   if (refusal) explorer.fail(refusal);
   if (hub === undefined) return;
-  if (location.protocol === 'file:') explorer.fail(new Error(`The link asks for ${hub} of huggingface.co, and from the disk this page reaches nothing. Download it and choose its folder here.`));
+  if (!document.getElementById('policy')) explorer.fail(new Error(`The link asks for ${hub} of huggingface.co, and from the disk this page reaches nothing. Download it and choose its folder here.`));
   else explorer.propose(hub, asked, state);
 }
 
