@@ -169,7 +169,7 @@ test('what is shown is the same where its link is opened: a head and a patch of 
 
 test('and by another model: a class, a stop', onPage('/www/?model=/tests/fixtures/timm_vit', async ({ page, context }) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'vitscope-tiny' }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: 'vitscope-tiny' }).click();
   await answered(page, 'espresso');
   await page.locator('#answers li button').nth(2).click();
   const link = await copied(page);
@@ -202,7 +202,7 @@ test('back and forward lead through models, photos and views, and not through ev
   await page.getByRole('button', { name: 'Tabby cat' }).click();
   await written(page, '#sample=chelsea&layer=2&head=1');
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'vitscope-small' }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: 'vitscope-small' }).click();
   await page.waitForFunction(() => location.hash.startsWith('#model=vitscope-small&sample=chelsea'));
   await answered(page);
 
