@@ -77,7 +77,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .field { display: inline-flex; align-items: center; gap: 8px; min-height: 32px; font-size: 13px; color: var(--soft); }
 .field.check { color: var(--ink); }
 
-.segments { display: flex; align-items: center; font-size: 13px; }
+.segments { display: flex; flex-wrap: wrap; align-items: center; font-size: 13px; }
 .segments legend { float: left; padding: 0 8px 0 0; color: var(--soft); line-height: 32px; }
 .segments label { position: relative; cursor: pointer; }
 .segments input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
@@ -233,7 +233,7 @@ select.button option { background: var(--paper); color: var(--ink); }
 
 /* One's own classes */
 
-.answers .top { display: flex; align-items: center; gap: 8px; min-height: 32px; }
+.answers .top { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 32px; }
 .answers .top h2 { margin-right: auto; }
 .teach { margin-bottom: 14px; padding: 12px 14px 14px; scroll-margin: 12px; border: 1px solid var(--line); border-radius: 6px; }
 .own > li { padding: 10px 0 12px; border-bottom: 1px solid var(--line); }
