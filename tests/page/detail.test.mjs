@@ -55,17 +55,18 @@ test('auto chooses once, and again only where it must, seconds later', () => {
       auto.saw({ ...frame, ...change, edge: auto.edge ?? 16 }, (now += 50));
       seen.add(auto.edge);
     }
-    return [...seen];
+    return [...seen].filter((edge) => edge !== null);
   };
-  assert.deepEqual(see({}, 3), [null], 'the first frames tell nothing');
-  const [none, first, ...others] = see({}, 20);
-  assert.ok(first && first >= 8 && first < 16 && !others.length && (none === null || none === first));
+  assert.deepEqual(see({}, 3), [], 'the first frames tell nothing');
+  const [first, ...others] = see({}, 20);
+  assert.ok(first >= 8 && first < 16 && !others.length);
   assert.deepEqual(see({ forward: 19, busy: 29 }, 200), [first], 'what holds is kept');
   const slower = see({ forward: 80, busy: 90 }, 200);
   assert.equal(slower.at(-1), 8, 'far too slow');
   assert.ok(slower.length <= 3);
-  assert.deepEqual(see({ forward: 3, busy: 6 }, 10), [8], 'not within seconds');
-  assert.equal(see({ forward: 3, busy: 6 }, 200).at(-1), 16);
+  assert.equal(see({ forward: 3, busy: 6 }, 90).at(-1), 16);
+  const changes = see({ forward: 90, busy: 99 }, 70);
+  assert.equal(changes[0], 16, 'not within seconds');
   auto.forget();
   assert.equal(auto.edge, null);
 });
@@ -118,7 +119,7 @@ test('detail is chosen between 8 × 8 and 37 × 37 patches, and what is chosen o
   await page.locator('figcaption').getByText('where patch (4, 4) looks').waitFor();
   await slide(page, 37);
   await cut(page, '37 × 37');
-  for (const [view, title] of /** @type {const} */ ([['rollout', /Rollout/], ['class', /Relevance for/], ['features', /Layer 5/], ['logit-lens', /[Ll]ogit/], ['similarity', /similarity/i]])) {
+  for (const [view, title] of /** @type {const} */ ([['rollout', /Rollout/], ['class', /Relevance for/], ['features', /Layer 5/], ['logit-lens', /[Ll]ogit/], ['similarity', /Layer \d: .*similar/i]])) {
     await page.locator(`#tab-${view}`).click();
     await page.locator('figcaption .title').getByText(title).waitFor();
   }
@@ -139,19 +140,23 @@ test('the whole picture is seen in its own shape, which is said not to be as tra
   await cut(page, '16 × 16');
 }));
 
-test('a link can hold detail and shape', onPage(async (page) => {
+test('a link can hold detail and shape', async () => {
+  const { page, errors, close } = await openTab(browser);
+  await page.goto(`${origin}/tests/page/api.html`);
   const state = await page.evaluate(async () => {
     const { mount } = await import(`${location.origin}/www/explorer/mount.js`);
     const root = document.body.appendChild(document.createElement('div'));
     const explorer = mount(root, { model: '/models/vitscope-tiny/', image: '/www/samples/chelsea.jpg', state: { detail: 10, whole: true } });
-    for (let tries = 0; tries < 1000 && !/\d/.test(root.shadowRoot?.querySelector('#detail output')?.textContent ?? ''); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let tries = 0; tries < 300 && !/\d/.test(root.shadowRoot?.querySelector('#detail output')?.textContent ?? ''); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
     const text = root.shadowRoot?.querySelector('#detail output')?.textContent;
     const { detail, whole } = explorer.state;
     explorer.destroy();
     return { text, detail, whole };
   });
   assert.deepEqual(state, { text: '12 × 8', detail: 10, whole: true });
-}));
+  assert.deepEqual(errors, []);
+  await close();
+});
 
 test('a model that takes one size alone says so, and keeps it', onPage(async (page) => {
   await page.getByLabel('Whole picture').check();
@@ -159,13 +164,13 @@ test('a model that takes one size alone says so, and keeps it', onPage(async (pa
   assert.match(await note(page), /^[A-Z].*size.*\.$/);
   await answered(page);
   assert.equal(await page.locator('#notice').isVisible(), false);
-}, '/www/?model=/tests/fixtures/hf_aimv2/'));
+}, '/www/?model=/tests/fixtures/hf_aimv2_zero_shot/'));
 
 test('while a picture moves, the size is measured, unless one was chosen', onPage(async (page) => {
   await slide(page, 9);
   await cut(page, '9 × 9');
   await page.getByRole('button', { name: 'Webcam', exact: true }).click();
-  await page.locator('[data-live=rate]').getByText('frames/s').waitFor();
+  await page.locator('[data-live=rate]').getByText(/[1-9].* frames\/s/).waitFor({ timeout: 20_000 }).catch(async () => assert.fail(await page.locator('#notice').innerText()));
   await page.waitForTimeout(1500);
   assert.equal(await page.locator('#detail output').innerText(), '9 × 9');
   await page.getByLabel('Auto').check();

@@ -147,6 +147,13 @@ export function pictures(legend, onChange, name = legend) {
     },
 
     /**
+     * One of them alone.
+     * @param {number} i
+     * @param {(canvas: HTMLCanvasElement, i: number) => unknown} draw
+     */
+    paint: (i, draw) => draw(items[i].canvas, i),
+
+    /**
      * @param {(canvas: HTMLCanvasElement, i: number) => unknown} draw
      * @param {{live: boolean, signal: AbortSignal}} state live: one picture a frame will do
      */

@@ -227,7 +227,7 @@ export class Scope {
    */
   async trace(image, size, { live = false, edge = null } = {}) {
     await this.#fit(size, edge);
-    return this.#session.trace(image, this.#panels.answers.rows, this.#viewer.records(live));
+    return this.#session.trace(image, this.#panels.answers.rows, (config) => this.#viewer.records(config, live));
   }
 
   /**

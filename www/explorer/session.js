@@ -141,7 +141,7 @@ export class Session {
   /**
    * @param {ImageSource} image
    * @param {number} topK
-   * @param {import('../../pkg/index.js').RecordOptions} record
+   * @param {(config: import('../../pkg/index.js').ModelConfig) => import('../../pkg/index.js').RecordOptions} record of the model at its present size
    * @returns {Promise<Trace>}
    */
   async trace(image, topK, record) {
@@ -149,7 +149,7 @@ export class Session {
     this.#job = new AbortController();
     const { vit } = this;
     if (!vit) throw new Overtaken(); // it will be asked for again once there is a model
-    const trace = await vit.trace(image, { ...record, topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
+    const trace = await vit.trace(image, { ...record(vit.config), topK: Math.max(1, Math.min(topK, vit.config.numClasses)), signal: this.#job.signal });
     if (vit !== this.vit) throw new Overtaken(); // its classes are not the present ones
     return trace;
   }

@@ -187,7 +187,7 @@ figcaption .legend { grid-area: legend; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
 .live { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; min-height: 44px; min-width: 264px; }
 .live .button { min-width: 74px; }
-.live [data-live] { min-width: 8ch; }
+.live .rate { min-width: 9ch; color: var(--soft); font-size: 13px; }
 select.button { max-width: 190px; text-overflow: ellipsis; }
 select.button option { background: var(--paper); color: var(--ink); }
 .sources .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }

@@ -71,7 +71,7 @@ export const TEMPLATE = `
       <button type="button" class="button" aria-keyshortcuts="Space" title="Space bar, on the picture">Freeze</button>
       <label class="field check"><input type="checkbox" name="mirror"> Mirror</label>
       <label class="field check" title="Each map is mixed with those before it"><input type="checkbox" name="steady"> Steady</label>
-      <p class="hint" data-live="rate"></p>
+      <p class="rate" data-live="rate"></p>
     </div>
     <div class="actions">
       <button type="button" class="button" data-source="choose" aria-label="Choose photo">

@@ -3,7 +3,7 @@ import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
 import { cardOf } from './pins/card.js';
-import { lacks, recordingFor } from './recordings.js';
+import { asker, fits, lacks, recordingFor } from './recordings.js';
 import { before } from './words.js';
 
 /**
@@ -28,7 +28,7 @@ import { before } from './words.js';
  * @typedef {{
  *   id: string, title: string, term: string, sentence: string, caution: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean, layer?: boolean},
- *   reads?: import('./recordings.js').Reads,
+ *   reads?: (query: import('../../pkg/index.js').Query) => import('./recordings.js').Reads,
  *   firstLayer?: (context: Pick<Context, 'trace' | 'query'>) => number,
  *   show: (context: Context) => void | Promise<void>,
  * }} View
@@ -100,16 +100,27 @@ export class Viewer {
 
   /** @param {string | undefined} message */
   refuse(message) {
-    this.#refusal = message;
+    this.#refusal = message && message[0].toUpperCase() + message.slice(1);
   }
 
   get #view() {
     return this.#views.find(({ id }) => id === this.#choice.view) ?? this.#views[0];
   }
 
-  /** What is written down of a forward pass, for what is to be seen. @param {boolean} live */
-  records(live) {
-    return recordingFor(this.#view.reads ?? {}, live);
+  /**
+   * What is written down of a forward pass, for what is to be seen.
+   * @param {import('../../pkg/index.js').ModelConfig} model
+   * @param {boolean} live
+   */
+  records(model, live) {
+    const query = asker(model.prefix, this.#queryIn(model.grid));
+    return recordingFor(model, query, this.#view.reads?.(query) ?? {}, live);
+  }
+
+  /** The patch that is asked about, by row and column. @param {[number, number]} grid @returns {[number, number] | undefined} */
+  #queryIn([rows, cols]) {
+    const { patch } = this.#choice;
+    return this.#view.uses().query && patch !== null && patch < rows * cols ? [Math.floor(patch / cols), patch % cols] : undefined;
   }
 
   /**
@@ -231,9 +242,12 @@ export class Viewer {
     }));
     this.#panels.answers.choose(this.#view.uses().target ? context.target?.index : undefined);
     try {
-      if (lacks(subject.trace, this.#view.reads ?? {})) {
-        this.#paint(undefined, { detail: 'One moment.' });
-        return this.#handlers.more();
+      const query = asker(subject.trace.prefix, context.query);
+      const reads = this.#view.reads?.(query) ?? {};
+      if (lacks(subject.trace, query, reads)) {
+        const held = fits(subject.trace, subject.trace.tokens, reads);
+        this.#paint(undefined, { detail: held ? 'One moment.' : 'It would take too much memory with so many patches: choose less detail.' });
+        return held ? this.#handlers.more() : undefined;
       }
       const drawn = this.#view.show(context);
       const strip = context.live && yielded().then(() => signal.aborted || this.#drawStrip(context)); // the page stays free in between
@@ -259,10 +273,9 @@ export class Viewer {
    */
   #contextOf(subject, signal, paint) {
     const { trace } = subject;
-    const { patch, layer, head } = this.#choice;
-    const { query: asked, layer: layered } = this.#view.uses();
-    const cols = trace.grid[1];
-    const query = /** @type {[number, number] | undefined} */ (asked && patch !== null && patch < trace.grid[0] * cols ? [Math.floor(patch / cols), patch % cols] : undefined);
+    const { layer, head } = this.#choice;
+    const { layer: layered } = this.#view.uses();
+    const query = this.#queryIn(trace.grid);
     const first = () => (layered && this.#view.firstLayer?.({ trace, query })) || trace.layers - 1;
     return {
       ...subject,

@@ -53,8 +53,8 @@ export function drawOverlay(canvas, image, map, options) {
   context.globalCompositeOperation = 'source-over';
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = true;
-  // Only what is made smaller looks better for it, and it takes several times as long.
-  context.imageSmoothingQuality = image && imageSize(image).width > canvas.width ? 'high' : 'low';
+  // Only what is made much smaller looks better for it, and it takes several times as long.
+  context.imageSmoothingQuality = image && imageSize(image).width > 1.5 * canvas.width ? 'high' : 'low';
   if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = 'low';
   context.imageSmoothingEnabled = interpolation !== 'nearest';

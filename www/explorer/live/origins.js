@@ -2,8 +2,8 @@
 
 /** @typedef {'camera' | 'file' | 'screen'} Kind */
 
-/** Longest edge that is asked for, in pixels: models see less. */
-export const EDGE = 960;
+/** Longest edge of frames, in pixels: models see less, and the page stays free. */
+export const EDGE = 640;
 
 const DENIED = "The camera may not be used. Allow it in the browser's settings for this page, or choose a photo.";
 const ABSENT = 'There is no camera here. Connect one, or choose a photo.';

@@ -39,7 +39,7 @@ export function createExports(root, onFail) {
       root.classList.toggle('ready', Boolean(next));
       for (const button of buttons) {
         const kind = button.dataset.export;
-        button.disabled = !next || (kind !== 'trace' && !next.map) || (kind === 'photo' && !next.map?.crop);
+        button.disabled = !next || (kind === 'trace' ? Boolean(next.trace.queries) : !next.map) || (kind === 'photo' && !next.map?.crop);
       }
     },
   };

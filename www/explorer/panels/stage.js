@@ -81,7 +81,7 @@ export function createStage(root, { onPick, onHover }, life) {
     const place = placement() ?? nowhere;
     const context = fresh(base, place);
     if (!photo) return;
-    context.imageSmoothingQuality = 'high';
+    context.imageSmoothingQuality = photo.width > 1.5 * base.width ? 'high' : 'low'; // which takes a fraction of the time
     context.drawImage(photo, 0, 0, place.width, place.height);
   }
 

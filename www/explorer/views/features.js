@@ -14,7 +14,7 @@ export function createFeatures(hands) {
     caution: 'Colours have no meaning of their own, and are others in every layer.',
     detail: 'Each colour has its own scale, from the least to the most.',
     uses: {},
-    reads: { hidden: true },
+    reads: () => ({ hidden: true }),
     of: ({ trace }, layer) => remember(trace, `features ${layer}`, () => trace.featureMap({ layer })),
   }, hands);
 }

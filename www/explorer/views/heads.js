@@ -47,6 +47,7 @@ export function createHeads({ change, choose }) {
     caution: 'Attention is not an explanation: it says where a head looks, not why the answer is what it is.',
     element,
     uses: () => ({ query: true, layer: true }),
+    reads: (query) => ({ attentions: query === 'mean' && fusion.value !== 'mean' }), // of the mean of all tokens there is no strongest head
 
     show(next) {
       context = next;

@@ -86,6 +86,7 @@ export function createModelFigures({ change, choose }) {
     caution: 'Averages over a photo hide what single patches do.',
     element,
     uses: () => ({ query: figure.value === 'positions' }),
+    reads: () => ({ attentions: figure.value === 'distance' || figure.value === 'entropy' }),
 
     async show(context) {
       grid = context.trace.grid;

@@ -25,13 +25,16 @@ export function createRollout({ change }) {
     caution: 'It follows attention alone, whatever the answer is: no explanation of it.',
     element,
     uses: () => ({ query: true }),
+    reads: () => ({ rollout: { fusion: FUSIONS[fusion.value] ?? 'mean', discard: discard.value / 100 } }),
 
     async show(context) {
       const { trace, query, paint, look } = context;
       const of = (/** @type {number} */ i) => trace.rollout({ fusion: FUSIONS[i], discard: discard.value / 100, query });
       if (fusion.offer([...FUSIONS])) fusion.choose(FUSIONS.indexOf(Math.max(...of(0).data) < ARTEFACT ? 'mean' : 'min'));
       paint(of(fusion.value), { detail: 'The share of each patch in what arrives after the last layer.', format: percent });
-      await fusion.draw((canvas, i) => drawCells(canvas, of(i), look), context);
+      // A light trace has the one that is shown.
+      if (trace.rolled) fusion.paint(fusion.value, (canvas, i) => drawCells(canvas, of(i), look));
+      else await fusion.draw((canvas, i) => drawCells(canvas, of(i), look), context);
     },
   };
 }

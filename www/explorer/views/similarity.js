@@ -16,7 +16,7 @@ export function createSimilarity(hands) {
     caution: 'Alike to the model need not be alike to you: position counts too.',
     detail: '1 points the same way, 0 has nothing to do with it, below 0 is opposed.',
     uses: { query: true },
-    reads: { hidden: true },
+    reads: () => ({ hidden: true }),
     of: ({ trace, query }, layer) => trace.similarity({ layer, query }),
     firstLayer({ trace, query }) {
       const least = (/** @type {number} */ layer) => Math.min(...trace.similarity({ layer, query }).data);
