@@ -395,7 +395,7 @@ test('a second model that stalls can be cancelled', onPage(async ({ page, contex
   await button(page, 'Model').click();
   await page.locator('#model label:has([value=f32])').click();
   await page.getByRole('dialog').getByText(/No progress in loading/).waitFor();
-  await button(page, 'Cancel').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   assert.equal(await page.locator('#status.busy').count(), 0);
   assert.equal(await page.locator('#model [name=dtype]:checked').getAttribute('value'), '');
   await button(page, 'Close').click();
