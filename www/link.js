@@ -2,7 +2,7 @@
  * What is shown, as the fragment of an address and back: `#model=vitscope-tiny&view=heads&layer=3&head=2`. Fragments are never sent to a server. What is as it would be anyway is left out, and
  * what can't be read is passed over, each by itself: links get cut off, and pages change.
  *
- * @typedef {import('./explorer/choice.js').Wish & {detail?: number | null}} Shown
+ * @typedef {import('./explorer/choice.js').Wish} Shown
  * @typedef {{pattern: RegExp, of: (text: string) => unknown, text?: (value: any) => string}} Kind
  */
 
@@ -36,6 +36,7 @@ const KEYS = [
   ['patch', ['patch'], INDEX],
   ['class', ['target'], INDEX],
   ['detail', ['detail'], INDEX],
+  ['whole', ['whole'], SWITCH],
   ['colours', ['look'], COLOURS],
   ['opacity', ['look', 'opacity'], PER_CENT],
   ['smooth', ['look', 'smooth'], SWITCH],

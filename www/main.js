@@ -57,6 +57,10 @@ function propose({ refusal, hub, asked, state }) {
   else explorer.propose(hub, asked, state);
 }
 
+// A page that is left needs no memory, not even where the back button may bring it back as it is.
+addEventListener('pagehide', () => explorer.rest());
+addEventListener('pageshow', ({ persisted }) => persisted && explorer.resume());
+
 // What nobody has caught: a view that crashes under the pointer, say.
 const RELOAD = { label: 'Reload page', run: () => location.reload() };
 addEventListener('error', ({ error }) => error && explorer.fail(error, RELOAD));

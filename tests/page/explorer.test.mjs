@@ -1,7 +1,7 @@
 /** The explorer as a component, in real Chromium: several on one page, each with a life of its own. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openTab, startBrowser, startServer, workersEnd } from './harness.mjs';
+import { answered, openTab, startBrowser, startServer, workersEnd } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -98,3 +98,61 @@ test('the way through the model: photo, patches, layers, answer; it can be playe
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });
+
+test('a page that is left gives its memory back, and has its model again when one comes back', async () => {
+  const tab = await openTab(browser);
+  const { page } = tab;
+  await page.goto(`${origin}/www/?model=/models/vitscope-tiny/`);
+  await answered(page);
+  const leave = (/** @type {string} */ type) => page.evaluate((type) => void dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
+  await leave('pagehide');
+  await workersEnd(page);
+  assert.equal(await page.locator('#answers .label').first().innerText(), 'espresso', 'what is shown stays');
+  await leave('pageshow');
+  await page.locator('.samples button').nth(2).click();
+  await answered(page, undefined, await page.locator('#answers ol').innerText());
+  assert.equal(await page.locator('#notice').isVisible(), false);
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
+
+test('ten changes of the model leave one worker, and the last choice', async () => {
+  const tab = await openTab(browser);
+  const { page } = tab;
+  await page.goto(`${origin}/www/?model=/models/vitscope-tiny/`);
+  await answered(page);
+  const workers = page.workers().length;
+  for (let i = 0; i < 10; i++) {
+    const dtype = i % 2 ? 'int8' : 'f32';
+    await page.evaluate((dtype) => {
+      const input = /** @type {HTMLInputElement} */ (explorer().querySelector(`[name=dtype][value=${dtype}]`));
+      input.click();
+    }, dtype);
+    await page.waitForFunction((dtype) => explorer().querySelector('[data-status=dtype]')?.textContent === dtype, dtype);
+  }
+  await answered(page);
+  for (let tries = 0; page.workers().length > workers && tries < 100; tries++) await page.waitForTimeout(100);
+  assert.equal(page.workers().length, workers);
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
+
+for (const width of [320, 820, 3840]) {
+  test(`${width} px wide, in every view and with the dialogs: nothing sticks out`, async () => {
+    const tab = await openTab(browser, { viewport: { width, height: width > 1000 ? 2160 : 700 } });
+    const { page } = tab;
+    await page.goto(`${origin}/www/?model=/models/vitscope-tiny/`);
+    await answered(page);
+    const fits = async (/** @type {string} */ where) => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), where);
+    for (const tab of await page.locator('[role=tab]').all()) {
+      await tab.click();
+      await fits(String(await tab.getAttribute('id')));
+    }
+    await page.locator('#model-open').click();
+    await fits('the dialog');
+    const dialog = await page.locator('dialog[open]').boundingBox();
+    assert.ok(dialog && dialog.x >= 0 && dialog.x + dialog.width <= width);
+    assert.deepEqual(tab.errors, []);
+    await tab.close();
+  });
+}

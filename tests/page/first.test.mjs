@@ -153,7 +153,7 @@ test('what needs no weights is there before them: the photo, its patches, what t
   await page.waitForFunction(() => explorer().querySelector('#stage')?.getAttribute('aria-label') === 'Tabby cat');
   assert.notEqual(await drawn(page), before, 'another photo has its own');
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('button', { name: LIGHT.name }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: LIGHT.name }).click();
   await inUse(page, LIGHT.name);
   await page.waitForFunction(() => explorer().querySelector('[data-caption=title]')?.textContent?.startsWith('Layer'));
   await page.locator('[name=opacity]').fill('0');

@@ -28,7 +28,7 @@ test('any state comes back from its link as it was', () => {
     const state = () => ({
       model: one([null, 'vitscope-tiny', 'google/vit-base-patch16-224', 'org/name@v1.0', '/models/my model %25/', '/models/a+b/']),
       sample: one([null, 'coffee', 'rocket']), view: one(['heads', 'class', 'logit-lens']), stop: one([null, 'photo', 'patches']),
-      layer: index(), head: index(), patch: index(), target: index(), detail: index(),
+      layer: index(), head: index(), patch: index(), target: index(), detail: index(), whole: one([true, false]),
       look: { ...one([{ style: 'spotlight', colormap: 'viridis' }, { style: 'colours', colormap: 'viridis' }, { style: 'colours', colormap: 'grey' }]), opacity: Math.floor(random() * 101) / 100, smooth: one([true, false]) },
     });
     const [shown, usual] = [state(), one([{}, state()])];
@@ -47,7 +47,7 @@ test('any state comes back from its link as it was', () => {
 });
 
 test('a link is short and readable', () => {
-  const usual = /** @type {any} */ ({ model: 'vitscope-small', sample: 'coffee', view: 'heads', layer: null, head: null, patch: null, target: null, stop: null, look: { style: 'spotlight', colormap: 'viridis', opacity: 0.7, smooth: true } });
+  const usual = /** @type {any} */ ({ model: 'vitscope-small', sample: 'coffee', view: 'heads', layer: null, head: null, patch: null, target: null, stop: null, detail: null, whole: false, look: { style: 'spotlight', colormap: 'viridis', opacity: 0.7, smooth: true } });
   assert.equal(write(usual, usual), '');
   assert.equal(write({ ...usual, model: 'vitscope-tiny', layer: 3, head: 0 }, usual), 'model=vitscope-tiny&layer=3&head=0');
   assert.equal(write({ ...usual, model: 'google/vit-base-patch16-224@main', target: 17, look: { ...usual.look, smooth: false, opacity: 0 } }, usual), 'model=google/vit-base-patch16-224@main&class=17&opacity=0&smooth=no');
@@ -135,6 +135,7 @@ const looks = (page) => page.evaluate(() => {
     colormap: value('[name=colormap]:checked')?.value,
     opacity: [value('[name=opacity]')?.value, inside.querySelector('#overlay output')?.textContent],
     smooth: value('[name=smooth]')?.checked,
+    detail: [inside.querySelector('#detail output')?.textContent, value('[name=whole]')?.checked],
   };
 });
 
@@ -168,7 +169,7 @@ test('what is shown is the same where its link is opened: a head and a patch of 
 
 test('and by another model: a class, a stop', onPage('/www/?model=/tests/fixtures/timm_vit', async ({ page, context }) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'vitscope-tiny' }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: 'vitscope-tiny' }).click();
   await answered(page, 'espresso');
   await page.locator('#answers li button').nth(2).click();
   const link = await copied(page);
@@ -201,7 +202,7 @@ test('back and forward lead through models, photos and views, and not through ev
   await page.getByRole('button', { name: 'Tabby cat' }).click();
   await written(page, '#sample=chelsea&layer=2&head=1');
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'vitscope-small' }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: 'vitscope-small' }).click();
   await page.waitForFunction(() => location.hash.startsWith('#model=vitscope-small&sample=chelsea'));
   await answered(page);
 
@@ -278,3 +279,19 @@ test('the system\'s share sheet gets the link, where there is one', async () => 
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });
+
+test('a patch of another detail is of that detail, and the whole picture is in a link, too', onPage(`${TINY}#head=1&patch=350&detail=20`, async ({ page, context }) => {
+  await page.waitForFunction(() => explorer().querySelector('[data-caption=title]')?.textContent?.includes('where patch (17, 10) looks'), undefined, { timeout: 20_000 });
+  assert.deepEqual((await looks(page)).detail, ['20 × 20', false]);
+  assert.match(await copied(page), /#head=1&patch=350&detail=20$/);
+  await page.evaluate(() => (location.hash = '#whole=yes'));
+  await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (explorer().querySelector('[name=whole]'))?.checked);
+  const link = await copied(page);
+  assert.match(link, /#whole=yes$/);
+  await page.waitForFunction(() => !/^(\d+) × \1$/.test(explorer().querySelector('#detail output')?.textContent ?? ''));
+  const { detail } = await looks(page);
+  const other = await context.newPage();
+  await other.goto(link);
+  await answered(other);
+  await other.waitForFunction((text) => explorer().querySelector('#detail output')?.textContent === text, detail[0]);
+}));

@@ -185,6 +185,7 @@ test('what was kept is listed with its size, runs without the Hub, and is delete
 
   await open(page);
   const rows = page.locator('.kept li');
+  await rows.nth(1).waitFor();
   assert.deepEqual((await rows.allInnerTexts()).map((text) => text.replace(/\s+/g, ' ')).sort(), [`seeded/vit ${size} Delete`, 'vitscope-tiny 3.0 MB Delete']);
   await rows.getByRole('button', { name: /^seeded\/vit/ }).click();
   await inUse(page, 'vit');

@@ -255,7 +255,7 @@ test('another model from files, another arithmetic, and back', onPage(async ({ p
   assert.notEqual(await drawn(page), overlay);
 
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: MODEL }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: MODEL }).click();
   await answered(page, first);
   assert.match(await status.innerText(), new RegExp(`${MODEL}[^]*${CONFIG.dtype}`));
 }));

@@ -76,10 +76,10 @@ test('two photos share a scale where their values are of one kind, and pins outl
   const said = await text(page, 0, '.title');
   const { most } = expected;
   const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(1)} %`;
-  assert.deepEqual([await ends(page, 0), await ends(page, 1)], most.map((value) => ['0.0 %', percent(value)]));
+  assert.deepEqual([await ends(page, 0), await ends(page, 1)], most.map((value) => ['0', percent(value)]));
 
   await page.getByLabel('Common scale').check();
-  const both = ['0.0 %', percent(Math.max(...most))];
+  const both = ['0', percent(Math.max(...most))];
   assert.deepEqual([await ends(page, 0), await ends(page, 1)], [both, both]);
   assert.equal((await canvas(page, 0)) === kept, most[0] > most[1], 'the one with the larger values is drawn as before, the other otherwise');
 
@@ -174,6 +174,8 @@ test('all are exported as one picture, with their captions and scales', onPage(a
 
 test('six are kept, and no more', onPage(async (page) => {
   for (let i = 0; i < 6; i++) await pin(page);
+  assert.deepEqual(await ends(page, 0), [await page.locator('[data-caption=min]').innerText(), await page.locator('[data-caption=max]').innerText()], 'the scale is that of the stage, here light');
+  assert.match((await ends(page, 0)).join(), /^≤ .* %,≥ .* %$/);
   const button = page.getByRole('button', { name: 'Pin', exact: true });
   assert.ok(await button.isDisabled());
   assert.match(String(await button.getAttribute('title')), /6 are pinned. Remove one/);

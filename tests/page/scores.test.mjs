@@ -115,7 +115,7 @@ test('a regression is a plain number, without bar, percent or area', withModel('
 
 test('after a regression, another model has its bars again', withModel('hf_vit_regression', async (page) => {
   await page.getByRole('button', { name: 'Model', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: MODEL }).click();
+  await page.getByRole('group', { name: 'Models of this page' }).getByRole('button', { name: MODEL }).click();
   await page.waitForFunction((first) => explorer().querySelector('#answers .label')?.textContent === first, await firstAnswer());
   assert.equal(await page.locator('#answers .bar').first().isVisible(), true);
   assert.match((await scores(page))[0], /%$/);

@@ -34,6 +34,16 @@ export function overlayOptions(map, look) {
 }
 
 /**
+ * In a spotlight: up to where a value stays in the dark, and from where on it is in full light. As the package has it.
+ * @param {ViewMap} map
+ * @returns {[low: number, high: number]}
+ */
+export function spotlit(map) {
+  const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / map.data.length;
+  return [mean / 2, Math.min(3 * mean, largest(map))];
+}
+
+/**
  * A map as a small picture: a pixel a cell.
  * @param {HTMLCanvasElement} canvas
  * @param {ViewMap} map

@@ -250,6 +250,12 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
      */
     fail: (error, ...remedies) => scope.fail(error, ...remedies),
 
+    /** Ends the model's worker, whatever it is at, and so gives its memory back at once. What is shown stays. */
+    rest: () => session.end(),
+
+    /** The same model again, after `rest`. */
+    resume: () => loader.again.run(),
+
     /** Ends the model's worker and the camera, and takes everything out of the root. */
     destroy() {
       life.abort();

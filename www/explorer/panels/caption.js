@@ -1,5 +1,5 @@
 import { find } from '../dom.js';
-import { colormapOf, drawRamp, largest } from '../maps.js';
+import { colormapOf, drawRamp, largest, spotlit } from '../maps.js';
 import { number } from '../words.js';
 
 /**
@@ -36,9 +36,9 @@ export function createCaption(root, { onBack }) {
     if (!scaled) return;
     const most = largest(map);
     if (look.style === 'spotlight' && !map.signed) {
-      const mean = map.data.reduce((a, b) => a + b, 0) / map.data.length;
-      min.textContent = `≤ ${format(mean / 2)}`;
-      max.textContent = `≥ ${format(Math.min(3 * mean, most))}`;
+      const [low, high] = spotlit(map).map(format);
+      min.textContent = `≤ ${low}`;
+      max.textContent = `≥ ${high}`;
       return drawRamp(scale, 'grey');
     }
     min.textContent = map.signed ? format(-most) : '0';

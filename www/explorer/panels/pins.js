@@ -1,6 +1,6 @@
 import { make } from '../dom.js';
 import { drawRamp } from '../maps.js';
-import { SIZE, drawCard, scaleColours } from '../pins/card.js';
+import { SIZE, drawCard, scaleColours, scaleWords } from '../pins/card.js';
 import { MOST } from '../pins/pins.js';
 
 /**
@@ -93,7 +93,7 @@ function createCard(onRemove) {
       remove.setAttribute('aria-label', `Remove pin: ${card.title}, ${card.about}`);
       legend.classList.toggle('empty', !range);
       if (!range) return;
-      [low.textContent, high.textContent] = range.map(card.format);
+      [low.textContent, high.textContent] = scaleWords(card, range);
       drawRamp(ramp, scaleColours(card));
     },
   };

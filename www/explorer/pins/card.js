@@ -1,7 +1,7 @@
 /** A view that was pinned: its map and what it lay over, as they were. */
 import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d } from '../dom.js';
-import { colormapOf, largest, overlayOptions } from '../maps.js';
+import { colormapOf, largest, overlayOptions, spotlit } from '../maps.js';
 import { classNames } from '../names.js';
 import { scoreFormat } from '../scores.js';
 import { number } from '../words.js';
@@ -57,27 +57,43 @@ export function release({ picture }) {
   picture?.close();
 }
 
-/**
- * What the first and the last colour of each card mean: its own extremes, or those of all of its kind.
- * @param {Card[]} cards
- * @param {boolean} common
- * @returns {(Range | undefined)[]} undefined: colours of its own, or nothing but zeros
- */
-export function rangesOf(cards, common) {
-  return cards.map((card) => {
-    const { map, kind } = card;
-    if (map.channels !== 1) return undefined;
-    const most = Math.max(...cards.filter((other) => other === card || (common && other.kind === kind && other.map.channels === 1)).map((other) => largest(other.map)));
-    return most ? [map.signed ? -most : 0, most] : undefined;
-  });
-}
-
 /** Whether a card's map is drawn as light, which its scale then is too. @param {Card} card */
 const isLight = ({ map, look, picture }) => look.style === 'spotlight' && Boolean(picture) && map.channels === 1 && !map.signed;
+
+/** @param {Card} card @returns {Range | undefined} undefined: colours of its own, or nothing but zeros */
+function ownRange(card) {
+  const { map } = card;
+  if (map.channels !== 1) return undefined;
+  if (isLight(card)) return spotlit(map);
+  const most = largest(map);
+  return most ? [map.signed ? -most : 0, most] : undefined;
+}
+
+/**
+ * What the ends of each card's scale mean: its own values, or all of those of its kind.
+ * @param {Card[]} cards
+ * @param {boolean} common
+ * @returns {(Range | undefined)[]}
+ */
+export function rangesOf(cards, common) {
+  const own = cards.map(ownRange);
+  if (!common) return own;
+  const scale = (/** @type {Card} */ card) => `${card.kind} ${isLight(card)}`;
+  return cards.map((card, i) => {
+    const like = own.flatMap((range, k) => (own[i] && range && scale(cards[k]) === scale(card) ? [range] : []));
+    return like.length ? [Math.min(...like.map(([low]) => low)), Math.max(...like.map(([, high]) => high))] : undefined;
+  });
+}
 
 /** @param {Card} card @returns {import('../../../pkg/index.js').Colormap} */
 export function scaleColours(card) {
   return isLight(card) ? 'grey' : colormapOf(card.map, card.look);
+}
+
+/** The ends of a card's scale, in words. @param {Card} card @param {Range} range */
+export function scaleWords(card, range) {
+  const [low, high] = range.map(card.format);
+  return isLight(card) ? [`≤ ${low}`, `≥ ${high}`] : [range[0] ? low : '0', high];
 }
 
 /**

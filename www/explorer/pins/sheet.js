@@ -1,7 +1,7 @@
 /** All cards as one picture, with what they are and how large their values are. */
 import { context2d } from '../dom.js';
 import { drawRamp } from '../maps.js';
-import { SIZE, drawCard, scaleColours } from './card.js';
+import { SIZE, drawCard, scaleColours, scaleWords } from './card.js';
 
 /** @typedef {import('./card.js').Card} Card */
 
@@ -59,9 +59,10 @@ function drawText(context, card, range, x, y) {
   Object.assign(ramp, { width: 256, height: 1 });
   drawRamp(ramp, scaleColours(card));
   context.drawImage(ramp, x, y + 6, SIZE.width, 10);
-  context.fillText(card.format(range[0]), x, y + 20);
+  const [low, high] = scaleWords(card, range);
+  context.fillText(low, x, y + 20);
   context.textAlign = 'right';
-  context.fillText(card.format(range[1]), x + SIZE.width, y + 20);
+  context.fillText(high, x + SIZE.width, y + 20);
 }
 
 /**
