@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { imageSizeFor, moved, shaped } from '../../www/explorer/detail.js';
 import { createAuto, pick } from '../../www/explorer/live/auto.js';
+import { fits, lacks, recordingFor } from '../../www/explorer/recordings.js';
 import { answered, openTab, startBrowser, startServer } from './harness.mjs';
 
 const PAGE = '/www/?model=/models/vitscope-tiny/';
@@ -71,6 +72,25 @@ test('auto chooses once, and again only where it must, seconds later', () => {
   assert.equal(auto.edge, null);
 });
 
+test('all is recorded where that fits, else what the open view reads', () => {
+  const model = { layers: 12, heads: 6, hiddenSize: 384, tokens: 257 };
+  assert.deepEqual(recordingFor(model, 'cls', {}, false), {});
+  assert.deepEqual(recordingFor(model, 'cls', {}, true), { hiddenStates: false, queries: ['cls'] }, 'of a moving picture nothing else');
+  assert.deepEqual(recordingFor(model, [1, 2], { hidden: true }, true), { hiddenStates: true, queries: [[1, 2]] });
+  assert.deepEqual(recordingFor(model, 'cls', { attentions: true }, true), { hiddenStates: false });
+  const fine = { ...model, tokens: 1370 };
+  assert.deepEqual(recordingFor(fine, 'cls', { rollout: { fusion: 'min', discard: 0.5 } }, false), { hiddenStates: false, queries: ['cls'], rollout: { fusion: 'min', discard: 0.5 } });
+  assert.equal(fits(fine, fine.tokens, { attentions: true }), false);
+  assert.equal(fits(fine, fine.tokens, { hidden: true }), true);
+  const trace = /** @type {any} */ ({ queries: ['cls'], hiddenStates: [], rolled: { fusion: 'mean', discard: 0 } });
+  assert.equal(lacks(trace, 'cls', {}), false);
+  assert.equal(lacks(trace, [0, 0], {}), true);
+  assert.equal(lacks(trace, 'cls', { hidden: true }), true);
+  assert.equal(lacks(trace, 'cls', { attentions: true }), true);
+  assert.equal(lacks(trace, 'cls', { rollout: { fusion: 'mean', discard: 0 } }), false);
+  assert.equal(lacks(trace, 'cls', { rollout: { fusion: 'min', discard: 0 } }), true);
+});
+
 /** @type {import('playwright-core').Browser} */
 let browser;
 let origin = '';
@@ -127,6 +147,31 @@ test('detail is chosen between 8 × 8 and 37 × 37 patches, and what is chosen o
   await cut(page, '16 × 16');
   assert.equal(await page.locator('#notice').isVisible(), false);
 }));
+
+test('of 37 × 37 patches a view holds 64 MB at most, and has what it reads', async () => {
+  const { page, errors, close } = await openTab(browser);
+  await page.goto(`${origin}/tests/page/api.html`);
+  await page.waitForSelector('html[data-ready=yes]');
+  const bytes = await page.evaluate(async () => {
+    const { recordingFor } = await import(`${location.origin}/www/explorer/recordings.js`);
+    const vit = await vitscope.Vitscope.load('/models/vitscope-small/');
+    const edge = 37 * vit.config.patchSize[0];
+    await vit.resize(edge);
+    const held = [];
+    for (const reads of [{ hidden: true }, { rollout: { fusion: 'mean', discard: 0 } }]) {
+      const trace = await vit.trace('/www/samples/coffee.jpg', recordingFor(vit.config, 'cls', reads, false));
+      trace.headMap({ layer: 3, head: 2 });
+      if (reads.rollout) trace.rollout({ query: [3, 4] });
+      else trace.featureMap({ layer: 5 });
+      held.push([trace.attentions, trace.hiddenStates, trace.rollouts].reduce((sum, values) => sum + (values?.byteLength ?? 0), 0));
+    }
+    vit.close();
+    return held;
+  });
+  assert.ok(bytes.every((held) => held > 1e6 && held <= 64e6), String(bytes));
+  assert.deepEqual(errors, []);
+  await close();
+});
 
 test('the whole picture is seen in its own shape, which is said not to be as trained', onPage(async (page) => {
   const [width, height] = await seen(page);

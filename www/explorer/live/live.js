@@ -46,6 +46,8 @@ export class Live {
   #wish = {};
   #listening = new AbortController();
   #drawn = false; // whether a frame of this feed is on the stage
+  /** As many patches along an edge as that one was cut into, where none are chosen. @type {number | null} */
+  #edge = null;
   #pace = createPace();
   #auto = createAuto();
   #steady;
@@ -181,10 +183,12 @@ export class Live {
     const { kind, given } = this.#origin;
     const title = KINDS[kind].title(given);
     const valid = () => feed === this.#feed && this.running;
+    const { edge } = this.#auto;
     let shown = false;
     const present = () => {
       if (shown) return;
       shown = this.#drawn = true;
+      this.#edge = edge;
       this.#panels.stage.showPhoto(image, title);
     };
     if (!this.#session.model) {
@@ -194,7 +198,7 @@ export class Live {
     const watch = this.#scope.watch();
     try {
       const start = performance.now();
-      const trace = await this.#scope.trace(image, image, { live: true, edge: this.#auto.edge });
+      const trace = await this.#scope.trace(image, image, { live: true, edge });
       await yielded();
       if (!valid()) return;
       watch.over();
@@ -231,7 +235,7 @@ export class Live {
     const { picture } = this.#panels.stage;
     const shown = this.#drawn && picture !== undefined;
     const image = shown ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
-    return image && { image, title, shown, edge: this.#auto.edge };
+    return image && { image, title, shown, edge: this.#edge };
   }
 
   /** @param {string} reason */

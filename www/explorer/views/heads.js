@@ -1,5 +1,6 @@
 import { segments, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
+import { yielded } from '../live/turns.js';
 import { createHeadGrid } from './head_grid.js';
 
 /**
@@ -52,8 +53,10 @@ export function createHeads({ change, choose }) {
     show(next) {
       context = next;
       const { layers, heads, grid: patches } = next.trace;
-      grid.show({ layers, heads, grid: patches, fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
       paint(chosen());
+      const tiles = () => grid.show({ layers, heads, grid: patches, fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
+      if (next.live) return yielded().then(() => void (next.signal.aborted || tiles())); // the page stays free in between
+      tiles();
     },
   };
 }
