@@ -1,4 +1,4 @@
-/** Moving pictures on the page, in real Chromium: what is shown is the frame that the model saw, nothing is left behind, and the page stays free. */
+/** Moving pictures on the page, in real Chromium: what is shown is the frame that the model saw, and nothing is left behind. (How free the page stays, `cargo xtask soak` measures.) */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { createPace } from '../../www/explorer/live/pace.js';
@@ -154,30 +154,6 @@ test('300 frames leave nothing behind: bitmaps are closed, and memory does not g
   assert.ok(most <= 6, `${most} bitmaps at once`);
   assert.ok(rise < 4e6, `${rise} bytes in 260 frames`); // one trace has more
 }));
-
-test('the main thread stays free while frames follow each other', onPage(async ({ page }) => {
-  await button(page, 'Webcam').click();
-  await later(page, 15); // until a size was chosen
-  const { events, last } = await traced(page, () => later(page, 20));
-  // Processor time of the thread itself: what other programs take is not its fault.
-  const times = events.filter(({ name }) => name === 'RunTask').map(({ tdur }) => tdur / 1000).sort((a, b) => b - a);
-  assert.ok(last && times[0] > 0.1, 'tasks were seen');
-  // One may have met the garbage collector.
-  assert.ok(times[1] < 16 && times[0] < 32, `${times.slice(0, 5)} ms`);
-}, { address: '/www/?model=/models/vitscope-small/' }));
-
-/**
- * What the page's main thread did meanwhile.
- * @param {Page} page
- * @param {() => Promise<void>} work
- */
-async function traced(page, work) {
-  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', 'toplevel', '__metadata'] });
-  await work();
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
-  const threads = traceEvents.filter((/** @type {any} */ { name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map((/** @type {any} */ { pid, tid }) => `${pid} ${tid}`);
-  return { events: /** @type {{name: string, tdur: number}[]} */ (traceEvents.filter((/** @type {any} */ { pid, tid, tdur }) => tdur && threads.includes(`${pid} ${tid}`))), last: threads.length };
-}
 
 test('freezing keeps the frame with all its views and what is chosen of it; resuming goes on', onPage(async ({ page }) => {
   assert.match(await page.locator('#stage-help').innerText(), /space bar/i);

@@ -20,29 +20,25 @@ const errors = /** @type {string[]} */ ([]);
 page.on('pageerror', (error) => errors.push(error.message));
 await page.addInitScript(() => {
   let frames = 0;
-  let longest = 0;
   const take = OffscreenCanvas.prototype.transferToImageBitmap; // once for each frame that is analysed
   OffscreenCanvas.prototype.transferToImageBitmap = function () {
     frames++;
     return take.call(this);
   };
-  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (longest = Math.max(longest, duration)))).observe({ type: 'longtask' });
   Object.assign(globalThis, {
     frames: () => frames,
-    longest: () => longest,
     explorer: () => document.querySelector('#explorer')?.shadowRoot,
   });
 });
 await page.goto(`${server.url}www/?model=/models/${values.model}/`);
 await answered();
 
-const started = performance.now();
-const camera = await watched(FRAMES, async (upTo) => {
-  await page.waitForFunction((upTo) => /** @type {any} */ (globalThis).frames() >= upTo, upTo, { timeout: 600_000 });
-}, () => page.getByRole('button', { name: 'Webcam' }).click());
-const seconds = (performance.now() - started) / 1000;
+await page.getByRole('button', { name: 'Webcam' }).click();
+await comes(50); // until a size was chosen
+const detail = await page.evaluate(() => /** @type {any} */ (globalThis).explorer().querySelector('#detail output').textContent);
+const [framesPerSecond, tasks] = [await pace(200), await mainThread(100)];
+const camera = await watched(FRAMES, comes);
 await page.locator('#stage').press(' ');
-const longest = await page.evaluate(() => /** @type {any} */ (globalThis).longest());
 
 let other = false;
 let done = 0;
@@ -58,7 +54,7 @@ const models = await watched(SWITCHES, async (upTo) => {
 
 const record = {
   date: new Date().toISOString(), cpu: cpus()[0].model, cores: cpus().length, system: `${type()} ${release()}`, chromium: browser.version(), model: values.model,
-  camera: { frames: FRAMES, framesPerSecond: FRAMES / seconds, longestTaskMs: longest, ...camera }, models: { switches: SWITCHES, ...models }, errors,
+  camera: { frames: FRAMES, detail, framesPerSecond, longestTasksMs: tasks, ...camera }, models: { switches: SWITCHES, ...models }, errors,
 };
 console.log(JSON.stringify(record, null, 2));
 if (values.record) {
@@ -69,6 +65,30 @@ if (values.record) {
 await browser.close();
 await server.close();
 if (errors.length) process.exitCode = 1;
+
+/** Waits until so many frames have come in all. @param {number} upTo */
+async function comes(upTo) {
+  await page.waitForFunction((upTo) => /** @type {any} */ (globalThis).frames() >= upTo, upTo, { timeout: 600_000 });
+}
+
+/** Frames a second, of the next so many. @param {number} count */
+async function pace(count) {
+  const before = await page.evaluate(() => /** @type {any} */ (globalThis).frames());
+  const start = performance.now();
+  await comes(before + count);
+  return (1000 * count) / (performance.now() - start);
+}
+
+/** The five longest tasks of the page's main thread over so many frames: its own processor time, whatever else runs here. @param {number} count */
+async function mainThread(count) {
+  const before = await page.evaluate(() => /** @type {any} */ (globalThis).frames());
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', 'toplevel', '__metadata'] });
+  await comes(before + count);
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+  const threads = traceEvents.filter((/** @type {any} */ { name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map((/** @type {any} */ { pid, tid }) => `${pid} ${tid}`);
+  const times = traceEvents.filter((/** @type {any} */ { name, pid, tid, tdur }) => name === 'RunTask' && tdur && threads.includes(`${pid} ${tid}`)).map((/** @type {any} */ { tdur }) => tdur / 1000);
+  return times.sort((/** @type {number} */ a, /** @type {number} */ b) => b - a).slice(0, 5);
+}
 
 async function answered() {
   await page.waitForFunction(() => {
@@ -81,10 +101,8 @@ async function answered() {
  * Memory of the renderer while something is done so many times.
  * @param {number} times
  * @param {(upTo: number) => Promise<void>} go
- * @param {() => Promise<void>} [begin]
  */
-async function watched(times, go, begin = async () => {}) {
-  await begin();
+async function watched(times, go) {
   const bytes = [];
   for (let i = 1; i <= SAMPLES; i++) {
     await go(Math.round((times * i) / SAMPLES));
