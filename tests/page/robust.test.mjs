@@ -103,7 +103,7 @@ for (const [runner, method] of [['Leave out', 'occlusion'], ['Deletion and inser
       await underWay(page, runner);
       const busy = since(tab);
       await change(page);
-      await page.waitForFunction((text) => [...explorer().querySelectorAll('.runner button')].some((button) => button.textContent === text) && !explorer().querySelector('.runner .progress:not([hidden])'), runner);
+      await page.waitForFunction((text) => [...explorer().querySelectorAll('.runner button')].some((button) => button.textContent === text) && !explorer().querySelector('.runner:not([hidden]) .progress:not([hidden])'), runner);
       if (what === 'a photo') await anotherAnswer(page);
       await page.waitForTimeout(700);
       const jobs = busy();
