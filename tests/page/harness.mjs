@@ -12,10 +12,10 @@ import { chromium } from 'playwright-core';
 import { bundle } from '../../xtask/bundle.mjs';
 import { serve } from '../../xtask/server.mjs';
 import { CONFIG, MODEL, shortName } from '../node/model.mjs';
-import { FLAGS, ROOT } from './browser.mjs';
+import { FLAGS, ROOT, withExplorer } from './browser.mjs';
 
 export { chunk, png } from '../../xtask/png.mjs';
-export { CONFIG, MODEL, ROOT, shortName };
+export { CONFIG, MODEL, ROOT, shortName, withExplorer };
 
 /** The folder of the model under test on the server, and the page with that model. */
 export const FOLDER = `/models/${MODEL}/`;
@@ -92,11 +92,6 @@ const TYPES = /** @type {Record<string, string>} */ ({ '.js': 'text/javascript',
 export function fromDisk(path) {
   if (!/^\/[\w/.-]+$/.test(path)) throw new Error(`no test asks for ${path}`);
   return { body: readFileSync(join(ROOT, path)), type: TYPES[extname(path)] };
-}
-
-/** For pages of tests: `explorer()` is where the page's parts are. */
-export function withExplorer() {
-  globalThis.explorer = () => /** @type {ShadowRoot} */ (document.querySelector('#explorer')?.shadowRoot ?? document.createElement('div').attachShadow({ mode: 'open' }));
 }
 
 /**

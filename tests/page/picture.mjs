@@ -6,8 +6,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { serve } from '../../xtask/server.mjs';
-import { FLAGS, ROOT } from './browser.mjs';
-import { withExplorer } from './harness.mjs';
+import { FLAGS, ROOT, withExplorer } from './browser.mjs';
 
 const FOLDER = join(ROOT, 'www/media');
 mkdirSync(FOLDER, { recursive: true });
