@@ -13,6 +13,8 @@ import { SUGGESTIONS } from './suggestions.js';
 const root = /** @type {HTMLElement} */ (document.getElementById('explorer'));
 const [model, refusal] = requested();
 const wished = wish();
+/** Of a single file the policy has no host: nothing is reached. */
+const alone = !document.getElementById('policy');
 /** @type {ReturnType<typeof createAddress>} */
 let address;
 const explorer = mount(root, {
@@ -23,7 +25,7 @@ const explorer = mount(root, {
   around: document,
   assets: engineAssets,
   keep: 'vitscope-classes',
-  hub: document.getElementById('policy') === null ? undefined : { // of a single file the policy has no host
+  hub: alone ? undefined : {
     get allowed() {
       return hubAllowed();
     },
@@ -53,7 +55,7 @@ createShare(/** @type {HTMLElement} */ (document.getElementById('share')), () =>
 function propose({ refusal, hub, asked, state }) {
   if (refusal) explorer.fail(refusal);
   if (hub === undefined) return;
-  if (!document.getElementById('policy')) explorer.fail(new Error(`The link asks for ${hub} of huggingface.co, and from the disk this page reaches nothing. Download it and choose its folder here.`));
+  if (alone) explorer.fail(new Error(`The link asks for ${hub} of huggingface.co, and from the disk this page reaches nothing. Download it and choose its folder here.`));
   else explorer.propose(hub, asked, state);
 }
 

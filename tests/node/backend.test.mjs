@@ -6,14 +6,13 @@ import { test } from 'node:test';
 import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
 import { Vitscope } from '../../pkg/dist/index.node.js';
 import { chooseBackend } from '../../pkg/lib/engine/backend.js';
+import { wrong } from './failures.mjs';
 
 const FOLDER = new URL('../fixtures/hf_vit/', import.meta.url);
 const image = { width: 8, height: 8, data: new Uint8Array(256).fill(200) };
 // i8x16.relaxed_swizzle, another instruction than the one the package asks for.
 const RELAXED = WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11]));
 
-/** Lets through what no typed caller would pass. @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
 
 /**
  * What is said in the console meanwhile.

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { chooseScale, prototypes } from '../../pkg/lib/classes/teach.js';
+import { failure, wrong } from './failures.mjs';
 import { samples } from './pictures.mjs';
 import { distance, parseTensors, readTensors } from './safetensors.mjs';
 
@@ -16,14 +17,6 @@ const text = (/** @type {string} */ path) => readFileSync(new URL(path, FIXTURES
 const load = (/** @type {string} */ name) => Engine.load(new URL(`${name}/`, FIXTURES));
 const pixels = (/** @type {string} */ name) => readTensors(new URL(`${name}/expected.safetensors`, FIXTURES)).pixel_values.data;
 const parts = (/** @type {string} */ name) => ({ config: text(`${name}/config.json`), preprocessor: text(`${name}/preprocessor_config.json`), weights: bytes(`${name}/model.safetensors`) });
-/** Lets through what no typed caller would pass. @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
-const failure = (/** @type {RegExp} */ message, code = 'invalid-argument') => (/** @type {any} */ error) => {
-  assert.ok(error instanceof VitscopeError, `${error?.stack}`);
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, message);
-  return true;
-};
 
 const LABELS = ['crème brûlée', '"quoted", \\ 茶', 'cup'];
 /** Directions that no two classes share. @type {(features: number) => Float32Array<ArrayBuffer>} */

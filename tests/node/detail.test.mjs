@@ -1,8 +1,9 @@
 /** Traces of many patches: the rows of some queries, the rollout made on the way, layers on their own. What they keep is what a whole trace has. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { Trace, Vitscope } from '../../pkg/dist/index.node.js';
+import { failure, wrong } from './failures.mjs';
 import { samples } from './pictures.mjs';
 import { distance, parseTensors } from './safetensors.mjs';
 
@@ -19,14 +20,6 @@ afterEach(() => opened.splice(0).forEach((vit) => vit.close()));
 /** @template {Any} T @param {T} vit */
 const kept = (vit) => (opened.push(vit), vit);
 const load = async (/** @type {string} */ name, /** @type {import('../../pkg/index.js').LoadOptions} */ options = {}) => kept(await Engine.load(folder(name), options));
-/** Lets through what no typed caller would pass. @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
-const failure = (/** @type {RegExp} */ message) => (/** @type {any} */ error) => {
-  assert.ok(error instanceof VitscopeError, `${error?.stack}`);
-  assert.equal(error.code, 'invalid-argument', error.message);
-  assert.match(error.message, message);
-  return true;
-};
 /** @type {(actual: any, expected: any, name: string, tolerance?: number) => void} */
 const close = ({ data, ...rest }, { data: expected, ...others }, name, tolerance = 1e-6) => {
   assert.deepEqual(rest, others, name);

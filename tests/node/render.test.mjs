@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COLORMAPS, VitscopeError, colourise, toJSON, toNpy, upsample } from '../../pkg/dist/engine.node.js';
+import { wrong } from './failures.mjs';
 import { parseNpy } from './npy.mjs';
 
 /** @type {(rows: number, cols: number, values: number[], more?: Partial<import('../../pkg/index.js').ViewMap>) => import('../../pkg/index.js').ViewMap} */
 const map = (rows, cols, values, more) => ({ rows, cols, channels: 1, data: Float32Array.from(values), signed: false, text: 'A map of a test', ...more });
 /** @type {(actual: ArrayLike<number>, expected: number[]) => void} */
 const close = (actual, expected) => expected.forEach((x, i) => assert.ok(Math.abs(x - actual[i]) < 1e-6, `${Array.from(actual)} instead of ${expected}`));
-/** @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
 const pixel = (/** @type {Uint8ClampedArray} */ rgba, /** @type {number} */ i) => [...rgba.subarray(4 * i, 4 * i + 4)];
 
 test('enlarging keeps values at the centres and never leaves their range', () => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { afterEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
 import { Vitscope } from '../../pkg/dist/index.node.js';
+import { failure, wrong } from './failures.mjs';
 import { samples } from './pictures.mjs';
 
 /** @typedef {Record<string, any>} Any */
@@ -18,14 +19,6 @@ afterEach(() => opened.splice(0).forEach((vit) => vit.close()));
 /** @template {Any} T @param {T} vit */
 const kept = (vit) => (opened.push(vit), vit);
 const open = async (/** @type {URL} */ source, /** @type {import('../../pkg/index.js').LoadOptions} */ options = {}) => kept(await Vitscope.load(source, options));
-/** Lets through what no typed caller would pass. @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
-const failure = (/** @type {RegExp} */ message, code = 'invalid-argument') => (/** @type {any} */ error) => {
-  assert.ok(error instanceof VitscopeError, `${error?.stack}`);
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, message);
-  return true;
-};
 /** Without what no two runs share. @param {any} answer */
 const lasting = ({ timing, ...rest }) => rest;
 

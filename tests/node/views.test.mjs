@@ -1,7 +1,8 @@
 /** The views of a trace and of a model in Node: what they ask of the engine, what they say, how they fail. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Engine, VitscopeError } from '../../pkg/dist/engine.node.js';
+import { Engine } from '../../pkg/dist/engine.node.js';
+import { failure, wrong } from './failures.mjs';
 import { distance, parseTensors, readTensors } from './safetensors.mjs';
 
 /** @typedef {import('../../pkg/index.js').ViewMap} ViewMap */
@@ -9,8 +10,6 @@ import { distance, parseTensors, readTensors } from './safetensors.mjs';
 const FIXTURES = new URL('../fixtures/', import.meta.url);
 const load = (/** @type {string} */ name) => Engine.load(new URL(`${name}/`, FIXTURES));
 const pixels = (/** @type {string} */ name) => readTensors(new URL(`${name}/expected.safetensors`, FIXTURES)).pixel_values.data;
-/** @returns {any} */
-const wrong = (/** @type {any} */ value) => value;
 
 /** @type {(map: ViewMap, rows: number, cols: number, channels?: number) => void} */
 const shaped = (map, rows, cols, channels = 1) => {
@@ -20,12 +19,6 @@ const shaped = (map, rows, cols, channels = 1) => {
 };
 /** @type {(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance?: number) => void} */
 const close = (actual, expected, tolerance = 1e-5) => assert.ok(distance(actual, expected) < tolerance, `${[...Array.from(actual)].slice(0, 6)} instead of ${Array.from(expected).slice(0, 6)}`);
-const failure = (/** @type {RegExp} */ message, code = 'invalid-argument') => (/** @type {any} */ error) => {
-  assert.ok(error instanceof VitscopeError, `${error?.stack}`);
-  assert.equal(error.code, code);
-  assert.match(error.message, message);
-  return true;
-};
 
 const engine = await load('hf_vit');
 const trace = engine.trace(pixels('hf_vit'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { distance, readTensors } from '../node/safetensors.mjs';
 import { TINY_TIMM, tinyTimm } from '../node/tiny_timm.mjs';
-import { CONFIG, FOLDER, GRID, ROOT, classifyByCli, disturb, firstAnswer, fromDisk, openApi, otherSite, png, recover, shortName, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
+import { CONFIG, FOLDER, GRID, ROOT, classifyByCli, disturb, firstAnswer, fromDisk, onApi, openApi, otherSite, png, recover, shortName, startBrowser, startServer, temporaryFolder, trapInTrace, workersEnd } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -16,12 +16,7 @@ before(async () => {
 });
 
 /** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
-const onApiPage = (body) => async () => {
-  const tab = await openApi(browser, origin);
-  await body(tab);
-  assert.deepEqual(tab.errors, []);
-  await tab.close();
-};
+const onApiPage = (body) => onApi(() => ({ browser, origin }), body);
 
 test("the API gives the command line's numbers", onApiPage(async ({ page }) => {
   const folder = temporaryFolder();

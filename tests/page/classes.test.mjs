@@ -1,7 +1,7 @@
 /** Classes that a page gives a loaded model: instances beside each other in one worker. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { FOLDER, openApi, startBrowser, startServer, trapInTrace, workersEnd } from './harness.mjs';
+import { FOLDER, onApi, openApi, startBrowser, startServer, trapInTrace, workersEnd } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -11,12 +11,7 @@ before(async () => {
 });
 
 /** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
-const onApiPage = (body) => async () => {
-  const tab = await openApi(browser, origin);
-  await body(tab);
-  assert.deepEqual(tab.errors, []);
-  await tab.close();
-};
+const onApiPage = (body) => onApi(() => ({ browser, origin }), body);
 
 test('a page teaches classes by its pictures, and both instances answer', onApiPage(async ({ page }) => {
   const result = await page.evaluate(async (model) => {

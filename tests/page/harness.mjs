@@ -60,6 +60,12 @@ export async function startServer(options) {
   return server.url.replace(/\/$/, '');
 }
 
+/** A stand-in for the Hub. @param {import('../node/hub.mjs').Hub} hub */
+export async function startHub(hub) {
+  await hub.start();
+  finallyDo(() => hub.close());
+}
+
 /**
  * Another server: what it sends under each path, with headers that isolate its pages and let an isolated one take its files.
  * @param {(path: string) => {body: string | Buffer, type?: string, status?: number, headers?: Record<string, string>} | undefined} answer
@@ -125,6 +131,21 @@ export async function openApi(browser, origin) {
   await tab.page.goto(`${origin}/tests/page/api.html`);
   await tab.page.waitForSelector('html[data-ready=yes]');
   return tab;
+}
+
+/**
+ * A test on a page with the package alone, after which no error is left uncaught.
+ * @param {() => {browser: import('playwright-core').Browser, origin: string}} where as of when it runs
+ * @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body
+ */
+export function onApi(where, body) {
+  return async () => {
+    const { browser, origin } = where();
+    const tab = await openApi(browser, origin);
+    await body(tab);
+    assert.deepEqual(tab.errors, []);
+    await tab.close();
+  };
 }
 
 /**

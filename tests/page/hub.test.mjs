@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Hub, TOKEN, seeded, split } from '../node/hub.mjs';
-import { finallyDo, openApi, otherSite, startBrowser, startServer, fromDisk } from './harness.mjs';
+import { fromDisk, onApi, openApi, otherSite, startBrowser, startHub, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -14,8 +14,7 @@ const hub = new Hub(repositories());
 let browser;
 let origin = '';
 before(async () => {
-  [browser, origin] = await Promise.all([startBrowser(), startServer(), hub.start()]);
-  finallyDo(() => hub.close());
+  [browser, origin] = await Promise.all([startBrowser(), startServer(), startHub(hub)]);
 });
 beforeEach(() => hub.reset());
 
@@ -49,12 +48,7 @@ function asked() {
 }
 
 /** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
-const onPage = (body) => async () => {
-  const tab = await openApi(browser, origin);
-  await body(tab);
-  assert.deepEqual(tab.errors, []);
-  await tab.close();
-};
+const onPage = (body) => onApi(() => ({ browser, origin }), body);
 
 test('by name, across origins, without a preflight, and kept for the next time', onPage(async ({ page }) => {
   const expected = await answer(page, '/tests/fixtures/hf_clip_zero_shot/', { cache: false });

@@ -1,7 +1,7 @@
 /** What the package takes is given back: the renderer's own memory over many lives of a model, and over many answers of one. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
+import { renderersMemory } from '../../xtask/bench/renderers.mjs';
 import { FOLDER, startBrowser, startServer } from './harness.mjs';
 
 /** All of it takes minutes: `cargo xtask test --long`. */
@@ -58,16 +58,9 @@ async function openUnwatched(origin) {
     for (const worker of workers) await send('Target.sendMessageToTarget', { sessionId: worker, message: JSON.stringify({ id: 1, method: 'HeapProfiler.collectGarbage' }) });
     await send('HeapProfiler.collectGarbage');
     await new Promise((resolve) => setTimeout(resolve, 200)); // buffers are freed behind it
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-    const ids = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
-    return ids.reduce((sum, id) => sum + ownMemory(readFileSync(`/proc/${id}/status`, 'utf8')), 0);
+    return renderersMemory(session);
   };
   return { run, memory, close: () => browser.close() };
-}
-
-/** @param {string} status */
-function ownMemory(status) {
-  return ['RssAnon', 'RssShmem'].reduce((sum, name) => sum + 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]), 0);
 }
 
 /** By least squares, of the last two thirds: before that the engine warms up. @param {number[]} values */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import { Hub, seeded } from '../node/hub.mjs';
-import { answered, finallyDo, openTab, startBrowser, startServer } from './harness.mjs';
+import { answered, openTab, startBrowser, startHub, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('playwright-core').BrowserContext} Context */
@@ -18,8 +18,7 @@ const hub = new Hub({
 let browser;
 let origin = '';
 before(async () => {
-  [browser, origin] = await Promise.all([startBrowser(), startServer(), hub.start()]);
-  finallyDo(() => hub.close());
+  [browser, origin] = await Promise.all([startBrowser(), startServer(), startHub(hub)]);
 });
 beforeEach(() => hub.reset());
 

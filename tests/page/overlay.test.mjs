@@ -1,7 +1,7 @@
 /** Maps over photos, on canvases and as files. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { openApi, startBrowser, startServer } from './harness.mjs';
+import { onApi, openApi, startBrowser, startServer } from './harness.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -11,12 +11,7 @@ before(async () => {
 });
 
 /** @param {(tab: Awaited<ReturnType<typeof openApi>>) => Promise<void>} body */
-const onApiPage = (body) => async () => {
-  const tab = await openApi(browser, origin);
-  await body(tab);
-  assert.deepEqual(tab.errors, []);
-  await tab.close();
-};
+const onApiPage = (body) => onApi(() => ({ browser, origin }), body);
 
 test('maps are drawn over the crop, and exported as pictures', onApiPage(async ({ page }) => {
   const result = await page.evaluate(async () => {

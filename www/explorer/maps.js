@@ -1,4 +1,4 @@
-/** Maps as small pictures, on this page. */
+/** How maps look on this page: over a photo, as small pictures, and what their colours mean. */
 import { colourise } from '../../pkg/dist/index.js';
 import { context2d } from './dom.js';
 
@@ -34,13 +34,46 @@ export function overlayOptions(map, look) {
 }
 
 /**
- * In a spotlight: up to where a value stays in the dark, and from where on it is in full light. As the package has it.
+ * Whether a map over a photo is drawn as light, not in colours. As the package has it.
  * @param {ViewMap} map
+ * @param {Look} look
+ */
+export function isLight({ channels, signed }, { style }) {
+  return style === 'spotlight' && channels === 1 && !signed;
+}
+
+/**
+ * What the ends of a map's scale mean: its colours, or up to where a value stays in the dark, and from where on it is in full light.
+ * @param {ViewMap} map
+ * @param {Look} look
  * @returns {[low: number, high: number]}
  */
-export function spotlit(map) {
+export function rangeOf(map, look) {
+  const most = largest(map);
+  if (!isLight(map, look)) return [map.signed ? -most : 0, most];
   const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / map.data.length;
-  return [mean / 2, Math.min(3 * mean, largest(map))];
+  return [mean / 2, Math.min(3 * mean, most)];
+}
+
+/**
+ * The ends of a scale, in words.
+ * @param {ViewMap} map
+ * @param {Look} look
+ * @param {[low: number, high: number]} range
+ * @param {(value: number) => string} format
+ */
+export function rangeWords(map, look, [low, high], format) {
+  return isLight(map, look) ? [`≤ ${format(low)}`, `≥ ${format(high)}`] : [map.signed ? format(low) : '0', format(high)];
+}
+
+/**
+ * What is between them.
+ * @param {ViewMap} map
+ * @param {Look} look
+ * @returns {Colormap}
+ */
+export function rampOf(map, look) {
+  return isLight(map, look) ? 'grey' : colormapOf(map, look);
 }
 
 /**

@@ -1,10 +1,11 @@
 /** The page over a long time, in real Chromium: thousands of frames of a camera, hundreds of models, and what all of that leaves behind. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { serve } from '../server.mjs';
+import { renderersMemory } from './renderers.mjs';
 
 const { values } = parseArgs({
   options: { frames: { type: 'string', default: '10000' }, switches: { type: 'string', default: '200' }, model: { type: 'string', default: 'vitscope-tiny' }, record: { type: 'boolean' } },
@@ -118,10 +119,5 @@ async function memory() {
   await client.send('HeapProfiler.collectGarbage');
   await client.detach();
   await page.waitForTimeout(200);
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const ids = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
-  return ids.reduce((sum, id) => {
-    const status = readFileSync(`/proc/${id}/status`, 'utf8');
-    return sum + ['RssAnon', 'RssShmem'].reduce((sum, name) => sum + 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]), 0);
-  }, 0);
+  return renderersMemory(session);
 }

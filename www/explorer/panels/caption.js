@@ -1,5 +1,5 @@
 import { find } from '../dom.js';
-import { colormapOf, drawRamp, largest, spotlit } from '../maps.js';
+import { drawRamp, rampOf, rangeOf, rangeWords } from '../maps.js';
 import { number } from '../words.js';
 
 /**
@@ -34,16 +34,8 @@ export function createCaption(root, { onBack }) {
     const scaled = map?.crop && map.channels === 1;
     legend.classList.toggle('empty', !scaled);
     if (!scaled) return;
-    const most = largest(map);
-    if (look.style === 'spotlight' && !map.signed) {
-      const [low, high] = spotlit(map).map(format);
-      min.textContent = `≤ ${low}`;
-      max.textContent = `≥ ${high}`;
-      return drawRamp(scale, 'grey');
-    }
-    min.textContent = map.signed ? format(-most) : '0';
-    max.textContent = format(most);
-    drawRamp(scale, colormapOf(map, look));
+    [min.textContent, max.textContent] = rangeWords(map, look, rangeOf(map, look), format);
+    drawRamp(scale, rampOf(map, look));
   }
 
   return {

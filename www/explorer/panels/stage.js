@@ -1,6 +1,6 @@
 import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d, find } from '../dom.js';
-import { overlayOptions } from '../maps.js';
+import { isLight, overlayOptions } from '../maps.js';
 
 /**
  * @typedef {import('../maps.js').ViewMap} ViewMap
@@ -34,13 +34,14 @@ export function createStage(root, { onPick, onHover }, life) {
   let query = null;
   /** @type {[number, number] | undefined} */
   let expected;
+  let room = roomOf(root); // read once a size: to ask lays the page out
   let cut = false; // whether the patches are drawn
 
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
     if (!photo) return undefined;
-    const scale = Math.min(root.clientWidth / photo.width, root.clientHeight / photo.height);
-    return { scale, x: (root.clientWidth - photo.width * scale) / 2, y: (root.clientHeight - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
+    const scale = Math.min(room.width / photo.width, room.height / photo.height);
+    return { scale, x: (room.width - photo.width * scale) / 2, y: (room.height - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }
 
   /** Where the first model will look: models take the middle square. */
@@ -95,7 +96,7 @@ export function createStage(root, { onPick, onHover }, life) {
     if (map && look) {
       // The photo as it is beneath has fewer pixels to read than most.
       drawOverlay(overlay, base, map, { ...overlayOptions(map, look), crop: scaled(crop, base.width / place.width) });
-      if (look.style === 'spotlight' && map.channels === 1 && !map.signed) return; // which darkens what the model didn't see
+      if (isLight(map, look)) return; // which darkens what the model didn't see
     }
     shadeOutside(context, place, crop);
     const grid = expected ?? (cut ? sight?.grid : undefined);
@@ -181,6 +182,7 @@ export function createStage(root, { onPick, onHover }, life) {
     onPick(next);
   });
   new ResizeObserver(() => {
+    room = roomOf(root);
     drawBase();
     drawMap();
     drawMarks();
@@ -246,6 +248,11 @@ function moved(key, from, [rows, cols]) {
   const row = Math.min(rows - 1, Math.max(0, Math.floor(from / cols) + step[0]));
   const col = Math.min(cols - 1, Math.max(0, (from % cols) + step[1]));
   return row * cols + col;
+}
+
+/** @param {HTMLElement} root */
+function roomOf({ clientWidth, clientHeight }) {
+  return { width: clientWidth, height: clientHeight };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A view that was pinned: its map and what it lay over, as they were. */
 import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d } from '../dom.js';
-import { colormapOf, largest, overlayOptions, spotlit } from '../maps.js';
+import { isLight, overlayOptions, rampOf, rangeOf, rangeWords } from '../maps.js';
 import { classNames } from '../names.js';
 import { scoreFormat } from '../scores.js';
 import { number } from '../words.js';
@@ -31,7 +31,8 @@ const LONGEST = 960;
 export function cardOf({ map, look, picture, subject: { trace, vit, title }, text = map.text, words: { unit = '', format = number } = {}, view }) {
   const [top] = trace.top;
   const answer = top ? `: ${classNames(vit.config.labels)[top.index]}, ${scoreFormat(trace.scores)(top.score)}` : '';
-  return { map, picture: map.crop && picture, look, title: text, about: title + answer, kind: `${view} ${unit}`, format };
+  const over = map.crop && picture;
+  return { map, picture: over, look: over ? look : { ...look, style: 'colours' }, title: text, about: title + answer, kind: `${view} ${unit}`, format };
 }
 
 /**
@@ -57,16 +58,11 @@ export function release({ picture }) {
   picture?.close();
 }
 
-/** Whether a card's map is drawn as light, which its scale then is too. @param {Card} card */
-const isLight = ({ map, look, picture }) => look.style === 'spotlight' && Boolean(picture) && map.channels === 1 && !map.signed;
-
 /** @param {Card} card @returns {Range | undefined} undefined: colours of its own, or nothing but zeros */
-function ownRange(card) {
-  const { map } = card;
+function ownRange({ map, look }) {
   if (map.channels !== 1) return undefined;
-  if (isLight(card)) return spotlit(map);
-  const most = largest(map);
-  return most ? [map.signed ? -most : 0, most] : undefined;
+  const range = rangeOf(map, look);
+  return range[1] || isLight(map, look) ? range : undefined;
 }
 
 /**
@@ -78,22 +74,21 @@ function ownRange(card) {
 export function rangesOf(cards, common) {
   const own = cards.map(ownRange);
   if (!common) return own;
-  const scale = (/** @type {Card} */ card) => `${card.kind} ${isLight(card)}`;
+  const scale = (/** @type {Card} */ { kind, map, look }) => `${kind} ${isLight(map, look)}`;
   return cards.map((card, i) => {
     const like = own.flatMap((range, k) => (own[i] && range && scale(cards[k]) === scale(card) ? [range] : []));
     return like.length ? [Math.min(...like.map(([low]) => low)), Math.max(...like.map(([, high]) => high))] : undefined;
   });
 }
 
-/** @param {Card} card @returns {import('../../../pkg/index.js').Colormap} */
-export function scaleColours(card) {
-  return isLight(card) ? 'grey' : colormapOf(card.map, card.look);
+/** @param {Card} card */
+export function scaleColours({ map, look }) {
+  return rampOf(map, look);
 }
 
 /** The ends of a card's scale, in words. @param {Card} card @param {Range} range */
-export function scaleWords(card, range) {
-  const [low, high] = range.map(card.format);
-  return isLight(card) ? [`≤ ${low}`, `≥ ${high}`] : [range[0] ? low : '0', high];
+export function scaleWords({ map, look, format }, range) {
+  return rangeWords(map, look, range, format);
 }
 
 /**
