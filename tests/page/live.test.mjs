@@ -88,6 +88,11 @@ async function later(page, count) {
   await page.waitForFunction((target) => /** @type {any} */ (globalThis).frames() >= target, target);
 }
 
+/** Waits until another picture is seen: a slow camera shows one more than once. @param {Page} page @param {string} than */
+async function another(page, than) {
+  while ((await base(page)) === than) await later(page, 1);
+}
+
 /** Whether frames still follow each other. @param {Page} page */
 async function moves(page) {
   const before = await frames(page);
@@ -121,8 +126,9 @@ async function still(page) {
 test('what is shown is the frame that was analysed, with its own map', onPage(async ({ page }) => {
   await button(page, 'Webcam').click();
   const all = new Set();
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0, last = ''; i < 3; i++, last = await base(page)) {
     await later(page, 5);
+    await another(page, last);
     // The model is at a later frame meanwhile. Asked about the one that is seen, it must draw the same.
     const before = await freeze(page);
     await still(page);
@@ -177,8 +183,7 @@ test('freezing keeps the frame with all its views and what is chosen of it; resu
   assert.equal(await base(page), frame);
   await page.locator('#stage').focus();
   await page.keyboard.press(' ');
-  await later(page, 3);
-  assert.notEqual(await base(page), frame);
+  await another(page, frame);
   await button(page, 'Freeze').click();
   await still(page);
   await button(page, 'Stop webcam').click();

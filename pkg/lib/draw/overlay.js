@@ -16,8 +16,8 @@ export const OVERLAY_OPTIONS = [...COLOUR_OPTIONS, 'style', 'opacity', 'interpol
 const DIMMED = 0.4;
 /** Opacity of colours over a photo: where they are strongest, and where three channels leave nothing out. */
 const [STRONGEST, EVERYWHERE] = [0.8, 0.5];
-/** Pixels at the longer edge of a map that is interpolated here; the canvas does the rest. */
-const SMOOTH_SIDE = 256;
+/** Pixels a cell of a map that is interpolated here; the canvas does the rest. */
+const SMOOTH = 8;
 
 /**
  * Fills the canvas with the image and the map over its crop, or with the map alone.
@@ -43,7 +43,7 @@ export function drawOverlay(canvas, image, map, options) {
 
   // All that may fail is done before the canvas is touched, which then changes at once.
   const scale = scaleOf(map, range);
-  const size = interpolation === 'nearest' ? 1 : Math.max(1, Math.min(SMOOTH_SIDE, Math.max(place.width, place.height)) / Math.max(map.rows, map.cols));
+  const size = interpolation === 'nearest' ? 1 : Math.max(1, Math.min(SMOOTH, Math.max(place.width, place.height) / Math.max(map.rows, map.cols)));
   const values = upsample(map, Math.round(map.cols * size), Math.round(map.rows * size), interpolation);
   const picture = asPicture(spotlight ? shadow(values, scale) : paint(values, { colormap, faintest }, scale), values);
 

@@ -1,8 +1,8 @@
 /** How many patches along an edge let a moving picture move: measured once, and changed only where it must be. */
 import { LEAST } from '../detail.js';
 
-/** Frames a second: smooth, and what is enough where smooth would leave little to see. */
-const [SMOOTH, ENOUGH] = [32, 18];
+/** Frames a second that the model makes room for: smooth, and what is enough where smooth would leave little to see. Fewer come, as cameras and screens have a beat of their own. */
+const [SMOOTH, ENOUGH] = [36, 18];
 /** Patches along an edge that are not given up for smoothness. */
 const WORTHWHILE = 12;
 /** Frames before the first choice, as the first ones are slower than the rest. */
@@ -57,7 +57,7 @@ export function createAuto() {
 
     /**
      * A frame was shown.
-     * @param {{edge: number, forward: number, busy: number, width: number, most: number}} frame busy: ms from taking it to having it shown
+     * @param {{edge: number, forward: number, busy: number, width: number, most: number}} frame busy: ms from taking it until the model is free for the next
      * @param {number} [now] ms
      */
     saw({ edge, forward: pass, busy, width, most }, now = performance.now()) {

@@ -2,7 +2,7 @@ import { LEAST } from '../detail.js';
 import { Overtaken } from '../session.js';
 import { createAuto } from './auto.js';
 import { Feed } from './feed.js';
-import { cameras, openCamera, openScreen } from './origins.js';
+import { KINDS, cameras } from './origins.js';
 import { createPace } from './pace.js';
 import { createSteady } from './steady.js';
 import { yielded } from './turns.js';
@@ -13,25 +13,9 @@ import { yielded } from './turns.js';
  * @typedef {{kind: Kind, given?: any}} Origin  given: a camera's device, or a file
  */
 
-/** @type {Record<Kind, {open: (given: any) => Promise<MediaStream | Blob> | Blob, title: (given: any) => string, unplayable: string, ended: string, rested: string}>} */
-const KINDS = {
-  camera: {
-    open: openCamera, title: () => 'Webcam picture', unplayable: "The camera's picture could not be shown. Try again, or choose a photo.",
-    ended: 'The camera was disconnected.', rested: 'The webcam went off while the page was hidden.',
-  },
-  file: {
-    open: (file) => file, title: (file) => file.name, unplayable: 'This video could not be played. Try an MP4 or WebM file.',
-    ended: 'The video broke off: the rest of its file could not be read.', rested: 'The video was closed while the page was left.',
-  },
-  screen: {
-    open: openScreen, title: () => 'Shared screen', unplayable: 'The shared screen could not be shown. Try again, or choose a photo.',
-    ended: '', rested: 'The screen is not shared any more, as the page was left.',
-  },
-};
-
 const READOUT_PAUSE = 500; // ms between readings, so that they can be read
 
-/** A moving picture that the model looks at: what is shown is the frame that it saw, with that frame's map. One frame after the other, each as soon as the model is free. */
+/** A moving picture that the model looks at: what is shown is the frame that it saw, with that frame's map. One frame after the other, each as soon as the model is free: while it looks at one, the one before is drawn. */
 export class Live {
   #session;
   #scope;
@@ -48,6 +32,8 @@ export class Live {
   #drawn = false; // whether a frame of this feed is on the stage
   /** As many patches along an edge as that one was cut into, where none are chosen. @type {number | null} */
   #edge = null;
+  /** What is drawn of the last frame. @type {Promise<void>} */
+  #drawing = Promise.resolve();
   #pace = createPace();
   #auto = createAuto();
   #steady;
@@ -168,51 +154,91 @@ export class Live {
     feed.again(); // it may be a picture that stands still
     for (;;) {
       await feed.next();
-      await yielded(); // what was seen is drawn first
-      if (feed !== this.#feed || !this.running) return;
+      if (!this.#follows(feed)) return;
       const image = feed.grab(this.#panels.live.mirrored);
-      if (image) await this.#show(image, feed);
+      if (image) await this.#look(image, feed);
     }
   }
 
+  /** @param {Feed} feed */
+  #follows(feed) {
+    return feed === this.#feed && this.running;
+  }
+
   /**
+   * Resolves once the model is free for the next frame.
    * @param {ImageBitmap} image the stage's, once it is shown
    * @param {Feed} feed
    */
-  async #show(image, feed) {
-    const { kind, given } = this.#origin;
-    const title = KINDS[kind].title(given);
-    const valid = () => feed === this.#feed && this.running;
+  async #look(image, feed) {
     const { edge } = this.#auto;
-    let shown = false;
-    const present = () => {
-      if (shown) return;
-      shown = this.#drawn = true;
-      this.#edge = edge;
-      this.#panels.stage.showPhoto(image, title);
-    };
+    const start = performance.now();
     if (!this.#session.model) {
-      present();
+      this.#present(image, edge);
       return this.#viewer.clear();
     }
     const watch = this.#scope.watch();
     try {
-      const start = performance.now();
       const trace = await this.#scope.trace(image, image, { live: true, edge });
-      await yielded();
-      if (!valid()) return;
+      await this.#drawing;
+      if (!this.#follows(feed)) return image.close();
       watch.over();
-      await this.#scope.take(trace, { image, title, live: { present, steady: this.#steady } });
-      if (valid()) this.#count(trace, performance.now() - start);
+      this.#drawing = this.#draw(trace, image, feed, edge);
+      this.#count(trace, performance.now() - start);
     } catch (error) {
-      // While a model is loaded or replaced there may be none for a moment.
-      if (error instanceof Overtaken || !valid()) return;
-      await this.finish();
-      this.#scope.fail(error);
+      image.close();
+      await this.#fail(error, feed);
     } finally {
       watch.over();
+    }
+  }
+
+  /**
+   * @param {import('../../../pkg/index.js').Trace} trace
+   * @param {ImageBitmap} image
+   * @param {Feed} feed
+   * @param {number | null} edge
+   */
+  async #draw(trace, image, feed, edge) {
+    let shown = false;
+    const present = () => {
+      if (shown) return;
+      shown = true;
+      this.#present(image, edge);
+    };
+    try {
+      await yielded(); // the model gets its next frame first
+      if (this.#follows(feed)) await this.#scope.take(trace, { image, title: this.#title, live: { present, steady: this.#steady } });
+    } catch (error) {
+      await this.#fail(error, feed);
+    } finally {
       if (!shown) image.close();
     }
+  }
+
+  /**
+   * @param {ImageBitmap} image
+   * @param {number | null} edge
+   */
+  #present(image, edge) {
+    this.#drawn = true;
+    this.#edge = edge;
+    this.#panels.stage.showPhoto(image, this.#title);
+  }
+
+  get #title() {
+    return KINDS[this.#origin.kind].title(this.#origin.given);
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {Feed} feed
+   */
+  async #fail(error, feed) {
+    // While a model is loaded or replaced there may be none for a moment.
+    if (error instanceof Overtaken || !this.#follows(feed)) return;
+    await this.finish();
+    this.#scope.fail(error);
   }
 
   /**
@@ -221,8 +247,8 @@ export class Live {
    */
   #count({ grid: [rows, cols], timing: { forward } }, busy) {
     this.#pace.tick();
-    const { hiddenSize, grid } = /** @type {import('../session.js').LoadedModel} */ (this.#session.model).config;
-    this.#auto.saw({ edge: Math.sqrt(rows * cols), forward, busy, width: hiddenSize, most: Math.max(LEAST, ...grid) });
+    const { model } = this.#session;
+    if (model) this.#auto.saw({ edge: Math.sqrt(rows * cols), forward, busy, width: model.config.hiddenSize, most: Math.max(LEAST, ...model.config.grid) });
     const now = performance.now();
     if (now - this.#lastReading < READOUT_PAUSE) return;
     this.#lastReading = now;
@@ -231,11 +257,10 @@ export class Live {
 
   /** What is seen now, as a bitmap of its own. */
   async #still() {
-    const title = KINDS[this.#origin.kind].title(this.#origin.given);
     const { picture } = this.#panels.stage;
     const shown = this.#drawn && picture !== undefined;
     const image = shown ? await createImageBitmap(picture) : this.#feed?.grab(this.#panels.live.mirrored);
-    return image && { image, title, shown, edge: this.#edge };
+    return image && { image, title: this.#title, shown, edge: this.#edge };
   }
 
   /** @param {string} reason */

@@ -51,3 +51,19 @@ export async function cameras() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter(({ kind, deviceId }) => kind === 'videoinput' && deviceId).map(({ deviceId, label }, i) => ({ device: deviceId, label: label || `Camera ${i + 1}` }));
 }
+
+/** What there is of each kind, and what is said of it. @type {Record<Kind, {open: (given: any) => Promise<MediaStream | Blob> | Blob, title: (given: any) => string, unplayable: string, ended: string, rested: string}>} */
+export const KINDS = {
+  camera: {
+    open: openCamera, title: () => 'Webcam picture', unplayable: "The camera's picture could not be shown. Try again, or choose a photo.",
+    ended: 'The camera was disconnected.', rested: 'The webcam went off while the page was hidden.',
+  },
+  file: {
+    open: (file) => file, title: (file) => file.name, unplayable: 'This video could not be played. Try an MP4 or WebM file.',
+    ended: 'The video broke off: the rest of its file could not be read.', rested: 'The video was closed while the page was left.',
+  },
+  screen: {
+    open: openScreen, title: () => 'Shared screen', unplayable: 'The shared screen could not be shown. Try again, or choose a photo.',
+    ended: '', rested: 'The screen is not shared any more, as the page was left.',
+  },
+};

@@ -13,7 +13,7 @@ export function yielded() {
 }
 
 /** @param {number} [most] ms of each frame that they may take */
-export function createTurns(most = 3) {
+export function createTurns(most = 1.5) {
   let next = 0;
 
   /**

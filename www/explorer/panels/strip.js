@@ -27,6 +27,8 @@ export function createStrip(root, onChoose) {
   root.append(list, play);
   /** @type {Stop[]} */
   let stops = [];
+  /** Where one is. @type {HTMLButtonElement | undefined} */
+  let here;
   const turns = createTurns();
   let timer = 0;
   /** @type {number | undefined} the layer that playing has come to */
@@ -62,6 +64,17 @@ export function createStrip(root, onChoose) {
 
   const layers = () => stops.length - 3;
   const place = (/** @type {Way['at']} */ at) => (at === 'photo' ? 0 : at === 'patches' ? 1 : at === 'answer' ? stops.length - 1 : at + 2);
+
+  /** @param {HTMLButtonElement} button */
+  function mark(button) {
+    here = button;
+    for (const stop of stops) {
+      stop.button.tabIndex = stop.button === here ? 0 : -1;
+      if (stop.button === here) stop.button.setAttribute('aria-current', 'step');
+      else stop.button.removeAttribute('aria-current');
+    }
+    list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2; // within the strip: the page itself must not move
+  }
 
   /**
    * @param {string} name
@@ -110,16 +123,12 @@ export function createStrip(root, onChoose) {
       if (layers() !== way.layers) build(way.layers);
       const at = place(way.at);
       if (playing !== undefined && at !== playing + 2) halt();
-      stops.forEach(({ button }, i) => {
-        button.tabIndex = i === at ? 0 : -1;
-        if (i === at) button.setAttribute('aria-current', 'step');
-        else button.removeAttribute('aria-current');
-      });
-      const here = stops[at].button;
-      list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2; // within the strip: the page itself must not move
       const { button: end } = stops[stops.length - 1];
-      end.setAttribute('aria-label', `Answer: ${way.answer}`);
-      end.textContent = way.answer;
+      if (end.textContent !== way.answer) {
+        end.setAttribute('aria-label', `Answer: ${way.answer}`);
+        end.textContent = way.answer;
+      }
+      if (stops[at].button !== here) mark(stops[at].button);
       turns(way.layers + 2, way.live, (i) => {
         if (i < 2) drawPhoto(stops[i].canvas, way, i ? way.grid : undefined);
         else drawCells(stops[i].canvas, way.of(i - 2), way.look);
