@@ -90,7 +90,8 @@ async function later(page, count) {
 
 /** Waits until another picture is seen: a slow camera shows one more than once. @param {Page} page @param {string} than */
 async function another(page, than) {
-  while ((await base(page)) === than) await later(page, 1);
+  for (let tries = 0; tries < 20; tries++, await later(page, 1)) if ((await base(page)) !== than) return;
+  assert.fail('the picture does not change');
 }
 
 /** Whether frames still follow each other. @param {Page} page */
@@ -189,6 +190,16 @@ test('freezing keeps the frame with all its views and what is chosen of it; resu
   await button(page, 'Stop webcam').click();
   assert.equal(await tracks(page), 0);
   assert.equal(await label(page), 'Webcam picture');
+}));
+
+test('a picture that has no frame yet is waited for, and the page stays free', onPage(async ({ page }) => {
+  await page.evaluate(() => Object.defineProperty(HTMLVideoElement.prototype, 'readyState', { get: () => HTMLMediaElement.HAVE_METADATA, configurable: true }));
+  await button(page, 'Webcam').click();
+  await button(page, 'Freeze').waitFor();
+  await page.waitForTimeout(200);
+  assert.equal(await frames(page), 0);
+  await page.evaluate(() => delete (/** @type {any} */ (HTMLVideoElement.prototype).readyState)); // it has its own again
+  await later(page, 3);
 }));
 
 test('cameras are picked from a list, and their picture can be mirrored', onPage(async ({ page }) => {

@@ -57,6 +57,7 @@ export class Feed {
    * @returns {ImageBitmap | undefined} whoever takes it closes it; undefined before the first
    */
   grab(mirrored) {
+    this.#next = this.#awaitFrame(); // from now on, so that one which comes while the model works is not waited for
     const { videoWidth, videoHeight } = this.#video;
     if (!videoWidth || this.#video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return undefined;
     const scale = Math.min(1, EDGE / Math.max(videoWidth, videoHeight));
@@ -65,7 +66,6 @@ export class Feed {
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (this.#canvas.getContext('2d', { alpha: false }));
     context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
     context.drawImage(this.#video, 0, 0, width, height);
-    this.#next = this.#awaitFrame(); // from now on, so that one which comes while the model works is not waited for
     return this.#canvas.transferToImageBitmap();
   }
 

@@ -182,7 +182,6 @@ export class Live {
       const trace = await this.#scope.trace(image, image, { live: true, edge });
       await this.#drawing;
       if (!this.#follows(feed)) return image.close();
-      watch.over();
       this.#drawing = this.#draw(trace, image, feed, edge);
       this.#count(trace, performance.now() - start);
     } catch (error) {
