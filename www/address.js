@@ -5,7 +5,7 @@ import { hubAllowed } from './policy.js';
 
 /**
  * @typedef {import('./explorer/choice.js').State} State
- * @typedef {ReturnType<typeof import('./explorer/mount.js').mount>} Explorer
+ * @typedef {{readonly state: State, choose: (state: import('./explorer/choice.js').Wish) => Promise<void>}} Explorer  or the lesson
  * @typedef {{photo?: true, model?: true, agreed?: string, asked?: string}} Own
  *   beside an address, in this browser: it was of a photo or model of one's own, which no address can hold; the visitor has agreed
  *   to load that model of the Hub, or to ask what it is

@@ -29,6 +29,7 @@ const STOP = { pattern: /^(photo|patches)$/, of: String };
 const KEYS = [
   ['model', ['model'], MODEL],
   ['sample', ['sample'], NAME],
+  ['chapter', ['chapter'], NAME],
   ['view', ['view'], NAME],
   ['stop', ['stop'], STOP],
   ['layer', ['layer'], INDEX],

@@ -8,7 +8,8 @@ import sirv from 'sirv';
 import { Builds } from './builds.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PAGE = new URL('../www/index.html', import.meta.url);
+/** The page and the lesson. */
+const PAGE = /^\/www\/(?:inside\/)?(?:index\.html)?$/;
 const FOLDERS = ['www', 'pkg', 'models'];
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
@@ -76,10 +77,10 @@ function handler(folders, headers, builds, onFile) {
     const found = served.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
     if (!found) return refuse(response, 404);
     // Without the slash, relative addresses in the page would miss.
-    if (path === found.prefix) return redirect(response, `${path}/${query}`);
+    if (path === found.prefix || path === '/www/inside') return redirect(response, `${path}/${query}`);
 
     onFile(path);
-    if (builds && /^\/www\/(index\.html)?$/.test(path)) return send(response, builds.page(readFileSync(PAGE, 'utf8'), request.headers.cookie));
+    if (builds && PAGE.test(path)) return send(response, builds.page(readFileSync(`${ROOT}${path.slice(1).replace(/\/$/, '/index.html')}`, 'utf8'), request.headers.cookie));
     try {
       await builds?.provide(/^\/pkg\/dist\/vitscope\/([^/]+)\.wasm$/.exec(path)?.[1] ?? '');
     } catch {

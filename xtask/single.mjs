@@ -47,6 +47,7 @@ export async function makeSingle(model) {
   const blocks = packed.map(({ name, text }) => `<script type="text/plain" id="part:${name}" data-type="${TYPES[extname(name)] ?? 'application/octet-stream'}">${text}</script>`);
   const page = [
     [/<script id="policy">.*?<\/script>\s*/gs, () => ''],
+    [/<a [^>]*id="other".*?<\/a>\s*/g, () => ''], // the lesson is a page of its own
     [/<link rel="modulepreload"[^>]*>\s*|<link id="worker"[^>]*>\s*|<script type="module" src="\.\/main\.js"><\/script>\s*/g, () => ''],
     [/<link rel="stylesheet" href="([^"]*)">/g, (/** @type {string} */ _, /** @type {string} */ address) => `<style>${texts.get(address)?.trim()}</style>`],
     [/<\/body>/g, () => `${blocks.join('\n')}\n<script>${unpack}</script>\n</body>`],

@@ -8,9 +8,9 @@
  *   layer: null where the view has one of its own to begin with; head: null for all, fused; patch: in row-major order, null for the image as a whole;
  *   target: index of a class, null for the likeliest; stop: before the first layer, where there is no map yet;
  *   detail: patches along an edge, null for as many as the model was made for, or as let a moving picture move; whole: all of the picture, in its own shape
- * @typedef {Choice & {model: string | null, sample: string | null, look: import('./maps.js').Look}} State
+ * @typedef {Choice & {model: string | null, sample: string | null, chapter: string | null, look: import('./maps.js').Look}} State
  *   model: the name of one that is offered, else its address or `hf:org/name`, null for files that somebody gave; sample: the name of one that is offered, null for
- *   any other picture; look: how maps are drawn
+ *   any other picture; chapter: where one is in the lesson, or was before one came from it; look: how maps are drawn
  * @typedef {Partial<Omit<State, 'look'>> & {look?: Partial<State['look']>}} Wish  some of it; the rest stays
  */
 

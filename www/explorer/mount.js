@@ -1,26 +1,21 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
 import { find } from './dom.js';
-import { Library } from './library.js';
 import { save } from './download.js';
-import { Loader } from './loader.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
+import { createModelDesk } from './model_desk.js';
 import { choiceFor, choiceOf, keyOf } from './models.js';
 import { createAnswers } from './panels/answers.js';
 import { createCaption } from './panels/caption.js';
 import { createDetail } from './panels/detail.js';
 import { createExports } from './panels/exports.js';
-import { createHub } from './panels/hub.js';
 import { createJudge } from './panels/judge.js';
-import { createKept } from './panels/kept.js';
 import { createLive } from './panels/live.js';
-import { createModelDialog } from './panels/model_dialog.js';
 import { createNotice } from './panels/notice.js';
 import { createOverlay } from './panels/overlay.js';
 import { createPins } from './panels/pins.js';
 import { createSources } from './panels/sources.js';
 import { createStage } from './panels/stage.js';
-import { createStatus } from './panels/status.js';
 import { createStrip } from './panels/strip.js';
 import { createTabs } from './panels/tabs.js';
 import { createTeach } from './panels/teach.js';
@@ -65,8 +60,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   const changed = () => onChange(now());
   const fail = (/** @type {unknown} */ error) => scope.fail(error);
 
-  const dialog = /** @type {HTMLDialogElement} */ (at('model'));
-  const notice = createNotice(at('notice'), dialog);
+  const notice = createNotice(at('notice'), /** @type {HTMLDialogElement} */ (at('model')));
   const answers = createAnswers(at('answers'), (index) => viewer.chooseTarget(index));
   const stage = createStage(at('stage'), {
     onPick: (patch) => viewer.choosePatch(patch),
@@ -101,30 +95,15 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
   let asked = Promise.resolve();
   const session = new Session(assets);
-  const status = createStatus(at('status'), () => loader.cancel());
-  const picker = createModelDialog(dialog, at('model-open'), models, {
-    onOpen: () => library.refresh(),
+  const { status, loader, library } = createModelDesk(inside, session, { notice, models, hub }, {
     onFiles: (files) => openFiles(files),
-    onOffer: (offer) => loader.load(offer),
-    onDtype: (dtype) => loader.changeDtype(dtype),
-  });
-  const loader = new Loader(session, { notice, status, dialog: picker }, models, (another) => {
-    asked = scope.settle(another);
-    if (another) teaching.update();
-  }, changed);
-  const library = new Library({
-    dialog: picker,
-    kept: createKept(find(dialog, '[data-model=kept]'), { onOpen: (model) => library.open(model), onForget: (model) => library.forget(model) }),
-    hub: createHub(find(dialog, '[data-model=hub]'), hub?.suggestions ?? [], {
-      onName: (name) => library.name(name),
-      onLookUp: (name) => library.lookUp(name),
-      onLoad: (name) => library.load(name),
-      onAllow: (name) => library.allow(name),
-      onForbid: () => library.forbid(),
-    }),
-  }, hub, models, {
+    onLoad: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
+    onSettled: (another) => {
+      asked = scope.settle(another);
+      if (another) teaching.update();
+    },
+    onChange: changed,
     fail,
-    load: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
   });
   /** What was asked for together with a model of the Hub. @type {Wish} */
   let proposed = {};
@@ -157,17 +136,21 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     open();
   }
 
+  /** Where one was in the lesson, which is told when one goes back to it. @type {string | null} */
+  let chapter = state?.chapter ?? null;
+
   /** @returns {State} */
   function now() {
     const { sample } = scope;
-    return { ...viewer.choice, model: keyOf(loader.chosen, models), sample: sample?.name ?? null, look: overlay.read() };
+    return { ...viewer.choice, model: keyOf(loader.chosen, models), sample: sample?.name ?? null, chapter, look: overlay.read() };
   }
 
   /** @param {string | null} [name] */
   const sampleOf = (name) => samples.find((sample) => name && sample.name === name);
 
   /** @param {Wish} state */
-  async function choose({ model, sample, look, ...choice }) {
+  async function choose({ model, sample, look, chapter: place = chapter, ...choice }) {
+    chapter = place;
     const coming = [];
     const picture = sampleOf(sample);
     if (picture && picture !== scope.sample) coming.push(scope.openSample(picture));
@@ -201,7 +184,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   }
 
   const defaults = now();
-  const { model: key, sample: name, look, ...choice } = state ?? {};
+  const { model: key, sample: name, look, chapter: _, ...choice } = state ?? {};
   const first = image ?? sampleOf(name) ?? samples[0];
   const wanted = model !== undefined ? choiceOf(model) : key ? choiceFor(key, models) : models[0];
   if (look) overlay.show(look);
@@ -225,6 +208,9 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
     /** Chooses some of it; the rest stays. Resolves when it is there. */
     choose,
+
+    /** What is shown, where it is the visitor's own. @returns {Promise<File | undefined>} */
+    photo: () => scope.own(),
 
     /** @param {Blob | string | URL | Sample} image */
     show: (image) => scope.show(image),

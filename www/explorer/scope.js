@@ -7,8 +7,8 @@ import { Overtaken } from './session.js';
  * @typedef {import('./panels/sources.js').Sample} Sample
  * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample, size?: import('./detail.js').Size, edge?: number | null}} Photo  edge: patches along it, where none are chosen
  * @typedef {{
- *   stage: ReturnType<typeof import('./panels/stage.js').createStage>,
- *   answers: ReturnType<typeof import('./panels/answers.js').createAnswers>,
+ *   stage: Pick<ReturnType<typeof import('./panels/stage.js').createStage>, 'expect' | 'showPhoto'>,
+ *   answers: Pick<ReturnType<typeof import('./panels/answers.js').createAnswers>, 'rows' | 'mark' | 'show'>,
  *   sources: ReturnType<typeof import('./panels/sources.js').createSources>,
  *   status: ReturnType<typeof import('./panels/status.js').createStatus>,
  *   notice: ReturnType<typeof import('./panels/notice.js').createNotice>,
@@ -39,7 +39,7 @@ export class Scope {
    * @param {import('./session.js').Session} session
    * @param {import('./loader.js').Loader} loader
    * @param {Panels} panels
-   * @param {import('./viewer.js').Viewer} viewer
+   * @param {Pick<import('./viewer.js').Viewer, 'choice' | 'refusal' | 'refuse' | 'records' | 'forget' | 'clear' | 'take'>} viewer
    * @param {() => Pick<import('./live/live.js').Live, 'running' | 'start' | 'stop' | 'again' | 'forget'>} moving what shows moving pictures
    */
   constructor(session, loader, panels, viewer, moving) {
@@ -70,6 +70,13 @@ export class Scope {
 
   get sample() {
     return this.#sample;
+  }
+
+  /** The photo that is shown, as a file, where it is none of the samples. */
+  async own() {
+    if (!this.#photo || this.#photo.sample) return undefined;
+    const { image, title } = this.#photo;
+    return new File([image instanceof Blob ? image : await toFile(image)], title);
   }
 
   /** @param {Blob | string | URL | Sample} image */
@@ -297,4 +304,11 @@ export class Scope {
     if (code === 'network' && !remedies.length) remedies = [RELOAD];
     this.#panels.notice.show(message, ...remedies);
   }
+}
+
+/** @param {ImageBitmap} frame */
+function toFile(frame) {
+  const canvas = new OffscreenCanvas(frame.width, frame.height);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(frame, 0, 0);
+  return canvas.convertToBlob();
 }

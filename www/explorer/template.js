@@ -5,7 +5,8 @@ const CROSS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3.5 3.5l9 9
 const colours = ['viridis', 'magma', 'turbo', 'grey'].map((name) => `
   <label><input type="radio" name="colormap" value="${name}"><span><canvas width="32" height="1" aria-hidden="true"></canvas>${name}</span></label>`).join('');
 
-export const TEMPLATE = `
+/** Which model runs, and the way to another. */
+export const HEADER = `
 <header class="bar">
   <slot name="brand"></slot>
   <div id="status" class="status">
@@ -20,20 +21,86 @@ export const TEMPLATE = `
   </div>
   <button type="button" id="model-open" class="button" aria-haspopup="dialog">Model</button>
   <slot name="actions"></slot>
-</header>
+</header>`;
+
+/** What is within a stage: the photo, what is laid over it, and the marks of patches. */
+export const STAGE = `
+        <canvas class="base"></canvas>
+        <canvas class="overlay"></canvas>
+        <div class="frame" hidden><i></i><i></i><i></i><i></i></div>
+        <div class="cell hover" hidden></div>
+        <div class="cell query" hidden></div>
+        <p class="invite">Drop a photo here</p>`;
+
+export const MODEL_DIALOG = `
+<dialog id="model" aria-labelledby="model-title">
+  <form method="dialog">
+    <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
+    <div data-model="notice"></div>
+    <div class="choosing">
+      <section aria-label="Of this page">
+        <div class="offers" role="group" aria-label="Models of this page"></div>
+      </section>
+      <section data-model="kept" class="kept" aria-labelledby="kept-title" hidden>
+        <div class="heading"><h3 id="kept-title">Used lately</h3><button type="button" class="button" data-kept="all">Delete all</button></div>
+        <ul class="rows"></ul>
+      </section>
+      <section data-model="hub" class="hub" aria-labelledby="hub-title" hidden>
+        <h3 id="hub-title">From the Hub</h3>
+        <p class="hint" data-hub="words"></p>
+        <div class="asking">
+          <input type="text" name="hub" placeholder="org/name" aria-label="Name on the Hub" autocomplete="off" autocapitalize="off" spellcheck="false">
+          <button type="button" class="button" data-hub="ask">Look up</button>
+        </div>
+        <p class="found" data-hub="found" role="status"></p>
+        <button type="button" class="button" data-hub="load" hidden>Load</button>
+        <ul class="rows" aria-label="Known to load"></ul>
+        <button type="button" class="button" data-hub="forbid" hidden>Don't allow huggingface.co any more</button>
+      </section>
+    </div>
+    <div class="beside">
+      <section aria-labelledby="own-title">
+        <h3 id="own-title">Your own</h3>
+        <p class="hint">A folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
+        <div class="actions">
+          <button type="button" class="button" data-model="folder">Choose folder</button>
+          <button type="button" class="button" data-model="files">Choose files</button>
+        </div>
+      </section>
+      <section aria-labelledby="use-title">
+        <h3 id="use-title">In use</h3>
+        <dl class="facts"></dl>
+        <fieldset class="segments">
+          <legend>Arithmetic</legend>
+          <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
+          <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
+          <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
+        </fieldset>
+      </section>
+    </div>
+    <input type="file" data-model="folder-input" webkitdirectory multiple hidden aria-label="Model folder">
+    <input type="file" data-model="files-input" accept=".json,.safetensors" multiple hidden aria-label="Model files">
+  </form>
+</dialog>`;
+
+/** What is said when something went wrong, and what covers the page while files are dragged over it. */
+export const NOTICES = `
+<div class="notices"><div id="notice" class="notice" role="alert" hidden>
+  <p></p>
+  <div class="actions"></div>
+  <button type="button" class="button quiet" data-notice="close" aria-label="Dismiss">${CROSS}</button>
+</div></div>
+
+<div id="drop" class="drop" aria-hidden="true" hidden><p>Drop a photo, a video or a model folder</p></div>`;
+
+export const TEMPLATE = `${HEADER}
 
 <div class="main">
   <nav id="strip" class="strip" aria-label="From the photo to the answer"></nav>
 
   <section id="photo" class="photo" aria-label="Photo and map">
     <figure>
-      <div id="stage" class="stage" tabindex="0" role="application" aria-label="Photo" aria-describedby="stage-help">
-        <canvas class="base"></canvas>
-        <canvas class="overlay"></canvas>
-        <div class="frame" hidden><i></i><i></i><i></i><i></i></div>
-        <div class="cell hover" hidden></div>
-        <div class="cell query" hidden></div>
-        <p class="invite">Drop a photo here</p>
+      <div id="stage" class="stage" tabindex="0" role="application" aria-label="Photo" aria-describedby="stage-help">${STAGE}
       </div>
       <p id="stage-help" class="visually-hidden">Arrow keys choose a patch of the photo and show what it attends to. Escape returns to the whole image. The space bar freezes a moving picture, and lets it go on.</p>
       <figcaption>
@@ -117,62 +184,4 @@ export const TEMPLATE = `
     </div>
   </section>
 </div>
-
-<dialog id="model" aria-labelledby="model-title">
-  <form method="dialog">
-    <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
-    <div data-model="notice"></div>
-    <div class="choosing">
-      <section aria-label="Of this page">
-        <div class="offers" role="group" aria-label="Models of this page"></div>
-      </section>
-      <section data-model="kept" class="kept" aria-labelledby="kept-title" hidden>
-        <div class="heading"><h3 id="kept-title">Used lately</h3><button type="button" class="button" data-kept="all">Delete all</button></div>
-        <ul class="rows"></ul>
-      </section>
-      <section data-model="hub" class="hub" aria-labelledby="hub-title" hidden>
-        <h3 id="hub-title">From the Hub</h3>
-        <p class="hint" data-hub="words"></p>
-        <div class="asking">
-          <input type="text" name="hub" placeholder="org/name" aria-label="Name on the Hub" autocomplete="off" autocapitalize="off" spellcheck="false">
-          <button type="button" class="button" data-hub="ask">Look up</button>
-        </div>
-        <p class="found" data-hub="found" role="status"></p>
-        <button type="button" class="button" data-hub="load" hidden>Load</button>
-        <ul class="rows" aria-label="Known to load"></ul>
-        <button type="button" class="button" data-hub="forbid" hidden>Don't allow huggingface.co any more</button>
-      </section>
-    </div>
-    <div class="beside">
-      <section aria-labelledby="own-title">
-        <h3 id="own-title">Your own</h3>
-        <p class="hint">A folder with <code>config.json</code>, <code>model.safetensors</code> and, if there are such, <code>preprocessor_config.json</code> and <code>processor_config.json</code>. Choose it here or drop it on the page. It stays on this machine.</p>
-        <div class="actions">
-          <button type="button" class="button" data-model="folder">Choose folder</button>
-          <button type="button" class="button" data-model="files">Choose files</button>
-        </div>
-      </section>
-      <section aria-labelledby="use-title">
-        <h3 id="use-title">In use</h3>
-        <dl class="facts"></dl>
-        <fieldset class="segments">
-          <legend>Arithmetic</legend>
-          <label><input type="radio" name="dtype" value="" checked><span>as stored</span></label>
-          <label><input type="radio" name="dtype" value="int8"><span>int8</span></label>
-          <label><input type="radio" name="dtype" value="f32"><span>f32</span></label>
-        </fieldset>
-      </section>
-    </div>
-    <input type="file" data-model="folder-input" webkitdirectory multiple hidden aria-label="Model folder">
-    <input type="file" data-model="files-input" accept=".json,.safetensors" multiple hidden aria-label="Model files">
-  </form>
-</dialog>
-
-<div class="notices"><div id="notice" class="notice" role="alert" hidden>
-  <p></p>
-  <div class="actions"></div>
-  <button type="button" class="button quiet" data-notice="close" aria-label="Dismiss">${CROSS}</button>
-</div></div>
-
-<div id="drop" class="drop" aria-hidden="true" hidden><p>Drop a photo, a video or a model folder</p></div>
-`;
+${MODEL_DIALOG}${NOTICES}`;

@@ -1,0 +1,79 @@
+/** What the text says of the loaded model and the photo. */
+import { classNames } from '../explorer/names.js';
+import { scoreFormat } from '../explorer/scores.js';
+
+/** @typedef {import('./figure.js').Context} Context */
+
+/** @type {Record<import('../../pkg/index.js').ModelConfig['pooling'], string>} */
+const READS = {
+  cls: 'the class token',
+  mean: 'the mean of all patches',
+  'cls-mean': 'the class token and the mean of all patches',
+  'cls-distillation': 'the class token and the distillation token',
+  attention: 'what one learned query gathers from all patches',
+};
+
+/** A whole number, its thousands apart. @param {number} value */
+export const count = (value) => value.toLocaleString('en');
+
+/**
+ * @param {Pick<Context, 'vit' | 'trace' | 'title' | 'target'>} context
+ * @returns {Record<string, string>}
+ */
+export function factsOf({ vit: { config }, trace, title, target }) {
+  const [rows, cols] = trace.grid;
+  const [height, width] = trace.patchSize;
+  const [top] = trace.top;
+  const patches = rows * cols;
+  return {
+    photo: title,
+    family: config.family,
+    image: `${cols * width} × ${rows * height}`,
+    pixels: count(cols * width * rows * height),
+    patch: `${width} × ${height}`,
+    'patch-values': count(3 * width * height),
+    grid: `${cols} × ${rows}`,
+    patches: count(patches),
+    prefix: count(trace.prefixTokens),
+    tokens: count(trace.tokens),
+    shape: `[1, ${count(trace.tokens)}, ${count(trace.hiddenSize)}]`,
+    width: count(trace.hiddenSize),
+    qkv: count(3 * trace.hiddenSize),
+    layers: count(trace.layers),
+    heads: count(trace.heads),
+    'head-size': count(trace.hiddenSize / trace.heads),
+    mlp: count(config.mlpSize),
+    classes: count(config.numClasses),
+    features: count(config.numFeatures),
+    parameters: config.parameters >= 1e6 ? `${(config.parameters / 1e6).toFixed(1)} million` : count(config.parameters),
+    reads: READS[config.pooling],
+    dtype: config.dtype,
+    answer: top ? classNames(config.labels)[top.index] : 'no class',
+    score: top ? scoreFormat(config.scores)(top.score) : '–',
+    target: target?.name ?? 'no class',
+  };
+}
+
+/**
+ * What is true of the model, and what is not.
+ * @param {Pick<Context, 'vit'>} context
+ * @returns {Record<string, boolean>}
+ */
+export function conditionsOf({ vit: { config } }) {
+  const { positions } = config;
+  return {
+    class: config.prefix.includes('class'),
+    distillation: config.prefix.includes('distillation'),
+    registers: config.prefix.includes('register'),
+    learned: positions.includes('learned'),
+    relative: positions.includes('relative'),
+    rotary: positions.includes('rotary'),
+    sinusoidal: positions === 'sinusoidal',
+    'reads-class': config.pooling.startsWith('cls'),
+    mean: config.pooling === 'mean',
+    'attention-pool': config.pooling === 'attention',
+    classes: config.numClasses > 0,
+    softmax: config.numClasses > 0 && config.scores === 'softmax',
+    int8: config.dtype === 'int8',
+  };
+}

@@ -1,0 +1,107 @@
+/** The lesson's own styles, beside the explorer's, whose colours and controls it has. One column to read, a figure beside it that stays in sight. */
+export const LESSON_STYLES = /* css */ `
+:host { --q: var(--one); --k: var(--two); --v: var(--three); --z: var(--four); --dock: 52px; container: explorer / inline-size; }
+.q { color: var(--q); }
+.k { color: var(--k); }
+.v { color: var(--v); }
+.z { color: var(--z); }
+.s { color: var(--signal); }
+
+/* Dock: where one is, which photo, what the model says */
+
+.dock { position: sticky; top: 0; z-index: 8; display: flex; align-items: center; gap: 8px 16px; height: var(--dock); padding: 0 28px; max-width: var(--widest); margin: 0 auto; background: var(--paper); border-bottom: 1px solid var(--line); }
+.dock .contents { position: relative; }
+.dock summary { list-style: none; min-width: 150px; justify-content: flex-start; }
+.dock summary::-webkit-details-marker { display: none; }
+.dock summary::before { content: "≡"; font-size: 16px; line-height: 1; }
+.dock nav { position: absolute; top: calc(100% + 8px); left: 0; width: max-content; max-width: calc(100cqw - 32px); padding: 8px 6px; background: var(--paper); border: 1px solid var(--strong-line); border-radius: 6px; box-shadow: 0 6px 24px rgb(0 0 0 / 0.14); max-height: calc(100svh - 110px); overflow-y: auto; }
+.dock nav ol { counter-reset: chapter; }
+.dock nav a { display: block; padding: 6px 14px 6px 10px; color: var(--ink); text-decoration: none; border-radius: 4px; }
+.dock nav a::before { counter-increment: chapter; content: counter(chapter); display: inline-block; width: 2.2em; color: var(--soft); }
+.dock nav a:hover { background: var(--well); }
+.dock .sources { padding: 0; border: 0; gap: 10px; flex-wrap: nowrap; }
+.dock .samples { min-height: 0; }
+.dock .samples button { width: 44px; height: 34px; }
+.dock .answer { margin-left: auto; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.dock .answer[aria-busy="true"] { opacity: 0.5; }
+
+/* Text */
+
+article { max-width: 1560px; margin: 0 auto; padding: 0 28px 30svh; font-size: 17px; line-height: 1.6; }
+.opening { max-width: 46em; padding: 9svh 0 4svh; }
+h1 { margin: 0; font-size: clamp(30px, 4.4cqw, 54px); line-height: 1.1; letter-spacing: -0.025em; font-weight: 650; }
+.lead { margin-top: 20px; font-size: clamp(17px, 1.5cqw, 20px); }
+.opening .hint { margin-top: 14px; font-size: 15px; }
+.chapter { display: grid; grid-template: "title figure" auto "prose figure" 1fr / minmax(300px, 27em) minmax(0, 1fr); gap: 0 64px; scroll-margin-top: calc(var(--dock) + 1px); }
+.chapter + .chapter { border-top: 1px solid var(--line); }
+.chapter h2 { grid-area: title; padding: 12svh 0 0; font-size: 26px; line-height: 1.2; letter-spacing: -0.015em; outline: none; }
+.chapter .number { display: block; margin-bottom: 6px; font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
+.prose { grid-area: prose; padding-bottom: 16svh; }
+.step { padding: 3svh 0; min-height: 40svh; }
+.step:last-child { min-height: 26svh; }
+.step > * + * { margin-top: 0.8em; }
+.step p, .step li { text-wrap: pretty; }
+.step ul { padding-left: 1.1em; list-style: disc; }
+.step b { font-weight: 600; font-variant-numeric: tabular-nums; }
+.step small { display: block; font-size: 14px; color: var(--soft); }
+.step a { color: inherit; text-underline-offset: 3px; }
+.step pre { padding: 10px 14px; overflow-x: auto; font-size: 14px; line-height: 1.5; background: var(--well); border-radius: 4px; }
+.step pre code { font-size: 1em; }
+math { font-size: 1.08em; }
+math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; padding: 4px 0; }
+
+/* Figure */
+
+.chapter figure { grid-area: figure; position: sticky; top: var(--dock); align-self: start; display: flex; flex-direction: column; height: calc(100svh - var(--dock)); padding: 18px 0; min-width: 0; font-size: 14px; line-height: 1.45; }
+.drawing { flex: 1; min-height: 0; container: drawing / size; transition: opacity 0.15s; }
+.drawing > * { height: 100%; display: flex; flex-direction: column; gap: 12px; min-width: 0; }
+.chapter[data-busy] .drawing { opacity: 0.6; }
+.chapter figcaption { display: block; flex: none; padding: 10px 0 0; min-height: 66px; font-size: 14px; line-height: 20px; color: var(--soft); border-top: 1px solid var(--line); }
+.chapter .stage { flex: 1; height: auto; min-height: 120px; width: 100%; background: none; }
+.chapter canvas { max-width: 100%; }
+.drawing .row { display: flex; gap: 16px; min-height: 0; min-width: 0; }
+.drawing .grow { flex: 1; min-width: 0; min-height: 0; }
+.drawing .controls { margin: 0; flex: none; }
+.drawing .note { flex: none; font-size: 13px; color: var(--soft); }
+.drawing h3 { font-size: 13px; font-weight: 600; }
+
+.bars { display: grid; gap: 4px; }
+.bars li { display: grid; grid-template-columns: minmax(6em, 12em) minmax(0, 1fr) 8.5em; align-items: center; gap: 12px; min-height: 24px; }
+.bars .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.bars .bar { position: relative; display: block; height: 8px; padding: 0; border: 0; margin: 0; max-width: none; background: var(--well); }
+.bars i { position: absolute; inset: 0; background: var(--bar-rest); transform: scaleX(var(--share)); transform-origin: left; transition: transform 0.25s ease-out; }
+.bars li:first-child i { background: var(--bar); }
+.bars u { position: absolute; top: -3px; bottom: -3px; left: calc(100% * var(--share)); width: 2px; background: var(--signal); }
+.bars .score { color: var(--soft); white-space: nowrap; }
+.bars li:first-child .score { color: var(--ink); }
+.bars .was { font-size: 12px; color: var(--soft); }
+.vector { display: grid; gap: 2px; }
+.vector canvas { display: block; width: 100%; height: 20px; image-rendering: pixelated; background: var(--well); }
+.vector .value { font-size: 12px; line-height: 16px; color: var(--soft); min-height: 16px; }
+
+/* One column: the figure above the text that it belongs to. */
+
+@container explorer (max-width: 900px) {
+  .dock { padding: 0 16px; gap: 10px; }
+  .dock summary { min-width: 0; width: 40px; padding: 0; justify-content: center; }
+  .dock summary span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .dock .samples button { width: 38px; height: 34px; }
+  .dock .answer { font-size: 13px; }
+  article { padding: 0 16px 40svh; font-size: 16px; }
+  .opening { padding: 5svh 0 2svh; }
+  .chapter { display: block; }
+  .chapter h2 { padding-top: 7svh; font-size: 23px; }
+  .chapter figure { z-index: 4; height: 54svh; margin: 10px -16px 0; padding: 8px 16px; background: var(--paper); border-bottom: 1px solid var(--line); font-size: 13px; }
+  .chapter figcaption { min-height: 0; height: 58px; padding-top: 6px; font-size: 12.5px; line-height: 17px; overflow-y: auto; }
+  .prose { padding: 2svh 0 10svh; }
+  .step { min-height: 34svh; }
+  .drawing .row { gap: 10px; }
+  .drawing > * { gap: 8px; }
+  .bars li { grid-template-columns: minmax(5em, 9em) minmax(0, 1fr) 7em; gap: 8px; min-height: 20px; }
+}
+
+@container explorer (max-width: 520px) {
+  .dock .samples li:nth-child(n + 4) { display: none; }
+  .dock .sources .button { padding: 0 8px; }
+}
+`;
