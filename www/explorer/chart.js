@@ -4,9 +4,9 @@
  * @typedef {{
  *   x: string, y: string, steps: string[], max: number, format: (value: number) => string,
  *   lines?: {values: ArrayLike<number>, kind: string}[], dots?: {step: number, value: number}[],
- *   min?: number, label: string,
+ *   min?: number, at?: number, label: string,
  * }} Chart
- *   x, y: what the axes are; steps: names along x; label: all of it in words
+ *   x, y: what the axes are; steps: names along x; at: a step that is marked; label: all of it in words
  */
 
 const HEIGHT = 190;
@@ -20,20 +20,23 @@ function svg(tag, attributes, text) {
   return element;
 }
 
-/** @param {HTMLElement} root */
-export function createChart(root) {
+/**
+ * @param {HTMLElement} root
+ * @param {() => number} [tall] its height in px
+ */
+export function createChart(root, tall = () => HEIGHT) {
   root.classList.add('chart');
   /** @type {Chart | undefined} */
   let shown;
 
   function draw() {
-    const width = root.clientWidth;
-    if (!shown || !width) return;
-    const { x, y, steps, max, min = 0, format, lines = [], dots = [], label } = shown;
+    const [width, height] = [root.clientWidth, tall()];
+    if (!shown || !width || height <= TOP + BOTTOM) return;
+    const { x, y, steps, max, min = 0, format, lines = [], dots = [], at, label } = shown;
     const last = steps.length - 1;
     const across = (/** @type {number} */ step) => LEFT + (dots.length ? (step + 0.5) / steps.length : last ? step / last : 0) * (width - LEFT - RIGHT);
-    const up = (/** @type {number} */ value) => TOP + (1 - (value - min) / (max - min || 1)) * (HEIGHT - TOP - BOTTOM);
-    const picture = svg('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', 'aria-label': label });
+    const up = (/** @type {number} */ value) => TOP + (1 - (value - min) / (max - min || 1)) * (height - TOP - BOTTOM);
+    const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': label });
     for (const part of [0, 0.5, 1]) {
       const value = min + part * (max - min);
       picture.append(
@@ -43,11 +46,12 @@ export function createChart(root) {
     }
     const longest = Math.max(...steps.map((name) => name.length));
     const every = Math.ceil(((12 + 7 * longest) * steps.length) / (width - LEFT - RIGHT));
-    steps.forEach((name, i) => i % every || picture.append(svg('text', { x: across(i), y: HEIGHT - BOTTOM + 16, 'text-anchor': 'middle' }, name)));
+    steps.forEach((name, i) => i % every || picture.append(svg('text', { x: across(i), y: height - BOTTOM + 16, 'text-anchor': 'middle' }, name)));
     picture.append(
       svg('text', { x: LEFT, y: 9 }, y),
-      svg('text', { x: width - RIGHT, y: HEIGHT - 3, 'text-anchor': 'end' }, x),
+      svg('text', { x: width - RIGHT, y: height - 3, 'text-anchor': 'end' }, x),
     );
+    if (at !== undefined) picture.append(svg('line', { class: 'at', x1: across(at), x2: across(at), y1: TOP, y2: height - BOTTOM }));
     for (const { values, kind } of lines) {
       const points = Array.from(values, (value, i) => `${across(i).toFixed(1)},${up(value).toFixed(1)}`);
       picture.append(svg('polyline', { class: `line ${kind}`, points: points.join(' ') }));
@@ -63,6 +67,16 @@ export function createChart(root) {
       shown = chart;
       if (chart) draw();
       else root.replaceChildren();
+    },
+
+    /**
+     * The step of a chart of lines that a place is nearest to.
+     * @param {number} clientX
+     */
+    stepAt(clientX) {
+      const { left, width } = root.getBoundingClientRect();
+      const last = (shown?.steps.length ?? 1) - 1;
+      return Math.min(last, Math.max(0, Math.round(((clientX - left - LEFT) / (width - LEFT - RIGHT)) * last)));
     },
   };
 }
