@@ -79,4 +79,5 @@ export const classesStyles = (chapter) => /* css */ `
 #${chapter} .classes { display: flex; flex: none; gap: 6px; padding: 3px; margin: -3px; overflow-x: auto; scrollbar-width: none; }
 #${chapter} .classes .button { flex: none; }
 #${chapter} .classes .button span { color: var(--soft); }
+@container drawing (520px < width < 820px) { #${chapter} .classes .button:nth-child(5):not(.on) { display: none; } }
 `;
