@@ -48,7 +48,7 @@ export const answer = {
 @container drawing (max-width: 520px) { #answer .part { gap: 6px; } }
 ${READ_STYLES}${SOFTMAX_STYLES}${VOTES_STYLES}${classesStyles('answer')}`,
   facts: ({ vit: { config }, trace }) => ({
-    'head-shape': `[${config.numClasses} × ${config.numFeatures}]`,
+    'head-shape': `[${config.numClasses}\u00a0×\u00a0${config.numFeatures}]`,
     head: config.zeroShot ? 'Here each row is a text as another network read it; both are of length 1 and the product is scaled.' : '',
     scores: scoresSaid(config),
     unread: unreadSaid(config, trace.layers),

@@ -47,6 +47,7 @@ export const belief = {
 #belief .pictures legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #belief .choices { --side: min((100cqw - 30px) / 3, (100cqh - 140px) / 2); grid-template-columns: repeat(3, var(--side)); justify-content: space-between; gap: 10px 12px; padding: 3px; }
 #belief .choices canvas { image-rendering: auto; }
+#belief canvas.pending { outline: 1px dashed var(--strong-line); outline-offset: -1px; }
 #belief .choices span::before { content: ""; display: inline-block; width: 12px; height: 3px; margin: 0 6px 3px 0; }
 #belief [data-mode="curves"] .choices span::before { background: var(--mark); }
 #belief .choices label:nth-child(1) { --mark: var(--one); }
@@ -81,7 +82,8 @@ export const belief = {
 #belief .work:not(.on) { visibility: hidden; }
 @container drawing (max-width: 520px) {
   #belief .choices { --side: min((100cqw - 18px) / 3, (100cqh - 136px) / 2); gap: 2px 6px; }
-  #belief .choices label { font-size: 11px; line-height: 15px; }
+  #belief .choices label { font-size: 11px; line-height: 15px; letter-spacing: -0.02em; }
+  #belief .choices input:checked ~ span { font-weight: 400; color: var(--signal); }
   #belief .choices span { display: block; overflow: hidden; white-space: nowrap; }
   #belief .choices span::before { display: none; }
   #belief [data-mode="curves"] .choices { --side: calc((100cqw - 26px) / 6); gap: 4px; }

@@ -94,9 +94,9 @@ export function createBelief({ choose, change }) {
     const mine = new Set(orderOf(map).slice(0, most));
     const others = claims.flatMap((claim) => {
       const other = claim !== chosen && mapOf(claim, context);
-      return other ? [`${orderOf(other).slice(0, most).filter((patch) => mine.has(patch)).length} by ${claim.name}`] : [];
+      return other ? [`${claim.name} ${orderOf(other).slice(0, most).filter((patch) => mine.has(patch)).length}`] : [];
     });
-    return `Of the ${count(most)} patches that ${chosen.name} puts first, ${others.join(', ')} are among the first ${count(most)} there too. By chance it would be ${number((most * most) / map.data.length)}.`;
+    return `Of the first ${count(most)} patches by ${chosen.name}, others have among their own first: ${others.join(', ')}. Chance would be ${number((most * most) / map.data.length)}.`;
   }
 
   /** @param {Context} context @param {Claim} chosen */
@@ -108,8 +108,8 @@ export function createBelief({ choose, change }) {
     const lot = random && random !== chosen ? curvesOf(random, context)?.[way.value] : undefined;
     const at = share.value;
     const area = curve.area === undefined ? '' : ` Area under ${way.value}: ${curve.area.toFixed(3)}${lot?.area === undefined ? '' : `, random ${lot.area.toFixed(3)}`}.`;
-    const verb = way.value === 'deletion' ? 'Without' : 'With only';
-    return `${verb} the ${percentOf(at / steps)} of patches that ${chosen.name} puts first, ${context.target?.name} has ${say(curve.probabilities[at])}${lot ? `, ${verb.toLowerCase()} as many random ones ${say(lot.probabilities[at])}` : ''}.${area}`;
+    const [part, verb] = [percentOf(at / steps), way.value === 'deletion' ? 'Without' : 'With only'];
+    return `${verb} the first ${part} of patches by ${chosen.name}, ${context.target?.name} has ${say(curve.probabilities[at])}${lot ? `, ${verb.toLowerCase()} a random ${part} ${say(lot.probabilities[at])}` : ''}.${area}`;
   }
 
   /** @param {Context} context @param {Claim} chosen @param {HTMLCanvasElement} part */

@@ -149,6 +149,7 @@ function fit(canvas, { width, height }) {
  */
 export function drawClaim(canvas, part, map, look) {
   const context = fit(canvas, part);
+  canvas.classList.toggle('pending', !map);
   if (map) return drawOverlay(canvas, part, map, { ...overlayOptions(map, look), crop: { x: 0, y: 0, width: part.width, height: part.height } });
   context.globalAlpha = 0.18;
   context.drawImage(part, 0, 0);

@@ -47,7 +47,7 @@ export function createRanking(onPick) {
       const random = judged.findIndex(({ claim }) => claim.id === 'random');
       if (judged[0].difference === undefined) return 'This model gives values, which have no scale from 0 to 1: their curves have no areas, and the maps no order.';
       const above = judged.slice(0, random).map(({ claim }) => claim.name);
-      return `For ${context.target?.name} ${judged[0].claim.name} is furthest right, by ${signed(judged[0].difference ?? 0)}; ${chosen.name} is ${place + 1} of ${judged.length}. ${above.length === claims.length - 1 ? 'All are better than a random map.' : above.length ? `Better than a random map: ${above.join(', ')}.` : 'None is better than a random map.'}`;
+      return `Best for ${context.target?.name}: ${judged[0].claim.name}, ${signed(judged[0].difference ?? 0)}. ${place ? `Place ${place + 1} of ${judged.length}: ${chosen.name}. ` : ''}${above.length === claims.length - 1 ? 'All are better than a random map.' : above.length ? `Better than a random map: ${above.join(', ')}.` : 'None is better than a random map.'}`;
     },
   };
 }

@@ -69,7 +69,7 @@ export function createRead({ choose }) {
       features.vector.show(trace.features, usual(trace.features));
       await photo.show(context, undefined, { patch: picked ? patch : null, cut: true });
       const unread = tokens - (classRead ? 1 : 0) - (pooling === 'cls-distillation' ? 1 : 0) - (patchesRead ? patches : 0);
-      return `${count(tokens - unread)} of the ${count(tokens)} tokens are read after layer ${trace.layers - 1}, and become ${count(trace.features.length)} numbers, the features.`;
+      return `${count(tokens - unread)} of the ${count(tokens)} tokens ${tokens - unread === 1 ? 'is' : 'are'} read after layer ${trace.layers - 1}; the features are ${count(trace.features.length)} numbers.`;
     },
   };
 }
