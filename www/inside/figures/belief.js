@@ -38,7 +38,7 @@ export function createBelief({ choose, change }) {
   const way = segments('Curve', /** @type {const} */ ([['deletion', 'deletion'], ['insertion', 'insertion']]), change);
   const share = slider('Patches', { min: 0, max: 10, value: 2 }, (step) => percentOf(step / steps), change);
   const controls = make('div', { class: 'controls' }, [way.element, share.element]);
-  const seen = make('canvas', { class: 'seen', role: 'img' });
+  const seen = make('canvas', { class: 'seen', role: 'img', 'aria-label': 'The photo with some of its patches' });
   const plot = make('div', { class: 'plot grow' });
   const chart = createChart(plot, () => plot.clientHeight);
   const body = make('div', { class: 'row grow judged' }, [seen, plot]);

@@ -77,7 +77,7 @@ export function createPatchVotes({ choose }) {
 
 /** @param {import('../figure.js').Hands} hands */
 export function createComparison({ choose }) {
-  const sides = [0, 1].map(() => ({ title: make('h3'), list: make('ol') }));
+  const sides = ["the model's answer", 'mean over the patches'].map((title) => ({ title: make('h3', {}, [title]), list: make('ol', { 'aria-label': title }) }));
   const lines = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   lines.setAttribute('preserveAspectRatio', 'none');
   lines.setAttribute('aria-hidden', 'true');
@@ -102,8 +102,6 @@ export function createComparison({ choose }) {
       }
       const mean = (/** @type {number} */ index) => means.get(index) ?? 0;
       const ranked = classes.toSorted((a, b) => mean(b) - mean(a));
-      left.title.textContent = `the model's answer`;
-      right.title.textContent = 'mean over the patches';
       /** @param {{list: HTMLElement}} side @param {number[]} order @param {(index: number) => number} value */
       const fill = ({ list }, order, value) => refill(list, order.map((index) => {
         const button = make('button', { type: 'button', 'aria-pressed': String(index === target.index), title: config.labels[index], 'data-class': String(index) }, [make('span', {}, [names[index]]), ' ', make('b', {}, [number(value(index))])]);

@@ -21,7 +21,7 @@ export function createRead({ choose }) {
   const prefix = make('ul', { class: 'prefix', 'aria-label': 'Tokens before the patches' });
   const label = make('p', { class: 'note' });
   const strips = [0, 1, 2].map((i) => {
-    const name = make('h3');
+    const name = make('p');
     const vector = createVector(['first vector', 'second vector', 'features'][i]);
     return { name, vector, element: make('div', { class: 'strip-row' }, [name, vector.element]) };
   });
@@ -112,14 +112,14 @@ export const READ_STYLES = /* css */ `
 #answer .read.unread .base { filter: grayscale(1) opacity(0.35); }
 #answer .read .strips { flex: none; display: grid; gap: 6px; }
 #answer .strip-row { display: grid; grid-template-columns: 11em minmax(0, 1fr); gap: 0 12px; }
-#answer .strip-row h3 { font-weight: 400; line-height: 20px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#answer .strip-row > p { font-size: 13px; line-height: 20px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 #answer .strip-row .value { line-height: 14px; min-height: 14px; font-size: 11px; }
 #answer .read .done { padding-left: calc(11em * 14 / 13); }
 @container drawing (max-width: 520px) {
   #answer .read .prefix { max-width: 5.5em; gap: 6px; }
   #answer .read .strips { gap: 2px; }
   #answer .strip-row { grid-template-columns: 8em minmax(0, 1fr); }
-  #answer .strip-row h3 { font-size: 12px; }
+  #answer .strip-row > p { font-size: 12px; }
   #answer .read .done { padding-left: 8.6em; font-size: 12px; }
 }
 `;

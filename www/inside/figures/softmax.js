@@ -78,10 +78,11 @@ export function createSoftmax({ choose, change }) {
       const name = target?.name ?? '';
       const index = target?.index ?? 0;
       const place = `${name} has ${number(logits[index])}`;
+      if (logits.length === 1 && !shares) return `${place}, the only ${scores === 'none' ? 'value' : 'logit'} that this model gives.`;
       if (!shares) return `${count(logits.length)} ${scores === 'none' ? 'values' : 'logits'}, from ${number(Math.min(...logits))} to ${number(most)}: ${place}. ${scores === 'none' ? '' : `The highest is that of ${names[top[0].index]}.`}`;
       if (!exact) return `${place}, and its sigmoid is ${percent(sigmoid(logits[index]))}. Each class is judged by itself, so the values need not sum to 1.`;
       const said = T === 1 ? 'at temperature 1, as the model is used' : `at temperature ${T.toFixed(2)}, where the model, at 1, says ${percent(softmax(logits, 1).shares[index])}`;
-      return `${name}: exp((${number(logits[index])} − ${number(most)}) / ${T.toFixed(2)}) = ${small(powers[index])}; ${small(powers[index])} / ${small(sum)} = ${percent(parts[index])}, ${said}.`;
+      return `${name}: exp((${number(logits[index])} − ${most < 0 ? `(${number(most)})` : number(most)}) / ${T.toFixed(2)}) = ${small(powers[index])}; ${small(powers[index])} / ${small(sum)} = ${percent(parts[index])}, ${said}.`;
     },
   };
 }
@@ -111,7 +112,7 @@ function createSpectrum() {
   svg.setAttribute('preserveAspectRatio', 'none');
   svg.setAttribute('aria-hidden', 'true');
   svg.append(others, few, one, zero);
-  const box = make('div', { class: 'spectrum grow', tabindex: '0', role: 'img' }, []);
+  const box = make('div', { class: 'spectrum grow', tabindex: '0', role: 'img', 'aria-label': 'The logits of all classes' });
   box.append(svg);
   const value = make('output', { class: 'note' }, ['\u00a0']);
   const element = make('div', { class: 'grow all' }, [box, value]);
