@@ -17,7 +17,7 @@ pub struct Inside<'a> {
     pub grid: [usize; 2],
     /// Whether rotary and relative positions had a part in it.
     pub positions: bool,
-    /// Heads of the block that gathered nothing.
+    /// Heads of the block for which the projection read zeros.
     pub without: &'a [usize],
 }
 

@@ -68,8 +68,8 @@ pub struct Norms {
 }
 
 impl<'a> Inside<'a> {
-    /// Block `layer` that reads `stream` `[T, D]`, both of which `vit` has. Unless `positions`, rotary and relative ones have no part in it, and the heads `without` gather
-    /// nothing.
+    /// Block `layer` that reads `stream` `[T, D]`, both of which `vit` has. Unless `positions`, rotary and relative ones have no part in it, and of the heads
+    /// `without` the projection reads zeros.
     pub fn new(vit: &'a Vit, layer: usize, stream: &'a [f32], positions: bool, without: &'a [usize]) -> Self {
         let places = if positions { vit.places.blocks[layer].clone() } else { BlockPlaces::default() };
         Self { vit, block: &vit.weights.blocks[layer], places, stream, without }

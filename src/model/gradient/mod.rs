@@ -124,8 +124,8 @@ fn check_states(hidden_states: ArrayView3<'_, f32>, shape: [usize; 3]) -> Result
 }
 
 impl Block {
-    /// Computes again what tokens `rows` of the stream `[T, D]` before this block become, up to what the MLP's first layer gives, as if the heads `without`
-    /// gathered nothing. `tape` then has what the norms give, of all tokens in `normalised` and of these in `branch`, and the stream `between` of these.
+    /// Computes again what tokens `rows` of the stream `[T, D]` before this block become, up to what the MLP's first layer gives, the projection reading zeros for the heads
+    /// `without`. `tape` then has what the norms give, of all tokens in `normalised` and of these in `branch`, and the stream `between` of these.
     fn recompute(&self, places: &BlockPlaces, stream: &[f32], rows: Range<usize>, without: &[usize], tape: &mut Tape) {
         let width = self.norm1.weight.len();
         let own = &stream[rows.start * width..rows.end * width];
@@ -146,13 +146,13 @@ impl Block {
         let Tape { products, attention, between, branch, .. } = tape;
         attention.turn(&self.attention, places);
         attention.attend(&self.attention, places, rows, branch);
-        let size = attention.heads.size;
-        for token in branch.chunks_exact_mut(self.norm1.weight.len()) {
-            without.iter().for_each(|head| token[head * size..][..size].fill(0.0));
-        }
         if let Some(norm) = &self.attention.norm {
             between.copy_from_slice(branch);
             normalise(norm, between, branch);
+        }
+        let size = attention.heads.size;
+        for token in branch.chunks_exact_mut(self.norm1.weight.len()) {
+            without.iter().for_each(|head| token[head * size..][..size].fill(0.0));
         }
         multiply(products.forward(&self.attention.projection), branch, Then::Store, between);
     }
