@@ -1,5 +1,5 @@
 /** How the photo is cut into patches, and how each becomes a vector. */
-import { display, math, num, op, row, sub, sum, sup, sym, fact } from '../math.js';
+import { display, math, num, op, row, sub, sum, sup, sym, fact, words } from '../math.js';
 import { createPatches } from '../figures/patches.js';
 
 const [P, D, E, w, x, b, i, j] = ['P', 'D', 'E', 'w', 'x', 'b', 'i', 'j'].map((text) => sym(text));
@@ -13,20 +13,20 @@ export const patches = {
   id: 'patches',
   title: 'The photo becomes patches',
   steps: [
-    `<p>The model takes a square of the photo, or whatever shape it was made for, scales it to <b data-fact="image"></b> pixels and cuts it into patches of <b data-fact="patch"></b>. They lie in a grid of
-     <b data-fact="grid"></b>, do not overlap and leave nothing out.</p>
+    `<p>The part of the photo that the model takes is scaled to <b data-fact="image"></b> pixels and cut into patches of <b data-fact="patch"></b>. They lie in a grid of <b data-fact="grid"></b>, do not overlap and
+     leave nothing out: <b data-fact="patches"></b> patches.</p>
      <p>One is marked, and large beside the photo: the one that the model will attend to most. Any other can be chosen.</p>`,
     `<p>A patch is numbers: how much red, green and blue each pixel has. They are normalised first: the mean that a colour has over many photos is subtracted, then they are divided by how far it varies, so that they lie
      around 0.</p>
      <p>Written in a row, all of red, then green, then blue, they are the flattened patch</p>
-     ${display(xp, op('∈'), reals(length), op(','), length, op('='), fact('patch-values'))}
+     ${display(xp, op('∈'), reals(length), words(',  '), length, op('='), fact('patch-values'))}
      <p>with ${math(P)} the side of a patch. Which pixels were neighbours is told only by the order, which is the same for every patch.</p>`,
     `<p>For one number of the token, each of the <b data-fact="patch-values"></b> numbers ${math(sub(x, i))} is multiplied by a weight of its own, and all products are added up, with a bias ${math(sub(b, j))}:</p>
      ${display(sub(z, j), op('='), sum(i), sub(w, row(j, i)), sub(x, i), op('+'), sub(b, j))}
      <p>The weights were learned. Laid out as the patch is, they are a small picture, a filter. Where filter and patch have the same sign the product is positive, drawn red, else negative, drawn blue. So the
      sum tells how much of the filter’s pattern is in the patch.</p>`,
     `<p>This model has <b data-fact="width"></b> filters, so a patch becomes a vector of ${math(D, op('='), fact('width'))} numbers. All filters, one a row, are the matrix ${math(E)}, as the ViT paper calls it:</p>
-     ${display(z, op('='), E, xp, op('+'), b, op(','), E, op('∈'), reals(row(D, op('×'), length)))}
+     ${display(z, op('='), E, xp, op('+'), b, words(',  '), E, op('∈'), reals(row(D, op('×'), length)))}
      <p>This is one linear layer, with <b data-fact="embedding-weights"></b> weights, and the same for all patches. Those of its filters that answer this patch most strongly come first.</p>`,
     `<p>The same is a convolution. A window of <b data-fact="patch"></b> pixels goes over the photo, and at each stop it is multiplied by each filter. Its steps, the stride, are as long as the window, so it visits every
      patch once, and nothing twice. In PyTorch:</p>
@@ -36,8 +36,10 @@ export const patches = {
   ],
   styles: `
     #patches .row { flex: 1; gap: 3cqw; }
-    #patches .stage { flex: 1; min-width: 0; min-height: 0; }
-    #patches .plane { position: relative; flex: 1.2; min-width: 0; }
+    #patches .stage { flex: 1; min-width: 0; min-height: 0; margin-top: 20px; }
+    #patches .plane { position: relative; flex: 1; min-width: 0; }
+    #patches .strip-of-outputs { position: relative; }
+    #patches .strip-of-outputs i { position: absolute; top: -4px; height: 28px; width: 2px; margin-left: -1px; background: var(--signal); pointer-events: none; }
     #patches .note { min-height: 20px; color: var(--ink); }
     #patches .field { white-space: nowrap; }
     #patches .field input { width: clamp(120px, 34cqw, 320px); }

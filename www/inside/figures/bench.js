@@ -1,7 +1,6 @@
 /** Where a patch is worked on, large: its pixels, its colours, what a filter makes of it, all filters, and what one of them leaves of the photo. */
 import { colourise } from '../../../pkg/dist/index.js';
 import { context2d } from '../../explorer/dom.js';
-import { drawCells, mosaic } from '../../explorer/maps.js';
 import { number } from '../../explorer/words.js';
 import { createPlane, fit } from '../kit/plane.js';
 
@@ -10,7 +9,7 @@ import { createPlane, fit } from '../kit/plane.js';
  * @typedef {import('../../../pkg/index.js').ViewMap} ViewMap
  * @typedef {import('../../../pkg/index.js').Rectangle} Rectangle
  * @typedef {{
- *   kind: 'pixels' | 'colours' | 'products' | 'filters' | 'map', title: string, patchSize: [height: number, width: number], pixels: Float32Array, look: import('../../explorer/maps.js').Look,
+ *   kind: 'pixels' | 'colours' | 'products' | 'filters' | 'map', title: string, patchSize: [height: number, width: number], pixels: Float32Array,
  *   at?: {image: ImageBitmap, x: number, y: number, width: number, height: number}, weights?: Float32Array, products?: Float32Array, sums?: number[],
  *   filters?: ViewMap[], order?: number[], output?: number, grid?: [rows: number, cols: number], values?: {values: Float32Array, done: number}, label?: string, window?: number | null,
  * }} Shown
@@ -21,6 +20,8 @@ export const COLOURS = /** @type {const} */ (['red', 'green', 'blue']);
 const CHANNELS = [[255, 80, 60], [70, 190, 80], [90, 130, 255]];
 const LINE = 20;
 const GAP = 10;
+/** Of a filter's weights, in their root mean squares, what is given the last colour. */
+const SCALE = 3.5;
 
 /**
  * Small pictures of numbers, a pixel each.
@@ -54,6 +55,23 @@ function diverging(data, rows, cols, most) {
 
 /** @param {Float32Array} values */
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+
+/**
+ * Filters in rows, a pixel apart, each over a scale of its own.
+ * @param {HTMLCanvasElement} canvas
+ * @param {ViewMap[]} filters
+ * @param {number} columns
+ */
+function drawFilterSheet(canvas, filters, columns) {
+  const { rows, cols } = filters[0];
+  Object.assign(canvas, { width: columns * (cols + 1) - 1, height: Math.ceil(filters.length / columns) * (rows + 1) - 1 });
+  filters.forEach((filter, i) => {
+    const most = SCALE * Math.sqrt(filter.data.reduce((sum, weight) => sum + weight * weight, 0) / filter.data.length) || 1;
+    const image = new ImageData(cols, rows);
+    image.data.set(colourise(filter, { range: [-most, most] }));
+    context2d(canvas).putImageData(image, (i % columns) * (cols + 1), Math.floor(i / columns) * (rows + 1));
+  });
+}
 
 /** @param {{onPixel: (index: number | null) => void, onOutput: (output: number) => void}} handlers */
 export function createBench({ onPixel, onOutput }) {
@@ -95,31 +113,40 @@ export function createBench({ onPixel, onOutput }) {
     context.strokeRect(x + ((cell % cols) * width) / cols, y + (Math.floor(cell / cols) * height) / rows, width / cols, height / rows);
   }
 
-  /** @param {Sheet} place @param {Shown} shown */
-  function drawPixels(place, { patchSize: [height, width], at, title }) {
-    const box = fit(width / height, { y: LINE, width: place.width, height: place.height - LINE });
-    place.context.fillText(title, box.x, box.y - 7);
-    if (!at) return;
+  /** The patch as it is in the photo. @param {Shown} shown */
+  function patchOf({ patchSize: [height, width], at }) {
+    if (!at) return undefined;
     const canvas = document.createElement('canvas');
     Object.assign(canvas, { width, height });
     const context = context2d(canvas);
     context.imageSmoothingQuality = 'high';
     context.drawImage(at.image, at.x, at.y, at.width, at.height, 0, 0, width, height);
-    put(place, canvas, box, [height, width]);
+    return canvas;
+  }
+
+  /** @param {Sheet} place @param {Shown} shown */
+  function drawPixels(place, shown) {
+    const { patchSize: [height, width], title } = shown;
+    const box = fit(width / height, { y: LINE, width: place.width, height: place.height - LINE });
+    place.context.fillText(title, box.x, box.y - 7);
+    const picture = patchOf(shown);
+    if (picture) put(place, picture, box, [height, width]);
   }
 
   /** The patch and its three colours, two by two. @param {Sheet} place @param {Shown} shown */
   function drawColours(place, shown) {
     const { patchSize: [height, width], pixels } = shown;
-    const room = { width: (place.width - GAP) / 2, height: (place.height - GAP) / 2 };
+    const cell = fit(width / height, { width: (place.width - GAP) / 2, height: (place.height - GAP) / 2 - LINE });
+    const [left, top] = [(place.width - 2 * cell.width - GAP) / 2, (place.height - 2 * (cell.height + LINE) - GAP) / 2 + LINE];
     const area = height * width;
     const range = /** @type {[number, number]} */ ([Math.min(...pixels), Math.max(...pixels)]);
-    drawPixels({ ...place, ...room }, { ...shown, title: 'the patch' });
-    COLOURS.forEach((name, c) => {
-      const [across, down] = [(c + 1) % 2, (c + 1) >> 1];
-      const box = fit(width / height, { x: across * (room.width + GAP), y: down * (room.height + GAP) + LINE, width: room.width, height: room.height - LINE });
+    ['patch', ...COLOURS].forEach((name, i) => {
+      const c = i - 1;
+      const box = { x: left + (i % 2) * (cell.width + GAP), y: top + (i >> 1) * (cell.height + LINE + GAP), width: cell.width, height: cell.height };
       place.context.fillText(name, box.x, box.y - 7);
-      put(place, small(width, height, tinted(pixels.subarray(c * area, (c + 1) * area), c, range)), box, [height, width]);
+      const picture = c < 0 ? patchOf(shown) : small(width, height, tinted(pixels.subarray(c * area, (c + 1) * area), c, range));
+      if (picture) put(place, picture, box, [height, width]);
+      if (c < 0) return;
       squares.push({ box, channel: c });
       if (Math.floor(marked / area) === c) ring(place, box, marked % area, [height, width]);
     });
@@ -156,17 +183,17 @@ export function createBench({ onPixel, onOutput }) {
   }
 
   /** @param {Sheet} place @param {Shown} shown */
-  function drawFilters(place, { filters = [], order = [], output = 0, patchSize: [height, width], look }) {
+  function drawFilters(place, { filters = [], order = [], output = 0, patchSize: [height, width] }) {
     const columns = Math.max(1, Math.round(Math.sqrt((filters.length * place.width * (height + 1)) / ((place.height - LINE) * (width + 1)))));
     if (sheet.of !== filters || sheet.order !== order || sheet.columns !== columns) {
       Object.assign(sheet, { of: filters, order, columns });
-      drawCells(sheet.canvas, mosaic(order.map((j) => filters[j]), columns, 'All filters'), look);
+      drawFilterSheet(sheet.canvas, order.map((j) => filters[j]), columns);
     }
     const { canvas } = sheet;
     const box = fit(canvas.width / canvas.height, { y: LINE, width: place.width, height: place.height - LINE });
     place.context.imageSmoothingEnabled = box.width < canvas.width;
     place.context.imageSmoothingQuality = 'high';
-    place.context.fillText(`${filters.length} filters, those that answer this patch most strongly first`, box.x, box.y - 7);
+    place.context.fillText(`${filters.length} filters, strongest first`, box.x, box.y - 7);
     place.context.drawImage(canvas, box.x, box.y, box.width, box.height);
     const scale = box.width / canvas.width;
     tiles = { x: box.x, y: box.y, size: width * scale, gap: scale, columns };
@@ -182,11 +209,11 @@ export function createBench({ onPixel, onOutput }) {
     const box = fit(cols / rows, { y: LINE, width: place.width, height: place.height - LINE });
     const { context, colour } = place;
     const here = values.values.slice(0, values.done);
-    const most = largest(here);
-    context.fillText(`${label}, from ${number(-most)} (blue) to ${number(most)} (red)`, box.x, box.y - 7);
+    const range = /** @type {[number, number]} */ (here.length ? [Math.min(...here), Math.max(...here)] : [0, 1]);
+    context.fillText(`${label}, ${number(range[0])} (dark) to ${number(range[1])} (light)`, box.x, box.y - 7);
     context.fillStyle = colour('--well');
     context.fillRect(box.x, box.y, box.width, box.height);
-    const colours = colourise({ rows: 1, cols: Math.max(1, here.length), channels: 1, data: here.length ? here : new Float32Array(1), signed: true, text: label }, { range: [-most, most] });
+    const colours = colourise({ rows: 1, cols: Math.max(1, here.length), channels: 1, data: here.length ? here : new Float32Array(1), signed: false, text: label }, { range, colormap: 'grey' });
     const data = new Uint8ClampedArray(4 * rows * cols);
     if (here.length) data.set(colours);
     put(place, small(cols, rows, data), box, [rows, cols]);

@@ -43,7 +43,9 @@ export function createPatches({ choose, change }) {
   const note = make('p', { class: 'note' });
   const output = slider('Output j', { min: 0, max: 1, value: 0 }, String, change);
   const controls = make('div', { class: 'controls' }, [output.element]);
-  const element = make('div', {}, [make('div', { class: 'row' }, [photo.element, bench.element]), note, flat.element, vector.element, controls]);
+  const tick = make('i', { 'aria-hidden': 'true' });
+  const strip = make('div', { class: 'strip-of-outputs' }, [vector.element, tick]);
+  const element = make('div', {}, [make('div', { class: 'row' }, [photo.element, bench.element]), note, flat.element, strip, controls]);
   const sweep = createSweep((patch) => {
     if (shown?.step !== SWEPT || !embedding) return;
     window = patch;
@@ -111,23 +113,24 @@ export function createPatches({ choose, change }) {
     }
     if (step === FLAT) return `${count(width)} · ${count(height)} · 3 = ${count(embedding.pixels.length)} numbers`;
     const { sums, total, bias } = productsOf(filter, embedding, j);
-    if (step === ONE) return `Sum ${COLOURS.map((name, c) => `${name} ${number(sums[c])}`).join(', ')}: ${number(total)}. With b[${j}] = ${number(bias)}: z[${j}] = ${number(embedding.projected[j])}`;
+    if (step === ONE) return `Products of ${COLOURS.map((name, c) => `${name} ${exact(sums[c])}`).join(', ')}, together ${exact(total)}. With the bias ${exact(bias)}: z[${j}] = ${exact(embedding.projected[j])}`;
     return `z[${j}] = ${number(embedding.projected[j])} for the patch in row ${embedding.patch[0]}, column ${embedding.patch[1]}`;
   }
 
   /** @param {Context} context @param {PatchEmbedding} made */
   function draw(context, made) {
-    const { trace: { grid, patchSize, patchSize: [height, width] }, step, look } = context;
+    const { trace: { grid, patchSize, patchSize: [height, width] }, step } = context;
     const j = current();
     const at = crop && { image: crop, x: (made.patch[1] * crop.width) / grid[1], y: (made.patch[0] * crop.height) / grid[0], width: crop.width / grid[1], height: crop.height / grid[0] };
     bench.show({
-      kind: /** @type {const} */ (['pixels', 'colours', 'products', 'filters', 'map'])[step], patchSize, pixels: made.pixels, at, look,
+      kind: /** @type {const} */ (['pixels', 'colours', 'products', 'filters', 'map'])[step], patchSize, pixels: made.pixels, at,
       ...(step === ONE && productsOf(filters[j], made, j)),
       ...(step === ALL && { filters, order: orderOf(made), output: j }),
       ...(step === SWEPT && { grid, values: sweep.output(j), label: `z[${j}] at each patch`, window }),
       title: `${width} × ${height} pixels`,
     });
     note.textContent = said(null);
+    tick.style.left = `${(100 * (j + 0.5)) / filters.length}%`;
   }
 
   /** Outputs by how far they are from what a patch of zeros gives, the farthest first. @param {PatchEmbedding} made */
@@ -163,7 +166,7 @@ export function createPatches({ choose, change }) {
       }
       const j = output.value;
       flat.element.hidden = step !== FLAT;
-      vector.element.hidden = step < ONE;
+      strip.hidden = step < ONE;
       controls.hidden = step < ONE;
       if (step === FLAT) flat.show(made.pixels);
       if (step >= ONE) vector.show(made.projected);
@@ -182,6 +185,11 @@ export function createPatches({ choose, change }) {
       return `The window stops ${count(rows * cols)} times, once at each patch; filter ${j} leaves a picture of ${count(grid[1])} × ${count(grid[0])} numbers.`;
     },
   };
+}
+
+/** A number with three decimals, to be added up. @param {number} value */
+function exact(value) {
+  return value.toFixed(3).replace('-', '−');
 }
 
 /** A number in brackets if it is negative. @param {number} value */
