@@ -37,7 +37,7 @@ export const patches = {
   styles: `
     #patches .row { flex: 1; gap: 3cqw; }
     #patches .stage { flex: 1; min-width: 0; min-height: 0; margin-top: 20px; }
-    #patches .plane { position: relative; flex: 1; min-width: 0; }
+    #patches .plane { flex: 1; }
     #patches .strip-of-outputs { position: relative; }
     #patches .strip-of-outputs i { position: absolute; top: -4px; height: 28px; width: 2px; margin-left: -1px; background: var(--signal); pointer-events: none; }
     #patches .note { min-height: 20px; color: var(--ink); }

@@ -7,7 +7,7 @@ const Z = sym('z', 'z');
 const patch = (/** @type {string} */ above) => sup(Z, above);
 const comma = op(',');
 const row0 = (/** @type {string[]} */ ...parts) => display(sub(Z, row(sym('0'))), op('='), op('['), ...parts, op(']'));
-const ALL = [patch(sym('1')), comma, patch(sym('2')), comma, op('…'), comma, patch(sym('N'))];
+const ALL = [patch(sym('1')), comma, patch(sym('2')), comma, op('⋯'), comma, patch(sym('N'))];
 
 /** @type {import('../figure.js').Chapter} */
 export const tokens = {
@@ -36,14 +36,14 @@ export const tokens = {
      <p>Grey patches have the same pixels everywhere. If their strips are still not all alike, it is by what a token is told of its place, which is the next chapter.</p>`,
     `<p>What goes into the first layer is a block of numbers of the shape</p>
      ${display(fact('shape'))}
-     <p>one photo, <b data-fact="counted"></b> tokens, <b data-fact="width"></b> numbers each. ViT-B/16 of the paper has [1, 197, 768]: a class token and 196 patches.</p>
+     <p>one photo, <b data-fact="tokens"></b> tokens (<span data-fact="counted"></span>), <b data-fact="width"></b> numbers each. ViT-B/16 of the paper has [1, 197, 768]: a class token and 196 patches.</p>
      <p>Each of the <b data-fact="layers"></b> layers takes a block of this shape and gives one of the same shape. That is why they can be stacked.</p>`,
   ],
   styles: `
     #tokens .stage { flex: 1.15; }
-    #tokens .plane { position: relative; flex: 1; min-height: 0; }`,
+    #tokens .plane { flex: 1; }`,
   figure: createTokens,
   facts: ({ trace: { prefixTokens, tokens } }) => ({
-    counted: prefixTokens ? `${count(prefixTokens)} + ${count(tokens - prefixTokens)} = ${count(tokens)}` : count(tokens),
+    counted: prefixTokens ? `${count(prefixTokens)} and ${count(tokens - prefixTokens)} patches` : 'patches alone',
   }),
 };
