@@ -1,6 +1,6 @@
 /** Why a token is a patch, not a pixel: what comparing each token with each costs. */
 import { brackets, display, fact, frac, math, num, op, row, sup, sym } from '../math.js';
-import { bytes, costOf, createCost } from '../figures/cost.js';
+import { costOf, createCost, times } from '../figures/cost.js';
 import { count } from '../facts.js';
 
 const N = sym('N');
@@ -45,8 +45,7 @@ export const cost = {
       'patch-scores': count(own.tokens ** 2),
       'pixel-scores': count(pixels.tokens ** 2),
       finer: `of ${finer.text}`,
-      'finer-times': count(Math.round((finer.tokens / own.tokens) ** 2)),
-      'scores-bytes': bytes(4 * own.tokens ** 2),
+      'finer-times': times((finer.tokens / own.tokens) ** 2),
     };
   },
 };

@@ -18,8 +18,11 @@ const LINES = 15;
 /** Above the drawings, in CSS pixels: how many tokens these are. */
 const HEADING = 20;
 
+/** How many times something is, as people read it. @param {number} value */
+export const times = (value) => count(Number(value.toFixed(value < 10 ? 1 : 0)));
+
 /** Bytes as people read them. @param {number} value */
-export function bytes(value) {
+function bytes(value) {
   const [power, unit] = value < 1e6 ? [1e3, 'kB'] : value < 1e9 ? [1e6, 'MB'] : value < 1e12 ? [1e9, 'GB'] : [1e12, 'TB'];
   return `${Number((value / power).toPrecision(3)).toLocaleString('en')} ${unit}`;
 }
@@ -241,10 +244,10 @@ export function createCost({ choose, change }) {
       const all4 = 4 * scores * trace.heads * trace.layers;
       [count(chosen.tokens), count(scores), bytes(4 * scores), bytes(all4)].forEach((text, i) => (numbers[i].value.textContent = text));
       numbers[3].name.textContent = `${count(trace.heads)} heads, ${count(trace.layers)} layers`;
-      const times = chosen.tokens / reference.tokens;
-      const against = times === 1 ? '' : times < 1
-        ? ` It fits ${count(Math.round(times ** -2))} times into the square of ${step < 2 ? 'the pixels' : 'its pixels'}.`
-        : ` It is ${count(Math.round(times ** 2))} times that of the model’s own patches.`;
+      const ratio = chosen.tokens / reference.tokens;
+      const against = ratio === 1 ? '' : ratio < 1
+        ? ` It fits ${times(ratio ** -2)} times into the square of ${step < 2 ? 'the pixels' : 'its pixels'}.`
+        : ` It is ${times(ratio ** 2)} times that of the model’s own patches.`;
       return `Each cell of ${chosen.text} is a token: ${count(chosen.cols)} × ${count(chosen.rows)} = ${count(chosen.tokens)}. The lines join one with all; the square holds all such pairs, ${count(scores)}.${against}`;
     },
   };
