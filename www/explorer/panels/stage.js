@@ -39,7 +39,7 @@ export function createStage(root, { onPick, onHover }, life) {
 
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
-    if (!photo) return undefined;
+    if (!photo || !room.width || !room.height) return undefined; // or nothing of it is on the page
     const scale = Math.min(room.width / photo.width, room.height / photo.height);
     return { scale, x: (room.width - photo.width * scale) / 2, y: (room.height - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }

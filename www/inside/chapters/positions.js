@@ -53,6 +53,7 @@ export const positions = {
      <span data-when="rotary">This model does so in every layer.</span><span data-when="!rotary">This model does not: the figure turns one of its queries to show it.</span></p>`,
   ],
   styles: /* css */ `
+#positions .step div > * + * { margin-top: 0.8em; }
 #positions .side { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 8px; }
 #positions .shuffle .bars li { grid-template-columns: minmax(0, 7.5em) minmax(0, 1fr) 4.5em; gap: 10px; min-height: 22px; }
 #positions .shuffle .score { text-align: right; }

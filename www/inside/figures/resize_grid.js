@@ -48,7 +48,7 @@ export function createResizeGrid({ change }) {
     const ratio = (cols * patchSize[1]) / (rows * patchSize[0]);
     const other = /** @type {Grid} */ (grid.map((n) => Math.max(2, Math.round((n * size.value) / 100))));
     const all = resized(colours, grid, COLOURS, other);
-    const middle = Math.floor(other[0] * 0.42) * other[1] + Math.floor(other[1] * 0.42);
+    const middle = Math.round(other[0] * 0.35) * other[1] + Math.round(other[1] * 0.45);
     if (chosen !== null && chosen >= other[0] * other[1]) chosen = null;
     const place = hovered !== null && hovered < other[0] * other[1] ? hovered : (chosen ?? middle);
     const [row, col] = [Math.floor(place / other[1]), place % other[1]];
@@ -118,7 +118,7 @@ export function createResizeGrid({ change }) {
  * @param {import('../../../pkg/index.js').Floats} data [rows, cols, 3]
  */
 function paint(target, width, height, [rows, cols], data) {
-  const bytes = colourise({ rows, cols, channels: 3, data, signed: false, text: '' });
+  const bytes = colourise({ rows, cols, channels: 3, data, signed: false, text: '' }, { range: [0, 1] });
   const small = new OffscreenCanvas(cols, rows);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext('2d')).putImageData(new ImageData(bytes, cols, rows), 0, 0);
   target.imageSmoothingEnabled = false;
