@@ -143,8 +143,9 @@ test('to the lesson and back: photo, layer, head and patch go along, and so do v
   await answeredThere(page);
   assert.equal(await chosenSample(page), 'Tabby cat');
   assert.equal(await page.locator('[data-status=model]').innerText(), 'vitscope-tiny');
+  const before = await answer(page);
   await page.locator('.samples button').nth(2).click();
-  await answeredThere(page, await answer(page));
+  await answeredThere(page, before);
   await page.locator('#layers .step').first().evaluate((element) => element.scrollIntoView({ block: 'center' }));
   await page.waitForFunction(() => location.hash.includes('chapter=layers'));
   await toExplorer(page);
