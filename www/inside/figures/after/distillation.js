@@ -1,7 +1,6 @@
 /** DeiT: a second token, which learns what another network says. */
-import { make } from '../../../explorer/dom.js';
+import { context2d, make, percent } from '../../../explorer/dom.js';
 import { createCells, overlaid, seen } from '../../kit/cells.js';
-import { context2d } from '../../../explorer/dom.js';
 import { count } from '../../facts.js';
 
 /** @typedef {import('../../figure.js').Context} Context */
@@ -18,7 +17,8 @@ export function createDistillation({ choose }) {
     make('p', {}, [make('b', { class: 's' }, ['distillation']), ' → head → trained on what the teacher says, a convolutional network']),
   ]);
   const maps = [createCells('What the class token looks at', { onPick: (patch) => choose({ patch }) }), createCells('What the distillation token looks at', { onPick: (patch) => choose({ patch }) })];
-  const sides = maps.map((map, i) => make('div', { class: 'side' }, [make('h3', {}, [['class token', 'distillation token'][i]]), map.element]));
+  const titles = ['', 'what the distillation token looks at'].map((text) => make('h3', {}, [text]));
+  const sides = maps.map((map, i) => make('div', { class: 'side' }, [titles[i], map.element]));
   const element = make('div', { class: 'distillation' }, [tokens, layers, ends, make('div', { class: 'row grow' }, sides)]);
 
   return {
@@ -39,21 +39,18 @@ export function createDistillation({ choose }) {
       });
       tokens.replaceChildren(make('b', { class: 'z' }, ['class']), make('b', { class: has ? 's' : 's absent' }, ['distillation']), ...pieces, `… ${count(rows * cols)} patches`);
       layers.textContent = `${count(trace.layers)} layers`;
-      const asked = /** @type {const} */ (has ? ['cls', 'distillation'] : [undefined]);
-      sides[1].hidden = !has;
-      const own = asked.map((query) => (trace.queries && query === 'distillation' ? undefined : trace.headMap(query && { query })));
+      const own = [trace.headMap(), has && !trace.queries ? trace.headMap({ query: 'distillation' }) : undefined];
       const shape = { grid: trace.grid, ratio: trace.crop.width / trace.crop.height, place: picked ? patch : null };
       own.forEach((map, i) => {
         sides[i].hidden = !map;
         if (map) maps[i].show({ ...shape, text: map.text }, overlaid(photo, map, look));
       });
-      if (!has) {
-        /** @type {HTMLElement} */ (sides[0].firstChild).textContent = vit.config.prefix.includes('class') ? 'class token of this model' : 'mean of all patches, in this model';
-        return `A model with a distillation token: it goes through the same layers, and has a head of its own. This model has none; below is what ${vit.config.prefix.includes('class') ? 'its class token looks' : 'its patches look'} at in the last layer.`;
-      }
-      sides[0].firstChild && (/** @type {HTMLElement} */ (sides[0].firstChild).textContent = 'class token');
+      const asks = vit.config.prefix.includes('class') ? 'the class token looks' : 'all patches look';
+      titles[0].textContent = `what ${asks} at`;
+      const said = 'A distillation token goes through the same layers as the class token and has a head of its own.';
+      if (!has) return `${said} The loaded model has none; the map is what ${asks} at in its last layer.`;
       const [first, second] = own;
-      return first && second ? `Both tokens look at the patches in the last layer; ${(100 * shared(first.data, second.data)).toFixed(0)} % of what they look at they have in common.` : first?.text ?? '';
+      return `${said} ${first && second ? `In the last layer ${percent(shared(first.data, second.data))} of what the two look at is the same.` : ''}`;
     },
   };
 }
