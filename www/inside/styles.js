@@ -68,6 +68,8 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 .scene { flex: 1; min-height: 0; display: flex; flex-direction: column; gap: 12px; }
 .cells { flex: 1; min-width: 0; min-height: 0; display: grid; place-items: center; container-type: size; }
 .cells .frame { position: relative; width: min(100cqw, calc(100cqh * var(--ratio, 1))); aspect-ratio: var(--ratio, 1); }
+.side { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; justify-content: center; gap: 8px; }
+.side .cells { flex: 0 1 auto; width: 100%; aspect-ratio: var(--ratio, 1); }
 .cells canvas { display: block; width: 100%; height: 100%; background: var(--well); }
 .cells.picks canvas { cursor: crosshair; touch-action: manipulation; }
 .cells .cell { position: absolute; pointer-events: none; }

@@ -57,7 +57,6 @@ export const after = {
      Hugging Face Hub.</p>`,
   ],
   styles: /* css */ `
-#after .side { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; gap: 8px; }
 #after .tokens { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; flex: none; font-size: 13px; color: var(--soft); }
 #after .tokens b { padding: 4px 10px; border: 1px solid currentColor; border-radius: 4px; font-weight: 600; }
 #after .tokens .absent { border-style: dashed; }
@@ -70,13 +69,14 @@ export const after = {
 #after .divisor dl > div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; border-bottom: 1px solid var(--line); }
 #after .divisor dt { color: var(--soft); }
 #after .divisor dd { font-weight: 600; white-space: nowrap; }
-#after .histogram { flex: 1; min-height: 0; display: grid; place-items: center; }
-#after .histogram svg { width: 100%; max-height: 100%; }
+#after .histogram { flex: 0 1 auto; min-height: 0; }
+#after .histogram svg { display: block; width: 100%; max-height: 100%; }
 #after .bin { fill: var(--bar-rest); }
 #after .bin.now { fill: var(--signal); }
 #after .axis { stroke: var(--line); }
 #after svg text { font-size: 13px; fill: var(--soft); }
 #after .bars { flex: none; }
+#after .whole canvas { background: none; }
 @container drawing (max-width: 480px) {
   #after .tokens, #after .ends { font-size: 12px; gap: 4px; }
   #after .tokens b { padding: 1px 6px; }

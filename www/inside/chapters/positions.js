@@ -16,7 +16,7 @@ export const positions = {
   steps: [
     `<p>The layers that follow treat the tokens as a set. Every token may take from every other, and nothing in that says which patch lies beside which.</p>
      <p>It can be tried. Here the model runs with all that tells it places left out. Left, the photo; right, the same <b data-fact="patches"></b> patches in another order. The answers are the same
-     up to rounding, whatever the order.</p>
+     up to rounding, whatever the order.<span data-when="int8"> (This model computes in 8-bit integers, which round more than others do.)</span></p>
      <p><small>Drag a patch onto another to swap them.</small></p>`,
 
     `<div data-when="learned"><p>So each place has a vector of its own, ${math(sym('p', 'z'))}, which is added to the patch’s before the first layer:</p>
@@ -54,7 +54,6 @@ export const positions = {
   ],
   styles: /* css */ `
 #positions .step div > * + * { margin-top: 0.8em; }
-#positions .side { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 8px; }
 #positions .shuffle .bars li { grid-template-columns: minmax(0, 7.5em) minmax(0, 1fr) 4.5em; gap: 10px; min-height: 22px; }
 #positions .shuffle .score { text-align: right; }
 #positions .shuffle .was { display: none; }
@@ -66,7 +65,7 @@ export const positions = {
 #positions .three > :nth-child(1) { grid-area: from; }
 #positions .three > :nth-child(2) { grid-area: zoom; }
 #positions .three > :nth-child(3) { grid-area: to; }
-#positions .three .side { min-height: 0; gap: 4px; text-align: center; }
+#positions .three .side { gap: 4px; text-align: center; }
 #positions .clocks { flex: none; display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 12px; }
 #positions .clocks figure { position: static; display: block; height: auto; padding: 0; text-align: center; font-size: 12px; color: var(--soft); }
 #positions .clocks svg { display: block; width: 100%; max-height: 22cqh; }

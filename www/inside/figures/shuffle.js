@@ -171,7 +171,7 @@ export function createShuffle({ change }) {
       const tell = (/** @type {number} */ i) => `${names[best(scores[i])[0].index]}, ${say(best(scores[i])[0].score)}`;
       const apart = scores[0].reduce((most, score, i) => Math.max(most, Math.abs(score - scores[1][i])), 0);
       return `${said} ${how}: ${tell(0)} for the photo, ${tell(1)} for the shuffled one; no class differs by more than ${config.scores === 'none' ? number(apart) : points(apart)}. `
-        + (without ? 'The model was never trained without positions, so neither answer need be right.' : 'The model was never trained on shuffled photos.');
+        + (without ? `${vit.config.dtype === 'int8' && apart > 0 ? 'What differs is how int8 arithmetic rounds. ' : ''}The model was never trained without positions, so neither answer need be right.` : 'The model was never trained on shuffled photos.');
     },
   };
 }

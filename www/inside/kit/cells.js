@@ -119,7 +119,7 @@ export function createCells(label, handlers) {
      */
     show({ grid: cut, ratio = cut[1] / cut[0], place = null, text = label }, next) {
       [grid, chosen, paint] = [cut, place, next];
-      frame.style.setProperty('--ratio', String(ratio));
+      element.style.setProperty('--ratio', String(ratio));
       canvas.setAttribute('aria-label', text);
       put(query, place);
       draw();

@@ -10,7 +10,8 @@ import { onStep } from '../../kit/scenes.js';
 /**
  * @typedef {import('../../figure.js').Context} Context
  * @typedef {import('../../../../pkg/index.js').Trace} Trace
- * @typedef {{data: import('../../../../pkg/index.js').Floats, signed: boolean}} Table  [2 rows − 1, 2 cols − 1]
+ * @typedef {{data: import('../../../../pkg/index.js').Floats, signed: boolean, far: [down: number, across: number]}} Table
+ *   [2 down + 1, 2 across + 1]: how far it goes from the query in the middle
  */
 
 /** @param {import('../../figure.js').Hands} hands */
@@ -43,33 +44,33 @@ export function createOffsets({ change }) {
       heads.extend(trace.heads - 1, Math.min(heads.value, trace.heads - 1));
       const [layer, head] = [layers.value, heads.value];
       const relative = vit.config.positions.includes('relative');
-      const { data, signed } = await remember(trace, `by distance ${layer} ${head}`, () => (relative ? biases(trace, layer, head, signal) : averages(trace, layer, head, signal)), signal);
+      const { data, signed, far } = await remember(trace, `by distance ${layer} ${head}`, () => (relative ? biases(trace, layer, head, signal) : averages(trace, layer, head, signal)), signal);
       if (signal.aborted) return '';
-      const [rows, cols] = trace.grid;
-      const grid = /** @type {[number, number]} */ ([2 * rows - 1, 2 * cols - 1]);
-      const known = [...data].filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+      const grid = /** @type {[number, number]} */ (far.map((by) => 2 * by + 1));
+      const known = Array.from(data).sort((a, b) => a - b);
+      if (chosen !== null && chosen >= data.length) chosen = null;
       const most = signed ? Math.max(-known[0], known[known.length - 1]) : known[Math.floor(0.995 * (known.length - 1))];
       const what = relative ? 'bias' : 'attention on average';
-      cells.show({ grid, ratio: (trace.crop.width / trace.crop.height / cols / 2) * (2 * cols), place: chosen, text: `${what} by how far the key is: the query in the middle` }, (target, width, height) => {
+      cells.show({ grid, ratio: ((trace.crop.width / trace.grid[1]) * grid[1]) / ((trace.crop.height / trace.grid[0]) * grid[0]), place: chosen, text: `${what} by how far the key is: the query in the middle` }, (target, width, height) => {
         const small = new OffscreenCanvas(grid[1], grid[0]);
-        const bytes = colourise({ rows: grid[0], cols: grid[1], channels: 1, data: data.map((value) => value || 0), signed, text: '' }, { range: [signed ? -most : 0, most || 1], ...(!signed && { colormap: look.colormap }) });
+        const bytes = colourise({ rows: grid[0], cols: grid[1], channels: 1, data, signed, text: '' }, { range: [signed ? -most : 0, most || 1], ...(!signed && { colormap: look.colormap }) });
         /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext('2d')).putImageData(new ImageData(bytes, grid[1], grid[0]), 0, 0);
         target.imageSmoothingEnabled = false;
         target.drawImage(small, 0, 0, width, height);
         target.strokeStyle = '#fff';
         target.lineWidth = 1.5;
         const [w, h] = [width / grid[1], height / grid[0]];
-        target.strokeRect((cols - 1) * w, (rows - 1) * h, w, h);
+        target.strokeRect(far[1] * w, far[0] * h, w, h);
       });
       tell = (place) => {
         const at = place ?? chosen;
-        words.textContent = at === null ? 'White: the query itself. To the right of it, keys to the right.' : `${steps(at, cols, rows)}: ${what} ${number(data[at] || 0)}`;
+        words.textContent = at === null ? 'White: the query itself. To the right of it, keys to the right.' : `${steps(at, far)}: ${what} ${number(data[at])}`;
       };
       tell(null);
-      const top = data.indexOf(Math.max(...known));
+      const top = data.indexOf(known[known.length - 1]);
       return relative
-        ? `Layer ${layer}, head ${head}: the bias that this model adds to a score, by where the key is from the query: ${number(known[0])} to ${number(known[known.length - 1])}, most for ${steps(top, cols, rows)}.`
-        : `Layer ${layer}, head ${head}: this model has no bias, but its heads have their distances too. Attention to a key by where it is from the query, ${trace.queries ? 'for the query in the middle' : 'mean over all queries'}: most to ${steps(top, cols, rows)}, ${number(data[top])}.`;
+        ? `Layer ${layer}, head ${head}: the bias that this model adds to a score, by where the key is from the query: ${number(known[0])} to ${number(known[known.length - 1])}, most for ${steps(top, far)}.`
+        : `Layer ${layer}, head ${head}: this model has no bias, but its heads have their distances too. Attention to a key by where it is from the query, ${trace.queries ? 'for the query in the middle' : 'mean over all queries'}: most to ${steps(top, far)}, ${number(data[top])}.`;
     },
   };
 }
@@ -97,11 +98,11 @@ async function biases(trace, layer, head, signal) {
     const { bias } = await trace.query({ layer, head, query, signal });
     for (let i = 0; bias && i < rows * cols; i++) data[(Math.floor(i / cols) - query[0] + rows - 1) * (2 * cols - 1) + (i % cols) - query[1] + cols - 1] = bias[trace.prefixTokens + i];
   }
-  return { data, signed: true };
+  return { data, signed: true, far: [rows - 1, cols - 1] };
 }
 
 /**
- * A head's attention by distance, its mean over all queries that have a key there; for the query in the middle alone where no other was recorded.
+ * A head's attention by distance, up to half of the grid, its mean over all queries that have a key there; for the query in the middle alone where no other was recorded.
  * @param {Trace} trace
  * @param {number} layer
  * @param {number} head
@@ -110,27 +111,29 @@ async function biases(trace, layer, head, signal) {
  */
 async function averages(trace, layer, head, signal) {
   const { grid: [rows, cols], prefixTokens, tokens, heads, attentions, queries } = trace;
-  const data = new Float32Array((2 * rows - 1) * (2 * cols - 1));
+  const far = /** @type {[number, number]} */ ([rows >> 1, cols >> 1]);
+  const data = new Float32Array((2 * far[0] + 1) * (2 * far[1] + 1));
   const counts = new Uint32Array(data.length);
   /** @param {number} query @param {ArrayLike<number>} row @param {number} from */
   const add = (query, row, from) => {
     for (let key = 0; key < rows * cols; key++) {
-      const at = (Math.floor(key / cols) - Math.floor(query / cols) + rows - 1) * (2 * cols - 1) + (key % cols) - (query % cols) + cols - 1;
+      const [down, across] = [Math.floor(key / cols) - Math.floor(query / cols), (key % cols) - (query % cols)];
+      if (Math.abs(down) > far[0] || Math.abs(across) > far[1]) continue;
+      const at = (down + far[0]) * (2 * far[1] + 1) + across + far[1];
       data[at] += row[from + key];
       counts[at]++;
     }
   };
   const place = queries ? -1 : trace.recorded.indexOf(layer);
   if (place < 0 || !attentions.length) {
-    const middle = /** @type {[number, number]} */ ([rows >> 1, cols >> 1]);
-    add(middle[0] * cols + middle[1], (await trace.query({ layer, head, query: middle, signal })).attention, prefixTokens);
+    add(far[0] * cols + far[1], (await trace.query({ layer, head, query: far, signal })).attention, prefixTokens);
   } else for (let query = 0; query < rows * cols; query++) add(query, attentions, ((place * heads + head) * tokens + prefixTokens + query) * tokens + prefixTokens);
-  return { data: data.map((sum, i) => (counts[i] ? sum / counts[i] : NaN)), signed: false };
+  return { data: data.map((sum, i) => sum / (counts[i] || 1)), signed: false, far };
 }
 
-/** @param {number} place in the table @param {number} cols @param {number} rows of the grid */
-function steps(place, cols, rows) {
-  const [down, across] = [Math.floor(place / (2 * cols - 1)) - rows + 1, (place % (2 * cols - 1)) - cols + 1];
+/** @param {number} place in a table @param {Table['far']} far */
+function steps(place, [most, wide]) {
+  const [down, across] = [Math.floor(place / (2 * wide + 1)) - most, (place % (2 * wide + 1)) - wide];
   if (!down && !across) return 'the query itself';
   const say = (/** @type {number} */ by, /** @type {string} */ unit, /** @type {string} */ after, /** @type {string} */ before) => (by ? [`${Math.abs(by)} ${unit}${Math.abs(by) === 1 ? '' : 's'} ${by > 0 ? after : before}`] : []);
   return [...say(down, 'row', 'down', 'up'), ...say(across, 'column', 'right', 'left')].join(', ');

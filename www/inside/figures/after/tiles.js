@@ -13,12 +13,11 @@ const GAP = 6;
  * @param {import('../../figure.js').Context['look']} look
  * @returns {import('../../kit/cells.js').Paint}
  */
-export function tiled(photo, maps, names, [rows, cols], look) {
+export function tiled(photo, maps, names, grid, look) {
   return (target, width, height) => {
-    const [w, h] = [width / cols - GAP, height / rows - GAP];
     const scale = target.getTransform().a;
     maps.forEach((map, i) => {
-      const [x, y] = [(i % cols) * (w + GAP) + GAP / 2, Math.floor(i / cols) * (h + GAP) + GAP / 2];
+      const { x, y, width: w, height: h } = tileAt(i, width, height, grid);
       if (map) {
         const small = new OffscreenCanvas(Math.max(1, Math.round(w * scale)), Math.max(1, Math.round(h * scale)));
         drawOverlay(small, photo, { ...map, crop: undefined }, overlayOptions(map, look));
@@ -32,6 +31,18 @@ export function tiled(photo, maps, names, [rows, cols], look) {
       target.fillText(names[i], x + 5, y + 9.5);
     });
   };
+}
+
+/**
+ * Where one of the pictures is.
+ * @param {number} i
+ * @param {number} width
+ * @param {number} height
+ * @param {[rows: number, cols: number]} grid
+ */
+export function tileAt(i, width, height, [rows, cols]) {
+  const [w, h] = [width / cols, height / rows];
+  return { x: (i % cols) * w + GAP / 2, y: Math.floor(i / cols) * h + GAP / 2, width: w - GAP, height: h - GAP };
 }
 
 /**

@@ -20,11 +20,12 @@ export function createWindows({ choose, change }) {
     element,
     /** @param {Context} context */
     async show(context) {
-      const { trace, patch, signal } = context;
+      const { trace, picked, signal } = context;
       const photo = await seen(context);
       if (signal.aborted) return '';
       const { grid, crop } = trace;
       const [rows, cols] = grid;
+      const patch = picked ? context.patch : (rows >> 1) * cols + (cols >> 1);
       const most = Math.max(2, Math.min(...grid) >> 1);
       if (size.value > most) size.extend(most, most);
       else size.extend(most, size.value);
