@@ -22,7 +22,7 @@ export const after = {
   steps: [
     `<p>The first Vision Transformers needed hundreds of millions of pictures. <b>DeiT</b> (<a href="https://arxiv.org/abs/2012.12877">Touvron et al., 2021</a>) learned from ImageNet’s 1.3 million, with a
      teacher: beside the class token there is a <b>distillation token</b>, which learns what a trained convolutional network says of the photo. When it is used, the two answers are averaged.</p>
-     <p data-when="distillation">This model has both, and they look at different patches.</p>
+     <p data-when="distillation">This model has both. The figure shows what each looks at.</p>
      <p data-when="!distillation">The loaded model has no such token.</p>`,
 
     `<p>Every token meets every other, so twice as many patches a side cost sixteen times as many scores. <b>Swin</b> (<a href="https://arxiv.org/abs/2103.14030">Liu et al., 2021</a>) lets a patch look only
@@ -43,7 +43,7 @@ export const after = {
 
     `<p>In large models a few patches of plain background grow vectors many times as long as the others, and maps of attention get specks there. The model keeps notes in patches that nobody misses.
      <b>Registers</b> (<a href="https://arxiv.org/abs/2309.16588">Darcet et al., 2023</a>) are tokens added for that alone: they hold the notes, belong to no patch, and are thrown away at the end.</p>
-     <p data-when="registers">This model has them, and each looks at patches of its own.</p>
+     <p data-when="registers">This model has them. The figure shows what each looks at.</p>
      <p data-when="!registers">This model has none. Whether it needs any shows in the lengths of its patches’ vectors.</p>`,
 
     `<p>One line is often wrong in code for Vision Transformers. The scores must be divided by the <em>root</em> of the length ${math(sub(sym('d'), sym('k')))} of a query:</p>
@@ -65,16 +65,18 @@ export const after = {
 #after .ends { flex: none; display: grid; gap: 4px; font-size: 13px; }
 #after .divisor pre { margin: 0; padding: 8px 10px; background: var(--well); border-radius: 4px; font-size: 13px; line-height: 1.5; white-space: pre-wrap; flex: none; }
 #after .divisor .wrong h3 { color: var(--signal); }
+#after .divisor svg { flex: none; width: 100%; height: clamp(26px, 9cqh, 80px); border-bottom: 1px solid var(--line); }
+#after .divisor path { fill: var(--bar); }
 #after .divisor dl { flex: none; display: grid; gap: 2px; font-size: 13px; }
 #after .divisor dl > div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; border-bottom: 1px solid var(--line); }
 #after .divisor dt { color: var(--soft); }
 #after .divisor dd { font-weight: 600; white-space: nowrap; }
-#after .histogram { flex: 0 1 auto; min-height: 0; }
-#after .histogram svg { display: block; width: 100%; max-height: 100%; }
+#after .histogram { flex: 0 1 auto; min-height: 0; aspect-ratio: 1; display: flex; flex-direction: column; }
+#after .histogram svg { flex: 1; min-height: 0; width: 100%; }
+#after .histogram p { display: flex; justify-content: space-between; font-size: 12px; color: var(--soft); }
 #after .bin { fill: var(--bar-rest); }
 #after .bin.now { fill: var(--signal); }
 #after .axis { stroke: var(--line); }
-#after svg text { font-size: 13px; fill: var(--soft); }
 #after .bars { flex: none; }
 #after .whole canvas { background: none; }
 @container drawing (max-width: 480px) {
@@ -84,8 +86,11 @@ export const after = {
   #after .tokens canvas:nth-of-type(n + 4) { display: none; }
   #after .block { padding: 2px; }
   #after .side { gap: 4px; }
-  #after .divisor pre { padding: 4px 6px; font-size: 11px; line-height: 1.35; }
-  #after .divisor dl { font-size: 11px; gap: 0; }
+  #after .divisor .side { justify-content: flex-start; }
+  #after .divisor pre { min-height: 52px; padding: 4px 6px; font-size: 11px; line-height: 1.35; }
+  #after .divisor svg { flex: none; width: 100%; height: clamp(26px, 9cqh, 80px); border-bottom: 1px solid var(--line); }
+#after .divisor path { fill: var(--bar); }
+#after .divisor dl { font-size: 11px; gap: 0; }
   #after .bars { gap: 0; }
 }
 `,

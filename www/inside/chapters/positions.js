@@ -50,7 +50,9 @@ export const positions = {
      clock, and the place sets how far it turns, some pairs fast and some slowly.</p>
      ${display(sup(brackets(sub(sym('R'), sym('i')), sym('q', 'q')), sym('T')), brackets(sub(sym('R'), sym('j')), sym('k', 'k')), op('='), sup(sym('q', 'q'), sym('T')), sub(sym('R'), row(sym('j'), op('−'), sym('i'))), sym('k', 'k'))}
      <p>Both hands turn when both places move (${math(sub(sym('R'), sym('i')))} is the turn of place ${math(sym('i'))}), and the angle between them stays.
-     <span data-when="rotary">This model does so in every layer.</span><span data-when="!rotary">This model does not: the figure turns one of its queries to show it.</span></p>`,
+     <span data-when="rotary">This model does so in every layer.</span>
+     <span data-when="!rotary"><span data-when="!relative">This model does not: the figure turns one of its queries to show it.</span></span>
+     <span data-when="relative">The figure shows this model’s own bias, around one patch.</span></p>`,
   ],
   styles: /* css */ `
 #positions .step div > * + * { margin-top: 0.8em; }
@@ -67,7 +69,7 @@ export const positions = {
 #positions .three > :nth-child(3) { grid-area: to; }
 #positions .three .side { gap: 4px; text-align: center; }
 #positions .clocks { flex: none; display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 12px; }
-#positions .clocks figure { position: static; display: block; height: auto; padding: 0; text-align: center; font-size: 12px; color: var(--soft); }
+#positions .clocks > div { text-align: center; font-size: 12px; color: var(--soft); }
 #positions .clocks svg { display: block; width: 100%; max-height: 22cqh; }
 #positions .face { fill: none; stroke: var(--line); stroke-width: 1.5; }
 #positions .hand { stroke: currentColor; stroke-width: 4; stroke-linecap: round; }
@@ -84,7 +86,7 @@ export const positions = {
   #positions .shuffle .bars li:nth-child(n + 3) { display: none; }
   #positions .three { gap: 8px; }
   #positions .clocks { gap: 4px; }
-  #positions .clocks figure { font-size: 11px; }
+  #positions .clocks > div { font-size: 11px; line-height: 14px; }
 }
 `,
   figure: (hands) => createScenes(hands, { shuffle: createShuffle, vectors: createPlaceVectors, resize: createResizeGrid, turned: createTurned, relative: createRelative }, sceneOf),

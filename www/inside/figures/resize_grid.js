@@ -75,8 +75,8 @@ export function createResizeGrid({ change }) {
       target.font = `${Math.max(11, Math.min(22, edge * 0.3))}px ${getComputedStyle(element).fontFamily}`;
       Object.assign(target, { textAlign: 'center', textBaseline: 'middle' });
       cells.forEach(({ weight }, i) => {
-        const [x, y] = [((i % 4) + 0.5) * (width / 4), (Math.floor(i / 4) + 0.5) * (height / 4)];
-        const text = (100 * weight).toFixed(Math.abs(weight) < 0.0995 ? 1 : 0).replace('-', '−');
+        const [x, y] = [((i % 4) + 0.5) * (width / 4), (Math.floor(i / 4) + 0.75) * (height / 4)];
+        const text = (100 * weight).toFixed(Math.abs(weight) < 0.0995 && edge > 36 ? 1 : 0).replace(/^-0$/, '0').replace('-', '−');
         const wide = target.measureText(text).width + 8;
         target.fillStyle = `rgb(0 0 0 / ${weight > 0.005 ? 0.72 : 0.4})`;
         target.fillRect(x - wide / 2, y - edge * 0.22, wide, edge * 0.44);

@@ -2,7 +2,7 @@
 import { svg } from '../../explorer/chart.js';
 import { make } from '../../explorer/dom.js';
 import { number } from '../../explorer/words.js';
-import { createPhoto } from '../kit/photo.js';
+import { createCells, overlaid, seen } from '../kit/cells.js';
 import { anglesFor, anglesOf, scorer } from './angles.js';
 
 /**
@@ -17,7 +17,7 @@ const AWAY = [2, 3];
 
 /** @param {import('../figure.js').Hands} hands */
 export function createTurned({ choose }) {
-  const photo = createPhoto('The photo: choose the place of the query', {
+  const photo = createCells('The photo: choose the place of the query', {
     onPick: (patch) => choose({ patch }),
     onHover(place) {
       hovered = place;
@@ -59,7 +59,7 @@ export function createTurned({ choose }) {
       for (const { kind, still, turned } of hands) {
         picture.append(hand(`still ${kind}`, still, 34), hand(kind, turned, 42));
       }
-      return make('figure', {}, [picture, make('span', {}, [`${named[m]}, ${degrees(hands[0].turned - hands[1].turned)}`])]);
+      return make('div', {}, [picture, make('span', {}, [`${named[m]}, ${degrees(hands[0].turned - hands[1].turned)}`])]);
     }));
   }
 
@@ -67,11 +67,11 @@ export function createTurned({ choose }) {
     element,
     /** @param {Context} context */
     async show(context) {
-      const { trace, vit, patch, picked, layer, head, signal } = context;
+      const { trace, patch, picked, look, layer, head, signal } = context;
       const { grid, prefixTokens, crop } = trace;
       const [rows, cols] = grid;
       const middle = Math.floor(rows / 2) * cols + Math.floor(cols / 2);
-      const inside = await trace.query({ layer: layer ?? 0, head: head ?? 0, query: [Math.floor(middle / cols), middle % cols], signal });
+      const [part, inside] = await Promise.all([seen(context), trace.query({ layer: layer ?? 0, head: head ?? 0, query: [Math.floor(middle / cols), middle % cols], signal })]);
       if (signal.aborted) return '';
       const { q, k, unturned } = inside;
       const d = q.length;
@@ -84,19 +84,20 @@ export function createTurned({ choose }) {
       const away = AWAY.map((by, axis) => (at[axis] + by < grid[axis] ? by : -by));
       const fixed = Math.max(0, at[0] + away[0]) * cols + Math.max(0, at[1] + away[1]);
       const data = Float32Array.from({ length: rows * cols }, (_, place) => score(query, place));
-      const map = { rows, cols, channels: /** @type {1} */ (1), data, signed: true, text: 'score of the same query and key, by the place of the key', crop };
-      await photo.show(context, map, { patch: query, look: { style: 'colours', opacity: 1 } });
+      const map = { rows, cols, channels: /** @type {1} */ (1), data, signed: true, text: 'Score of the same query and key, by the place of the key' };
+      photo.show({ grid, ratio: crop.width / crop.height, place: query, text: map.text }, overlaid(part, map, { ...look, style: 'colours', opacity: 1 }));
       again = () => {
         const key = hovered ?? fixed;
         const [down, across] = [Math.floor(key / cols) - at[0], (key % cols) - at[1]];
         draw(turning, asks, answers, query, key);
+        photo.point(key);
         words.textContent = `Key ${steps(down, 'below', 'above', 'row')}, ${steps(across, 'to the right', 'to the left', 'column')}: score ${number(score(query, key))}.`;
       };
       again();
       const [down, across] = [Math.floor(fixed / cols) - at[0], (fixed % cols) - at[1]];
       const [first, apart] = spread(score, grid, down, across);
-      return (unturned ? `One query and one key of this head, moved about: ` : `${vit.config.family} does not turn its queries. If it did as DINOv3 does, this would be one query of its and itself as the key, moved about: `)
-        + `with the key ${steps(down, 'below', 'above', 'row')} and ${steps(across, 'to the right', 'to the left', 'column')} the score is ${number(first)} wherever both are (it differs by ${apart.toExponential(0).replace('-', '−')} at most). Colours: the score by the key’s place.`;
+      return (unturned ? `One query and one key of layer ${inside.layer}, head ${inside.head}, moved about: ` : 'This model does not turn its queries. Turned as DINOv3 does it, here is one of them, compared with itself: ')
+        + `with the key ${steps(down, 'below', 'above', 'row')} and ${steps(across, 'to the right', 'to the left', 'column')} the score is ${number(first)} wherever both are (they differ by ${apart.toExponential(0).replace('-', '−')} at most). Colours: the score by the key’s place.`;
     },
   };
 }

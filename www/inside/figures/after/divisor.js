@@ -1,11 +1,11 @@
 /** What softmax makes of one row of scores when they are divided by the wrong number. */
+import { svg } from '../../../explorer/chart.js';
 import { segments } from '../../../explorer/controls.js';
 import { make, percent } from '../../../explorer/dom.js';
-import { remember } from '../../../explorer/views/cache.js';
 import { count } from '../../facts.js';
 import { createCells, seen } from '../../kit/cells.js';
 import { drawOverlay } from '../../../../pkg/dist/index.js';
-import { overlayOptions } from '../../../explorer/maps.js';
+import { overlayOptions, rangeOf } from '../../../explorer/maps.js';
 
 /**
  * @typedef {import('../../figure.js').Context} Context
@@ -14,7 +14,7 @@ import { overlayOptions } from '../../../explorer/maps.js';
 
 const WRONG = /** @type {const} */ ({
   heads: ['d_k', 'scale = dim // heads'],
-  width: ['√D', 'scale = dim ** 0.5'],
+  width: ['√D', 'scale = dim**0.5'],
   none: ['nothing', 'scale = 1'],
 });
 const SCORES = 'attn = softmax(q @ k.T / scale)';
@@ -26,7 +26,10 @@ export function createDivisor({ choose, change }) {
     const code = make('code');
     const numbers = make('dl', {});
     const cells = createCells(`Attention with the ${name} divisor`, { onPick: (patch) => choose({ patch }) });
-    return { code, numbers, cells, element: make('div', { class: `side ${name}` }, [make('h3', {}, [name]), make('pre', {}, [code]), cells.element, numbers]) };
+    const path = svg('path', {});
+    const plot = svg('svg', { viewBox: '0 0 1 1', preserveAspectRatio: 'none', role: 'img', 'aria-label': `All weights of the row with the ${name} divisor` });
+    plot.append(path);
+    return { code, numbers, cells, path, element: make('div', { class: `side ${name}` }, [make('h3', {}, [name]), make('pre', {}, [code]), cells.element, plot, numbers]) };
   });
   const element = make('div', { class: 'divisor' }, [make('div', { class: 'row grow' }, sides.map(({ element }) => element)), make('div', { class: 'controls' }, [wrong.element])]);
 
@@ -47,17 +50,19 @@ export function createDivisor({ choose, change }) {
       const divisor = { heads: d, width: Math.sqrt(hiddenSize), none: 1 }[wrong.value];
       const other = softmax(scores.map((score, i) => (score - (bias?.[i] ?? 0)) * (Math.sqrt(d) / divisor) + (bias?.[i] ?? 0)));
       const rowsOf = [other, attention];
-      const most = Math.max(...attention.subarray(prefixTokens));
-      const lines = [WRONG[wrong.value][1], 'scale = (dim // heads) ** 0.5'];
+      const maps = rowsOf.map((row) => ({ rows, cols, channels: /** @type {1} */ (1), data: row.slice(prefixTokens), signed: false, text: 'attention' }));
+      const light = { ...look, style: /** @type {const} */ ('spotlight') };
+      const range = rangeOf(maps[1], light);
+      const most = Math.max(...other, ...attention);
+      const lines = [WRONG[wrong.value][1], 'scale = (dim // heads)**0.5'];
       const says = rowsOf.map((row, i) => {
         const [spread, largest] = [entropy(row), Math.max(...row)];
-        sides[i].code.textContent = `${lines[i]}  # ${i ? Math.sqrt(d).toFixed(2) : divisor.toFixed(Number.isInteger(divisor) ? 0 : 2)}\n${SCORES}`;
-        const data = row.slice(prefixTokens);
-        const map = { rows, cols, channels: /** @type {1} */ (1), data, signed: false, text: 'attention' };
+        sides[i].code.textContent = `${lines[i]}\n${SCORES}`;
         sides[i].cells.show({ grid: [rows, cols], ratio: trace.crop.width / trace.crop.height, place: picked ? patch : null, text: `One row of attention with the ${i ? 'right' : 'wrong'} divisor` }, ({ canvas }) => {
-          drawOverlay(canvas, photo, map, { ...overlayOptions(map, { ...look, style: 'colours' }), range: [0, most], faintest: 0.55 });
+          drawOverlay(canvas, photo, maps[i], { ...overlayOptions(maps[i], light), range });
         });
-        sides[i].numbers.replaceChildren(...[['entropy', `${spread.toFixed(2)} of ${Math.log(tokens).toFixed(2)} nats`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(Math.exp(spread)))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
+        sides[i].path.setAttribute('d', bars(row, most));
+        sides[i].numbers.replaceChildren(...[['divided by', (i ? Math.sqrt(d) : divisor).toFixed(2)], ['entropy', `${spread.toFixed(2)} of ${Math.log(tokens).toFixed(2)} nats`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(Math.exp(spread)))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
         return [spread, largest];
       });
       const asks = query ? `patch (${query.join(', ')})` : vit.config.prefix.includes('class') ? 'the class token' : `patch (${rows >> 1}, ${cols >> 1})`;
@@ -68,12 +73,21 @@ export function createDivisor({ choose, change }) {
   };
 }
 
-/** The head whose attention is the least even, where all of it was recorded. @param {Trace} trace */
+/** A bar for each weight, side by side, in a square of 1 by 1. @param {Float32Array} row @param {number} most */
+function bars(row, most) {
+  const width = 1 / row.length;
+  return Array.from(row, (weight, i) => `M${(i * width).toFixed(5)} 1v${(-weight / most).toFixed(5)}h${(0.8 * width).toFixed(5)}V1z`).join('');
+}
+
+/** The head of the last layer whose attention to patches is the least even. @param {Trace} trace */
 function sharpest(trace) {
-  if (trace.queries || !trace.attentions.length) return [trace.layers - 1, 0];
-  const { data, cols } = remember(trace, 'entropies', () => trace.attentionEntropy());
-  const least = data.indexOf(Math.min(...data));
-  return [Math.floor(least / cols), least % cols];
+  const layer = trace.layers - 1;
+  const spreads = Array.from({ length: trace.heads }, (_, head) => {
+    const { data } = trace.headMap({ layer, head });
+    const sum = data.reduce((a, b) => a + b, 0);
+    return entropy(data.map((value) => value / sum));
+  });
+  return [layer, spreads.indexOf(Math.min(...spreads))];
 }
 
 /**

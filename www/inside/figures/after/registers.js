@@ -20,7 +20,7 @@ export function createRegisters({ choose, change }) {
   const look = createCells('What registers look at');
   const looks = make('div', { class: 'side' }, [make('h3', {}, ['what each register looks at, in the last layer']), look.element]);
   const element = make('div', {}, [
-    make('div', { class: 'row grow' }, [make('div', { class: 'side' }, [make('h3', {}, ['length of each patch’s vector']), cells.element]), make('div', { class: 'side' }, [make('h3', {}, ['how many are how long']), plot])]),
+    make('div', { class: 'row grow' }, [make('div', { class: 'side' }, [make('h3', {}, ['length of each vector']), cells.element]), make('div', { class: 'side' }, [make('h3', {}, ['how often']), plot])]),
     looks,
     make('div', { class: 'controls' }, [layers.element]),
   ]);
@@ -30,7 +30,7 @@ export function createRegisters({ choose, change }) {
     element,
     /** @param {Context} context */
     async show(context) {
-      const { trace, patch, signal } = context;
+      const { trace, patch, picked, signal } = context;
       const { grid, crop, prefixTokens, prefix, hiddenSize, hiddenStates } = trace;
       const photo = await seen(context);
       if (signal.aborted) return '';
@@ -54,9 +54,9 @@ export function createRegisters({ choose, change }) {
       }
       const sorted = Float32Array.from(data).sort();
       const [low, middle, high] = [sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]];
-      const shape = { grid, ratio: crop.width / crop.height, place: patch, text: `Lengths of the patches’ vectors after layer ${layers.value}` };
+      const shape = { grid, ratio: crop.width / crop.height, place: picked ? patch : null, text: `Lengths of the patches’ vectors after layer ${layers.value}` };
       cells.show(shape, overlaid(photo, { rows, cols, channels: 1, data: data.map((value) => value - low), signed: false, text: shape.text }, { ...context.look, style: 'colours' }));
-      plot.replaceChildren(histogram(data, low, high, data[patch]));
+      plot.replaceChildren(histogram(data, low, high, picked ? data[patch] : undefined), make('p', {}, [make('span', {}, [number(low)]), make('span', {}, [number(high)])]));
       const has = count ? `This model has ${count} register${count === 1 ? '' : 's'}.` : 'This model has no registers.';
       const long = data.filter((value) => value > 2 * middle).length;
       return `After layer ${layers.value} the patches’ vectors are ${number(low)} to ${number(high)} long, the middle one ${number(middle)}: the longest is ${(high / middle).toFixed(1)} times that. `
@@ -69,22 +69,18 @@ export function createRegisters({ choose, change }) {
  * @param {Float32Array} values
  * @param {number} low
  * @param {number} high
- * @param {number} chosen
+ * @param {number} [chosen]
  */
 function histogram(values, low, high, chosen) {
   const bins = new Uint32Array(BINS);
   const bin = (/** @type {number} */ value) => Math.min(BINS - 1, Math.floor(((value - low) / (high - low || 1)) * BINS));
   values.forEach((value) => bins[bin(value)]++);
   const most = Math.max(...bins);
-  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `Lengths from ${number(low)} to ${number(high)}` });
+  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': `Lengths from ${number(low)} to ${number(high)}` });
   bins.forEach((count, i) => {
-    const height = (count / most) * (HEIGHT - 34);
-    picture.append(svg('rect', { class: i === bin(chosen) ? 'bin now' : 'bin', x: (i * WIDTH) / BINS + 1, y: HEIGHT - 24 - height, width: WIDTH / BINS - 2, height }));
+    const height = (count / most) * (HEIGHT - 4);
+    picture.append(svg('rect', { class: chosen !== undefined && i === bin(chosen) ? 'bin now' : 'bin', x: (i * WIDTH) / BINS + 1, y: HEIGHT - 1 - height, width: WIDTH / BINS - 2, height }));
   });
-  picture.append(
-    svg('line', { class: 'axis', x1: 0, x2: WIDTH, y1: HEIGHT - 24, y2: HEIGHT - 24 }),
-    svg('text', { x: 0, y: HEIGHT - 6 }, number(low)),
-    svg('text', { x: WIDTH, y: HEIGHT - 6, 'text-anchor': 'end' }, number(high)),
-  );
+  picture.append(svg('line', { class: 'axis', x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
   return picture;
 }
