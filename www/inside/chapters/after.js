@@ -48,8 +48,8 @@ export const after = {
 
     `<p>One line is often wrong in code for Vision Transformers. The scores must be divided by the <em>root</em> of the length ${math(sub(sym('d'), sym('k')))} of a query:</p>
      ${display(fn('softmax'), brackets(frac(row(sym('Q', 'q'), sup(sym('K', 'k'), sym('T'))), scale)), sym('V', 'v'))}
-     <p>Rows of ${math(sym('Q', 'q'))}, ${math(sym('K', 'k'))} and ${math(sym('V', 'v'))} are the tokens’ queries, keys and values. With random numbers of variance 1, products of length
-     ${math(sub(sym('d'), sym('k')), op('='), fact('head-size'))} have that variance, and the root brings it back to 1 (<a href="https://arxiv.org/abs/1706.03762">Vaswani et al., 2017</a>). Divided by
+     <p>Rows of ${math(sym('Q', 'q'))}, ${math(sym('K', 'k'))} and ${math(sym('V', 'v'))} are the tokens’ queries, keys and values. Where these numbers have variance 1, a score, which
+     is a sum of ${math(sub(sym('d'), sym('k')), op('='), fact('head-size'))} products, has variance ${math(fact('head-size'))}, and the root brings it back to 1 (<a href="https://arxiv.org/abs/1706.03762">Vaswani et al., 2017</a>). Divided by
      <code>dim // heads</code> itself, softmax gets scores near 0 and looks at everything alike: it raises no error, it only learns badly.</p>`,
 
     `<p>That is the whole way: patches, places, <b data-fact="layers"></b> times attention and MLP, an answer. Go through it again with <b>your photo</b>, at the top of this page, and it looks at what you know.</p>

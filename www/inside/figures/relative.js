@@ -4,6 +4,7 @@ import { make } from '../../explorer/dom.js';
 import { number } from '../../explorer/words.js';
 import { createPhoto } from '../kit/photo.js';
 import { onStep } from '../kit/scenes.js';
+import { distance } from './distance.js';
 
 /** @typedef {import('../figure.js').Context} Context */
 
@@ -29,7 +30,7 @@ export function createRelative({ choose, change }) {
       await photo.show(context, { rows, cols, channels: 1, data, signed: true, text: 'relative bias', crop }, { patch: query, look: { style: 'colours', opacity: 1 } });
       const [low, high] = [Math.min(...data), Math.max(...data)];
       const most = data.indexOf(high);
-      return `Layer ${of}, head ${heads.value}: to the score of each key this adds between ${number(low)} and ${number(high)}, most for the key ${Math.floor(most / cols) - place[0]} rows down and ${(most % cols) - place[1]} columns right. `
+      return `Layer ${of}, head ${heads.value}: to the score of each key this adds between ${number(low)} and ${number(high)}, most for the key ${distance(Math.floor(most / cols) - place[0], (most % cols) - place[1])}. `
         + 'Choose another query: the pattern goes along.';
     },
   };

@@ -9,6 +9,7 @@ import { count } from '../facts.js';
 import { createBars } from '../kit/bars.js';
 import { createCells, seen } from '../kit/cells.js';
 import { onStep } from '../kit/scenes.js';
+import { tiny } from './distance.js';
 
 /**
  * @typedef {import('../figure.js').Context} Context
@@ -170,7 +171,7 @@ export function createShuffle({ change }) {
       const say = scoreFormat(config.scores);
       const tell = (/** @type {number} */ i) => `${names[best(scores[i])[0].index]}, ${say(best(scores[i])[0].score)}`;
       const apart = scores[0].reduce((most, score, i) => Math.max(most, Math.abs(score - scores[1][i])), 0);
-      return `${said} ${how}: ${tell(0)} for the photo, ${tell(1)} for the shuffled one; no class differs by more than ${config.scores === 'none' ? number(apart) : points(apart)}. `
+      return `${said} ${how}: ${tell(0)} for the photo, ${tell(1)} for the shuffled one; ${without ? 'no class differs by more than' : 'a class differs by up to'} ${config.scores === 'none' ? number(apart) : points(apart)}. `
         + (without ? `${vit.config.dtype === 'int8' && apart > 0 ? 'What differs is how int8 arithmetic rounds. ' : ''}The model was never trained without positions, so neither answer need be right.` : 'The model was never trained on shuffled photos.');
     },
   };
@@ -183,7 +184,7 @@ function best(scores) {
 
 /** A difference of shares: 12.3 points; what is less than can be read as a power of ten. @param {number} share */
 function points(share) {
-  return share === 0 ? '0' : share < 5e-4 ? `${(100 * share).toExponential(0).replace('-', '−')} points` : `${(100 * share).toFixed(1)} points`;
+  return share < 5e-4 ? `${tiny(100 * share)} points` : `${(100 * share).toFixed(1)} points`;
 }
 
 /** @param {Float32Array} a @param {Float32Array} b */

@@ -3,6 +3,7 @@ import { svg } from '../../explorer/chart.js';
 import { make } from '../../explorer/dom.js';
 import { number } from '../../explorer/words.js';
 import { createCells, overlaid, seen } from '../kit/cells.js';
+import { distance, tiny } from './distance.js';
 import { anglesFor, anglesOf, scorer } from './angles.js';
 
 /**
@@ -91,13 +92,13 @@ export function createTurned({ choose }) {
         const [down, across] = [Math.floor(key / cols) - at[0], (key % cols) - at[1]];
         draw(turning, asks, answers, query, key);
         photo.point(key);
-        words.textContent = `Key ${steps(down, 'below', 'above', 'row')}, ${steps(across, 'to the right', 'to the left', 'column')}: score ${number(score(query, key))}.`;
+        words.textContent = `The key: ${distance(down, across)}. Score ${number(score(query, key))}.`;
       };
       again();
       const [down, across] = [Math.floor(fixed / cols) - at[0], (fixed % cols) - at[1]];
       const [first, apart] = spread(score, grid, down, across);
       return (unturned ? `One query and one key of layer ${inside.layer}, head ${inside.head}, moved about: ` : 'This model does not turn its queries. Turned as DINOv3 does it, here is one of them, compared with itself: ')
-        + `with the key ${steps(down, 'below', 'above', 'row')} and ${steps(across, 'to the right', 'to the left', 'column')} the score is ${number(first)} wherever both are (they differ by ${apart.toExponential(0).replace('-', '−')} at most). Colours: the score by the key’s place.`;
+        + `with the key ${distance(down, across)} the score is ${number(first)} wherever both are (they differ by ${tiny(apart)} at most). Colours: the score by the key’s place.`;
     },
   };
 }
@@ -128,9 +129,4 @@ function hand(kind, angle, length) {
 /** The smaller angle between two. @param {number} angle */
 function degrees(angle) {
   return `${Math.round(Math.abs((Math.atan2(Math.sin(angle), Math.cos(angle)) * 180) / Math.PI))}°`;
-}
-
-/** @param {number} by @param {string} after @param {string} before @param {string} unit */
-function steps(by, after, before, unit) {
-  return by ? `${Math.abs(by)} ${unit}${Math.abs(by) === 1 ? '' : 's'} ${by > 0 ? after : before}` : `in the same ${unit}`;
 }

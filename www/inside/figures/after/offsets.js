@@ -6,6 +6,7 @@ import { remember } from '../../../explorer/views/cache.js';
 import { number } from '../../../explorer/words.js';
 import { createCells } from '../../kit/cells.js';
 import { onStep } from '../../kit/scenes.js';
+import { distance } from '../distance.js';
 
 /**
  * @typedef {import('../../figure.js').Context} Context
@@ -133,8 +134,5 @@ async function averages(trace, layer, head, signal) {
 
 /** @param {number} place in a table @param {Table['far']} far */
 function steps(place, [most, wide]) {
-  const [down, across] = [Math.floor(place / (2 * wide + 1)) - most, (place % (2 * wide + 1)) - wide];
-  if (!down && !across) return 'the query itself';
-  const say = (/** @type {number} */ by, /** @type {string} */ unit, /** @type {string} */ after, /** @type {string} */ before) => (by ? [`${Math.abs(by)} ${unit}${Math.abs(by) === 1 ? '' : 's'} ${by > 0 ? after : before}`] : []);
-  return [...say(down, 'row', 'down', 'up'), ...say(across, 'column', 'right', 'left')].join(', ');
+  return distance(Math.floor(place / (2 * wide + 1)) - most, (place % (2 * wide + 1)) - wide);
 }

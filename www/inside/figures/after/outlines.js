@@ -34,7 +34,8 @@ export function createOutlines({ choose, change }) {
       const wide = maps.map(({ data }) => data.filter((value) => value > 0).length);
       const [least, most] = [Math.min(...wide), Math.max(...wide)];
       const all = count(trace.grid[0] * trace.grid[1]);
-      return `Layer ${last}: where ${asker} ${asker === 'the class token' ? 'looks' : 'look'}, the strongest ${mass.value} % of each head’s attention. Head ${wide.indexOf(least)} spends that on ${count(least)} of ${all} patches, head ${wide.indexOf(most)} on ${count(most)}.`;
+      return `Layer ${last}: where ${asker} ${asker === 'the class token' ? 'looks' : 'look'}, the strongest ${mass.value} % of each head’s attention. `
+        + (least === most ? `Each spends that on ${count(least)} of ${all} patches.` : `Head ${wide.indexOf(least)} spends that on ${count(least)} of ${all} patches, head ${wide.indexOf(most)} on ${count(most)}.`);
     },
   };
 }
