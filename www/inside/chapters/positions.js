@@ -17,7 +17,7 @@ export const positions = {
     `<p>The layers that follow treat the tokens as a set. Every token may take from every other, and nothing in that says which patch lies beside which.</p>
      <p>It can be tried. Here the model runs with all that tells it places left out. Left, the photo; right, the same <b data-fact="patches"></b> patches in another order. The answers are the same
      up to rounding, whatever the order.<span data-when="int8"> (This model computes in 8-bit integers, which round more than others do.)</span></p>
-     <p><small>Drag a patch onto another to swap them.</small></p>`,
+     <p><small>To swap two patches, drag one onto the other, or choose one and then the other.</small></p>`,
 
     `<div data-when="learned"><p>So each place has a vector of its own, ${math(sym('p', 'z'))}, which is added to the patch’s before the first layer:</p>
      ${display(subsup(sym('z', 'z'), sym('i'), num(0)), op('='), row(sym('E'), sub(sym('x'), sym('i'))), op('+'), sub(sym('p', 'z'), sym('i')))}
@@ -74,7 +74,7 @@ export const positions = {
 #positions .face { fill: none; stroke: var(--line); stroke-width: 1.5; }
 #positions .hand { stroke: currentColor; stroke-width: 4; stroke-linecap: round; }
 #positions .hand.still { stroke-width: 1.5; opacity: 0.45; }
-@container drawing (min-aspect-ratio: 3 / 2) {
+@container drawing (min-aspect-ratio: 13 / 10) or (max-height: 270px) {
   #positions .three { grid-template: "from zoom to" 1fr / 1fr 1fr 1fr; }
 }
 @container drawing (max-width: 480px) {
@@ -85,6 +85,7 @@ export const positions = {
   #positions .shuffle .bar { display: none; }
   #positions .shuffle .bars li:nth-child(n + 3) { display: none; }
   #positions .three { gap: 8px; }
+  #positions .three h3 { font-size: 12px; }
   #positions .clocks { gap: 4px; }
   #positions .clocks > div { font-size: 11px; line-height: 14px; }
 }

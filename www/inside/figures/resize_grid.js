@@ -31,7 +31,7 @@ export function createResizeGrid({ change }) {
       again();
     },
   });
-  const titles = ['', 'the 16 nearest, weights in %', ''].map((text) => make('h3', {}, [text]));
+  const titles = ['', 'the 16 nearest, in %', ''].map((text) => make('h3', {}, [text]));
   const element = make('div', { class: 'resize-grid' }, [
     make('div', { class: 'three' }, [from, zoom, to].map((cells, i) => make('div', { class: 'side' }, [titles[i], cells.element]))),
     make('div', { class: 'controls' }, [size.element]),
@@ -53,7 +53,7 @@ export function createResizeGrid({ change }) {
     const place = hovered !== null && hovered < other[0] * other[1] ? hovered : (chosen ?? middle);
     const [row, col] = [Math.floor(place / other[1]), place % other[1]];
     const [down, across] = [nearest(row, other[0], rows), nearest(col, other[1], cols)];
-    titles[0].textContent = `learned: ${cols} × ${rows} places`;
+    titles[0].textContent = `learned: ${cols} × ${rows}`;
     titles[2].textContent = `wanted: ${other[1]} × ${other[0]}`;
 
     from.show({ grid, ratio, text: `The ${cols} × ${rows} places that the model has, coloured by three principal components of their vectors` }, (target, width, height) => {

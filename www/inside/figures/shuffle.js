@@ -61,19 +61,21 @@ export function createShuffle({ change }) {
     onHover: (place) => left.point(place === null ? null : order[place]),
     onPick(place) {
       cursor = place;
+      if (place === null) held = null;
       left.point(place === null ? null : order[place]);
+      change();
+    },
+    onTake(place) {
+      if (held === null) held = place;
+      else if (held !== place) return swap(held, place);
+      else held = null;
       change();
     },
     onDrop: swap,
   });
-  right.canvas.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || cursor === null) return;
-    event.preventDefault();
-    if (held === null) held = cursor;
-    else swap(held, cursor);
-  });
   const [plain, changed] = ['Answer for the photo', 'Answer for the shuffled photo'].map(createBars);
-  const sides = [left, right].map(({ element }, i) => make('div', { class: 'side' }, [make('h3', {}, [i ? 'patches shuffled' : 'as it is']), element, [plain, changed][i].element]));
+  const titles = ['as it is', ''].map((text) => make('h3', {}, [text]));
+  const sides = [left, right].map(({ element }, i) => make('div', { class: 'side' }, [titles[i], element, [plain, changed][i].element]));
   const element = make('div', { class: 'shuffle' }, [
     make('div', { class: 'row grow' }, sides), make('div', { class: 'controls' }, [positions.element, share.element, again]),
   ]);
@@ -84,7 +86,7 @@ export function createShuffle({ change }) {
   let before = [];
   /** @type {number | null} */
   let cursor = null;
-  /** @type {number | null} taken up by Enter */
+  /** @type {number | null} taken up, to be put elsewhere */
   let held = null;
   let all = 0;
   let moving = 0;
@@ -137,6 +139,7 @@ export function createShuffle({ change }) {
       });
     };
     right.show({ grid: [rows, cols], ratio, place: cursor }, paint);
+    titles[1].textContent = held === null ? 'patches shuffled' : 'patch taken: choose where to put it';
     before = order;
   }
 

@@ -26,8 +26,8 @@ export function seen({ image, trace }) {
 
 /**
  * @typedef {(context: CanvasRenderingContext2D, width: number, height: number) => void} Paint  in CSS pixels
- * @typedef {{onPick?: (place: number | null) => void, onHover?: (place: number | null) => void, onDrop?: (from: number, to: number) => void}} Handlers
- *   onPick: by click, arrow keys, or null by Escape; onDrop: dragged from one place to another
+ * @typedef {{onPick?: (place: number | null) => void, onHover?: (place: number | null) => void, onTake?: (place: number) => void, onDrop?: (from: number, to: number) => void}} Handlers
+ *   onPick: by click, arrow keys, or null by Escape; onTake: by click or Enter; onDrop: dragged from one place to another
  */
 
 /**
@@ -35,7 +35,7 @@ export function seen({ image, trace }) {
  * @param {Handlers} [handlers] none: it is only looked at
  */
 export function createCells(label, handlers) {
-  const { onPick = () => {}, onHover = () => {}, onDrop } = handlers ?? {};
+  const { onPick = () => {}, onHover = () => {}, onTake, onDrop } = handlers ?? {};
   const canvas = make('canvas', { role: 'img', 'aria-label': label, ...(handlers && { tabindex: '0' }) });
   const hover = make('div', { class: 'cell hover', hidden: '' });
   const query = make('div', { class: 'cell query', hidden: '' });
@@ -97,11 +97,18 @@ export function createCells(label, handlers) {
       from = null;
       if (start === null || end === null) return;
       if (onDrop && start !== end) onDrop(start, end);
-      else onPick(end);
+      else {
+        onPick(end);
+        onTake?.(end);
+      }
     });
     canvas.addEventListener('pointercancel', () => (from = null));
     canvas.addEventListener('keydown', (event) => {
       if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === 'Enter' && onTake && chosen !== null) {
+        event.preventDefault();
+        return onTake(chosen);
+      }
       const next = moved(event.key, chosen, grid);
       if (next === undefined) return;
       event.preventDefault();

@@ -57,12 +57,12 @@ export function createDivisor({ choose, change }) {
       const lines = [WRONG[wrong.value][1], 'scale = (dim // heads)**0.5'];
       const says = rowsOf.map((row, i) => {
         const [spread, largest] = [entropy(row), Math.max(...row)];
-        sides[i].code.textContent = `${lines[i]}\n${SCORES}`;
+        sides[i].code.replaceChildren(lines[i], make('span', { class: 'rest' }, [`\n${SCORES}`]));
         sides[i].cells.show({ grid: [rows, cols], ratio: trace.crop.width / trace.crop.height, place: picked ? patch : null, text: `One row of attention with the ${i ? 'right' : 'wrong'} divisor` }, ({ canvas }) => {
           drawOverlay(canvas, photo, maps[i], { ...overlayOptions(maps[i], light), range });
         });
         sides[i].path.setAttribute('d', bars(row, most));
-        sides[i].numbers.replaceChildren(...[['divided by', (i ? Math.sqrt(d) : divisor).toFixed(2)], ['entropy', `${spread.toFixed(2)} of ${Math.log(tokens).toFixed(2)} nats`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(Math.exp(spread)))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
+        sides[i].numbers.replaceChildren(...[['divided by', (i ? Math.sqrt(d) : divisor).toFixed(2)], ['entropy', `${spread.toFixed(2)} of ${Math.log(tokens).toFixed(2)}`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(Math.exp(spread)))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
         return [spread, largest];
       });
       const asks = query ? `patch (${query.join(', ')})` : vit.config.prefix.includes('class') ? 'the class token' : `patch (${rows >> 1}, ${cols >> 1})`;
