@@ -12,8 +12,8 @@
 const HEIGHT = 190;
 const [TOP, RIGHT, BOTTOM, LEFT] = [18, 18, 34, 44];
 
-/** @param {string} tag @param {Record<string, string | number>} attributes @param {string} [text] */
-function svg(tag, attributes, text) {
+/** An element of a drawing. @param {string} tag @param {Record<string, string | number>} attributes @param {string} [text] */
+export function svg(tag, attributes, text) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   if (text !== undefined) element.textContent = text;
