@@ -1,0 +1,50 @@
+import { make, percent } from '../../explorer/dom.js';
+import { math, sub, sum, sym } from '../math.js';
+import { createStrips } from './strips.js';
+
+/** @typedef {import('../../../pkg/index.js').HeadInside} HeadInside */
+
+/** How many tokens are shown by themselves, at most. */
+const ROWS = 8;
+/** Height of one, CSS pixels. */
+const ROW = 27;
+
+const V = sym('v', 'v');
+const A = sym('a', 's');
+
+/** What a head gathers: the values, each as strong as its share, and their sum. */
+export function createMix() {
+  const weighted = math(sub(A, sym('j')), sub(V, sym('j')));
+  const strips = createStrips([
+    ...Array.from({ length: ROWS }, () => ({ label: weighted, name: 'a × v' })),
+    { label: weighted, name: 'a × v of all others', kind: 'others' },
+    { label: math(sum(sym('j')), sub(A, sym('j')), sub(V, sym('j'))), name: 'their sum', thumb: false, kind: 'total' },
+  ]);
+  const element = make('div', { class: 'mix panel-part' }, [strips.element]);
+
+  return {
+    element,
+    /**
+     * @param {HeadInside} inside
+     * @param {{trace: import('../../../pkg/index.js').Trace, picture: ImageBitmap | undefined}} of
+     * @param {number} room CSS pixels
+     * @returns {{shown: number[], rest: number}} the tokens that are shown, and the share of the others
+     */
+    show({ attention, v, context }, of, room) {
+      const size = context.length;
+      const count = Math.min(ROWS, attention.length - 1, Math.max(2, Math.floor(room / ROW) - 2));
+      const shown = Array.from(attention.keys()).sort((a, b) => attention[b] - attention[a]).slice(0, count);
+      const parts = shown.map((token) => v.subarray(token * size, (token + 1) * size).map((value) => attention[token] * value));
+      const others = context.map((value, i) => value - parts.reduce((total, part) => total + part[i], 0));
+      const most = [...parts, others, context].reduce((most, part) => part.reduce((a, b) => Math.max(a, Math.abs(b)), most), 0) || 1;
+      const rest = 1 - shown.reduce((total, token) => total + attention[token], 0);
+      for (let i = 0; i < ROWS; i++) {
+        if (i < count) strips.show(i, { values: parts[i], most, tail: percent(attention[shown[i]]) }, { ...of, token: shown[i] });
+        else strips.hide(i);
+      }
+      strips.show(ROWS, { values: others, most, tail: percent(Math.max(0, rest)) });
+      strips.show(ROWS + 1, { values: context, most, tail: '100 %' });
+      return { shown, rest };
+    },
+  };
+}
