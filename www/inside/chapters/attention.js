@@ -67,6 +67,7 @@ export const attention = {
 #attention .dot { gap: 8px; }
 #attention .place { padding-left: 94px; font-size: 13px; color: var(--soft); }
 #attention .sum { padding-left: 94px; font-size: 15px; overflow-x: auto; }
+#attention .others .label { font-size: 12px; color: var(--soft); }
 #attention .total { margin-top: 3px; padding-top: 6px; border-top: 1px solid var(--strong-line); }
 #attention .shares { grid-template-rows: minmax(0, 1fr) auto; gap: 8px; align-content: stretch; }
 #attention .shares .sum { padding-left: 0; }
@@ -82,6 +83,11 @@ export const attention = {
 #attention .bars-special { fill: var(--z); }
 #attention .bars-chosen { fill: var(--k); }
 @container drawing (max-height: 420px) {
+  #attention [data-step] .controls > :is(:nth-child(1), :nth-child(2), :nth-child(3)) { display: none; }
+  #attention [data-step="0"] .controls > :is(:nth-child(1), :nth-child(2)) { display: inline-flex; }
+  #attention :is([data-step="1"], [data-step="3"]) .controls > :nth-child(3) { display: flex; }
+  #attention .total { margin-top: 0; padding-top: 3px; }
+  #attention .stage { min-height: 80px; }
   #attention .panel-box { height: 116px; }
   #attention .strips { gap: 3px; }
   #attention .vector canvas { height: 16px; }

@@ -6,8 +6,10 @@ import { createStrips } from './strips.js';
 
 /** How many tokens are shown by themselves, at most. */
 const ROWS = 8;
-/** Height of one, CSS pixels. */
-const ROW = 27;
+/** Height of one, CSS pixels: where there is room, and on a phone. */
+const HEIGHTS = { wide: 27, low: 19 };
+/** Below this there is no room. */
+const LOW = 140;
 
 const V = sym('v', 'v');
 const A = sym('a', 's');
@@ -17,7 +19,7 @@ export function createMix() {
   const weighted = math(sub(A, sym('j')), sub(V, sym('j')));
   const strips = createStrips([
     ...Array.from({ length: ROWS }, () => ({ label: weighted, name: 'a × v' })),
-    { label: weighted, name: 'a × v of all others', kind: 'others' },
+    { label: 'others', name: 'a × v of all others', thumb: false, kind: 'others' },
     { label: math(sum(sym('j')), sub(A, sym('j')), sub(V, sym('j'))), name: 'their sum', thumb: false, kind: 'total' },
   ]);
   const element = make('div', { class: 'mix panel-part' }, [strips.element]);
@@ -32,7 +34,7 @@ export function createMix() {
      */
     show({ attention, v, context }, of, room) {
       const size = context.length;
-      const count = Math.min(ROWS, attention.length - 1, Math.max(2, Math.floor(room / ROW) - 2));
+      const count = Math.min(ROWS, attention.length - 1, Math.max(2, Math.floor(room / (room < LOW ? HEIGHTS.low : HEIGHTS.wide)) - 2));
       const shown = Array.from(attention.keys()).sort((a, b) => attention[b] - attention[a]).slice(0, count);
       const parts = shown.map((token) => v.subarray(token * size, (token + 1) * size).map((value) => attention[token] * value));
       const others = context.map((value, i) => value - parts.reduce((total, part) => total + part[i], 0));
