@@ -388,11 +388,38 @@ export type ImageSource =
   | URL
   | string;
 
-export interface RunOptions {
+export interface RunOptions extends InterventionOptions {
   /** How many classes `top` lists: 5 unless told, no more than the model has. */
   topK?: number;
   /** Aborting rejects at once with the signal's reason; the model stops after the block under way. The instance stays usable. */
   signal?: AbortSignal;
+}
+
+/**
+ * What a forward pass is told to do otherwise. No model was trained so: its answer tells what it makes use of, and may be worse than it need be without that.
+ * Nothing of it is left for the next call. All throw `invalid-argument` for a layer, head or patch that is not there.
+ */
+export interface InterventionOptions {
+  /** What is left out. */
+  without?: Partial<Without>;
+  /**
+   * Which patch of the image lies in each place: at place `i` (row-major) patch `order[i]`, under the positions of place `i`. All patches of the grid, each once. The
+   * tokens of a trace, and so its maps, are then places, not parts of the image.
+   */
+  order?: number[];
+}
+
+export interface Without {
+  /**
+   * These heads add nothing: what each gathers is zeros where its layer's projection reads it, behind the norm that EVA-02 has there (Michel, Levy and
+   * Neubig, 2019). Their attention is computed, and recorded, all the same. None unless told.
+   */
+  heads: [layer: number, head: number][];
+  /**
+   * No patch has a position, of whichever kind (`config.positions`): learned, sinusoidal, rotary angles, or relative bias, which is then gone for the class token
+   * too. Tokens before the patches keep what they learned. False unless told.
+   */
+  positions: boolean;
 }
 
 /** What a trace keeps. A light one takes less time and memory; a view that needs more than it has says which option it wants. */
@@ -463,6 +490,10 @@ export interface Recording extends Classification {
   rollouts?: Floats;
   /** How `rollouts` was made. */
   rolled?: Rolled;
+  /** What the pass did without, where anything was left out. */
+  without?: Without;
+  /** Which patch of the image lay in each place, where that was told. */
+  order?: number[];
   hiddenSize: number;
   /** Of a patch, in pixels of the model's input. */
   patchSize: [height: number, width: number];
@@ -509,7 +540,7 @@ export class Trace {
 
   /**
    * A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it, and `rollout` where there is one. Which `layers` and `queries` were recorded, if
-   * not all, and how the `rollout` was made, its metadata say in JSON.
+   * not all, how the `rollout` was made, what the pass did `without` and in which `order` its patches lay, its metadata say in JSON.
    */
   toSafetensors(): FileBytes;
 }

@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
 use crate::explain::{self, Attribution, Dropping, GradientMethod, Query, Trace};
-use crate::model::{Classes, Config, Pooling, Precision, Scratch, Similarity, Sink, likeliest};
+use crate::model::{Classes, Config, Intervention, Pooling, Precision, Scratch, Similarity, Sink, likeliest};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -139,6 +139,11 @@ impl Classifier {
     /// The next forward pass is a new one, whatever was left under way.
     pub fn restart(&mut self) {
         self.scratch.restart();
+    }
+
+    /// Tells the pass that [`Self::advance`] begins what to do otherwise, until [`Self::restart`]; all other passes are as the model is.
+    pub fn intervene(&mut self, intervention: Intervention) -> Result<()> {
+        self.scratch.intervene(&self.loaded.vit.config, intervention)
     }
 
     /// Begins a forward pass, or goes on with the one under way; see [`crate::model::Vit::advance`].

@@ -31,7 +31,6 @@ export { COLORMAPS, colourise, upsample } from './draw/render.js';
  * @typedef {import('../engine.js').ImageLike} ImageLike
  */
 
-const RUN_OPTIONS = ['topK'];
 /** Nobody could ring: it blocks anyway. */
 const SILENT = new Int32Array(1);
 
@@ -120,18 +119,18 @@ export class Engine extends Closeable {
 
   /**
    * @param {ImageLike | Float32Array | (ImageLike | Float32Array)[]} images
-   * @param {{topK?: number}} [options]
+   * @param {import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
   classify(images, options) {
-    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
-    const answer = (/** @type {ImageLike | Float32Array} */ image) => finish(this.#core.classify(image, topK));
+    const request = requests.classify(this.config, checkOptions(options, requests.RUN_OPTIONS));
+    const answer = (/** @type {ImageLike | Float32Array} */ image) => this.#ask(request, { image });
     return Array.isArray(images) ? images.map(answer) : answer(images);
   }
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @param {import('../index.js').RecordOptions & {topK?: number}} [options]
+   * @param {import('../index.js').RecordOptions & import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
   trace(image, options) {

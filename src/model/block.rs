@@ -1,6 +1,6 @@
 //! A pre-norm encoder block (ViT paper, equations 2 and 3).
 
-use super::attention::{Attention, Tokens};
+use super::attention::{Attention, Heads, Tokens};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
@@ -39,8 +39,8 @@ impl Block {
     ///
     /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
     pub(super) fn forward(&self, places: &BlockPlaces, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
-        let Scratch { seen, stream, qkv, heads, workers, .. } = scratch;
-        let (seen, tokens) = (seen.as_deref(), stream.nrows());
+        let Scratch { seen, intervention, stream, qkv, heads, workers, .. } = scratch;
+        let (seen, tokens, left_out) = (seen.as_deref(), stream.nrows(), intervention.without_heads_of(layer));
 
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
@@ -49,6 +49,7 @@ impl Block {
         });
         parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 
+        let heads = Heads { packed: heads, left_out: &left_out };
         let recorded = sink.attention(layer);
         parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
             let worker = &mut workers.own();

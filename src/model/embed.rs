@@ -3,8 +3,8 @@
 use super::config::Config;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
-use super::places::{LearnedGrid, Places};
-use super::scratch::Workers;
+use super::places::LearnedGrid;
+use super::scratch::{Scratch, Workers};
 use crate::parallel;
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
 
@@ -30,19 +30,19 @@ impl Embeddings {
         self.patch_projection.bytes() + self.prefix.len() * size_of::<f32>() + positions + norms
     }
 
-    /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`; `seen`: which patches these are, if not all.
+    /// Begins the stream in `scratch`. `pixels`: `[3, H, W]`; `positions`: `[N, D]`, of each place.
     pub(super) fn forward(
         &self,
         config: &Config,
-        places: &Places,
+        positions: Option<&Array2<f32>>,
         pixels: ArrayView3<f32>,
-        mut tokens: ArrayViewMut2<f32>,
-        seen: Option<&[usize]>,
-        workers: &Workers,
+        scratch: &mut Scratch,
     ) {
-        let patch = |row: usize| seen.map_or(row, |seen| seen[row]);
+        let Scratch { seen, intervention, stream, workers, .. } = scratch;
+        let place = |row: usize| seen.as_ref().map_or(row, |seen| seen[row]);
+        let patch = |place: usize| intervention.order.as_ref().map_or(place, |order| order[place]);
         let (mut prefix, patches) =
-            tokens.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
+            stream.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
         prefix.assign(&self.prefix);
         normalise(&self.norm, prefix, workers);
         let count = patches.nrows();
@@ -51,15 +51,15 @@ impl Embeddings {
                 let activations = &mut workers.own().activations;
                 let size = [tokens.nrows(), config.patch_values()];
                 let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
-                    cut_patch(config, pixels, patch(first + row), target);
+                    cut_patch(config, pixels, patch(place(first + row)), target);
                 });
                 let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
                 self.patch_projection.forward(x, Then::Store, out);
             }
             normalise(&self.patch_norm, tokens.view_mut(), workers);
-            if let Some(positions) = &places.positions {
+            if let Some(positions) = positions {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
-                    token += &positions.row(patch(first + row));
+                    token += &positions.row(place(first + row));
                 }
             }
             normalise(&self.norm, tokens, workers);

@@ -204,7 +204,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     },
 
     /** What a state is in which nothing was chosen. */
-    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null },
+    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null, chapter: null },
 
     /** Chooses some of it; the rest stays. Resolves when it is there. */
     choose,

@@ -1,7 +1,7 @@
 import { cache } from '../cache/index.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
-import { checkOptions, checkSize, checkTopK } from '../common/checks.js';
+import { checkOptions, checkSize } from '../common/checks.js';
 import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { Trace } from '../engine/trace.js';
@@ -23,7 +23,6 @@ import { start } from './start.js';
  * @typedef {import('./queue.js').JobQueue} JobQueue
  */
 
-const RUN_OPTIONS = ['topK', 'signal'];
 const PASSES_OPTIONS = ['signal', 'onProgress'];
 const SIGNAL = ['signal'];
 
@@ -108,9 +107,8 @@ export class Vitscope extends Closeable {
    * @returns {Promise<any>}
    */
   async #classify(images, options, onAnswer) {
-    const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
-    checkTopK(topK);
-    const request = { method: /** @type {const} */ ('classify'), args: [topK], read: (/** @type {Classification} */ answer) => answer };
+    const { signal, ...asked } = checkOptions(options, [...requests.RUN_OPTIONS, ...SIGNAL]);
+    const request = requests.classify(this.#config, asked);
     if (!Array.isArray(images)) return this.#ask(request, { image: images, signal });
     return askAll(images, (image, signal) => this.#ask(request, { image, signal, ahead: true }), signal, onAnswer);
   }

@@ -136,7 +136,7 @@ export class Trace extends Recorded {
   }
 
   toSafetensors() {
-    const { layers, recorded, queries, rolled, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
+    const { layers, recorded, queries, rolled, without, order, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
     const all = {
       logits: { shape: [logits.length], data: logits },
       features: { shape: [features.length], data: features },
@@ -145,7 +145,7 @@ export class Trace extends Recorded {
       rollout: { shape: [tokens, tokens], data: rollouts },
     };
     const there = Object.entries(all).filter(([, { data }]) => data.length);
-    const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled }).filter(([, value]) => value);
+    const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled, without, order }).filter(([, value]) => value);
     return toSafetensors(Object.fromEntries(there), Object.fromEntries(said.map(([name, value]) => [name, JSON.stringify(value)])));
   }
 

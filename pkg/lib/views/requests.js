@@ -5,6 +5,7 @@
  */
 import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
 import { viewMap } from './map.js';
+import { checkIntervention } from './intervention.js';
 import { queryName, queryToken } from './query.js';
 import { checkRollout } from './rolled.js';
 import { checkLayer, recorded, recordedAll } from './recorded.js';
@@ -25,7 +26,8 @@ import { targetIndex } from './target.js';
  * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
  */
 
-export const TRACE_OPTIONS = ['topK', 'layers', 'attentions', 'queries', 'hiddenStates', 'rollout'];
+export const RUN_OPTIONS = ['topK', 'without', 'order'];
+export const TRACE_OPTIONS = [...RUN_OPTIONS, 'layers', 'attentions', 'queries', 'hiddenStates', 'rollout'];
 export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
 export const CURVES_OPTIONS = ['target', 'steps'];
 export const LENS_OPTIONS = ['layer', 'target'];
@@ -37,20 +39,30 @@ const STEPS = 20;
 const FILTERS = 28;
 
 /**
+ * @param {ModelConfig} config
+ * @param {import('../../index.js').InterventionOptions & {topK?: number}} options
+ * @returns {Request<any>}
+ */
+export function classify(config, { topK = 5, ...told }) {
+  checkTopK(topK);
+  return { method: 'classify', args: [topK, checkIntervention(config, told)], read: (answer) => answer };
+}
+
+/**
  * A trace is an answer of which more is kept.
  * @param {ModelConfig} config
- * @param {import('../../index.js').RecordOptions & {topK?: number}} options
+ * @param {import('../../index.js').RecordOptions & import('../../index.js').InterventionOptions & {topK?: number}} options
  * @returns {Request<Recording>}
  */
-export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, queries, hiddenStates = true, rollout }) {
-  checkTopK(topK);
+export function trace(config, { layers = Array.from({ length: config.layers }, (_, layer) => layer), attentions = true, queries, hiddenStates = true, rollout, ...asked }) {
+  const { args, ...request } = classify(config, asked);
   if (!Array.isArray(layers)) throw mustBe('layers', 'an array of numbers, or left out to record all', layers);
   checkChoice('attentions', attentions, SWITCH);
   checkChoice('hiddenStates', hiddenStates, SWITCH);
-  const sorted = [...new Set(layers.map((layer) => checkLayer(layer, count)))].sort((a, b) => a - b);
+  const sorted = [...new Set(layers.map((layer) => checkLayer(layer, config.layers)))].sort((a, b) => a - b);
   /** @type {RecordRequest} */
-  const request = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
-  return { method: 'classify', args: [topK, request], read: (answer) => answer };
+  const record = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
+  return { ...request, args: [...args, record] };
 }
 
 /** @param {unknown} rollout */
