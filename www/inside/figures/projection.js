@@ -30,7 +30,7 @@ export function createProjection(onHead) {
   return {
     element,
     /**
-     * @param {Float32Array[]} contexts what each head gathers
+     * @param {import('../../../pkg/index.js').Floats[]} contexts what each head gathers
      * @param {number} chosen a head
      * @param {{stream: number, added: number}} norms lengths of the token's vector before, and of what the layer adds
      */
@@ -48,15 +48,16 @@ export function createProjection(onHead) {
         fans.replaceChildren(...contexts.map(() => document.createElementNS(NS, 'path')));
       }
       contexts.forEach((values, head) => {
-        const button = blocks.children[head];
+        const button = /** @type {HTMLElement} */ (blocks.children[head]);
         const canvas = /** @type {HTMLCanvasElement} */ (button.firstElementChild);
         Object.assign(canvas, { width: size, height: 1 });
         const map = { rows: 1, cols: size, channels: /** @type {1} */ (1), data: values, signed: true, text: '' };
         context2d(canvas).putImageData(new ImageData(colourise(map, { range: [-most, most] }), size, 1), 0, 0);
+        button.style.width = `${100 * wide}%`;
         button.setAttribute('aria-pressed', String(head === chosen));
         button.setAttribute('aria-label', `Head ${head}: channels ${head * size} to ${(head + 1) * size - 1}`);
         const from = head * (wide + GAP);
-        fans.children[head].setAttribute('d', `M${from} 0H${from + wide}C${from + wide} 60 1 40 1 ${HIGH}H0C0 40 ${from} 60 ${from} 0Z`);
+        fans.children[head].setAttribute('d', `M${from} 0H${from + wide}L1 ${HIGH}H0Z`);
         fans.children[head].setAttribute('class', head === chosen ? 'chosen' : '');
       });
       weights.innerHTML = `${math(sup(sym('W'), sym('O')))}: ${count(width)} × ${count(width)} = ${count(width * width)} weights`;
