@@ -120,9 +120,9 @@ fn without_positions_no_order_matters() {
     }
 }
 
-/// A layer without any head adds the same to every token: its projection's bias. Its attention is recorded as it is.
+/// A layer without any head adds the same to every token, its projection's bias: none hears of another. Its attention is recorded as it is.
 #[test]
-fn a_layer_without_heads_adds_its_bias() {
+fn in_a_layer_without_heads_no_token_hears_of_another() {
     for name in ["hf_vit", "timm_beit", "timm_eva02_clip", "hf_dinov3", "hf_aimv2_native"] {
         let fixture = named(name);
         for dtype in ["f32", "int8"] {
@@ -135,7 +135,7 @@ fn a_layer_without_heads_adds_its_bias() {
             assert_eq!(first(&muted), first(&plain), "{name} {dtype}");
             assert_ne!(muted.hidden_states, plain.hidden_states, "{name} {dtype}");
 
-            // With the first patch's pixels changed only its own token is another behind that layer, as no other can have heard of it.
+            // With the first patch's pixels changed only its own token is another behind that layer.
             let patch = model.config().prefix_tokens();
             let mut other = pixels.clone();
             other[0] += 3.0;

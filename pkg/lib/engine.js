@@ -15,6 +15,8 @@ import { loadWasm } from './engine/wasm.js';
 import { Loading } from './source/loading.js';
 import { normaliseSource } from './source/source.js';
 import { walk } from './source/walk.js';
+import { patchEmbedding } from './views/inside.js';
+import { LENSES } from './views/lenses.js';
 import * as requests from './views/requests.js';
 
 export { VitscopeError } from './common/errors.js';
@@ -135,10 +137,7 @@ export class Engine extends Closeable {
    */
   trace(image, options) {
     const recording = this.#ask(requests.trace(this.config, checkOptions(options, requests.TRACE_OPTIONS)), { image });
-    return new Trace(recording, this.#views, {
-      logitLens: (trace, options) => (checkOptions(options, []), this.#ask(requests.logitLens(this.config, trace))),
-      patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, checkOptions(options, requests.LENS_OPTIONS))),
-    });
+    return new Trace(recording, this.#views, (name, trace, options) => this.#ask(LENSES[name].request(this.config, trace, checkOptions(options, LENSES[name].options))));
   }
 
   /**
@@ -164,9 +163,17 @@ export class Engine extends Closeable {
     return this.#ask(requests.positionSimilarity());
   }
 
-  /** @param {{count?: number}} [options] */
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {{patch: [row: number, col: number]}} options
+   */
+  patchEmbedding(image, options) {
+    return this.#ask(patchEmbedding(checkOptions(options, ['patch'])), { image });
+  }
+
+  /** @param {{count?: number, outputs?: number[]}} [options] */
   patchFilters(options) {
-    return this.#ask(requests.patchFilters(this.config, checkOptions(options, ['count'])));
+    return this.#ask(requests.patchFilters(this.config, checkOptions(options, requests.FILTER_OPTIONS)));
   }
 
   /** @param {number | [number, number]} imageSize */

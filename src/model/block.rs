@@ -20,6 +20,22 @@ pub struct Block {
     pub norm2: LayerNorm,
     /// The MLP.
     pub mlp: Mlp,
+    /// What its channels were divided by to share scales; see `checkpoint/equalise.rs`.
+    pub equalised: Equalised,
+}
+
+/// Powers of two by which channels within a block are smaller than the checkpoint has them, what reads them being larger; each `[D]` or `[M]`, or empty where
+/// all are as they were.
+#[derive(Default)]
+pub struct Equalised {
+    /// `[D]`, of what the first norm gives.
+    pub norm1: Vec<f32>,
+    /// `[D]`, of the values.
+    pub values: Vec<f32>,
+    /// `[D]`, of what the second norm gives.
+    pub norm2: Vec<f32>,
+    /// `[M]`, of what the MLP's second layer reads; of a gated one's linear half.
+    pub hidden: Vec<f32>,
 }
 
 impl Block {
@@ -27,7 +43,10 @@ impl Block {
     pub fn bytes(&self) -> usize {
         let inner = self.attention.norm.iter().chain(&self.mlp.norm);
         let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten()).chain(inner);
-        norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
+        let Equalised { norm1, values, norm2, hidden } = &self.equalised;
+        let factors = [norm1, values, norm2, hidden].map(|factors| size_of_val(factors.as_slice()));
+        norms.map(LayerNorm::bytes).sum::<usize>()
+            + self.layers().map(Linear::bytes).iter().chain(&factors).sum::<usize>()
     }
 
     /// Its linear layers.

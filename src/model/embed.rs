@@ -1,12 +1,15 @@
 //! From pixels to tokens (ViT paper, equation 1).
 
-use super::config::Config;
+use super::activations::Input;
+use super::config::{Config, Precision};
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::places::LearnedGrid;
 use super::scratch::{Scratch, Workers};
+use super::vit::Vit;
+use crate::error::Result;
 use crate::parallel;
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
 /// z₀ = norm([prefix; patch_norm(x₁ E) + p₁; …; patch_norm(x_N E) + p_N]).
 pub struct Embeddings {
@@ -20,6 +23,35 @@ pub struct Embeddings {
     pub positions: Option<LearnedGrid>,
     /// On every token, where a model has it (CLIP).
     pub norm: Option<LayerNorm>,
+}
+
+/// How one patch becomes a token.
+pub struct PatchInside {
+    /// `[3, P_h, P_w]` normalised pixels, as cut.
+    pub pixels: Vec<f32>,
+    /// `[D]` x E and the bias, before anything else.
+    pub projected: Vec<f32>,
+    /// `[D]` what is added for its place, in a model that adds any.
+    pub position: Option<Vec<f32>>,
+    /// `[D]` what the first block gets.
+    pub token: Vec<f32>,
+}
+
+impl Vit {
+    /// How patch number `patch` of `pixels` `[3, H, W]` becomes a token.
+    pub fn patch_inside(&self, pixels: &[f32], patch: usize) -> Result<PatchInside> {
+        let (config, embeddings, pixels) = (&self.config, &self.weights.embeddings, self.view_pixels(pixels)?);
+        let mut scratch = Scratch::seeing(config, Precision::F32, vec![patch])?;
+        embeddings.forward(config, self.places.positions.as_deref(), pixels, &mut scratch);
+        let mut cut = vec![0.0; config.patch_values()];
+        cut_patch(config, pixels, patch, &mut cut);
+        let mut projected = vec![0.0; config.hidden_size];
+        let x = ArrayView2::from_shape((1, cut.len()), &cut).expect("one row");
+        embeddings.patch_projection.forward(Input::F32(x), Then::Store, &mut projected);
+        let position = self.places.positions.as_ref().map(|positions| positions.row(patch).to_vec());
+        let token = scratch.stream.row(config.prefix_tokens()).to_vec();
+        Ok(PatchInside { pixels: cut, projected, position, token })
+    }
 }
 
 impl Embeddings {

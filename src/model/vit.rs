@@ -247,7 +247,7 @@ impl Vit {
         });
     }
 
-    fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
+    pub(super) fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
         let [height, width] = self.config.image_size;
         ArrayView3::from_shape((3, height, width), pixels).map_err(|_| {
             ErrorKind::InvalidArgument(format!(

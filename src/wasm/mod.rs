@@ -4,6 +4,7 @@
 
 mod classes;
 mod explain;
+mod inside;
 mod js;
 mod recorder;
 #[cfg(feature = "threads")]

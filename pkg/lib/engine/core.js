@@ -165,6 +165,36 @@ export class Core {
     return this.#call((wasm) => wasm.filters(count));
   }
 
+  /** @param {number[]} outputs */
+  filtersOf(outputs) {
+    return this.#call((wasm) => wasm.filtersOf(Uint32Array.from(outputs)));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {number} row
+   * @param {number} column
+   */
+  patchEmbedding(image, row, column) {
+    const { pixels } = this.#input(image);
+    return this.#call((wasm) => wasm.patchEmbedding(pixels, row, column));
+  }
+
+  /**
+   * What happens inside a block.
+   * @param {'head' | 'mlp' | 'unit' | 'norms'} view
+   * @param {import('../views/inside.js').BlockRequest} asked
+   * @param {any[]} args of the view
+   */
+  inside(view, { stream, layer, grid: [rows, cols], positions, without }, ...args) {
+    const block = this.#call((wasm) => wasm.block(stream, layer, rows, cols, positions, Uint32Array.from(without)));
+    try {
+      return this.#call((wasm) => /** @type {any} */ (block)[view](wasm, ...args));
+    } finally {
+      if (!isFatal(this.#dead)) block.free();
+    }
+  }
+
   /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
   close() {
     const wasm = this.#wasm;
