@@ -67,10 +67,9 @@ export const heads = {
 #heads .lengths { padding-top: 6px; }
 #heads .bars li { grid-template-columns: minmax(6em, 11em) minmax(0, 1fr) 9.4em; }
 @container drawing (max-height: 420px) {
-  #heads .bars li { grid-template-columns: minmax(5em, 8em) minmax(0, 1fr) 8em; min-height: 18px; }
+  #heads .bars li { grid-template-columns: minmax(5em, 7.5em) minmax(0, 1fr) 9.2em; min-height: 18px; }
   #heads .tile { font-size: 11px; line-height: 14px; }
-  #heads .chart { display: none !important; }
-  #heads .bars li:nth-child(n + 4) { display: none; }
+  #heads [data-step="1"] .panel-box, #heads [data-step="4"] .head-tiles, #heads .bars li:nth-child(n + 4), #heads [data-step="4"] .bars li:nth-child(n + 2) { display: none; }
 }
 `,
   figure: createHeads,

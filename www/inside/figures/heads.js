@@ -100,8 +100,8 @@ export function createHeads({ choose, change }) {
       const score = answer && followed(now, answer);
       const scaled = now.target && config.scores === 'none' ? undefined : score;
       const measure = far && farthest ? { text: `${number(far[at][h])} px`, share: far[at][h] / farthest }
-        : score !== undefined ? { text: `${say(score)} without`, share: scaled === undefined ? undefined : Math.max(0, scaled), was: scaled === undefined ? undefined : before } : undefined;
-      return { measure, pressed: step >= ONE ? isOff : h === (step === JOIN ? head ?? 0 : head), off: isOff, label: `Head ${h}${measure ? `, ${measure.text}` : ''}${step >= ONE ? `: ${isOff ? 'off' : 'on'}` : ''}` };
+        : score !== undefined ? { text: say(score), share: scaled === undefined ? undefined : Math.max(0, scaled), was: scaled === undefined ? undefined : before } : undefined;
+      return { measure, pressed: step >= ONE ? isOff : h === (step === JOIN ? head ?? 0 : head), off: isOff, label: `Head ${h}${measure ? `, ${measure.text}${step === ONE ? ' without it' : ''}` : ''}${step >= ONE ? `: ${isOff ? 'off' : 'on'}` : ''}` };
     });
   }
 
@@ -163,7 +163,7 @@ export function createHeads({ choose, change }) {
     });
     const values = [before, ...dots.map(({ value }) => value)];
     const free = target && config.scores === 'none';
-    const say = target ? scoreFormat(config.scores) : number;
+    const say = free || !target ? number : (/** @type {number} */ score) => `${Math.round(100 * score)} %`;
     plot.show({
       x: 'layer whose heads are off', y: target ? target.name : 'cosine of the features', steps: layersOf(trace).map((_, l) => String(l)), dots, lines: [{ values: layersOf(trace).map(() => before), kind: 'before' }],
       min: free ? Math.min(...values) : Math.min(0, ...values), max: free ? Math.max(...values) : 1, format: say, label: `Without the heads of each layer: ${dots.map(({ step, value }) => `layer ${step} ${say(value)}`).join(', ')}`,
@@ -283,5 +283,5 @@ function tellLook({ trace, patch }, layer) {
 function tellReach({ grid: [rows, cols], patchSize: [height, width] }, far, layer) {
   const row = far[layer];
   const [near, wide] = [Math.min(...row), Math.max(...row)];
-  return `In layer ${layer} head ${row.indexOf(near)} looks ${number(near)} pixels far on average, head ${row.indexOf(wide)} ${number(wide)}; the picture is ${cols * width} × ${rows * height}. The chart has a dot for each head of every layer.`;
+  return `In layer ${layer} head ${row.indexOf(near)} looks ${number(near)} pixels far on average, head ${row.indexOf(wide)} ${number(wide)}; the picture is ${cols * width} × ${rows * height}.`;
 }
