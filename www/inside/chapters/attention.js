@@ -93,7 +93,7 @@ export const attention = {
   #attention .vector canvas { height: 16px; }
   #attention .thumb { height: 18px; }
   #attention .place, #attention .sum { padding-left: 0; font-size: 13px; }
-  #attention .strip-row { grid-template-columns: 22px 40px minmax(0, 1fr) 46px; gap: 5px; }
+  #attention .strip-row { grid-template-columns: 22px 48px minmax(0, 1fr) 46px; gap: 5px; }
   #attention .dot { gap: 3px; }
 }
 `,

@@ -68,8 +68,11 @@ export const heads = {
 #heads .bars li { grid-template-columns: minmax(6em, 11em) minmax(0, 1fr) 9.4em; }
 @container drawing (max-height: 420px) {
   #heads .bars li { grid-template-columns: minmax(5em, 7.5em) minmax(0, 1fr) 9.2em; min-height: 18px; }
+  #heads [data-step="2"] .panel-box { flex: 1; }
+  #heads .projection { height: auto; }
+  #heads [data-step="4"] .controls { margin-top: auto; }
   #heads .tile { font-size: 11px; line-height: 14px; }
-  #heads [data-step="1"] .panel-box, #heads [data-step="4"] .head-tiles, #heads .bars li:nth-child(n + 4), #heads [data-step="4"] .bars li:nth-child(n + 2) { display: none; }
+  #heads [data-step="1"] .panel-box, #heads :is([data-step="2"], [data-step="4"]) .head-tiles, #heads .bars li:nth-child(n + 4), #heads [data-step="4"] .bars li:nth-child(n + 2) { display: none; }
 }
 `,
   figure: createHeads,

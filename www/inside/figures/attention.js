@@ -179,10 +179,10 @@ function mapOf({ prefixTokens, grid: [rows, cols] }, { scores }, row, step) {
 
 /** How far the engine's own row is from this one, where it recorded that. @param {Trace} trace @param {HeadInside} asked */
 function differs({ attentions, recorded, heads, tokens, queries }, { layer, head, token, attention }) {
-  if (queries || !attentions.length) return ' Computed here in f32, not in the engine’s int8.';
+  if (queries || !attentions.length) return ' Computed here in f32, not in int8.';
   const start = ((recorded.indexOf(layer) * heads + head) * tokens + token) * tokens;
   const most = attention.reduce((most, share, i) => Math.max(most, Math.abs(share - attentions[start + i])), 0);
-  return ` Computed here in f32; the engine’s own shares, in int8, differ by ${(100 * most).toFixed(2)} points at most.`;
+  return ` Computed in f32: the engine’s own shares, in int8, differ by ${(100 * most).toFixed(2)} points at most.`;
 }
 
 /** The token with the largest share, but for one. @param {ArrayLike<number>} row @param {number} but */

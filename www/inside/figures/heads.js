@@ -163,10 +163,11 @@ export function createHeads({ choose, change }) {
     });
     const values = [before, ...dots.map(({ value }) => value)];
     const free = target && config.scores === 'none';
-    const say = free || !target ? number : (/** @type {number} */ score) => `${Math.round(100 * score)} %`;
+    const say = target ? scoreFormat(config.scores) : number;
+    const mark = free || !target ? number : (/** @type {number} */ score) => `${Math.round(100 * score)} %`; // the axis has little room
     plot.show({
       x: 'layer whose heads are off', y: target ? target.name : 'cosine of the features', steps: layersOf(trace).map((_, l) => String(l)), dots, lines: [{ values: layersOf(trace).map(() => before), kind: 'before' }],
-      min: free ? Math.min(...values) : Math.min(0, ...values), max: free ? Math.max(...values) : 1, format: say, label: `Without the heads of each layer: ${dots.map(({ step, value }) => `layer ${step} ${say(value)}`).join(', ')}`,
+      min: free ? Math.min(...values) : Math.min(0, ...values), max: free ? Math.max(...values) : 1, format: mark, label: `Without the heads of each layer: ${dots.map(({ step, value }) => `layer ${step} ${say(value)}`).join(', ')}`,
     });
     if (dots.length < trace.layers) return '';
     const most = dots.reduce((a, b) => (Math.abs(b.value - before) > Math.abs(a.value - before) ? b : a));

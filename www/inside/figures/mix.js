@@ -7,7 +7,7 @@ import { createStrips } from './strips.js';
 /** How many tokens are shown by themselves, at most. */
 const ROWS = 8;
 /** Height of one, CSS pixels: where there is room, and on a phone. */
-const HEIGHTS = { wide: 27, low: 19 };
+const HEIGHTS = { wide: 27, low: 21 };
 /** Below this there is no room. */
 const LOW = 140;
 
