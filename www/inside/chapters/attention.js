@@ -62,11 +62,13 @@ export const attention = {
 #attention .thumb canvas { width: 100%; height: 100%; }
 #attention .vector { position: relative; }
 #attention .vector canvas { height: 22px; }
+#attention :is([data-step="0"], [data-step="1"]) .vector canvas { height: clamp(22px, 4.6cqh, 42px); }
+#attention :is([data-step="0"], [data-step="1"]) .thumb:not(.none) { height: clamp(22px, 4.6cqh, 42px); }
 #attention .vector .value { display: none; }
 #attention .cursor { position: absolute; top: -1px; bottom: -1px; box-shadow: 0 0 0 1px var(--ink); pointer-events: none; }
 #attention .dot { gap: 8px; }
 #attention .place { padding-left: 94px; font-size: 13px; color: var(--soft); }
-#attention .sum { padding-left: 94px; font-size: 15px; overflow-x: auto; }
+#attention .sum { padding-left: 94px; font-size: clamp(15px, 2cqh, 20px); overflow-x: auto; }
 #attention .others .label { font-size: 12px; color: var(--soft); }
 #attention .total { margin-top: 3px; padding-top: 6px; border-top: 1px solid var(--strong-line); }
 #attention .shares { grid-template-rows: minmax(0, 1fr) auto; gap: 8px; align-content: stretch; }
@@ -90,8 +92,8 @@ export const attention = {
   #attention .stage { min-height: 80px; }
   #attention .panel-box { height: 116px; }
   #attention .strips { gap: 3px; }
-  #attention .vector canvas { height: 16px; }
-  #attention .thumb { height: 18px; }
+  #attention .drawing .vector canvas { height: 16px; }
+  #attention .drawing .thumb { height: 18px; }
   #attention .place, #attention .sum { padding-left: 0; font-size: 13px; }
   #attention .strip-row { grid-template-columns: 22px 48px minmax(0, 1fr) 46px; gap: 5px; }
   #attention .dot { gap: 3px; }

@@ -16,7 +16,7 @@ export const heads = {
      <p>How far a head looks is the distance from each patch to the others, weighted by its shares, on average over all patches (<a href="https://arxiv.org/abs/2010.11929">Dosovitskiy et al., 2021</a>, figure 7). Near and far heads live
        side by side in the same layer.</p>`,
     `<p>Each head hands every token <b data-fact="head-size"></b> numbers. Side by side these are ${math(fact('heads'), op('×'), fact('head-size'), op('='), fact('width'))}, as many as the token’s own vector has.</p>
-     ${display(fn('MSA'), op('='), row(op('['), head('<mn>0</mn>'), op(','), sym('…'), op(','), head(row(sym('h'), op('−'), '<mn>1</mn>')), op(']')), sup(sym('W'), sym('O')))}
+     ${display(fn('MSA'), op('='), row(op('['), head('<mn>0</mn>'), op(','), sym('⋯'), op(','), head(row(sym('h'), op('−'), '<mn>1</mn>')), op(']')), sup(sym('W'), sym('O')))}
      <p>But they can’t be added as they are: head 0 would write to the first channels only. The projection ${math(sup(sym('W'), sym('O')))} lets each head write to all <b data-fact="width"></b> channels, and heads to the same ones. What comes out is added to
        the stream.</p>`,
     `<p>Which of these heads does the answer need? Switch one off: where the projection reads it there are zeros, and the rest of the model runs on.</p>

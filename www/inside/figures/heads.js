@@ -42,6 +42,8 @@ export function createHeads({ choose, change }) {
   let own;
   /** Heads that are off as drawn. @type {number[]} */
   let off = [];
+  /** The head that is followed through the projection. */
+  let through = 0;
   /** The patch under the pointer, which asks meanwhile. @type {number | null} */
   let pointed = null;
   /** @type {ImageBitmap | undefined} */
@@ -101,7 +103,7 @@ export function createHeads({ choose, change }) {
       const scaled = now.target && config.scores === 'none' ? undefined : score;
       const measure = far && farthest ? { text: `${number(far[at][h])} px`, share: far[at][h] / farthest }
         : score !== undefined ? { text: say(score), share: scaled === undefined ? undefined : Math.max(0, scaled), was: scaled === undefined ? undefined : before } : undefined;
-      return { measure, pressed: step >= ONE ? isOff : h === (step === JOIN ? head ?? 0 : head), off: isOff, label: `Head ${h}${measure ? `, ${measure.text}${step === ONE ? ' without it' : ''}` : ''}${step >= ONE ? `: ${isOff ? 'off' : 'on'}` : ''}` };
+      return { measure, pressed: step >= ONE ? isOff : h === (step === JOIN ? through : head), off: isOff, label: `Head ${h}${measure ? `, ${measure.text}${step === ONE ? ' without it' : ''}` : ''}${step >= ONE ? `: ${isOff ? 'off' : 'on'}` : ''}` };
     });
   }
 
@@ -216,9 +218,14 @@ export function createHeads({ choose, change }) {
           ...every(trace).map((head) => remember(trace, `inside ${at} ${head} ${token}`, () => trace.query({ layer: at, head, query: queryOf(trace, token), signal }), signal)),
         ]);
         if (signal.aborted) return '';
-        projection.show(contexts.map(({ context: gathered }) => gathered), next.head ?? 0, { stream: norms.stream[token], added: norms.attention[token] });
+        const gathered = contexts.map((head) => head.context);
+        const lengths = gathered.map((values) => Math.hypot(...values));
+        const longest = lengths.indexOf(Math.max(...lengths));
+        through = next.head ?? longest;
+        label(next);
+        projection.show(gathered, through, { stream: norms.stream[token], added: norms.attention[token] });
         const size = trace.hiddenSize / trace.heads;
-        return `${trace.heads} heads of ${size} channels side by side are ${count(trace.hiddenSize)}. The strips are what each head of layer ${at} gathered for ${tokenName(trace, token)}; the projection spreads each over all channels.`;
+        return `${trace.heads} heads of ${size} channels side by side are ${count(trace.hiddenSize)}. The strips are what each head of layer ${at} gathered for ${tokenName(trace, token)}, head ${longest} most (length ${number(lengths[longest])}); the projection spreads each over all channels.`;
       }
       if (step === ONE && !own) {
         const head = telling(next);
