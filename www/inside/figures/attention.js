@@ -117,18 +117,19 @@ export function createAttention({ choose, change }) {
     const who = sentence(tokenName(trace, token));
     const answers = key ?? strongest(attention, token);
     const special = trace.prefixTokens ? ` ${trace.prefixTokens === 1 && trace.prefix[0] === 'class' ? `The class token ${token === 0 ? 'keeps' : 'gets'}` : 'Tokens that are no patch get'} ${percent(sum(row.subarray(0, trace.prefixTokens)))}.` : '';
-    const own = vit.config.dtype === 'int8' ? differs(trace, asked) : '';
+    const own = vit.config.dtype === 'int8' && temperature === 1 ? differs(trace, asked) : '';
     if (step === ASK) return `${who} in head ${h} of layer ${l}: its ${count(trace.hiddenSize)} numbers z become a query q, a key k and a value v of ${q.length} numbers each.`;
     if (step === ANSWER) {
       const rank = scores.filter((score) => score > scores[answers]).length;
-      return `${who} asks, ${tokenName(trace, answers)} answers in head ${h} of layer ${l}: score ${number(scores[answers])}, ${rank ? `number ${rank + 1}` : 'the highest'} of ${count(scores.length)}. On the photo red is above the mean score, blue below it.${own}`;
+      return `${who} asks, ${tokenName(trace, answers)} answers in head ${h} of layer ${l}: score ${number(scores[answers])}, ${rank ? `number ${rank + 1}` : 'the highest'} of ${count(scores.length)}. Red is above the mean, blue below.`;
+    }
+    if (step === MIX) {
+      return `What head ${h} of layer ${l} hands to ${tokenName(trace, token)}: the ${mix.shown} strongest values and the other ${count(attention.length - mix.shown)}, each times its share, and the sum.${own}`;
     }
     const best = strongest(row, -1);
     const even = Math.max(1, Math.round(spread(row)));
-    const warm = temperature === 1 ? '' : ` At temperature ${number(temperature)}, which is not the model's own.`;
-    if (step === SHARE) return `${sentence(tokenName(trace, best))} gets most: ${percent(row[best])}.${special} The row is as spread as ${even === 1 ? 'one share' : `${count(even)} even shares`}, of ${count(row.length)}.${warm}${own}`;
-    const rest = mix.show(asked, { trace, picture: photo.picture }, panel.clientHeight);
-    return `The ${rest.shown.length} strongest values and the other ${count(attention.length - rest.shown.length)}, each as strong as its share, and their sum: what head ${h} of layer ${l} hands to ${tokenName(trace, token)}.${special}${own}`;
+    const warm = temperature === 1 ? '' : ` At temperature ${number(temperature)}, which is not the model’s own.`;
+    return `${sentence(tokenName(trace, best))} gets most: ${percent(row[best])}.${special} As spread as ${even === 1 ? 'one share' : `${count(even)} even shares`} of ${count(row.length)}.${warm}${own}`;
   }
 
   return {
@@ -140,6 +141,7 @@ export function createAttention({ choose, change }) {
         heat.extend(-COLDEST, 0);
         if (context?.trace !== trace || step === ASK || next.picked !== context.picked) special = null;
       } else if (context.patch !== next.patch) special = null;
+      const entered = context?.step !== step;
       context = next;
       element.dataset.step = String(step);
       const which = tellingHead(trace, next.patch, next);
@@ -162,6 +164,7 @@ export function createAttention({ choose, change }) {
         const own = (/** @type {Float32Array} */ all) => all.subarray(token * size, (token + 1) * size);
         [asked.q, own(asked.k), own(asked.v)].forEach((values, i) => made.show(i + 1, { values, tail: count(size) }));
       }
+      if (step === MIX) mix.show(asked, { trace, picture: photo.picture }, panel.clientHeight, entered && !next.still ? signal : undefined);
       showAside(next, asked, row);
       paint(next, asked);
       return tell(next, asked);
@@ -179,10 +182,10 @@ function mapOf({ prefixTokens, grid: [rows, cols] }, { scores }, row, step) {
 
 /** How far the engine's own row is from this one, where it recorded that. @param {Trace} trace @param {HeadInside} asked */
 function differs({ attentions, recorded, heads, tokens, queries }, { layer, head, token, attention }) {
-  if (queries || !attentions.length) return ' Computed here in f32, not in int8.';
+  if (queries || !attentions.length) return ' In f32, not in int8.';
   const start = ((recorded.indexOf(layer) * heads + head) * tokens + token) * tokens;
   const most = attention.reduce((most, share, i) => Math.max(most, Math.abs(share - attentions[start + i])), 0);
-  return ` Computed in f32: the engine’s own shares, in int8, differ by ${(100 * most).toFixed(2)} points at most.`;
+  return ` In f32; the engine’s int8 shares are within ${(100 * most).toFixed(2)} points.`;
 }
 
 /** The token with the largest share, but for one. @param {ArrayLike<number>} row @param {number} but */

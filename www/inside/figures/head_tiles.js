@@ -19,7 +19,7 @@ const SMALLEST = 40;
  * @param {{onPress: (head: number, patch: number | null) => void, onPoint: (patch: number | null) => void, onMove: (by: [row: number, col: number]) => void}} handlers onMove: an arrow key
  */
 export function createHeadTiles({ onPress, onPoint, onMove }) {
-  const element = make('div', { class: 'head-tiles', role: 'group', 'aria-label': 'Heads of the layer' });
+  const element = make('div', { class: 'head-tiles', role: 'group', 'aria-label': 'Heads of the layer; arrow keys choose the patch that asks' });
   const base = document.createElement('canvas');
   /** @type {{button: HTMLButtonElement, canvas: HTMLCanvasElement, mark: HTMLElement, name: HTMLElement, text: HTMLElement, bar: HTMLElement, fill: HTMLElement, was: HTMLElement}[]} */
   let tiles = [];

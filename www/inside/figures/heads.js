@@ -225,7 +225,7 @@ export function createHeads({ choose, change }) {
         label(next);
         projection.show(gathered, through, { stream: norms.stream[token], added: norms.attention[token] });
         const size = trace.hiddenSize / trace.heads;
-        return `${trace.heads} heads of ${size} channels side by side are ${count(trace.hiddenSize)}. The strips are what each head of layer ${at} gathered for ${tokenName(trace, token)}, head ${longest} most (length ${number(lengths[longest])}); the projection spreads each over all channels.`;
+        return `${trace.heads} heads × ${size} channels = ${count(trace.hiddenSize)}. The strips: what each head of layer ${at} gathered for ${tokenName(trace, token)}, head ${longest} most (length ${number(lengths[longest])}).`;
       }
       if (step === ONE && !own) {
         const head = telling(next);

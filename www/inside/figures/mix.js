@@ -11,6 +11,9 @@ const HEIGHTS = { wide: 27, low: 21 };
 /** Below this there is no room. */
 const LOW = 140;
 
+/** Milliseconds. */
+const FADE = 1200;
+
 const V = sym('v', 'v');
 const A = sym('a', 's');
 
@@ -24,29 +27,47 @@ export function createMix() {
   ]);
   const element = make('div', { class: 'mix panel-part' }, [strips.element]);
 
+  let count = 0;
+
   return {
     element,
+    /** How many tokens are shown by themselves. */
+    get shown() {
+      return count;
+    },
     /**
      * @param {HeadInside} inside
      * @param {{trace: import('../../../pkg/index.js').Trace, picture: ImageBitmap | undefined}} of
      * @param {number} room CSS pixels
-     * @returns {{shown: number[], rest: number}} the tokens that are shown, and the share of the others
+     * @param {AbortSignal} [moving] the values fade from all of their strength to their shares of it, until this is aborted
      */
-    show({ attention, v, context }, of, room) {
+    show({ attention, v, context }, of, room, moving) {
       const size = context.length;
-      const count = Math.min(ROWS, attention.length - 1, Math.max(2, Math.floor(room / (room < LOW ? HEIGHTS.low : HEIGHTS.wide)) - 2));
+      count = Math.min(ROWS, attention.length - 1, Math.max(2, Math.floor(room / (room < LOW ? HEIGHTS.low : HEIGHTS.wide)) - 2));
       const shown = Array.from(attention.keys()).sort((a, b) => attention[b] - attention[a]).slice(0, count);
-      const parts = shown.map((token) => v.subarray(token * size, (token + 1) * size).map((value) => attention[token] * value));
+      const values = shown.map((token) => v.subarray(token * size, (token + 1) * size));
+      const parts = values.map((value, i) => value.map((x) => attention[shown[i]] * x));
       const others = context.map((value, i) => value - parts.reduce((total, part) => total + part[i], 0));
       const most = [...parts, others, context].reduce((most, part) => part.reduce((a, b) => Math.max(a, Math.abs(b)), most), 0) || 1;
       const rest = 1 - shown.reduce((total, token) => total + attention[token], 0);
-      for (let i = 0; i < ROWS; i++) {
-        if (i < count) strips.show(i, { values: parts[i], most, tail: percent(attention[shown[i]]) }, { ...of, token: shown[i] });
-        else strips.hide(i);
-      }
+
+      /** @param {number} strength 0: the values as they are, 1: each as strong as its share */
+      const draw = (strength) => shown.forEach((token, i) => {
+        strips.show(i, { values: strength === 1 ? parts[i] : values[i].map((x) => x * (1 + strength * (attention[token] - 1))), most, tail: percent(attention[token]) }, strength === 1 ? { ...of, token } : undefined);
+      });
+      draw(1);
+      for (let i = count; i < ROWS; i++) strips.hide(i);
       strips.show(ROWS, { values: others, most, tail: percent(Math.max(0, rest)) });
       strips.show(ROWS + 1, { values: context, most, tail: '100 %' });
-      return { shown, rest };
+      if (!moving) return;
+      const start = performance.now();
+      const frame = (/** @type {number} */ now) => {
+        if (moving.aborted) return; // something newer is drawn
+        const part = Math.min(1, Math.max(0, now - start) / FADE);
+        draw(part * part * (3 - 2 * part));
+        if (part < 1) requestAnimationFrame(frame);
+      };
+      requestAnimationFrame(frame);
     },
   };
 }
