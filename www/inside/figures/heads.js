@@ -2,20 +2,21 @@
 import { createChart } from '../../explorer/chart.js';
 import { slider } from '../../explorer/controls.js';
 import { make } from '../../explorer/dom.js';
-import { scoreFormat, scoresOf } from '../../explorer/scores.js';
+import { scoreFormat } from '../../explorer/scores.js';
 import { remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createBars } from '../kit/bars.js';
-import { queryOf, tokenName } from './asking.js';
+import { tokenName } from './asking.js';
 import { followed, knownWithout, without } from './effects.js';
 import { createHeadTiles } from './head_tiles.js';
+import { askAll, beforeOf, every, isRecorded, layersOf, mapsOf, reach, tellLook, tellReach, variedLayer } from './layer_heads.js';
 import { createProjection } from './projection.js';
 
 /**
  * @typedef {import('../figure.js').Context} Context
  * @typedef {import('../../../pkg/index.js').Trace} Trace
- * @typedef {import('../../../pkg/index.js').Classification} Classification
+ * @typedef {import('../../../pkg/index.js').ViewMap} ViewMap
  */
 
 /** Steps of the text. */
@@ -67,26 +68,22 @@ export function createHeads({ choose, change }) {
 
   /** @param {number | null} patch */
   function point(patch) {
-    if (patch === pointed || !context || context.trace.queries) return;
+    if (patch === pointed || !context || !isRecorded(context.trace)) return;
     pointed = patch;
-    draw(context);
+    draw(context, /** @type {ViewMap[]} */ (mapsOf(context, at, patch ?? context.patch)));
   }
 
   /** @param {[number, number]} by */
   function move([down, right]) {
-    if (!context || context.trace.queries) return;
+    if (!context) return;
     const { patch, trace: { grid: [rows, cols] } } = context;
     const [row, col] = [Math.floor(patch / cols) + down, (patch % cols) + right];
     if (row >= 0 && row < rows && col >= 0 && col < cols) choose({ patch: row * cols + col });
   }
 
-  /** @param {Context} now */
-  function draw(now) {
-    const { trace, patch } = now;
-    if (!picture) return;
-    const asks = trace.queries ? null : pointed ?? patch;
-    const query = asks === null ? undefined : queryOf(trace, trace.prefixTokens + asks);
-    tiles.draw(now, picture, (head) => trace.headMap({ layer: at, head, query }), asks);
+  /** @param {Context} now @param {ViewMap[]} maps of the heads */
+  function draw(now, maps) {
+    if (picture) tiles.draw(now, picture, (head) => maps[head], pointed ?? now.patch);
   }
 
   /** What is said of the heads, as far as it is known. @param {Context} now */
@@ -199,9 +196,11 @@ export function createHeads({ choose, change }) {
       picture = await remember(image, 'bitmap', () => createImageBitmap(image));
       if (signal.aborted) return '';
       off = own ? [...own].sort((a, b) => a - b) : step === ALL ? every(trace) : [];
-      draw(next);
+      const maps = await mapsOf(next, at, pointed ?? next.patch);
+      if (signal.aborted) return '';
+      draw(next, maps);
       label(next);
-      if (step === LOOK) return tellLook(next, at);
+      if (step === LOOK) return tellLook(next, at, maps);
       if (step === REACH) {
         const far = reach(trace);
         if (!far) return 'How far heads look needs the attention of all tokens, which is not recorded for a model of so many.';
@@ -213,10 +212,7 @@ export function createHeads({ choose, change }) {
       }
       if (step === JOIN) {
         const token = trace.prefixTokens + next.patch;
-        const [norms, ...contexts] = await Promise.all([
-          remember(trace, `norms ${at}`, () => trace.norms({ layer: at, signal }), signal),
-          ...every(trace).map((head) => remember(trace, `inside ${at} ${head} ${token}`, () => trace.query({ layer: at, head, query: queryOf(trace, token), signal }), signal)),
-        ]);
+        const [norms, contexts] = await Promise.all([remember(trace, `norms ${at}`, () => trace.norms({ layer: at, signal }), signal), askAll(next, at, token)]);
         if (signal.aborted) return '';
         const gathered = contexts.map((head) => head.context);
         const lengths = gathered.map((values) => Math.hypot(...values));
@@ -243,53 +239,4 @@ export function createHeads({ choose, change }) {
       return text + all;
     },
   };
-}
-
-/** All heads of each layer. @param {Trace} trace @returns {import('./effects.js').Heads[]} */
-function layersOf(trace) {
-  return Array.from({ length: trace.layers }, (_, l) => every(trace).map((head) => [l, head]));
-}
-
-/** @param {Trace} trace */
-function every({ heads }) {
-  return Array.from({ length: heads }, (_, head) => head);
-}
-
-/** How far the heads of each layer look, where that is known. @param {Trace} trace @returns {number[][] | undefined} */
-function reach(trace) {
-  if (trace.queries || !trace.attentions.length) return undefined;
-  return remember(trace, 'reach', () => {
-    const { rows, cols, data } = trace.attentionDistance();
-    return Array.from({ length: rows }, (_, l) => Array.from(data.subarray(l * cols, (l + 1) * cols)));
-  });
-}
-
-/** The layer whose heads differ most in how far they look. @param {Trace} trace */
-function variedLayer(trace) {
-  const spans = reach(trace)?.map((row) => Math.max(...row) - Math.min(...row));
-  return spans ? spans.indexOf(Math.max(...spans)) : Math.floor(trace.layers / 3);
-}
-
-/** All scores as they were. @param {Context} context */
-function beforeOf({ trace, vit: { config } }) {
-  return remember(trace, 'all scores', () => scoresOf({ rows: 1, cols: trace.logits.length, channels: 1, data: trace.logits, signed: true, text: '' }, config.scores));
-}
-
-/** @param {Context} context @param {number} layer */
-function tellLook({ trace, patch }, layer) {
-  const query = trace.queries ? undefined : queryOf(trace, trace.prefixTokens + patch);
-  const strongest = every(trace).map((head) => {
-    const { data } = trace.headMap({ layer, head, query });
-    return data.indexOf(Math.max(...data));
-  });
-  const different = new Set(strongest).size;
-  const who = trace.queries ? (trace.prefix.includes('class') ? 'the class token' : 'the mean of all patches') : tokenName(trace, trace.prefixTokens + patch);
-  return `The ${trace.heads} heads of layer ${layer}, asked by ${who}: light falls where each looks. Their strongest patches are ${different === 1 ? 'one and the same' : `${different} different ones`}.`;
-}
-
-/** @param {Trace} trace @param {number[][]} far @param {number} layer */
-function tellReach({ grid: [rows, cols], patchSize: [height, width] }, far, layer) {
-  const row = far[layer];
-  const [near, wide] = [Math.min(...row), Math.max(...row)];
-  return `In layer ${layer} head ${row.indexOf(near)} looks ${number(near)} pixels far on average, head ${row.indexOf(wide)} ${number(wide)}; the picture is ${cols * width} × ${rows * height}.`;
 }
