@@ -198,7 +198,7 @@ export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count
   const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i, /** @type {string} */ text) =>
     viewMap(height, width, Float32Array.from({ length: 3 * size }, (_, j) => data[(3 * i + (j % 3)) * size + Math.floor(j / 3)]), text, { channels: 3, signed: true });
   if (outputs === undefined) {
-    const most = checkWhole('count', count ?? Math.min(FILTERS, hiddenSize, 3 * size));
+    const most = checkWhole('count', count === undefined ? Math.min(FILTERS, hiddenSize, 3 * size) : count);
     return { method: 'filters', args: [most], read: (data) => Array.from({ length: most }, (_, i) => filter(data, i, `Patch embedding: principal component ${i} of the filters`)) };
   }
   if (count !== undefined) throw invalid('patchFilters takes count, for principal components, or outputs, for filters as they are; not both.');
