@@ -102,7 +102,7 @@ for (const [model, name, hasClass] of /** @type {const} */ ([[TINY, 'with a clas
     const cold = await caption(page, 'attention', /gets most: (\S+ %).* At temperature 0\.25, which is not the model’s own/);
     assert.equal(cold[1], percent(Math.max(...softmax(inside.scores, 0.25))));
 
-    const mixed = await read(page, 'attention', 3, /the (\d+) strongest values and the other (\d+),/);
+    const mixed = await read(page, 'attention', 3, /the (\d+) strongest values, the other (\d+),/);
     assert.equal(Number(mixed[1]) + Number(mixed[2]), attention.length);
     const tails = await page.locator('#attention .mix .strip-row:visible .tail').allInnerTexts();
     assert.deepEqual(tails.slice(0, Number(mixed[1])), [...attention].sort((a, b) => b - a).slice(0, Number(mixed[1])).map(percent));

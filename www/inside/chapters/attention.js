@@ -28,8 +28,8 @@ export const attention = {
      <p data-when="class">The class token takes part as any patch does: it asks, and it gets a share.</p>`,
     `<p>With these shares the values are mixed:</p>
      ${display(sub(sym('c'), sym('q', 'q')), op('='), sum(sym('j')), share, sub(V, sym('j')))}
-     <p>That is all that attention moves. A patch gets back a weighted mean of what others hand over: <b data-fact="head-size"></b> numbers from this head, whatever the count of tokens. Nothing else in the model carries
-       anything from one patch to another.</p>
+     <p>That is all that attention moves. A patch gets back a weighted mean of what others hand over: <b data-fact="head-size"></b> numbers from this head, whatever the count of tokens. Nothing else in a layer carries
+       anything from one token to another.</p>
      <p>All <b data-fact="tokens"></b> tokens ask at once, so a head computes <b data-fact="pairs"></b> such shares.</p>`,
   ],
   facts: ({ trace: { tokens } }) => ({ pairs: (tokens * tokens).toLocaleString('en') }),
@@ -63,7 +63,6 @@ export const attention = {
 #attention .vector { position: relative; }
 #attention .vector canvas { height: 22px; }
 #attention :is([data-step="0"], [data-step="1"]) .vector canvas { height: clamp(22px, 4.6cqh, 42px); }
-#attention :is([data-step="0"], [data-step="1"]) .thumb:not(.none) { height: clamp(22px, 4.6cqh, 42px); }
 #attention .vector .value { display: none; }
 #attention .cursor { position: absolute; top: -1px; bottom: -1px; box-shadow: 0 0 0 1px var(--ink); pointer-events: none; }
 #attention .dot { gap: 8px; }
@@ -96,6 +95,7 @@ export const attention = {
   #attention .drawing .thumb { height: 18px; }
   #attention .place, #attention .sum { padding-left: 0; font-size: 13px; }
   #attention .strip-row { grid-template-columns: 22px 48px minmax(0, 1fr) 46px; gap: 5px; }
+  #attention .total .label { font-size: 12px; }
   #attention .dot { gap: 3px; }
 }
 `,

@@ -124,7 +124,7 @@ export function createAttention({ choose, change }) {
       return `${who} asks, ${tokenName(trace, answers)} answers in head ${h} of layer ${l}: score ${number(scores[answers])}, ${rank ? `number ${rank + 1}` : 'the highest'} of ${count(scores.length)}. Red is above the mean, blue below.`;
     }
     if (step === MIX) {
-      return `What head ${h} of layer ${l} hands to ${tokenName(trace, token)}: the ${mix.shown} strongest values and the other ${count(attention.length - mix.shown)}, each times its share, and the sum.${own}`;
+      return `What head ${h} of layer ${l} hands to ${tokenName(trace, token)}: the ${mix.shown} strongest values, the other ${count(attention.length - mix.shown)}, and their sum.${own}`;
     }
     const best = strongest(row, -1);
     const even = Math.max(1, Math.round(spread(row)));

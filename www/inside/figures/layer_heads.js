@@ -47,7 +47,7 @@ export function beforeOf({ trace, vit: { config } }) {
  * @param {number} token
  */
 export function askAll({ trace, signal }, layer, token) {
-  return Promise.all(every(trace).map((head) => remember(trace, `inside ${layer} ${head} ${token}`, () => trace.query({ layer, head, query: queryOf(trace, token), signal }), signal)));
+  return Promise.all(every(trace).map((head) => remember(trace, `one of all heads ${layer} ${head} ${token}`, () => trace.query({ layer, head, query: queryOf(trace, token), signal }), signal)));
 }
 
 /**
