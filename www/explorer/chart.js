@@ -3,7 +3,7 @@
 /**
  * @typedef {{
  *   x: string, y: string, steps: string[], max: number, format: (value: number) => string,
- *   lines?: {values: ArrayLike<number>, kind: string}[], dots?: {step: number, value: number}[],
+ *   lines?: {values: ArrayLike<number>, kind: string}[], dots?: {step: number, value: number, kind?: string}[],
  *   min?: number, label: string,
  * }} Chart
  *   x, y: what the axes are; steps: names along x; label: all of it in words
@@ -52,7 +52,7 @@ export function createChart(root) {
       const points = Array.from(values, (value, i) => `${across(i).toFixed(1)},${up(value).toFixed(1)}`);
       picture.append(svg('polyline', { class: `line ${kind}`, points: points.join(' ') }));
     }
-    for (const { step, value } of dots) picture.append(svg('circle', { class: 'dot', cx: across(step), cy: up(value), r: 3 }));
+    for (const { step, value, kind = '' } of dots) picture.append(svg('circle', { class: `dot ${kind}`, cx: across(step), cy: up(value), r: 3 }));
     root.replaceChildren(picture);
   }
   new ResizeObserver(draw).observe(root);
