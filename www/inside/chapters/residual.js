@@ -47,7 +47,7 @@ export const residual = {
 #residual .block text, #residual .channels text { fill: var(--soft); }
 #residual .block .name, #residual .block .number { fill: var(--ink); }
 #residual .block .number { font-weight: 600; }
-#residual .block .band { fill: none; stroke-linejoin: miter; transition: stroke-width 0.35s ease-out; }
+#residual .block .band { fill: none; shape-rendering: crispedges; transition: stroke-width 0.35s ease-out; }
 #residual .block .z { stroke: var(--z); }
 #residual .block .v { stroke: var(--v); }
 #residual .block .m { stroke: var(--bar-rest); }
@@ -69,7 +69,8 @@ export const residual = {
 #residual .channels .spread { fill: var(--well); }
 #residual .channels .zero { stroke: var(--strong-line); }
 #residual .channels .at { stroke: var(--signal); }
-#residual .controls { align-items: center; min-height: 32px; }
+#residual .controls { flex-wrap: nowrap; align-items: center; min-height: 32px; }
+#residual .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 #residual .key { flex: none; }
 #residual .key li { color: var(--ink); }
 #residual .layer input { width: min(200px, 26cqw); }

@@ -8,8 +8,9 @@ import { number } from '../../explorer/words.js';
  * @typedef {{element: HTMLElement, show: (lengths: Lengths, layer: number, token: string) => void}} BlockDrawing
  */
 
-/** Of the width, where the stream and the branches run. */
-const [STREAM, BRANCH] = [0.3, 0.72];
+/** Of the width, where the stream and the branches run; px, where that is too little for a number between two boxes. */
+const [STREAM, BRANCH, NARROW_BRANCH] = [0.3, 0.72, 0.62];
+const NARROW = 460;
 /** Of the height: a branch leaves, its boxes, it returns. The second one is as the first. */
 const PLACES = [
   { from: 0.1, norm: 0.2, sum: 0.315, box: 0.32, back: 0.44 },
@@ -42,7 +43,9 @@ export function createBlock() {
 
   /** @param {number} width @param {number} height */
   function build(width, height) {
-    const [x0, x1] = [STREAM * width, BRANCH * width];
+    const narrow = width < NARROW && height < NARROW;
+    const [x0, x1] = [STREAM * width, (narrow ? NARROW_BRANCH : BRANCH) * width];
+    const wide = Math.min((narrow ? 0.28 : 0.46) * width, 170);
     const y = (/** @type {number} */ place) => place * height;
     const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img' });
     const band = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {string} */ d) => picture.append((bands[name] = svg('path', { class: `band ${kind}`, d })));
@@ -55,7 +58,6 @@ export function createBlock() {
     band('between', 'z', `M${x0} ${y(one.back)}V${y(two.back)}`);
     band('after', 'z', `M${x0} ${y(two.back)}V${height}`);
     PLACES.forEach(({ from, norm, box, back }, i) => {
-      const wide = Math.min(0.46 * width, 170);
       const high = Math.min(34, 0.088 * height);
       picture.append(svg('path', { class: 'copy', d: `M${x0} ${y(from)}H${x1}V${y(box)}` }));
       for (const [place, name] of /** @type {[number, string][]} */ ([[norm, 'LayerNorm'], [box, i ? 'MLP' : 'Attention']])) {
@@ -73,8 +75,9 @@ export function createBlock() {
     text('stream', { ...left, y: y(0.06) });
     text('between', { ...left, y: y((one.back + two.from) / 2) + 4 });
     text('after', { ...left, y: y(0.975) });
-    text('norm1', { x: x1 + 8, y: y((one.norm + one.box) / 2) + 4 });
-    text('norm2', { x: x1 + 8, y: y((two.norm + two.box) / 2) + 4 });
+    const beside = x1 + (narrow ? wide / 2 : 0) + 8;
+    text('norm1', { x: beside, y: y((one.norm + one.box) / 2) + 4 });
+    text('norm2', { x: beside, y: y((two.norm + two.box) / 2) + 4 });
     text('attention', { class: 'added', x: (x0 + x1) / 2, y: y(one.back) - 8, 'text-anchor': 'middle' });
     text('mlp', { class: 'added', x: (x0 + x1) / 2, y: y(two.back) - 8, 'text-anchor': 'middle' });
     element.replaceChildren(picture);

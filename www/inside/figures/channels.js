@@ -66,9 +66,9 @@ export function createChannels(onPoint) {
         svg('text', { x: LEFT, y: zero - high / 2 - 7 }, title),
         ...[-most, 0, most].map((value) => svg('text', { x: LEFT - 6, y: up(value) + 4, 'text-anchor': 'end' }, number(value))),
       );
-      beyond(values, most).forEach(([channel, value]) => {
+      beyond(values, most).forEach(([channel, value], i) => {
         const before = channel > 0.8 * values.length;
-        picture.append(svg('text', { class: 'beyond', x: LEFT + (channel + 0.5) * step + (before ? -4 : 4), y: value > 0 ? up(most) + 10 : up(-most) - 2, 'text-anchor': before ? 'end' : 'start' }, number(value)));
+        picture.append(svg('text', { class: 'beyond', x: LEFT + (channel + 0.5) * step + (before ? -4 : 4), y: value > 0 ? up(most) + 10 + 13 * i : up(-most) - 2 - 13 * i, 'text-anchor': before ? 'end' : 'start' }, number(value)));
       });
       if (at >= 0) picture.append(svg('line', { class: 'at', x1: LEFT + (at + 0.5) * step, x2: LEFT + (at + 0.5) * step, y1: zero - high / 2, y2: zero + high / 2 }));
     });

@@ -88,7 +88,7 @@ export function createResidual({ choose }) {
     const powers = Array.from({ length: Math.floor(max) - Math.ceil(min) + 1 }, (_, i) => Math.ceil(min) + i);
     chart.show({
       x: 'layer', y: 'length, logarithmic', steps: all.map((_, i) => String(i)), lines: logs.map((values, i) => ({ values, kind: lines[i].kind })).reverse(), mark: layer,
-      min, max, ticks: powers.length > 1 ? powers : [min, max], format: (power) => number(10 ** power),
+      min, max, ticks: powers.length > 1 ? powers : [min, max], format: (power) => (Number.isInteger(power) ? String(10 ** power) : number(10 ** power)),
       label: `Lengths in each layer for ${name}: ${lines.map(({ text }) => text).join(', ')}`,
     });
     key.replaceChildren(...lines.map(({ kind, text }) => make('li', { class: kind }, [text])));
@@ -154,7 +154,7 @@ export function createResidual({ choose }) {
       const text = await { block: showBlock, depth: showDepth, norm: showNorm, same: showSame }[view](context, layer);
       await drawn;
       if (context.signal.aborted) return text;
-      usual = picked || !trace.prefix.includes('class') ? '' : 'Of the class token. Choose a patch on the photo.';
+      usual = picked || !trace.prefix.includes('class') || !photo.element.clientWidth ? '' : 'Of the class token. Choose a patch on the photo.';
       note.textContent = usual;
       return text;
     },
