@@ -11,7 +11,7 @@ export const layers = {
      the principal components, as red, green and blue. Patches of one colour are alike to the model at that depth.</p>
      <p>After the first layer a patch is mostly what can be seen in it and where it lies: edges, colours, places. The colours themselves mean nothing and are chosen anew in each layer.</p>`,
     `<p>Deeper, what belongs together tends to take one colour, although its patches look different; what is behind it takes another. Nobody told the model where things end: it is there because
-     it helps. Play lets all layers pass (colours from such components: <a href="https://arxiv.org/abs/2304.07193">Oquab et al., 2023</a>).</p>
+     it helps. Go through the layers below the photo (such colours: <a href="https://arxiv.org/abs/2304.07193">Oquab et al., 2023</a>).</p>
      <p>In numbers: without what all patches have in common, two that lie side by side have a cosine of <b data-fact="near-first"></b> on average after the first layer, and of
      <b data-fact="near-last"></b> after the last.</p>`,
     `<p>How does a patch learn of others? By heads that look further. For each head, weigh the distance to every patch by the attention that it gets, and average: that is how far it looks. A small

@@ -25,20 +25,21 @@ export const mlp = {
     `<p>Without ${math(sym('f'))} both matrices would be no more than one. It bends the line: what is far above 0 passes, what is far below becomes 0. In the
      <a href="https://arxiv.org/abs/2010.11929">ViT paper</a> it is GELU (<a href="https://arxiv.org/abs/1606.08415">Hendrycks and Gimpel, 2016</a>):</p>${GELU}
      <p>${math(fn('Φ'))} is the share of a normal distribution that lies below ${math(x)}. <span data-fact="activation"></span></p>`,
-    `<p>Most units stay silent. Of <b data-fact="mlp"></b> for <span data-fact="token"></span>, <b data-fact="near"></b> end near 0. Each row of ${math(W1)} is a pattern that its unit looks for;
+    `<p>A unit that stays silent adds nothing. Of <b data-fact="mlp"></b> for <span data-fact="token"></span>, <b data-fact="near"></b> end near 0. Each row of ${math(W1)} is a pattern that its unit looks for;
      a unit that fires adds its column of ${math(W2)} to the token, that many times. So an MLP can be read as a memory of patterns and of what to add where they are found
      (<a href="https://arxiv.org/abs/2012.14913">Geva et al., 2021</a>, of language models).</p>`,
     `<p>A unit has a value for every patch, so it has a map. These are the <span data-fact="offered"></span> that are strongest for <span data-fact="asked"></span>: some fire on a texture or a
      part wherever it is, some on nothing that has a name.</p>
      <p>Choose another unit, another layer, or a patch on the photo, and see what is strongest there.</p>`,
-    `<p>The widening has its price. A block has four matrices of attention, ${math(num(4), sup(sym('D'), num(2)))} weights, and the MLP's <span data-fact="matrices"></span>,
+    `<p>All these units have their price. A block has four matrices of attention, ${math(num(4), sup(sym('D'), num(2)))} weights, and the MLP's <span data-fact="matrices"></span>,
      ${math('<mn data-fact="times"></mn>', sym('D'), sym('M'))}. Here ${math(sym('D'), op('='))} <b data-fact="width"></b> and ${math(sym('M'), op('='))} <b data-fact="mlp"></b>, so the MLP has <b data-fact="weights"></b> of a block's weights.
-     Attention decides what is brought
-     together; the larger part of what has been learned lies here.</p>`,
+     Attention decides what is brought together;
+     <span data-fact="part"></span> of what a block has learned lies here.</p>`,
   ],
   styles: `
 #mlp .row > .stage { flex: 0 0 36cqw; }
 #mlp [data-view="maps"] .row > .stage { flex: 1; }
+#mlp .step b { white-space: nowrap; }
 #mlp svg { display: block; font-size: 13px; }
 #mlp .row > .grow { position: relative; overflow: hidden; }
 #mlp text { fill: var(--soft); }
@@ -88,6 +89,7 @@ export const mlp = {
     const gated = Boolean(units.gate);
     const found = activationOf(units);
     const { mlpSize } = vit.config;
+    const { share } = weightsOf(trace.hiddenSize, mlpSize, gated);
     return {
       token: tokenOf(context).name,
       asked: askedOf({ ...context, step: MAPS }).name,
@@ -98,7 +100,8 @@ export const mlp = {
       offered: String(Math.min(8, order.length)),
       matrices: gated ? 'three' : 'two',
       times: gated ? '3' : '2',
-      weights: percent(weightsOf(trace.hiddenSize, mlpSize, gated).share),
+      weights: percent(share),
+      part: share > 0.5 ? 'the larger part' : 'a part',
     };
   },
 };

@@ -23,6 +23,9 @@ export function strengthsOf(hidden) {
   return { order, near, holding };
 }
 
+/** Opacity of a cell at 0, so that on dark paper too it is the units that fire that shine. */
+const FAINTEST = 0.3;
+
 /** @param {{onPoint: (unit: number | null) => void, onPick: (unit: number) => void}} handlers */
 export function createUnits({ onPoint, onPick }) {
   const canvas = make('canvas', { 'aria-hidden': 'true' });
@@ -47,11 +50,14 @@ export function createUnits({ onPoint, onPick }) {
     Object.assign(canvas.style, { width: `${(columns * cell) / ratio}px`, height: `${(rows * cell) / ratio}px` });
     const context = context2d(canvas);
     const colours = colourise({ rows: 1, cols: hidden.length, channels: 1, data: Float32Array.from(hidden), signed: true, text: label });
+    const most = Math.max(...Array.from(hidden, Math.abs)) || 1;
     const gap = cell > 5 ? Math.max(1, Math.round(cell / 9)) : 0;
     for (let i = 0; i < hidden.length; i++) {
+      context.globalAlpha = FAINTEST + (1 - FAINTEST) * Math.min(1, (3 * Math.abs(hidden[i])) / most);
       context.fillStyle = `rgb(${colours[4 * i]} ${colours[4 * i + 1]} ${colours[4 * i + 2]})`;
       context.fillRect((i % columns) * cell, Math.floor(i / columns) * cell, cell - gap, cell - gap);
     }
+    context.globalAlpha = 1;
     const styles = getComputedStyle(element);
     const [x, y] = [(chosen % columns) * cell, Math.floor(chosen / columns) * cell];
     for (const [colour, out] of /** @type {[string, number][]} */ ([['--signal', 3], ['--paper', 1]])) {

@@ -14,15 +14,21 @@ export function createWide({ onPoint, onPick }) {
   /** @type {{units: MlpInside, width: number, chosen: number, f: string, label: string} | undefined} */
   let shown;
 
+  /** Where the strips are, in CSS pixels. */
+  let [top, high] = [TOP, 1];
+
   function draw() {
     const { clientWidth: width, clientHeight: height } = element;
     if (!shown || width < 100 || height < 2 * (TOP + BOTTOM)) return;
     const { units, width: size, chosen, f, label } = shown;
     const { before, gate, hidden } = units;
     const bar = Math.max(10, Math.min(26, 0.045 * width));
-    const tall = height - TOP - BOTTOM;
-    const short = Math.max(2, (tall * size) / hidden.length);
-    const middle = TOP + tall / 2;
+    // The longer list has all the height.
+    const unit = (height - TOP - BOTTOM) / Math.max(size, hidden.length);
+    const [tall, short] = [unit * hidden.length, Math.max(2, unit * size)];
+    const middle = TOP + Math.max(tall, short) / 2;
+    top = middle - tall / 2;
+    high = tall;
     const [into, out] = [Math.max(0.07 * width, 24), Math.min(0.93 * width, width - 24)];
     const strips = (gate ? [{ values: gate, at: 0.34, name: 'gate' }, { values: before, at: 0.43, name: 'values' }, { values: hidden, at: 0.66, name: 'product' }] : [{ values: before, at: 0.37, name: 'before' }, { values: hidden, at: 0.63, name: 'after' }])
       .map((strip) => ({ ...strip, x: strip.at * width - bar / 2 }));
@@ -30,8 +36,8 @@ export function createWide({ onPoint, onPick }) {
     const [first, last] = [strips[0].x, strips[strips.length - 1].x + bar];
     const from = strips[strips.length - 2].x + bar;
     picture.append(
-      svg('path', { class: 'linear', d: `M${into + bar / 2} ${middle - short / 2}L${first} ${TOP}V${TOP + tall}L${into + bar / 2} ${middle + short / 2}Z` }),
-      svg('path', { class: 'linear', d: `M${out - bar / 2} ${middle - short / 2}L${last} ${TOP}V${TOP + tall}L${out - bar / 2} ${middle + short / 2}Z` }),
+      svg('path', { class: 'linear', d: `M${into + bar / 2} ${middle - short / 2}L${first} ${top}V${top + tall}L${into + bar / 2} ${middle + short / 2}Z` }),
+      svg('path', { class: 'linear', d: `M${out - bar / 2} ${middle - short / 2}L${last} ${top}V${top + tall}L${out - bar / 2} ${middle + short / 2}Z` }),
       svg('path', { class: 'arrow', d: `M${from + 8} ${middle}H${strips[strips.length - 1].x - 9}m-6 -4l6 4l-6 4` }),
       ...[into, out].map((x) => svg('rect', { class: 'stream', x: x - bar / 2, y: middle - short / 2, width: bar, height: short })),
       svg('text', { class: 'name', x: (from + strips[strips.length - 1].x) / 2, y: middle - 12, 'text-anchor': 'middle' }, f),
@@ -41,15 +47,15 @@ export function createWide({ onPoint, onPick }) {
         svg('text', { class: 'name', x, y: middle + short / 2 + 17, 'text-anchor': 'middle' }, count(size)),
       ])),
       ...strips.flatMap(({ x, name }, i) => [
-        svg('text', { x: x + bar / 2, y: gate && i === 0 ? TOP - 24 : TOP - 8, 'text-anchor': 'middle' }, name),
-        ...(gate && i === 0 ? [] : [svg('text', { class: 'name', x: x + bar / 2, y: TOP + tall + 17, 'text-anchor': 'middle' }, count(hidden.length))]),
-        svg('path', { class: 'at', d: `M${x - 9} ${TOP + ((chosen + 0.5) / hidden.length) * tall}h7m${bar + 4} 0h7` }),
+        svg('text', { x: x + bar / 2, y: gate && i === 0 ? top - 24 : top - 8, 'text-anchor': 'middle' }, name),
+        ...(gate && i === 0 ? [] : [svg('text', { class: 'name', x: x + bar / 2, y: top + tall + 17, 'text-anchor': 'middle' }, count(hidden.length))]),
+        svg('path', { class: 'at', d: `M${x - 9} ${top + ((chosen + 0.5) / hidden.length) * tall}h7m${bar + 4} 0h7` }),
       ]),
     );
     const rows = Math.round(tall * (window.devicePixelRatio || 1));
     const canvases = strips.map(({ values, x }) => {
       const canvas = make('canvas', { width: '1', height: String(rows), 'aria-hidden': 'true' });
-      Object.assign(canvas.style, { left: `${x}px`, top: `${TOP}px`, width: `${bar}px`, height: `${tall}px` });
+      Object.assign(canvas.style, { left: `${x}px`, top: `${top}px`, width: `${bar}px`, height: `${tall}px` });
       paint(canvas, values, rows);
       return canvas;
     });
@@ -61,9 +67,8 @@ export function createWide({ onPoint, onPick }) {
   /** The strongest of the units that share the pixel. @param {MouseEvent} event */
   function unitAt({ clientY }) {
     const hidden = shown?.units.hidden ?? new Float32Array(1);
-    const tall = element.clientHeight - TOP - BOTTOM;
-    const at = (clientY - element.getBoundingClientRect().top - TOP) / tall;
-    const [start, end] = rangeOf(Math.min(tall - 1, Math.max(0, Math.floor(at * tall))), tall, hidden.length);
+    const at = clientY - element.getBoundingClientRect().top - top;
+    const [start, end] = rangeOf(Math.min(high - 1, Math.max(0, Math.floor(at))), high, hidden.length);
     return start + strongest(hidden, start, end);
   }
   element.addEventListener('pointermove', (event) => shown && onPoint(unitAt(event)));
