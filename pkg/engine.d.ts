@@ -5,12 +5,12 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, ImageLike, LensOptions, LoadOptions, Memory, ModelCache, ModelConfig, ModelSource, Passes, RecordOptions, Rectangle, Trace as AsyncTrace, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, HeadInside, ImageLike, InterventionOptions, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions, ModelCache, ModelConfig, ModelSource, Norms, Passes, PatchEmbedding, QueryOptions, RecordOptions, Rectangle, Trace as AsyncTrace, UnitOptions, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, ColourOptions, Colormap, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadOptions, ImageLike, LensOptions, LoadOptions, Memory,
-  ModelCache, ModelConfig, ModelFiles, ModelSource, OverlayOptions, Passes, PictureOptions, Prediction, Progress, Query, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, Target, Timing, ViewMap,
+  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, Colormap, ColourOptions, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadInside, HeadOptions, ImageLike, InterventionOptions, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions,
+  ModelCache, ModelConfig, ModelFiles, ModelSource, Norms, OverlayOptions, Passes, PatchEmbedding, PictureOptions, Prediction, Progress, Query, QueryOptions, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, Target, Timing, UnitOptions, ViewMap, Without,
 } from './index.js';
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */
@@ -45,16 +45,16 @@ export class Engine {
   crop(width: number, height: number): Rectangle;
 
   /** Throws `invalid-image`, `invalid-argument`, `closed`, `crashed`. */
-  classify(image: ImageLike, options?: { topK?: number }): Classification;
+  classify(image: ImageLike, options?: SyncRunOptions): Classification;
   /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
-  classify(pixelValues: Float32Array, options?: { topK?: number }): Omit<Classification, 'crop'>;
+  classify(pixelValues: Float32Array, options?: SyncRunOptions): Omit<Classification, 'crop'>;
   /** Several, in order. */
-  classify(images: ImageLike[], options?: { topK?: number }): Classification[];
-  classify(pixelValues: Float32Array[], options?: { topK?: number }): Omit<Classification, 'crop'>[];
+  classify(images: ImageLike[], options?: SyncRunOptions): Classification[];
+  classify(pixelValues: Float32Array[], options?: SyncRunOptions): Omit<Classification, 'crop'>[];
 
   /** As `classify`, with every head's attention and the stream after every layer, or what `options` asks for of it. */
-  trace(image: ImageLike, options?: RecordOptions & { topK?: number }): Trace;
-  trace(pixelValues: Float32Array, options?: RecordOptions & { topK?: number }): Omit<Trace, 'crop'>;
+  trace(image: ImageLike, options?: SyncRunOptions & RecordOptions): Trace;
+  trace(pixelValues: Float32Array, options?: SyncRunOptions & RecordOptions): Omit<Trace, 'crop'>;
 
   /** As `Vitscope.attribute`. */
   attribute(image: ImageLike | Float32Array, options?: SyncAttributeOptions): Attribution;
@@ -66,7 +66,10 @@ export class Engine {
   positionSimilarity(): ViewMap;
 
   /** As `Vitscope.patchFilters`. */
-  patchFilters(options?: { count?: number }): ViewMap[];
+  patchFilters(options?: { count?: number } | { outputs: number[] }): ViewMap[];
+
+  /** As `Vitscope.patchEmbedding`. */
+  patchEmbedding(image: ImageLike | Float32Array, options: { patch: [row: number, col: number] }): PatchEmbedding;
 
   /** As `Vitscope.resize`. */
   resize(imageSize: number | [height: number, width: number]): void;
@@ -90,9 +93,18 @@ export class Engine {
 }
 
 /** As that of `Vitscope`; the lenses answer at once, and throw `closed` after `close()`. */
-export interface Trace extends Omit<AsyncTrace, 'logitLens' | 'patchLens'> {
+export interface Trace extends Omit<AsyncTrace, 'logitLens' | 'patchLens' | 'query' | 'mlp' | 'unit' | 'norms'> {
   logitLens(): ViewMap;
   patchLens(options?: Omit<LensOptions, 'signal'>): ViewMap;
+  query(options?: Omit<QueryOptions, 'signal'>): HeadInside;
+  mlp(options?: Omit<MlpOptions, 'signal'>): MlpInside;
+  unit(options: Omit<UnitOptions, 'signal'>): ViewMap;
+  norms(options?: { layer?: number }): Norms;
+}
+
+export interface SyncRunOptions extends InterventionOptions {
+  /** How many classes `top` lists: 5 unless told, no more than the model has. */
+  topK?: number;
 }
 
 export interface SyncAttributeOptions extends AttributeOptions {

@@ -92,8 +92,14 @@ export class Vitscope {
    */
   positionSimilarity(options?: { signal?: AbortSignal }): Promise<ViewMap>;
 
-  /** The first principal components of the patch embedding's filters, each a small picture. 28 unless told, as in the ViT paper. */
-  patchFilters(options?: { count?: number; signal?: AbortSignal }): Promise<ViewMap[]>;
+  /**
+   * The patch embedding's filters, each a small picture: the first principal components of all, 28 unless told, as in the ViT paper; or with `outputs` those
+   * of these channels of a token as they are, of 0 to hiddenSize − 1.
+   */
+  patchFilters(options?: ({ count?: number } | { outputs: number[] }) & { signal?: AbortSignal }): Promise<ViewMap[]>;
+
+  /** How one patch of an image becomes a token (ViT paper, equation 1). Rejects with `invalid-argument` for a patch that is not there. */
+  patchEmbedding(image: ImageSource, options: { patch: [row: number, col: number]; signal?: AbortSignal }): Promise<PatchEmbedding>;
 
   /**
    * Takes images of another size from its turn on, in milliseconds: the model is then what `load` with this `imageSize` would have made, to the bit, and no
@@ -388,11 +394,38 @@ export type ImageSource =
   | URL
   | string;
 
-export interface RunOptions {
+export interface RunOptions extends InterventionOptions {
   /** How many classes `top` lists: 5 unless told, no more than the model has. */
   topK?: number;
   /** Aborting rejects at once with the signal's reason; the model stops after the block under way. The instance stays usable. */
   signal?: AbortSignal;
+}
+
+/**
+ * What a forward pass is told to do otherwise. No model was trained so: its answer tells what it makes use of, and may be worse than it need be without that.
+ * Nothing of it is left for the next call. All throw `invalid-argument` for a layer, head or patch that is not there.
+ */
+export interface InterventionOptions {
+  /** What is left out. */
+  without?: Partial<Without>;
+  /**
+   * Which patch of the image lies in each place: at place `i` (row-major) patch `order[i]`, under the positions of place `i`. All patches of the grid, each once. The
+   * tokens of a trace, and so its maps, are then places, not parts of the image.
+   */
+  order?: number[];
+}
+
+export interface Without {
+  /**
+   * These heads add nothing: what each gathers is zeros where its layer's projection reads it, behind the norm that EVA-02 has there (Michel, Levy and
+   * Neubig, 2019). Their attention is computed, and recorded, all the same. None unless told.
+   */
+  heads: [layer: number, head: number][];
+  /**
+   * No patch has a position, of whichever kind (`config.positions`): learned, sinusoidal, rotary angles, or relative bias, which is then gone for the class token
+   * too. Tokens before the patches keep what they learned. False unless told.
+   */
+  positions: boolean;
 }
 
 /** What a trace keeps. A light one takes less time and memory; a view that needs more than it has says which option it wants. */
@@ -463,6 +496,10 @@ export interface Recording extends Classification {
   rollouts?: Floats;
   /** How `rollouts` was made. */
   rolled?: Rolled;
+  /** What the pass did without, where anything was left out. */
+  without?: Without;
+  /** Which patch of the image lay in each place, where that was told. */
+  order?: number[];
   hiddenSize: number;
   /** Of a patch, in pixels of the model's input. */
   patchSize: [height: number, width: number];
@@ -507,9 +544,25 @@ export class Trace {
   /** A class's logit read from each patch of a layer by itself. The likeliest class unless told. Rejects as `logitLens`. */
   patchLens(options?: LensOptions): Promise<ViewMap>;
 
+  // Inside a block: computed again in f32 by the model's weights, of the stream before the block, which has to be recorded (`hiddenStates`, of the layer before). They are
+  // in the checkpoint's own scale where the model loaded it; a file whose matrices were rounded before may have channels of values, of gated or ReLU units and behind norms scaled by
+  // powers of two. All reject as `logitLens`.
+
+  /** What one token asks in one head: its query, all keys and values, and what comes of them (Vaswani et al., equation 1). */
+  query(options?: QueryOptions): Promise<HeadInside>;
+
+  /** The hidden units of a layer's MLP for one token: what fires. */
+  mlp(options?: MlpOptions): Promise<MlpInside>;
+
+  /** The value of one hidden unit of a layer's MLP at each patch, as `mlp` has it in `hidden`. */
+  unit(options: UnitOptions): Promise<ViewMap>;
+
+  /** How long every token's vector is at each point of a block. */
+  norms(options?: { layer?: number; signal?: AbortSignal }): Promise<Norms>;
+
   /**
    * A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it, and `rollout` where there is one. Which `layers` and `queries` were recorded, if
-   * not all, and how the `rollout` was made, its metadata say in JSON.
+   * not all, how the `rollout` was made, what the pass did `without` and in which `order` its patches lay, its metadata say in JSON.
    */
   toSafetensors(): FileBytes;
 }
@@ -550,6 +603,96 @@ export interface LensOptions {
   /** Left out: the likeliest. */
   target?: ClassName;
   signal?: AbortSignal;
+}
+
+export interface QueryOptions {
+  layer?: number;
+  /** 0 unless told. */
+  head?: number;
+  /** One token, so not 'mean'. Left out: the class token, or in a model without one the patch in the middle, [rows >> 1, cols >> 1]. */
+  query?: Query;
+  signal?: AbortSignal;
+}
+
+export interface MlpOptions {
+  layer?: number;
+  /** As `query` of `QueryOptions`. */
+  token?: Query;
+  signal?: AbortSignal;
+}
+
+export interface UnitOptions {
+  layer?: number;
+  /** Of 0 to mlpSize − 1. */
+  unit: number;
+  signal?: AbortSignal;
+}
+
+/** One head of a block, and what a token asks in it. d_k is hiddenSize / heads. */
+export interface HeadInside {
+  layer: number;
+  head: number;
+  /** Number of the token whose query it is. */
+  token: number;
+  /** [d_k]: the token's query, ready to be compared: normalised and turned where the model does that. */
+  q: Floats;
+  /** [tokens, d_k]: all keys, likewise. */
+  k: Floats;
+  /** [tokens, d_k]: all values. */
+  v: Floats;
+  /** [tokens]: what relative positions add to the scores; null in a model without them. */
+  bias: Floats | null;
+  /** `q` and `k` before rotary positions turned them; null in a model without these. */
+  unturned: { q: Floats; k: Floats } | null;
+  /** [tokens]: q · k / √d_k + bias. */
+  scores: Floats;
+  /** [tokens]: softmax of the scores. */
+  attention: Floats;
+  /** [d_k]: the sum of the values, each times its attention. */
+  context: Floats;
+}
+
+/** What a block's MLP makes of a token, M being mlpSize. */
+export interface MlpInside {
+  layer: number;
+  /** Number of the token. */
+  token: number;
+  /** [M]: what the first layer gives; of a gated MLP (SwiGLU) its linear half. */
+  before: Floats;
+  /** [M]: of a gated MLP the half that the activation is applied to; null elsewhere. */
+  gate: Floats | null;
+  /** [M]: f(before), or f(gate) × before; before a norm that a model may have there. */
+  hidden: Floats;
+}
+
+/** Euclidean lengths, [tokens] each. */
+export interface Norms {
+  layer: number;
+  /** The stream before the block. */
+  stream: Floats;
+  /** What the first norm makes of it. */
+  norm1: Floats;
+  /** What attention adds to it, LayerScale included. */
+  attention: Floats;
+  /** The stream then. */
+  between: Floats;
+  /** What the second norm makes of that. */
+  norm2: Floats;
+  /** What the MLP adds to it, LayerScale included. */
+  mlp: Floats;
+}
+
+/** How a patch becomes a token. */
+export interface PatchEmbedding {
+  patch: [row: number, col: number];
+  /** [3, height, width] of the patch: normalised pixels, as cut. */
+  pixels: Floats;
+  /** [hiddenSize]: the patch projection of these, its bias added, before any norm and position. */
+  projected: Floats;
+  /** [hiddenSize]: what is added for its place, learned or sinusoidal; null in a model that adds nothing. */
+  position: Floats | null;
+  /** [hiddenSize]: what the first block gets. */
+  token: Floats;
 }
 
 export interface AttributeOptions {

@@ -2,8 +2,11 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
-use crate::explain::{self, Attribution, Dropping, GradientMethod, Query, Trace};
-use crate::model::{Classes, Config, Pooling, Precision, Scratch, Similarity, Sink, likeliest};
+use crate::explain::{self, Attribution, Dropping, GradientMethod, Inside, Query, Trace};
+use crate::model::{
+    Classes, Config, HeadInside, Intervention, MlpInside, Norms, PatchInside, Pooling, Precision, Scratch, Similarity,
+    Sink, likeliest,
+};
 use crate::preprocess::Region;
 use crate::resample::Rgba;
 use ndarray::{Array2, ArrayView2, ArrayView3};
@@ -141,6 +144,11 @@ impl Classifier {
         self.scratch.restart();
     }
 
+    /// Tells the pass that [`Self::advance`] begins what to do otherwise, until [`Self::restart`]; all other passes are as the model is.
+    pub fn intervene(&mut self, intervention: Intervention) -> Result<()> {
+        self.scratch.intervene(&self.loaded.vit.config, intervention)
+    }
+
     /// Begins a forward pass, or goes on with the one under way; see [`crate::model::Vit::advance`].
     pub fn advance(&mut self, pixel_values: &[f32], sink: &mut dyn Sink, pause: &dyn Fn() -> bool) -> Result<bool> {
         self.loaded.vit.advance(pixel_values, &mut self.scratch, sink, pause)
@@ -200,6 +208,36 @@ impl Classifier {
             return Ok(None);
         }
         Scratch::reading(self.config(), self.precision(), tokens).map(Some)
+    }
+
+    /// What happened inside a block, of this model at any size; see [`Inside::head`].
+    pub fn head_inside(&self, inside: Inside, head: usize, query: Option<Query>) -> Result<(usize, HeadInside)> {
+        inside.head(&self.loaded.vit, head, query)
+    }
+
+    /// The same; see [`Inside::mlp`].
+    pub fn mlp_inside(&self, inside: Inside, query: Option<Query>) -> Result<(usize, MlpInside)> {
+        inside.mlp(&self.loaded.vit, query)
+    }
+
+    /// `[N]`; see [`Inside::unit`].
+    pub fn unit(&self, inside: Inside, unit: usize) -> Result<Vec<f32>> {
+        inside.unit(&self.loaded.vit, unit)
+    }
+
+    /// See [`Inside::norms`].
+    pub fn norms(&self, inside: Inside) -> Result<Norms> {
+        inside.norms(&self.loaded.vit)
+    }
+
+    /// See [`explain::patch_inside`].
+    pub fn patch_inside(&self, pixel_values: &[f32], patch: [usize; 2]) -> Result<PatchInside> {
+        explain::patch_inside(&self.loaded.vit, pixel_values, patch)
+    }
+
+    /// `[n, 3 P_h P_w]`; see [`explain::filters_of`].
+    pub fn filters_of(&self, outputs: &[usize]) -> Result<Array2<f32>> {
+        explain::filters_of(&self.loaded.vit, outputs)
     }
 
     /// `[N, N]`; see [`explain::position_similarity`].

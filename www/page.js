@@ -95,6 +95,8 @@ function link(mounted, address) {
   const other = /** @type {HTMLAnchorElement | null} */ (document.getElementById('other'));
   other?.addEventListener('click', async (event) => {
     other.hash = new URL(address.link).hash;
+    const folder = new URL(location.href).searchParams.get('model'); // from here on, where it is no path
+    if (folder) other.search = `?model=${new URL(folder, location.href).pathname}`;
     if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // another tab, which begins by itself
     event.preventDefault();
     const { model } = mounted.state;

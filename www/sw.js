@@ -60,8 +60,9 @@ async function answer(request, path, of) {
   const found = await caches.match(scope + path, { cacheName: cacheOf(of) });
   if (found) return found;
   // A browser has cleared it. The next visit begins anew.
-  if (path === '') await worker.registration.unregister();
-  return isolated(await (path in files && path !== '' ? fetch(request, { integrity: files[path] }) : fetch(request)));
+  const document = /(^|\/)$/.test(path);
+  if (document) await worker.registration.unregister();
+  return isolated(await (path in files && !document ? fetch(request, { integrity: files[path] }) : fetch(request)));
 }
 
 /** @param {Response} response */
@@ -78,7 +79,7 @@ function isolated({ body, status, statusText, headers: own }) {
  */
 function pathOf(url) {
   const path = url.startsWith(scope) ? url.slice(scope.length).replace(/[?#].*/s, '') : undefined;
-  return path === 'index.html' ? '' : path;
+  return path?.replace(/(^|\/)index\.html$/, '$1');
 }
 
 /**

@@ -1,30 +1,33 @@
-// The page's scripts as one, for the site and the single file: what `www/index.html` names, made small.
+// The scripts of a page as one, for the site and the single file: what its document names, made small.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { TARGET, smaller } from './bundle.mjs';
 
-const PAGE = fileURLToPath(new URL('../www/', import.meta.url));
+const WWW = fileURLToPath(new URL('../www/', import.meta.url));
+/** The pages' folders in `www/`: the explorer's, and the lesson's. @type {readonly ['', 'inside/']} */
+export const PAGES = ['', 'inside/'];
 /** The package, as the page's modules import it. */
 const ENGINE = /\/pkg\/dist\/index\.js$/;
 
 /**
  * @typedef {object} PageOptions
+ * @property {typeof PAGES[number]} [page] the explorer's unless told
  * @property {string} [engine] by which address the script imports the package; none: it is within
  * @property {import('esbuild').Plugin[]} [plugins] which may put other modules in the place of some
  * @property {string} [code] more of it, for tests
  */
 
 /**
- * `www/main.js` and all that it imports: one ES module, which takes the place of `www/main.js`.
+ * A page's `main.js` and all that it imports: one ES module, as if it lay in `www/`.
  * @param {PageOptions} [options]
  * @returns {Promise<string>}
  */
-export async function pageScript({ engine, plugins = [], code = '' } = {}) {
+export async function pageScript({ page = '', engine, plugins = [], code = '' } = {}) {
   /** @type {import('esbuild').Plugin} */
   const outside = { name: 'engine', setup: ({ onResolve }) => onResolve({ filter: ENGINE }, () => (engine ? { path: engine, external: true } : undefined)) };
   const { outputFiles } = await build({
-    entryPoints: [`${PAGE}main.js`],
+    entryPoints: [`${WWW}${page}main.js`],
     bundle: true,
     minify: true,
     format: 'esm',
@@ -44,12 +47,13 @@ export async function pageScript({ engine, plugins = [], code = '' } = {}) {
  * @returns {Promise<{html: string, texts: Map<string, string>}>}
  */
 export async function readPage(options) {
-  const html = readFileSync(`${PAGE}index.html`, 'utf8');
+  const folder = WWW + (options?.page ?? '');
+  const html = readFileSync(`${folder}index.html`, 'utf8');
   const texts = new Map();
-  for (const [, address] of html.matchAll(/ (?:href|src)="(\.\/[^"]+)"/g)) {
+  for (const [, address] of html.matchAll(/ (?:href|src)="(\.\.?\/(?!(?:\.\.\/)?pkg\/)[^"]+)"/g)) {
     if (address === './main.js') texts.set(address, await pageScript(options));
-    else if (address.endsWith('.css')) texts.set(address, (await transform(readFileSync(PAGE + address, 'utf8'), { loader: 'css', minify: true, target: TARGET })).code);
-    else throw new Error(`www/index.html names ${address}, and xtask/page.mjs does not know what to make of it`);
+    else if (address.endsWith('.css')) texts.set(address, (await transform(readFileSync(folder + address, 'utf8'), { loader: 'css', minify: true, target: TARGET })).code);
+    else throw new Error(`${folder}index.html names ${address}, and xtask/page.mjs does not know what to make of it`);
   }
   return { html, texts };
 }

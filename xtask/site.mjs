@@ -11,13 +11,13 @@ import { build } from 'esbuild';
 import { OFFERS } from '../www/offers.js';
 import { TARGET } from './bundle.mjs';
 import { icons } from './icons.mjs';
-import { readPage } from './page.mjs';
+import { PAGES, readPage } from './page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DEFAULT = 'target/site';
 const ENGINE = 'index.js';
 /** What lies at the top of a site, by which an older one is known. */
-const TOP = /^(index\.html|sw\.js|manifest\.webmanifest|\.nojekyll|icons|samples|models|[0-9a-f]{12})$/;
+const TOP = /^(index\.html|inside|sw\.js|manifest\.webmanifest|\.nojekyll|icons|samples|models|[0-9a-f]{12})$/;
 
 /**
  * Writes the site, in the place of an older one.
@@ -47,21 +47,21 @@ export async function site(folder, { code } = {}) {
  * @returns {Promise<{version: string, files: Map<string, Buffer>}>}
  */
 async function shell(code) {
-  const { html, texts } = await readPage({ engine: `./${ENGINE}`, code });
+  const pages = await Promise.all(PAGES.map(async (page) => ({ page, ...(await readPage({ page, engine: `./${ENGINE}`, code })) })));
   /** What must be of one version, and what need not. @type {Map<string, Buffer>[]} */
   const [bound, free] = [engine(), new Map([['manifest.webmanifest', readFileSync(`${ROOT}www/manifest.webmanifest`)]])];
-  for (const [address, text] of texts) bound.set(address.slice(2), Buffer.from(text));
+  for (const { page, texts } of pages) for (const [address, text] of texts) bound.set(named(page, address), Buffer.from(text));
   for (const [name, bytes] of icons()) free.set(`icons/${name}`, bytes);
   for (const name of readdirSync(`${ROOT}www/samples`)) if (name.endsWith('.jpg')) free.set(`samples/${name}`, readFileSync(`${ROOT}www/samples/${name}`));
   const worker = await serviceWorker();
 
   const sums = [...bound, ...free].map(([path, bytes]) => `${path} ${sum(bytes)}\n`).sort();
-  const version = createHash('sha256').update(JSON.stringify([sums, html, worker])).digest('hex').slice(0, 12);
+  const version = createHash('sha256').update(JSON.stringify([sums, pages.map(({ html }) => html), worker])).digest('hex').slice(0, 12);
 
-  const files = new Map([['index.html', Buffer.from(page(html, version))], ...free]);
+  const files = new Map([...pages.map(({ page, html }) => /** @type {const} */ ([`${page}index.html`, Buffer.from(document(page, html, version))])), ...free]);
   for (const [path, bytes] of bound) files.set(`${version}/${path}`, bytes);
-  // Of the document the folder's own address is kept: some hosts lead from index.html to that.
-  const kept = Object.fromEntries([...files].map(([path, bytes]) => [path === 'index.html' ? '' : path, `sha256-${sum(bytes)}`]));
+  // Of documents their folder's own address is kept: some hosts lead from index.html to that.
+  const kept = Object.fromEntries([...files].map(([path, bytes]) => [path.replace(/(^|\/)index\.html$/, '$1'), `sha256-${sum(bytes)}`]));
   files.set('sw.js', Buffer.from(`self.SHELL=${JSON.stringify({ version, files: kept })};\n${worker}`));
   files.set('.nojekyll', Buffer.alloc(0)); // GitHub Pages takes the files as they are
   return { version, files };
@@ -82,16 +82,32 @@ async function serviceWorker() {
 }
 
 /**
- * The document, one folder above what it names, with what makes a site of it.
+ * What a file that a document names is called in the version's folder.
+ * @param {typeof PAGES[number]} page
+ * @param {string} address
+ */
+function named(page, address) {
+  const name = address.replace(/^.*\//, '');
+  return page && name === 'main.js' ? page.replace('/', '.js') : name;
+}
+
+/**
+ * A document, beside the version's folder or a folder beside it, with what makes a site of it.
+ * @param {typeof PAGES[number]} page
  * @param {string} html
  * @param {string} version
  */
-function page(html, version) {
-  const moved = html.replace(/ (href|src)="(?:\.\.\/pkg\/dist|\.)\/([^"]+)"/g, ` $1="${version}/$2"`);
+function document(page, html, version) {
+  const up = page && '../';
+  const own = (/** @type {string} */ _, /** @type {string} */ attribute, /** @type {string} */ address) => {
+    const engine = address.split('/pkg/dist/')[1];
+    return ` ${attribute}="${up}${version}/${engine ?? named(page, address)}"`;
+  };
+  const moved = html.replace(/ (href|src)="(\.\.?\/[^"]+)"/g, own);
   const charset = '<meta charset="utf-8">';
-  const links = ['<link rel="manifest" href="manifest.webmanifest">', '<link rel="apple-touch-icon" href="icons/maskable-512.png">'];
+  const links = [`<link rel="manifest" href="${up}manifest.webmanifest">`, `<link rel="apple-touch-icon" href="${up}icons/maskable-512.png">`];
   return moved
-    .replace(charset, `${charset}\n  <meta name="serviceworker" content="sw.js" data-version="${version}">`) // in front of the policy, which allows it
+    .replace(charset, `${charset}\n  <meta name="serviceworker" content="${up}sw.js" data-version="${version}">`) // in front of the policy, which allows it
     .replace('</head>', `  ${links.join('\n  ')}\n</head>`);
 }
 
@@ -106,7 +122,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = resolve(process.argv[2] ?? ROOT + DEFAULT);
   try {
     const { version, files } = await site(folder);
-    const scripts = ['main.js', ENGINE, 'vitscope/worker.js'].map((name) => {
+    const scripts = ['main.js', 'inside.js', ENGINE, 'vitscope/worker.js'].map((name) => {
       const script = /** @type {Buffer} */ (files.get(`${version}/${name}`));
       return `${name} ${kB(script.length)}, ${kB(brotliCompressSync(script).length)} as brotli`;
     });

@@ -15,6 +15,8 @@ import { loadWasm } from './engine/wasm.js';
 import { Loading } from './source/loading.js';
 import { normaliseSource } from './source/source.js';
 import { walk } from './source/walk.js';
+import { patchEmbedding } from './views/inside.js';
+import { LENSES } from './views/lenses.js';
 import * as requests from './views/requests.js';
 
 export { VitscopeError } from './common/errors.js';
@@ -31,7 +33,6 @@ export { COLORMAPS, colourise, upsample } from './draw/render.js';
  * @typedef {import('../engine.js').ImageLike} ImageLike
  */
 
-const RUN_OPTIONS = ['topK'];
 /** Nobody could ring: it blocks anyway. */
 const SILENT = new Int32Array(1);
 
@@ -120,26 +121,23 @@ export class Engine extends Closeable {
 
   /**
    * @param {ImageLike | Float32Array | (ImageLike | Float32Array)[]} images
-   * @param {{topK?: number}} [options]
+   * @param {import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
   classify(images, options) {
-    const { topK = 5 } = checkOptions(options, RUN_OPTIONS);
-    const answer = (/** @type {ImageLike | Float32Array} */ image) => finish(this.#core.classify(image, topK));
+    const request = requests.classify(this.config, checkOptions(options, requests.RUN_OPTIONS));
+    const answer = (/** @type {ImageLike | Float32Array} */ image) => this.#ask(request, { image });
     return Array.isArray(images) ? images.map(answer) : answer(images);
   }
 
   /**
    * @param {ImageLike | Float32Array} image
-   * @param {import('../index.js').RecordOptions & {topK?: number}} [options]
+   * @param {import('../index.js').RecordOptions & import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
   trace(image, options) {
     const recording = this.#ask(requests.trace(this.config, checkOptions(options, requests.TRACE_OPTIONS)), { image });
-    return new Trace(recording, this.#views, {
-      logitLens: (trace, options) => (checkOptions(options, []), this.#ask(requests.logitLens(this.config, trace))),
-      patchLens: (trace, options) => this.#ask(requests.patchLens(this.config, trace, checkOptions(options, requests.LENS_OPTIONS))),
-    });
+    return new Trace(recording, this.#views, (name, trace, options) => this.#ask(LENSES[name].request(this.config, trace, checkOptions(options, LENSES[name].options))));
   }
 
   /**
@@ -165,9 +163,17 @@ export class Engine extends Closeable {
     return this.#ask(requests.positionSimilarity());
   }
 
-  /** @param {{count?: number}} [options] */
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {{patch: [row: number, col: number]}} options
+   */
+  patchEmbedding(image, options) {
+    return this.#ask(patchEmbedding(checkOptions(options, ['patch'])), { image });
+  }
+
+  /** @param {{count?: number, outputs?: number[]}} [options] */
   patchFilters(options) {
-    return this.#ask(requests.patchFilters(this.config, checkOptions(options, ['count'])));
+    return this.#ask(requests.patchFilters(this.config, checkOptions(options, requests.FILTER_OPTIONS)));
   }
 
   /** @param {number | [number, number]} imageSize */

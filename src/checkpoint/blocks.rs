@@ -4,7 +4,7 @@ use super::equalise::equalise;
 use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Frequencies, Interpolation, Linear, Mlp, Rotary,
+    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, Linear, Mlp, Rotary,
 };
 use std::sync::Arc;
 
@@ -60,9 +60,7 @@ impl Blocks {
 
 fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {
     let (width, mlp, eps) = (config.hidden_size, config.mlp_size, config.layer_norm_eps);
-    if reader.equalises {
-        equalise(config, reader, names)?;
-    }
+    let equalised = if reader.equalises { equalise(config, reader, names)? } else { Equalised::default() };
     // y · γ is a layer with γ in its rows.
     let mut scales = [None, None];
     for (scale, name) in scales.iter_mut().zip(names.scales.iter().flatten()) {
@@ -121,6 +119,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             activation: config.activation,
             gated: config.gated,
         },
+        equalised,
     })
 }
 

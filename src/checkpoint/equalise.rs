@@ -18,14 +18,14 @@
 use super::blocks::{BlockNames, Qkv};
 use super::reader::Reader;
 use crate::error::Result;
-use crate::model::{Activation, Config};
+use crate::model::{Activation, Config, Equalised};
 
 /// A matrix `[rows, columns]` by its name.
 type Matrix = (String, [usize; 2]);
 
 /// Plans the factors of the block the reader is in: from now on it reads the block's tensors with them. A block whose matrices are rounded already had its
-/// turn.
-pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<()> {
+/// turn. Gives the factors, for whoever looks at what is within.
+pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Equalised> {
     let (width, mlp) = (config.hidden_size, config.mlp_size);
     let weight = |name: &str| [name, ".weight"].concat();
     let bias = |name: &str, length: usize| ([name, ".bias"].concat(), length);
@@ -45,29 +45,33 @@ pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames)
     let fc1_bias = bias(names.fc1[fc1.len() - 1], rows);
     let fc2 = (weight(names.fc2), [width, mlp]);
     if qkv.iter().chain(&fc1).chain([&projection, &fc2]).any(|(name, _)| !reader.is_f32(name)) {
-        return Ok(());
+        return Ok(Equalised::default());
     }
 
-    after_norm(reader, names.norm1, &qkv)?;
+    let norm1 = after_norm(reader, names.norm1, &qkv)?;
     let [before_projection, before_fc2] = names
         .inner_norms
         .map_or([None; 2], |names| names.map(|name| Some(name).filter(|name| reader.has(&weight(name)))));
-    match before_projection {
-        Some(norm) => after_norm(reader, norm, std::slice::from_ref(&projection))?,
+    let values = match before_projection {
+        Some(norm) => {
+            after_norm(reader, norm, std::slice::from_ref(&projection))?;
+            Vec::new()
+        }
         None => after_rows(reader, &qkv[qkv.len() - 1], &value_bias, &projection)?,
-    }
-    after_norm(reader, names.norm2, &fc1)?;
+    };
+    let norm2 = after_norm(reader, names.norm2, &fc1)?;
+    let mut hidden = Vec::new();
     // A gate leaves its other half linear, and ReLU lets positive factors through.
     if let Some(norm) = before_fc2 {
         after_norm(reader, norm, std::slice::from_ref(&fc2))?;
     } else if config.gated || config.activation == Activation::Relu {
-        after_rows(reader, &fc1[fc1.len() - 1], &fc1_bias, &fc2)?;
+        hidden = after_rows(reader, &fc1[fc1.len() - 1], &fc1_bias, &fc2)?;
     }
-    Ok(())
+    Ok(Equalised { norm1, values, norm2, hidden })
 }
 
-/// From a norm to the matrices that read it.
-fn after_norm(reader: &mut Reader, norm: &str, readers: &[Matrix]) -> Result<()> {
+/// From a norm to the matrices that read it. Gives the factors.
+fn after_norm(reader: &mut Reader, norm: &str, readers: &[Matrix]) -> Result<Vec<f32>> {
     let width = readers[0].1[1];
     let parameters = [".weight", ".bias"].map(|suffix| [norm, suffix].concat());
     let mut squares = vec![0.0; width];
@@ -78,16 +82,16 @@ fn after_norm(reader: &mut Reader, norm: &str, readers: &[Matrix]) -> Result<()>
     let factors = factors(&squares, &peaks(reader, readers)?);
     parameters.iter().for_each(|name| reader.divide_last_rows(name, width, &factors));
     readers.iter().for_each(|(name, _)| reader.multiply_columns(name, &factors));
-    Ok(())
+    Ok(factors)
 }
 
-/// From the last rows of a matrix, and the last entries of its bias where it has one, to the matrix that reads them.
+/// From the last rows of a matrix, and the last entries of its bias where it has one, to the matrix that reads them. Gives the factors.
 fn after_rows(
     reader: &mut Reader,
     (name, shape): &Matrix,
     (bias, length): &(String, usize),
     next: &Matrix,
-) -> Result<()> {
+) -> Result<Vec<f32>> {
     let [rows, inputs] = *shape;
     let channels = next.1[1];
     let weights = reader.values(name, shape)?;
@@ -100,7 +104,7 @@ fn after_rows(
     reader.divide_last_rows(name, rows, &factors);
     reader.divide_last_rows(bias, *length, &factors);
     reader.multiply_columns(&next.0, &factors);
-    Ok(())
+    Ok(factors)
 }
 
 fn add_squares(squares: &mut [f64], values: &[f32]) {

@@ -109,6 +109,17 @@ impl Shape {
         Ok(token..token + 1)
     }
 
+    /// The one token that a query names; unless told the class token, or in a model without one the patch in the middle.
+    pub fn token(&self, query: Option<Query>) -> Result<usize> {
+        let [rows, columns] = self.grid;
+        let usual =
+            if self.prefix.contains(&Prefix::Class) { Query::Class } else { Query::Patch(rows / 2, columns / 2) };
+        match query.unwrap_or(usual) {
+            Query::Mean => Err(invalid("`mean` is no one token. Name one, as the patch `ROW,COL`.".into())),
+            query => self.query_tokens(query).map(|tokens| tokens.start),
+        }
+    }
+
     fn prefix_token(&self, kind: Prefix, index: usize) -> Result<usize> {
         let mut tokens = self.prefix.iter().enumerate().filter(|(_, prefix)| **prefix == kind).map(|(token, _)| token);
         let count = tokens.clone().count();
@@ -136,7 +147,7 @@ impl Shape {
     }
 }
 
-fn check(what: &str, index: usize, count: usize) -> Result<usize> {
+pub(super) fn check(what: &str, index: usize, count: usize) -> Result<usize> {
     if index < count {
         return Ok(index);
     }

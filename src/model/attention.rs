@@ -38,6 +38,15 @@ pub(super) struct Tokens<'a> {
     pub places: &'a BlockPlaces,
 }
 
+/// The heads of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Heads<'a> {
+    /// Keys and values of all tokens, for each.
+    pub packed: &'a [PackedHead],
+    /// Those of which the projection reads zeros.
+    pub left_out: &'a [usize],
+}
+
 impl Attention {
     /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
     pub(super) fn project(
@@ -84,7 +93,7 @@ impl Attention {
         stream: &mut [f32],
         tokens: Tokens<'_>,
         qkv: ArrayView2<f32>,
-        heads: &[PackedHead],
+        heads: Heads<'_>,
         mut recorded: Option<ArrayViewMut3<f32>>,
         worker: &mut Worker,
     ) {
@@ -92,7 +101,7 @@ impl Attention {
         let (rows, width) = (qkv.nrows(), qkv.ncols() / 3);
         let size = width / self.heads;
         let context = &mut context[..rows * width];
-        for (index, head) in heads.iter().enumerate() {
+        for (index, head) in heads.packed.iter().enumerate() {
             let own = index * size;
             let q = qkv.slice(s![.., own..own + size]);
             let (attention, probabilities) = match &mut recorded {
@@ -106,12 +115,18 @@ impl Attention {
             let bias = tokens.places.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
-        let context = ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size");
         let precision = self.projection.precision();
+        let leave_out =
+            |token: &mut [f32]| heads.left_out.iter().for_each(|head| token[head * size..][..size].fill(0.0));
         let gathered = match &self.norm {
-            None => activations.take(precision, context),
+            None => {
+                context.chunks_exact_mut(width).for_each(leave_out);
+                activations
+                    .take(precision, ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size"))
+            }
             Some(norm) => activations.produce(precision, [rows, width], |row, target| {
-                norm.forward(context.row(row).to_slice().expect("rows are contiguous"), target);
+                norm.forward(&context[row * width..][..width], target);
+                leave_out(target);
             }),
         };
         self.projection.forward(gathered, Then::Add, stream);

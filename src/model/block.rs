@@ -1,6 +1,6 @@
 //! A pre-norm encoder block (ViT paper, equations 2 and 3).
 
-use super::attention::{Attention, Tokens};
+use super::attention::{Attention, Heads, Tokens};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
@@ -20,6 +20,22 @@ pub struct Block {
     pub norm2: LayerNorm,
     /// The MLP.
     pub mlp: Mlp,
+    /// What its channels were divided by to share scales; see `checkpoint/equalise.rs`.
+    pub equalised: Equalised,
+}
+
+/// Powers of two by which channels within a block are smaller than the checkpoint has them, what reads them being larger; each `[D]` or `[M]`, or empty where
+/// all are as they were.
+#[derive(Default)]
+pub struct Equalised {
+    /// `[D]`, of what the first norm gives.
+    pub norm1: Vec<f32>,
+    /// `[D]`, of the values.
+    pub values: Vec<f32>,
+    /// `[D]`, of what the second norm gives.
+    pub norm2: Vec<f32>,
+    /// `[M]`, of what the MLP's second layer reads; of a gated one's linear half.
+    pub hidden: Vec<f32>,
 }
 
 impl Block {
@@ -27,7 +43,10 @@ impl Block {
     pub fn bytes(&self) -> usize {
         let inner = self.attention.norm.iter().chain(&self.mlp.norm);
         let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten()).chain(inner);
-        norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
+        let Equalised { norm1, values, norm2, hidden } = &self.equalised;
+        let factors = [norm1, values, norm2, hidden].map(|factors| size_of_val(factors.as_slice()));
+        norms.map(LayerNorm::bytes).sum::<usize>()
+            + self.layers().map(Linear::bytes).iter().chain(&factors).sum::<usize>()
     }
 
     /// Its linear layers.
@@ -39,8 +58,8 @@ impl Block {
     ///
     /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
     pub(super) fn forward(&self, places: &BlockPlaces, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
-        let Scratch { seen, stream, qkv, heads, workers, .. } = scratch;
-        let (seen, tokens) = (seen.as_deref(), stream.nrows());
+        let Scratch { seen, intervention, stream, qkv, heads, workers, .. } = scratch;
+        let (seen, tokens, left_out) = (seen.as_deref(), stream.nrows(), intervention.without_heads_of(layer));
 
         parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
@@ -49,6 +68,7 @@ impl Block {
         });
         parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
 
+        let heads = Heads { packed: heads, left_out: &left_out };
         let recorded = sink.attention(layer);
         parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
             let worker = &mut workers.own();

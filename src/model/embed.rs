@@ -1,12 +1,15 @@
 //! From pixels to tokens (ViT paper, equation 1).
 
-use super::config::Config;
+use super::activations::Input;
+use super::config::{Config, Precision};
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
-use super::places::{LearnedGrid, Places};
-use super::scratch::Workers;
+use super::places::LearnedGrid;
+use super::scratch::{Scratch, Workers};
+use super::vit::Vit;
+use crate::error::Result;
 use crate::parallel;
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
 /// z₀ = norm([prefix; patch_norm(x₁ E) + p₁; …; patch_norm(x_N E) + p_N]).
 pub struct Embeddings {
@@ -22,6 +25,35 @@ pub struct Embeddings {
     pub norm: Option<LayerNorm>,
 }
 
+/// How one patch becomes a token.
+pub struct PatchInside {
+    /// `[3, P_h, P_w]` normalised pixels, as cut.
+    pub pixels: Vec<f32>,
+    /// `[D]` x E and the bias, before anything else.
+    pub projected: Vec<f32>,
+    /// `[D]` what is added for its place, in a model that adds any.
+    pub position: Option<Vec<f32>>,
+    /// `[D]` what the first block gets.
+    pub token: Vec<f32>,
+}
+
+impl Vit {
+    /// How patch number `patch` of `pixels` `[3, H, W]` becomes a token.
+    pub fn patch_inside(&self, pixels: &[f32], patch: usize) -> Result<PatchInside> {
+        let (config, embeddings, pixels) = (&self.config, &self.weights.embeddings, self.view_pixels(pixels)?);
+        let mut scratch = Scratch::seeing(config, Precision::F32, vec![patch])?;
+        embeddings.forward(config, self.places.positions.as_deref(), pixels, &mut scratch);
+        let mut cut = vec![0.0; config.patch_values()];
+        cut_patch(config, pixels, patch, &mut cut);
+        let mut projected = vec![0.0; config.hidden_size];
+        let x = ArrayView2::from_shape((1, cut.len()), &cut).expect("one row");
+        embeddings.patch_projection.forward(Input::F32(x), Then::Store, &mut projected);
+        let position = self.places.positions.as_ref().map(|positions| positions.row(patch).to_vec());
+        let token = scratch.stream.row(config.prefix_tokens()).to_vec();
+        Ok(PatchInside { pixels: cut, projected, position, token })
+    }
+}
+
 impl Embeddings {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
@@ -30,19 +62,19 @@ impl Embeddings {
         self.patch_projection.bytes() + self.prefix.len() * size_of::<f32>() + positions + norms
     }
 
-    /// `pixels`: `[3, H, W]`, `tokens`: `[T, D]`; `seen`: which patches these are, if not all.
+    /// Begins the stream in `scratch`. `pixels`: `[3, H, W]`; `positions`: `[N, D]`, of each place.
     pub(super) fn forward(
         &self,
         config: &Config,
-        places: &Places,
+        positions: Option<&Array2<f32>>,
         pixels: ArrayView3<f32>,
-        mut tokens: ArrayViewMut2<f32>,
-        seen: Option<&[usize]>,
-        workers: &Workers,
+        scratch: &mut Scratch,
     ) {
-        let patch = |row: usize| seen.map_or(row, |seen| seen[row]);
+        let Scratch { seen, intervention, stream, workers, .. } = scratch;
+        let place = |row: usize| seen.as_ref().map_or(row, |seen| seen[row]);
+        let patch = |place: usize| intervention.order.as_ref().map_or(place, |order| order[place]);
         let (mut prefix, patches) =
-            tokens.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
+            stream.multi_slice_mut((s![..self.prefix.nrows(), ..], s![self.prefix.nrows().., ..]));
         prefix.assign(&self.prefix);
         normalise(&self.norm, prefix, workers);
         let count = patches.nrows();
@@ -51,15 +83,15 @@ impl Embeddings {
                 let activations = &mut workers.own().activations;
                 let size = [tokens.nrows(), config.patch_values()];
                 let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
-                    cut_patch(config, pixels, patch(first + row), target);
+                    cut_patch(config, pixels, patch(place(first + row)), target);
                 });
                 let out = tokens.as_slice_mut().expect("a block of rows is contiguous");
                 self.patch_projection.forward(x, Then::Store, out);
             }
             normalise(&self.patch_norm, tokens.view_mut(), workers);
-            if let Some(positions) = &places.positions {
+            if let Some(positions) = positions {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
-                    token += &positions.row(patch(first + row));
+                    token += &positions.row(place(first + row));
                 }
             }
             normalise(&self.norm, tokens, workers);

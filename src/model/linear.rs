@@ -97,8 +97,13 @@ impl Linear {
 
     /// Weights `[out, in]`; integers as what they stand for.
     pub fn weights(&self) -> Result<Array2<f32>> {
-        let mut weights = matrix("weights", self.outputs, self.inputs())?;
-        for (output, mut row) in weights.rows_mut().into_iter().enumerate() {
+        self.weights_of(0..self.outputs)
+    }
+
+    /// Those of some outputs `[n, in]`.
+    pub fn weights_of(&self, outputs: impl ExactSizeIterator<Item = usize>) -> Result<Array2<f32>> {
+        let mut weights = matrix("weights", outputs.len(), self.inputs())?;
+        for (output, mut row) in outputs.zip(weights.rows_mut()) {
             self.read_output(output, row.as_slice_mut().expect("rows are contiguous"));
         }
         Ok(weights)

@@ -2,6 +2,7 @@
 
 use super::activations::Activations;
 use super::config::{Config, Precision};
+use super::intervention::Intervention;
 use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
@@ -15,6 +16,8 @@ pub struct Scratch {
     pub(super) depth: Option<usize>,
     /// Which patches the model sees, if not all.
     pub(super) seen: Option<Vec<usize>>,
+    /// What the forward pass that is under way, or the next, is told to do otherwise.
+    pub(super) intervention: Intervention,
     /// How the model's matrices are held.
     pub(super) precision: Precision,
     /// `[T, D]` the residual stream.
@@ -98,6 +101,7 @@ impl Scratch {
         Ok(Self {
             depth: None,
             seen,
+            intervention: Intervention::default(),
             precision,
             stream: matrix("the residual stream", tokens, width)?,
             qkv: matrix("queries, keys and values", tokens, 3 * width)?,
@@ -112,9 +116,17 @@ impl Scratch {
 }
 
 impl Scratch {
-    /// Forgets a forward pass that is under way: the next is a new one.
+    /// Forgets a forward pass that is under way, and what it was told: the next is a new one, as the model is.
     pub fn restart(&mut self) {
         self.depth = None;
+        self.intervention = Intervention::default();
+    }
+
+    /// Tells the pass that begins next what to do otherwise, until `restart`. Where the model has no such thing it is told nothing.
+    pub fn intervene(&mut self, config: &Config, intervention: Intervention) -> Result<()> {
+        intervention.check(config)?;
+        self.intervention = intervention;
+        Ok(())
     }
 
     /// Logits `[C]` after a forward pass.

@@ -9,7 +9,7 @@ use super::config::Config;
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
-use super::places::{Places, SharedBytes};
+use super::places::{BlockPlaces, Places, SharedBytes};
 use super::scratch::{Scratch, Workers};
 use super::sink::Sink;
 use crate::alloc::matrix;
@@ -160,13 +160,15 @@ impl Vit {
         pause: &dyn Fn() -> bool,
     ) -> Option<usize> {
         let Weights { embeddings, blocks, .. } = &*self.weights;
+        let (somewhere, nowhere) = (!scratch.intervention.without_positions, BlockPlaces::default());
         if scratch.depth.is_none() {
-            let Scratch { seen, stream, workers, .. } = scratch;
-            embeddings.forward(&self.config, &self.places, pixels, stream.view_mut(), seen.as_deref(), workers);
+            let positions = self.places.positions.as_deref().filter(|_| somewhere);
+            embeddings.forward(&self.config, positions, pixels, scratch);
             sink.hidden_state(0, scratch.stream.view());
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
-            block.forward(&self.places.blocks[layer], scratch, layer, sink);
+            let places = if somewhere { &self.places.blocks[layer] } else { &nowhere };
+            block.forward(places, scratch, layer, sink);
             sink.hidden_state(layer + 1, scratch.stream.view());
             if layer + 1 < blocks.len() && pause() {
                 return Some(layer + 1);
@@ -245,7 +247,7 @@ impl Vit {
         });
     }
 
-    fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
+    pub(super) fn view_pixels<'p>(&self, pixels: &'p [f32]) -> Result<ArrayView3<'p, f32>> {
         let [height, width] = self.config.image_size;
         ArrayView3::from_shape((3, height, width), pixels).map_err(|_| {
             ErrorKind::InvalidArgument(format!(

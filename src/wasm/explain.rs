@@ -178,6 +178,6 @@ impl Work {
     }
 }
 
-fn copied(array: &Float32Array) -> Result<Vec<f32>> {
+pub(super) fn copied(array: &Float32Array) -> Result<Vec<f32>> {
     array.to_vec("values of a view")
 }

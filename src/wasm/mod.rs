@@ -4,6 +4,7 @@
 
 mod classes;
 mod explain;
+mod inside;
 mod js;
 mod recorder;
 #[cfg(feature = "threads")]
@@ -14,7 +15,7 @@ mod walk;
 use crate::alloc::{room, zeros};
 use crate::checkpoint::Source;
 use crate::classifier::{Classifier, Prediction};
-use crate::model::{Config, Pooling, Precision, Prefix, Scores, Similarity};
+use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity};
 use crate::resample::Rgba;
 use js::{Bell, Float32Array, Object, Result, Uint8Array, pause};
 use recorder::{Recorder, Wanted};
@@ -135,6 +136,14 @@ impl Engine {
         self.recorder.stop();
         self.classifier.restart();
         Ok(())
+    }
+
+    /// Has it leave out heads (layer and number of each, one after another) and what patches know of their places, and take the patches in this order.
+    pub fn intervene(&mut self, heads: Vec<u32>, without_positions: bool, order: Option<Vec<u32>>) -> Result<()> {
+        let without_heads =
+            heads.as_chunks().0.iter().map(|pair: &[u32; 2]| pair.map(|number| number as usize)).collect();
+        let order = order.map(|order| order.into_iter().map(|patch| patch as usize).collect());
+        Ok(self.classifier.intervene(Intervention { without_heads, without_positions, order })?)
     }
 
     /// Has it recorded: of these layers, in order, every head's attention, of these queries or of all, the residual stream, or both; and of all layers the

@@ -22,6 +22,8 @@ pub struct Fixture {
     pub expected: &'static [u8],
     /// What PyTorch shows of its answer, for a model with classes.
     pub explain: Option<&'static [u8]>,
+    /// What PyTorch answers without heads or positions, and in another order.
+    pub interventions: &'static [u8],
 }
 
 macro_rules! bytes {
@@ -41,6 +43,7 @@ macro_rules! fixture {
             text_embeddings: None,
             expected: bytes!($name, "expected.safetensors"),
             explain: $explain,
+            interventions: bytes!($name, "interventions.safetensors"),
         }
     };
     (hf $name:literal of $weights:expr) => {
@@ -65,6 +68,7 @@ macro_rules! fixture {
             text_embeddings: None,
             expected: bytes!($name, "expected.safetensors"),
             explain: None,
+            interventions: bytes!($name, "interventions.safetensors"),
         }
     };
     (hf encoder $name:literal) => {

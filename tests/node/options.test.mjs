@@ -57,7 +57,7 @@ test('options that are no object, and names that are not known', async () => {
 });
 
 test('what belongs to another call', async () => {
-  await refuses('classify', { signal: AbortSignal.abort() }, /There is no option 'signal' here. What there is: topK\./);
+  await refuses('classify', { signal: AbortSignal.abort() }, /There is no option 'signal' here. What there is: topK, without, order\./);
   await refuses('attribute', { fusion: 'mean' }, /'fusion'.* method, target, layer, query, discard, window, stride, onProgress\./);
   await refuses('rollout', { layer: 1 }, /'layer'/);
   await refuses('colourise', { opacity: 1 }, /'opacity'/);
@@ -67,7 +67,7 @@ test('what belongs to another call', async () => {
 const OPTIONS = {
   'Engine.load': ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'],
   'Vitscope.load': ['dtype', 'imageSize', 'simd', 'threads', 'signal', 'onProgress'],
-  classify: ['topK'],
+  classify: ['topK', 'order'],
   trace: ['topK', 'layers'],
   attribute: ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride', 'onProgress'],
   curves: ['target', 'steps', 'onProgress'],

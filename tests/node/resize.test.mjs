@@ -119,7 +119,8 @@ for (const [kind, load] of /** @type {[string, (source: URL, options?: any) => P
       return vit.memory;
     };
     const { weights } = vit.memory;
-    const first = await round();
+    await round();
+    const first = await round(); // by now what lay in between has made way
     assert.equal(first.weights, weights);
     for (let i = 0; i < 5; i++) await round();
     assert.ok((await round()).wasm <= first.wasm + 4 * 2 ** 20, `${first.wasm} → ${vit.memory.wasm}`);

@@ -27,7 +27,7 @@ test('any state comes back from its link as it was', () => {
   for (let i = 0; i < 2000; i++) {
     const state = () => ({
       model: one([null, 'vitscope-tiny', 'google/vit-base-patch16-224', 'org/name@v1.0', '/models/my model %25/', '/models/a+b/']),
-      sample: one([null, 'coffee', 'rocket']), view: one(['heads', 'class', 'logit-lens']), stop: one([null, 'photo', 'patches']),
+      sample: one([null, 'coffee', 'rocket']), chapter: one([null, 'attention']), view: one(['heads', 'class', 'logit-lens']), stop: one([null, 'photo', 'patches']),
       layer: index(), head: index(), patch: index(), target: index(), detail: index(), whole: one([true, false]),
       look: { ...one([{ style: 'spotlight', colormap: 'viridis' }, { style: 'colours', colormap: 'viridis' }, { style: 'colours', colormap: 'grey' }]), opacity: Math.floor(random() * 101) / 100, smooth: one([true, false]) },
     });

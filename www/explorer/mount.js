@@ -203,8 +203,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       return now();
     },
 
-    /** What a state is in which nothing was chosen. */
-    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null },
+    /** What a state is in which nothing was chosen. @type {State} */
+    defaults: { ...defaults, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null, chapter: null },
 
     /** Chooses some of it; the rest stays. Resolves when it is there. */
     choose,

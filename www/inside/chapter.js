@@ -90,9 +90,9 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
 
     /** @param {number} next */
     read(next) {
+      section.querySelectorAll('.step').forEach((element, i) => element.classList.toggle('read', i === next));
       if (step === next) return;
       step = next;
-      section.querySelectorAll('.step').forEach((element, i) => element.classList.toggle('read', i === step));
       draw();
     },
 

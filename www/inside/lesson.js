@@ -193,6 +193,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   }
 
   const { model: key, sample: name, look, chapter, ...choice } = state ?? {};
+  /** @type {State} */
   const defaults = { ...chosen, model: models[0]?.name ?? null, sample: samples[0]?.name ?? null };
   chosen = { ...chosen, ...choice, look: { ...LOOK, ...look } };
   const first = image ?? sampleOf(name) ?? samples[0];

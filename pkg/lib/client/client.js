@@ -1,12 +1,14 @@
 import { cache } from '../cache/index.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
-import { checkOptions, checkSize, checkTopK } from '../common/checks.js';
+import { checkOptions, checkSize } from '../common/checks.js';
 import { Closeable } from '../common/closeable.js';
 import { closed, guard } from '../common/errors.js';
 import { Trace } from '../engine/trace.js';
 import { decodeAhead, prepareImage } from '../image/portable.js';
 import { describe } from '../source/describe.js';
+import { patchEmbedding } from '../views/inside.js';
+import { LENSES } from '../views/lenses.js';
 import * as requests from '../views/requests.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
@@ -23,13 +25,12 @@ import { start } from './start.js';
  * @typedef {import('./queue.js').JobQueue} JobQueue
  */
 
-const RUN_OPTIONS = ['topK', 'signal'];
 const PASSES_OPTIONS = ['signal', 'onProgress'];
 const SIGNAL = ['signal'];
 
 /**
  * A model loaded in a worker of its own.
- * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchFilters' | 'resize' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
+ * @implements {Pick<import('../../index.js').Vitscope, 'config' | 'backend' | 'memory' | 'classify' | 'trace' | 'attribute' | 'curves' | 'positionSimilarity' | 'patchEmbedding' | 'patchFilters' | 'resize' | 'withClasses' | 'teach' | 'saveClasses' | 'close'>}
  */
 export class Vitscope extends Closeable {
   /** @override */
@@ -108,9 +109,8 @@ export class Vitscope extends Closeable {
    * @returns {Promise<any>}
    */
   async #classify(images, options, onAnswer) {
-    const { topK = 5, signal } = checkOptions(options, RUN_OPTIONS);
-    checkTopK(topK);
-    const request = { method: /** @type {const} */ ('classify'), args: [topK], read: (/** @type {Classification} */ answer) => answer };
+    const { signal, ...asked } = checkOptions(options, [...requests.RUN_OPTIONS, ...SIGNAL]);
+    const request = requests.classify(this.#config, asked);
     if (!Array.isArray(images)) return this.#ask(request, { image: images, signal });
     return askAll(images, (image, signal) => this.#ask(request, { image, signal, ahead: true }), signal, onAnswer);
   }
@@ -124,7 +124,7 @@ export class Vitscope extends Closeable {
     const { signal, ...asked } = checkOptions(options, [...requests.TRACE_OPTIONS, 'signal']);
     const request = requests.trace(this.#config, asked);
     const views = this.#startedViews();
-    const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lenses);
+    const read = async (/** @type {any} */ answer) => new Trace(answer, await views, this.#lens);
     return this.#ask({ ...request, read }, { image, signal });
   }
 
@@ -138,13 +138,10 @@ export class Vitscope extends Closeable {
     return this.#views;
   }
 
-  /** @type {import('../engine/trace.js').Lenses} */
-  #lenses = {
-    logitLens: async (trace, options) => this.#ask(requests.logitLens(this.#config, trace), checkOptions(options, SIGNAL)),
-    patchLens: async (trace, options) => {
-      const { signal, ...asked } = checkOptions(options, [...requests.LENS_OPTIONS, ...SIGNAL]);
-      return this.#ask(requests.patchLens(this.#config, trace, asked), { signal });
-    },
+  /** @type {import('../engine/trace.js').Lens} */
+  #lens = async (name, trace, options) => {
+    const { signal, ...asked } = checkOptions(options, [...LENSES[name].options, ...SIGNAL]);
+    return this.#ask(LENSES[name].request(this.#config, trace, asked), { signal });
   };
 
   /**
@@ -171,9 +168,18 @@ export class Vitscope extends Closeable {
     return this.#ask(requests.positionSimilarity(), checkOptions(options, SIGNAL));
   }
 
-  /** @param {{count?: number, signal?: AbortSignal}} [options] */
+  /**
+   * @param {ImageSource} image
+   * @param {{patch: [row: number, col: number], signal?: AbortSignal}} options
+   */
+  async patchEmbedding(image, options) {
+    const { signal, ...asked } = checkOptions(options, ['patch', ...SIGNAL]);
+    return this.#ask(patchEmbedding(asked), { image, signal });
+  }
+
+  /** @param {{count?: number, outputs?: number[], signal?: AbortSignal}} [options] */
   async patchFilters(options) {
-    const { signal, ...asked } = checkOptions(options, ['count', ...SIGNAL]);
+    const { signal, ...asked } = checkOptions(options, [...requests.FILTER_OPTIONS, ...SIGNAL]);
     return this.#ask(requests.patchFilters(this.#config, asked), { signal });
   }
 

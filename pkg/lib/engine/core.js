@@ -1,6 +1,6 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
 import { checkPixels, checkTopK } from '../common/checks.js';
-import { closed, guard, isFatal } from '../common/errors.js';
+import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { queryToken } from '../views/query.js';
 
 /**
@@ -96,20 +96,22 @@ export class Core {
   /**
    * @param {ImageLike | Float32Array} image
    * @param {number} topK
+   * @param {import('../views/intervention.js').Intervention} [told]
    * @param {import('../views/requests.js').RecordRequest} [record]
    * @returns {Generator<undefined, any>} with a crop for an image, without for pixel values
    */
-  *classify(image, topK, record) {
+  *classify(image, topK, told = {}, record) {
     checkTopK(topK);
     const start = performance.now();
     const { pixels, crop } = this.#input(image);
     const ready = performance.now();
     this.#call((wasm) => {
       wasm.begin(pixels);
+      if (told.without || told.order) this.#intervene(wasm, told);
       if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
     });
     while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
-    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && recordingOf(wasm, record)) }));
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }));
     const end = performance.now();
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
@@ -163,6 +165,36 @@ export class Core {
     return this.#call((wasm) => wasm.filters(count));
   }
 
+  /** @param {number[]} outputs */
+  filtersOf(outputs) {
+    return this.#call((wasm) => wasm.filtersOf(Uint32Array.from(outputs)));
+  }
+
+  /**
+   * @param {ImageLike | Float32Array} image
+   * @param {number} row
+   * @param {number} column
+   */
+  patchEmbedding(image, row, column) {
+    const { pixels } = this.#input(image);
+    return this.#call((wasm) => wasm.patchEmbedding(pixels, row, column));
+  }
+
+  /**
+   * What happens inside a block.
+   * @param {'head' | 'mlp' | 'unit' | 'norms'} view
+   * @param {import('../views/inside.js').BlockRequest} asked
+   * @param {any[]} args of the view
+   */
+  inside(view, { stream, layer, grid: [rows, cols], positions, without }, ...args) {
+    const block = this.#call((wasm) => wasm.block(stream, layer, rows, cols, positions, Uint32Array.from(without)));
+    try {
+      return this.#call((wasm) => /** @type {any} */ (block)[view](wasm, ...args));
+    } finally {
+      if (!isFatal(this.#dead)) block.free();
+    }
+  }
+
   /** Frees the model's wasm memory, which no garbage collector sees. Later calls throw `closed`. */
   close() {
     const wasm = this.#wasm;
@@ -170,6 +202,17 @@ export class Core {
     // After a trap the memory may be inconsistent: leave it to go with the worker or process.
     if (!this.#dead) wasm?.free();
     this.#dead ??= closed();
+  }
+
+  /**
+   * @param {WasmEngine} wasm
+   * @param {import('../views/intervention.js').Intervention} told
+   */
+  #intervene(wasm, { without = { heads: [], positions: false }, order }) {
+    const [rows, cols] = this.#config.grid;
+    // (For what is longer there may be no room, and nobody would check.)
+    if (order && order.length !== rows * cols) throw invalid(`The order has ${order.length} patches where the image has ${rows * cols}: it must have all of these, each once.`);
+    wasm.intervene(Uint32Array.from(without.heads.flat()), without.positions, order && Uint32Array.from(order));
   }
 
   /**

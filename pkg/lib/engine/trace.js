@@ -12,12 +12,13 @@ import { viewsAlone } from './views.js';
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {import('../../index.js').Recording} Recording
  * @typedef {import('../assets.js').Glue['Views']} Views
- * @typedef {{logitLens: (trace: Trace, options?: any) => any, patchLens: (trace: Trace, options?: any) => any}} Lenses
- *   what needs the model's head: maps from an engine in this thread, promises of them from one in a worker
+ * @typedef {(name: keyof typeof import('../views/lenses.js').LENSES, trace: Trace, options?: any) => any} Lens
+ *   what needs the model: answers from an engine in this thread, promises of them from one in a worker
  */
 
-const needsModel = async () => {
-  throw invalid('A trace made of data has no model, whose head the lenses need. Ask them of the trace that the model gave.');
+/** @type {Lens} */
+const needsModel = async (name) => {
+  throw invalid(`A trace made of data has no model, which ${name} needs. Ask it of the trace that the model gave.`);
 };
 
 /** What was recorded, as properties. @type {new (data: Recording) => Recording} */
@@ -36,17 +37,17 @@ export class Trace extends Recorded {
   static #known;
 
   #views;
-  #lenses;
+  #lens;
 
   /**
    * @param {Recording} data
    * @param {Views} views
-   * @param {Lenses} lenses
+   * @param {Lens} lens
    */
-  constructor(data, views, lenses) {
+  constructor(data, views, lens) {
     super(data);
     this.#views = Trace.#known = views;
-    this.#lenses = lenses;
+    this.#lens = lens;
   }
 
   /**
@@ -60,7 +61,7 @@ export class Trace extends Recorded {
       throw invalid(`Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
     const views = async () => Trace.#known ?? viewsAlone(assets);
-    return new Trace(data, await orAborted(views(), signal), { logitLens: needsModel, patchLens: needsModel });
+    return new Trace(data, await orAborted(views(), signal), needsModel);
   }
 
   /** @param {import('../../index.js').HeadOptions} [options] */
@@ -127,16 +128,36 @@ export class Trace extends Recorded {
 
   /** @param {{signal?: AbortSignal}} [options] */
   logitLens(options) {
-    return this.#lenses.logitLens(this, options);
+    return this.#lens('logitLens', this, options);
   }
 
   /** @param {import('../../index.js').LensOptions} [options] */
   patchLens(options) {
-    return this.#lenses.patchLens(this, options);
+    return this.#lens('patchLens', this, options);
+  }
+
+  /** @param {import('../../index.js').QueryOptions} [options] */
+  query(options) {
+    return this.#lens('query', this, options);
+  }
+
+  /** @param {import('../../index.js').MlpOptions} [options] */
+  mlp(options) {
+    return this.#lens('mlp', this, options);
+  }
+
+  /** @param {import('../../index.js').UnitOptions} options */
+  unit(options) {
+    return this.#lens('unit', this, options);
+  }
+
+  /** @param {{layer?: number, signal?: AbortSignal}} [options] */
+  norms(options) {
+    return this.#lens('norms', this, options);
   }
 
   toSafetensors() {
-    const { layers, recorded, queries, rolled, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
+    const { layers, recorded, queries, rolled, without, order, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
     const all = {
       logits: { shape: [logits.length], data: logits },
       features: { shape: [features.length], data: features },
@@ -145,7 +166,7 @@ export class Trace extends Recorded {
       rollout: { shape: [tokens, tokens], data: rollouts },
     };
     const there = Object.entries(all).filter(([, { data }]) => data.length);
-    const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled }).filter(([, value]) => value);
+    const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled, without, order }).filter(([, value]) => value);
     return toSafetensors(Object.fromEntries(there), Object.fromEntries(said.map(([name, value]) => [name, JSON.stringify(value)])));
   }
 

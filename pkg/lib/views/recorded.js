@@ -33,6 +33,18 @@ export function recorded(trace, kind, view, layer) {
 
 /**
  * @param {Recording} trace
+ * @param {string} view
+ * @param {number} layer
+ * @returns {number} the place of the stream before it: that after the layer before, or the embeddings
+ */
+export function recordedBefore(trace, view, layer) {
+  const place = layer ? trace.recorded.indexOf(layer - 1) + 1 : 0;
+  if ((layer && !place) || !trace.hiddenStates.length) missing(view, 'hiddenStates', layer ? `layers: [${layer - 1}], whose stream layer ${layer} reads` : 'any layers');
+  return place;
+}
+
+/**
+ * @param {Recording} trace
  * @param {Kind} kind
  * @param {string} view
  * @param {string} [or] what would do as well

@@ -4,7 +4,9 @@
  * when the answer is made: a trace and an answer say theirs.
  */
 import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
+import { invalid } from '../common/errors.js';
 import { viewMap } from './map.js';
+import { checkIntervention } from './intervention.js';
 import { queryName, queryToken } from './query.js';
 import { checkRollout } from './rolled.js';
 import { checkLayer, recorded, recordedAll } from './recorded.js';
@@ -17,7 +19,7 @@ import { targetIndex } from './target.js';
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
  * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean, queries?: import('../../index.js').Query[], rolled?: import('../../index.js').Rolled}} RecordRequest
- * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters'} Method  of `Core`
+ * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
  */
 
 /**
@@ -25,9 +27,11 @@ import { targetIndex } from './target.js';
  * @typedef {{method: Method, args: any[], read: (answer: any) => T}} Request
  */
 
-export const TRACE_OPTIONS = ['topK', 'layers', 'attentions', 'queries', 'hiddenStates', 'rollout'];
+export const RUN_OPTIONS = ['topK', 'without', 'order'];
+export const TRACE_OPTIONS = [...RUN_OPTIONS, 'layers', 'attentions', 'queries', 'hiddenStates', 'rollout'];
 export const ATTRIBUTE_OPTIONS = ['method', 'target', 'layer', 'query', 'discard', 'window', 'stride'];
 export const CURVES_OPTIONS = ['target', 'steps'];
+export const FILTER_OPTIONS = ['count', 'outputs'];
 export const LENS_OPTIONS = ['layer', 'target'];
 
 const METHODS = ['chefer', 'gradient-rollout', 'grad-cam', 'occlusion'];
@@ -37,20 +41,30 @@ const STEPS = 20;
 const FILTERS = 28;
 
 /**
+ * @param {ModelConfig} config
+ * @param {import('../../index.js').InterventionOptions & {topK?: number}} options
+ * @returns {Request<any>}
+ */
+export function classify(config, { topK = 5, ...told }) {
+  checkTopK(topK);
+  return { method: 'classify', args: [topK, checkIntervention(config, told)], read: (answer) => answer };
+}
+
+/**
  * A trace is an answer of which more is kept.
  * @param {ModelConfig} config
- * @param {import('../../index.js').RecordOptions & {topK?: number}} options
+ * @param {import('../../index.js').RecordOptions & import('../../index.js').InterventionOptions & {topK?: number}} options
  * @returns {Request<Recording>}
  */
-export function trace({ layers: count }, { topK = 5, layers = Array.from({ length: count }, (_, layer) => layer), attentions = true, queries, hiddenStates = true, rollout }) {
-  checkTopK(topK);
+export function trace(config, { layers = Array.from({ length: config.layers }, (_, layer) => layer), attentions = true, queries, hiddenStates = true, rollout, ...asked }) {
+  const { args, ...request } = classify(config, asked);
   if (!Array.isArray(layers)) throw mustBe('layers', 'an array of numbers, or left out to record all', layers);
   checkChoice('attentions', attentions, SWITCH);
   checkChoice('hiddenStates', hiddenStates, SWITCH);
-  const sorted = [...new Set(layers.map((layer) => checkLayer(layer, count)))].sort((a, b) => a - b);
+  const sorted = [...new Set(layers.map((layer) => checkLayer(layer, config.layers)))].sort((a, b) => a - b);
   /** @type {RecordRequest} */
-  const request = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
-  return { method: 'classify', args: [topK, request], read: (answer) => answer };
+  const record = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
+  return { ...request, args: [...args, record] };
 }
 
 /** @param {unknown} rollout */
@@ -175,13 +189,20 @@ export function positionSimilarity() {
 
 /**
  * @param {ModelConfig} config
- * @param {{count?: number}} options
+ * @param {{count?: number, outputs?: number[]}} options
  * @returns {Request<ViewMap[]>}
  */
-export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count = Math.min(FILTERS, hiddenSize, 3 * height * width) }) {
+export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count, outputs }) {
   const size = height * width;
   // The engine has them channel by channel, a picture pixel by pixel.
-  const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i) =>
-    viewMap(height, width, Float32Array.from({ length: 3 * size }, (_, j) => data[(3 * i + (j % 3)) * size + Math.floor(j / 3)]), `Patch embedding: principal component ${i} of the filters`, { channels: 3, signed: true });
-  return { method: 'filters', args: [checkWhole('count', count)], read: (data) => Array.from({ length: count }, (_, i) => filter(data, i)) };
+  const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i, /** @type {string} */ text) =>
+    viewMap(height, width, Float32Array.from({ length: 3 * size }, (_, j) => data[(3 * i + (j % 3)) * size + Math.floor(j / 3)]), text, { channels: 3, signed: true });
+  if (outputs === undefined) {
+    const most = checkWhole('count', count === undefined ? Math.min(FILTERS, hiddenSize, 3 * size) : count);
+    return { method: 'filters', args: [most], read: (data) => Array.from({ length: most }, (_, i) => filter(data, i, `Patch embedding: principal component ${i} of the filters`)) };
+  }
+  if (count !== undefined) throw invalid('patchFilters takes count, for principal components, or outputs, for filters as they are; not both.');
+  if (!Array.isArray(outputs) || !outputs.length) throw mustBe('outputs', 'an array of one number or more, or left out for principal components', outputs);
+  const rows = outputs.map((output) => checkWhole('An output', output));
+  return { method: 'filtersOf', args: [rows], read: (data) => rows.map((output, i) => filter(data, i, `Patch embedding: the filter of output ${output}`)) };
 }

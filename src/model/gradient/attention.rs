@@ -8,29 +8,32 @@ use crate::model::attention::Attention;
 use crate::model::linear::Then;
 use crate::model::norm::LayerNorm;
 use crate::model::places::BlockPlaces;
-use ndarray::Axis;
+use ndarray::{Axis, s};
+use std::ops::Range;
 
 impl AttentionTape<'_> {
-    /// Computes queries, keys, values and probabilities again, and `context` `[T, D]`, what the heads gather; `x` `[T, D]`, normalised.
-    pub fn recompute(
-        &mut self,
-        attention: &Attention,
-        places: &BlockPlaces,
-        x: &[f32],
-        context: &mut [f32],
-        products: &mut Products,
-    ) {
-        let Self { qkv, unnormalised, heads, .. } = self;
-        let width = attention.qkv.inputs();
+    /// Computes queries, keys and values again, normalised but not turned; `x` `[T, D]`, normalised.
+    pub fn project(&mut self, attention: &Attention, x: &[f32], products: &mut Products) {
+        let Self { qkv, unnormalised, .. } = self;
         multiply(products.forward(&attention.qkv), x, Then::Store, qkv);
         if let Some(norms) = &attention.qk_norm {
             unnormalised.copy_from_slice(qkv);
-            for_each_row(qkv, 3 * width, &|token, qkv| {
+            for_each_row(qkv, 3 * attention.qkv.inputs(), &|token, qkv| {
                 for_each_norm(norms, row(unnormalised, token, qkv), qkv, LayerNorm::forward);
             });
         }
-        turn(places, width, qkv, Turn::Forth);
-        heads.recompute(split(qkv, width), places.bias.as_deref(), context);
+    }
+
+    /// Turns these queries and keys, where the model has rotary positions.
+    pub fn turn(&mut self, attention: &Attention, places: &BlockPlaces) {
+        turn(places, attention.qkv.inputs(), self.qkv, Turn::Forth);
+    }
+
+    /// After that computes the probabilities of some queries again, and `context` `[Q, D]`, what the heads gather.
+    pub fn attend(&mut self, attention: &Attention, places: &BlockPlaces, queries: Range<usize>, context: &mut [f32]) {
+        let Qkv { q, kv } = split(self.qkv, attention.qkv.inputs());
+        let bias = places.bias.as_deref().map(|bias| (bias, queries.start));
+        self.heads.recompute(Qkv { q: q.slice_move(s![queries, ..]), kv }, bias, context);
     }
 
     /// From the gradient by what the heads gather, `context` `[T, D]`, to those by probabilities, and by queries, keys and values as the layer

@@ -47,8 +47,8 @@ impl Heads<'_> {
         Heads { probabilities, gradient, own, workers, tokens, size, pool: *pool }
     }
 
-    /// Computes probabilities again, and `context` `[Q, D]`, what the heads gather.
-    pub fn recompute(&mut self, qkv: Qkv<'_>, bias: Option<&RelativeBias>, context: &mut [f32]) {
+    /// Computes probabilities again, and `context` `[Q, D]`, what the heads gather; `bias`: relative positions, and the number of the first query's token.
+    pub fn recompute(&mut self, qkv: Qkv<'_>, bias: Option<(&RelativeBias, usize)>, context: &mut [f32]) {
         let (size, tokens) = (self.size, self.tokens);
         let (width, workers) = (qkv.q.ncols(), self.workers);
         let own = self.own.chunks_exact_mut(3 * tokens * size);
@@ -129,7 +129,14 @@ impl HeadWorker {
     }
 
     /// Fills `p`, the probabilities `[Q, T]`, and the first part of `own` with what the head gathers.
-    fn recompute(&mut self, index: usize, head: Head<'_>, bias: Option<&RelativeBias>, own: &mut [f32], p: &mut [f32]) {
+    fn recompute(
+        &mut self,
+        index: usize,
+        head: Head<'_>,
+        bias: Option<(&RelativeBias, usize)>,
+        own: &mut [f32],
+        p: &mut [f32],
+    ) {
         let (queries, size) = head.q.dim();
         let tokens = head.k.nrows();
         self.packed.pack(head.k, head.v);
@@ -137,7 +144,7 @@ impl HeadWorker {
             let q = rows(head.q, first, QUERIES);
             let p = ArrayViewMut2::from_shape((q.nrows(), tokens), &mut p[first * tokens..][..q.nrows() * tokens]);
             let add_bias = |row: usize, scores: &mut [f32]| {
-                bias.into_iter().for_each(|bias| bias.add_to(index, first + row, None, scores));
+                bias.into_iter().for_each(|(bias, token)| bias.add_to(index, token + first + row, None, scores));
             };
             let wanted = Wanted { probabilities: true, bias: bias.is_some().then_some(&add_bias as &AddBias) };
             let context = &mut own[first * size..];

@@ -62,15 +62,17 @@ pub(super) struct Products {
 }
 
 impl Products {
-    /// For these layers.
-    pub fn new<'a>(layers: impl Iterator<Item = &'a Linear>) -> Result<Self> {
+    /// For these layers; `both` forms, or the one that goes forward.
+    pub fn new<'a>(layers: impl Iterator<Item = &'a Linear>, both: bool) -> Result<Self> {
         let mut most = [[0; 2]; 2];
         let mut include = |form: usize, outputs: usize, inputs: usize| {
             let [n, steps] = most[form];
             most[form] = [n.max(outputs), steps.max(PackedF32::steps(outputs, inputs))];
         };
         for layer in layers {
-            include(1, layer.inputs(), layer.outputs());
+            if both {
+                include(1, layer.inputs(), layer.outputs());
+            }
             if let Matrix::Int8(..) = layer.matrix {
                 include(0, layer.outputs(), layer.inputs());
             }

@@ -19,11 +19,16 @@ impl MlpTape<'_> {
         multiply(products.forward(&mlp.fc1), branch, Then::Store, hidden);
     }
 
+    /// Computes what fc2 or its norm reads of so many rows, in `active`, after [`Self::recompute`].
+    pub fn activate(&mut self, mlp: &Mlp, rows: usize) {
+        let (hidden, active) = (rows * mlp.fc1.outputs(), rows * mlp.fc2.inputs());
+        activate(mlp, &self.hidden[..hidden], &mut self.active[..active]);
+    }
+
     /// `out += mlp(norm(x))`, after [`Self::recompute`].
     pub fn add_to(&mut self, mlp: &Mlp, out: &mut [f32], products: &mut Products) {
-        let (hidden, outputs, inputs) = (&self.hidden, mlp.fc1.outputs(), mlp.fc2.inputs());
-        let active = &mut self.active[..out.len() / mlp.fc2.outputs() * inputs];
-        activate(mlp, &hidden[..active.len() / inputs * outputs], active);
+        self.activate(mlp, out.len() / mlp.fc2.outputs());
+        let active = &mut self.active[..out.len() / mlp.fc2.outputs() * mlp.fc2.inputs()];
         if let Some(norm) = &mlp.norm {
             let before = &mut self.product[..active.len()];
             before.copy_from_slice(active);

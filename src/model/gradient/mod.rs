@@ -7,6 +7,7 @@
 mod attention;
 mod head;
 mod heads;
+mod inside;
 mod linear;
 mod mlp;
 mod pool;
@@ -23,8 +24,10 @@ use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use linear::{add, normalise, normalise_backward, row, view};
 use ndarray::ArrayView3;
+use std::ops::Range;
 use tape::{Memory, Tape};
 
+pub use inside::{HeadInside, Inside, MlpInside, Norms};
 pub(crate) use linear::{Product, multiply};
 pub use sink::GradientSink;
 
@@ -121,6 +124,53 @@ fn check_states(hidden_states: ArrayView3<'_, f32>, shape: [usize; 3]) -> Result
 }
 
 impl Block {
+    /// Computes again what tokens `rows` of the stream `[T, D]` before this block become, up to what the MLP's first layer gives, the projection reading zeros for the heads
+    /// `without`. `tape` then has what the norms give, of all tokens in `normalised` and of these in `branch`, and the stream `between` of these.
+    fn recompute(&self, places: &BlockPlaces, stream: &[f32], rows: Range<usize>, without: &[usize], tape: &mut Tape) {
+        let width = self.norm1.weight.len();
+        let own = &stream[rows.start * width..rows.end * width];
+        self.recompute_attention(places, stream, rows, without, tape);
+        self.recompute_mlp(own, tape);
+    }
+
+    /// The first half of it: `between` has what attention adds to these tokens.
+    fn recompute_attention(
+        &self,
+        places: &BlockPlaces,
+        stream: &[f32],
+        rows: Range<usize>,
+        without: &[usize],
+        tape: &mut Tape,
+    ) {
+        self.project(stream, tape);
+        let Tape { products, attention, between, branch, .. } = tape;
+        attention.turn(&self.attention, places);
+        attention.attend(&self.attention, places, rows, branch);
+        if let Some(norm) = &self.attention.norm {
+            between.copy_from_slice(branch);
+            normalise(norm, between, branch);
+        }
+        let size = attention.heads.size;
+        for token in branch.chunks_exact_mut(self.norm1.weight.len()) {
+            without.iter().for_each(|head| token[head * size..][..size].fill(0.0));
+        }
+        multiply(products.forward(&self.attention.projection), branch, Then::Store, between);
+    }
+
+    /// The second half, of the rows of the stream that `between` belongs to.
+    fn recompute_mlp(&self, stream: &[f32], tape: &mut Tape) {
+        let Tape { products, mlp, between, branch, .. } = tape;
+        add(between, stream);
+        mlp.recompute(&self.mlp, &self.norm2, between, branch, products);
+    }
+
+    /// Queries, keys and values of all tokens, not turned.
+    fn project(&self, stream: &[f32], tape: &mut Tape) {
+        let Tape { products, attention, normalised, .. } = tape;
+        normalise(&self.norm1, stream, normalised);
+        attention.project(&self.attention, normalised, products);
+    }
+
     /// Takes `tape.gradient` from the stream after this block, number `layer`, to the one before it, `stream` `[T, D]`.
     fn backward(
         &self,
@@ -130,18 +180,9 @@ impl Block {
         layer: usize,
         sink: &mut dyn GradientSink,
     ) {
+        let (all, width) = (0..stream.len() / self.norm1.weight.len(), self.norm1.weight.len());
+        self.recompute(places, stream, all, &[], tape);
         let Tape { products, attention, mlp, normalised, between, branch, gradient } = tape;
-        let width = self.norm1.weight.len();
-        normalise(&self.norm1, stream, normalised);
-        attention.recompute(&self.attention, places, normalised, branch, products);
-        if let Some(norm) = &self.attention.norm {
-            between.copy_from_slice(branch);
-            normalise(norm, between, branch);
-        }
-        between.copy_from_slice(stream);
-        multiply(products.forward(&self.attention.projection), branch, Then::Add, between);
-
-        mlp.recompute(&self.mlp, &self.norm2, between, branch, products);
         mlp.backward(&self.mlp, &self.norm2, between, gradient, branch, products);
 
         multiply(products.backward(&self.attention.projection), gradient, Then::Store, branch);

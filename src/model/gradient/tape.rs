@@ -9,6 +9,7 @@ use crate::model::block::Block;
 use crate::model::config::Config;
 use crate::model::scratch::PerThread;
 use crate::model::vit::Vit;
+use std::slice;
 
 /// What is computed again of one block, and the gradients on their way through it: T tokens of width D.
 pub(super) struct Tape<'m> {
@@ -17,7 +18,7 @@ pub(super) struct Tape<'m> {
     pub mlp: MlpTape<'m>,
     /// `[T, D]` what the first norm gives.
     pub normalised: &'m mut [f32],
-    /// `[T, D]` the stream between attention and MLP.
+    /// `[T, D]` the stream between attention and MLP; of the tokens that are looked at, like all behind attention.
     pub between: &'m mut [f32],
     /// `[T, D]` what goes into a linear layer of a branch, and the gradient by it.
     pub branch: &'m mut [f32],
@@ -90,31 +91,44 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// For a backward pass.
     pub fn new(vit: &Vit) -> Result<Self> {
+        let (weights, tokens) = (&vit.weights, vit.config.tokens());
+        let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
+        let layers = weights.blocks.iter().flat_map(Block::layers).chain(layers);
+        Self::with_room(vit, &weights.blocks, tokens, Products::new(layers, true)?, true)
+    }
+
+    /// For what one block computes again of so many tokens.
+    pub fn of_block(vit: &Vit, block: &Block, rows: usize) -> Result<Self> {
+        Self::with_room(vit, slice::from_ref(block), rows, Products::new(block.layers().into_iter(), false)?, false)
+    }
+
+    /// For blocks of which `rows` tokens are looked at, `backward` for gradients and the head too.
+    fn with_room(vit: &Vit, blocks: &[Block], rows: usize, products: Products, backward: bool) -> Result<Self> {
         let config: &Config = &vit.config;
         let (tokens, width) = (config.tokens(), config.hidden_size);
-        let normalises = vit.weights.blocks.iter().any(|block| block.attention.qk_norm.is_some());
-        let (stream, qkv) = (tokens * width, tokens * 3 * width);
+        let of_backward = |size: usize| if backward { size } else { 0 };
+        let normalises = blocks.iter().any(|block| block.attention.qk_norm.is_some());
+        let (stream, branch, qkv) = (tokens * width, rows * width, tokens * 3 * width);
         // The one size that is not bounded when a model is loaded; too much is too much.
-        let attention = config.heads.saturating_mul(tokens * tokens).max(config.pool_heads().saturating_mul(tokens));
-        let (pooled, features) = (config.pooled_size(), config.feature_size());
+        let pool_attention = of_backward(config.pool_heads().saturating_mul(tokens));
+        let attention = config.heads.saturating_mul(rows * tokens).max(pool_attention);
+        let (pooled, features) = (of_backward(config.pooled_size()), of_backward(config.feature_size()));
         let unnormalised = if normalises { qkv } else { 0 };
-        let hidden = (tokens * config.mlp_outputs()).max(config.pool_mlp_size());
-        let active = (tokens * config.mlp_size).max(config.pool_mlp_size());
-        let product = if vit.weights.blocks.iter().any(|block| block.mlp.norm.is_some()) { active } else { 0 };
+        let pool_mlp = of_backward(config.pool_mlp_size());
+        let (hidden, active) = ((rows * config.mlp_outputs()).max(pool_mlp), (rows * config.mlp_size).max(pool_mlp));
+        let product = if blocks.iter().any(|block| block.mlp.norm.is_some()) { active } else { 0 };
         // In the order in which they are cut off.
         #[rustfmt::skip]
         let sizes = [
-            stream, stream, stream, stream, qkv, qkv, unnormalised, attention, attention, qkv, hidden, active, product,
-            pooled, pooled, features, features, width,
+            stream, branch, branch, of_backward(stream), qkv, of_backward(qkv), unnormalised, attention, of_backward(attention), qkv,
+            hidden, active, product, pooled, pooled, features, features, of_backward(width),
         ];
         let all = sizes.iter().fold(0usize, |sum, size| sum.saturating_add(*size));
         let workers = |[heads, tokens]: [usize; 2]| PerThread::new(|| HeadWorker::new(tokens, width / heads));
-        let pool = config.own_pool_heads(tokens).map(workers).transpose()?;
-        let weights = &vit.weights;
-        let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
-        let products = Products::new(weights.blocks.iter().flat_map(Block::layers).chain(layers))?;
-        let values = zeros("the backward pass", &[all])?;
+        let pool = if backward { config.own_pool_heads(tokens).map(workers).transpose()? } else { None };
+        let values = zeros(if backward { "the backward pass" } else { "a block's inside" }, &[all])?;
         Ok(Self { values, sizes, products, workers: workers([config.heads, tokens])?, pool })
     }
 }

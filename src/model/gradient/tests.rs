@@ -3,8 +3,8 @@
 use super::GradientSink;
 use crate::kernels::rotate::Pairs;
 use crate::model::{
-    Activation, Attention, Block, Config, Coordinates, Embeddings, Frequencies, LayerNorm, Linear, Matrix, Mlp,
-    Pooling, Positions, Prefix, Rotary, Scores, Vit, Weights,
+    Activation, Attention, Block, Config, Coordinates, Embeddings, Equalised, Frequencies, LayerNorm, Linear, Matrix,
+    Mlp, Pooling, Positions, Prefix, Rotary, Scores, Vit, Weights,
 };
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use std::sync::Arc;
@@ -190,6 +190,7 @@ impl Naive {
             },
             norm2: norm(norm2),
             mlp: Mlp { fc1: linear(fc1), norm: None, fc2: linear(fc2), activation: Activation::Silu, gated: false },
+            equalised: Equalised::default(),
         };
         let embeddings = Embeddings {
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
