@@ -45,7 +45,7 @@ export const layers = {
 #layers .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 @container drawing (max-height: 420px) {
   #layers .lens .table { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  #layers .choices label { flex-basis: 34px; font-size: 11px; line-height: 15px; }
+  #layers .choices label { font-size: 11px; line-height: 15px; }
 }`,
   figure: createLayers,
   facts({ trace }) {

@@ -72,12 +72,12 @@ export const mlp = {
 #mlp .choices canvas { max-width: none; }
 #mlp .controls { flex-wrap: nowrap; align-items: center; min-height: 32px; }
 #mlp .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-#mlp .layer input { width: min(200px, 26cqw); }
+#mlp .layer input { width: min(200px, 34cqw); }
 @container drawing (max-width: 560px) {
   #mlp .row > .stage { display: none; }
   #mlp [data-view="maps"] .row > .stage { display: block; }
   #mlp svg { font-size: 12px; }
-  #mlp .choices { grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 5px; }
+  #mlp .choices { grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 3px; }
   #mlp .choices label { font-size: 11px; }
 }`,
   figure: createMlp,

@@ -1,6 +1,6 @@
 /** The stream that goes straight through: what is added to it, and the norm before each branch. */
 import { number } from '../../explorer/words.js';
-import { createResidual, factorsOf, layerOf } from '../figures/residual.js';
+import { createResidual, factorOf, layerOf } from '../figures/residual.js';
 import { momentsOf } from '../figures/channels.js';
 import { streamOf, tokenOf } from '../kit/token.js';
 import { display, fn, frac, math, num, op, row, sub, sup, sym } from '../math.js';
@@ -28,8 +28,8 @@ export const residual = {
      <small>${math(into)} is the stream before layer ${math(layer)}, counted from 0; MSA is attention with all its heads; LN is LayerNorm.</small>`,
     `<p>What is added has a length, and the sum grows or shrinks by it. Here is <span data-fact="token"></span> through all layers. Where the line of a branch lies above the stream, this layer
      writes over most of what was there; where it lies far below, it corrects a detail.</p>
-     <p>The fourth line is what attention is given to read. Over the layers the stream's length changes by a factor of <b data-fact="stream-factor"></b>, this one's by
-     <b data-fact="read-factor"></b>: that is the work of the norm.</p>`,
+     <p>The fourth line is what attention is given to read. Before one layer or another the stream is up to <b data-fact="factor"></b> times as long; that the fourth line does not follow it is the
+     work of the norm.</p>`,
     `<p>LayerNorm (<a href="https://arxiv.org/abs/1607.06450">Ba et al., 2016</a>) looks at the <b data-fact="width"></b> numbers of one token by itself. It takes off their mean
      ${math(sym('μ'))} and divides by their deviation ${math(sym('σ'))}:</p>${NORM}
      <p>Here ${math(sym('μ'), op('='))} <b data-fact="ln-mean"></b> and ${math(sym('σ'), op('='))} <b data-fact="ln-deviation"></b>. The pattern is the same before and after, its size is not. Then every
@@ -73,16 +73,15 @@ export const residual = {
 #residual .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 #residual .key { flex: none; }
 #residual .key li { color: var(--ink); }
-#residual .layer input { width: min(200px, 26cqw); }
+#residual .layer input { width: min(200px, 34cqw); }
 @container drawing (max-width: 560px) {
   #residual .row > .stage { display: none; }
   #residual .block svg, #residual .channels svg { font-size: 12px; }
 }`,
   figure: createResidual,
-  async facts(context) {
-    const factors = await factorsOf(context);
+  facts(context) {
     const { index, name } = tokenOf(context);
     const { mean, deviation } = momentsOf(streamOf(context.trace, layerOf(context), index));
-    return { token: name, 'ln-mean': number(mean), 'ln-deviation': number(deviation), 'stream-factor': number(factors.stream), 'read-factor': number(factors.read) };
+    return { token: name, 'ln-mean': number(mean), 'ln-deviation': number(deviation), factor: number(factorOf(context)) };
   },
 };

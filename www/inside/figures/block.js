@@ -40,10 +40,12 @@ export function createBlock() {
   /** @type {Record<string, SVGElement>} */
   let texts = {};
   let size = '';
+  let narrowed = false;
 
   /** @param {number} width @param {number} height */
   function build(width, height) {
     const narrow = width < NARROW && height < NARROW;
+    narrowed = narrow;
     const [x0, x1] = [STREAM * width, (narrow ? NARROW_BRANCH : BRANCH) * width];
     const wide = Math.min((narrow ? 0.28 : 0.46) * width, 170);
     const y = (/** @type {number} */ place) => place * height;
@@ -99,7 +101,7 @@ export function createBlock() {
     const symbols = /** @type {Record<string, string>} */ ({ stream: `z${below(layer)}`, between: `z′${below(layer)}`, after: `z${below(layer + 1)}`, attention: 'adds', mlp: 'adds', norm1: 'length', norm2: 'length' });
     for (const [name, text] of Object.entries(texts)) {
       text.replaceChildren(`${symbols[name]} `, svg('tspan', { class: 'number' }, number(lengths[/** @type {keyof Lengths} */ (name)])));
-      if (name === 'attention' || name === 'mlp') text.append(` at ${turned[name]}°`);
+      if ((name === 'attention' || name === 'mlp') && !narrowed) text.append(` at ${turned[name]}°`);
     }
     element.firstElementChild?.setAttribute('aria-label', `Layer ${layer} for ${token}. Lengths: the stream ${number(lengths.stream)}, attention adds ${number(lengths.attention)}, the stream then ${number(lengths.between)}, the MLP adds ${number(lengths.mlp)}, after the block ${number(lengths.after)}.`);
   }

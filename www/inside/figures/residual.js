@@ -30,17 +30,13 @@ function normsOf({ trace, signal }, layer) {
 }
 
 /**
- * By what factor the stream's length changes over the layers, and what attention is given.
+ * By what factor the stream's length changes before one layer or another.
  * @param {Context} context
  */
-export async function factorsOf(context) {
+export function factorOf(context) {
   const { index } = tokenOf(context);
-  const all = await Promise.all(Array.from({ length: context.trace.layers }, (_, i) => normsOf(context, i)));
-  const factor = (/** @type {'stream' | 'norm1'} */ point) => {
-    const values = all.map((norms) => norms[point][index]);
-    return Math.max(...values) / Math.min(...values);
-  };
-  return { stream: factor('stream'), read: factor('norm1') };
+  const lengths = Array.from({ length: context.trace.layers }, (_, depth) => lengthOf(streamOf(context.trace, depth, index)));
+  return Math.max(...lengths) / Math.min(...lengths);
 }
 
 /** @param {import('../figure.js').Hands} hands */
