@@ -23,7 +23,7 @@ export const residual = {
   steps: [
     `<p>Neither attention nor the MLP replaces a token. Each computes a vector and <b>adds</b> it to what is there. So every token has a line of its own through all <b data-fact="layers"></b>
      layers, the residual stream (<a href="https://arxiv.org/abs/1512.03385">He et al., 2015</a>), and a layer is two small detours from it. In the figure the bands are as wide as the vectors
-     are long.</p>
+     are long; the lengths do not simply add up, since a vector is added at an angle.</p>
      <p>These are equations 2 and 3 of the <a href="https://arxiv.org/abs/2010.11929">ViT paper</a>:</p>${EQUATIONS}
      <small>${math(into)} is the stream before layer ${math(layer)}, counted from 0; MSA is attention with all its heads; LN is LayerNorm.</small>`,
     `<p>What is added has a length, and the sum grows or shrinks by it. Here is <span data-fact="token"></span> through all layers. Where the line of a branch lies above the stream, this layer

@@ -67,7 +67,7 @@ export function createResidual({ choose }) {
     const of = (/** @type {Exclude<keyof Norms, 'layer'>} */ point) => norms[point][index];
     const after = lengthOf(streamOf(trace, layer + 1, index));
     block.show({ stream: of('stream'), norm1: of('norm1'), attention: of('attention'), between: of('between'), norm2: of('norm2'), mlp: of('mlp'), after }, layer, name);
-    return `Layer ${layer}, ${name}: the stream comes in ${number(of('stream'))} long, attention adds a vector of ${number(of('attention'))}, the MLP one of ${number(of('mlp'))}; it leaves ${number(after)} long. The lengths do not simply add up, since the vectors stand at an angle to each other.`;
+    return `Layer ${layer}, ${name}: the stream comes in ${number(of('stream'))} long, attention adds a vector of ${number(of('attention'))}, the MLP one of ${number(of('mlp'))}; it leaves ${number(after)} long. On the photo: how much longer (red) or shorter (blue) each patch's vector is than the mean of all.`;
   }
 
   /** @param {Context} context @param {number} layer */
@@ -141,7 +141,7 @@ export function createResidual({ choose }) {
     async show(context) {
       const view = VIEWS[Math.min(context.step, VIEWS.length - 1)];
       const layer = layerOf(context);
-      const { trace, patch, picked } = context;
+      const { trace, patch } = context;
       layers.show(trace.layers, layer);
       const drawn = photo.show(context, remember(trace, `${view === 'same' ? 'kept' : 'long'} ${layer}`, () => mapOf(context, layer, view === 'same')), { patch: tokenOf(context).query === 'cls' ? null : patch, look: { style: 'colours' } });
       block.element.hidden = view !== 'block';
@@ -150,7 +150,8 @@ export function createResidual({ choose }) {
       const text = await { block: showBlock, depth: showDepth, norm: showNorm, same: showSame }[view](context, layer);
       await drawn;
       if (context.signal.aborted) return text;
-      usual = picked || !trace.prefix.includes('class') || !photo.element.clientWidth ? '' : 'Of the class token. Choose a patch on the photo.';
+      const shade = view === 'same' ? 'Red patches are still like what they began as.' : 'Red patches are longer than the mean, blue shorter.';
+      usual = photo.element.clientWidth ? `${shade} Choose one.` : '';
       note.textContent = usual;
       return text;
     },
