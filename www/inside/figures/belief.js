@@ -40,7 +40,7 @@ export function createBelief({ choose, change }) {
   const controls = make('div', { class: 'controls' }, [way.element, share.element]);
   const seen = make('canvas', { class: 'seen', role: 'img', 'aria-label': 'The photo with some of its patches' });
   const plot = make('div', { class: 'plot grow' });
-  const chart = createChart(plot, { fill: true });
+  const chart = createChart(plot, { fill: true, onPick: scrub, onPoint: scrub });
   const body = make('div', { class: 'row grow judged' }, [seen, plot]);
   const ranking = createRanking((claim) => pick(claim));
   const fill = make('div');
@@ -69,15 +69,12 @@ export function createBelief({ choose, change }) {
     change();
   }
 
-  /** @param {PointerEvent} event */
-  function scrub({ clientX }) {
-    const at = chart.stepAt(clientX);
-    if (at === share.value || !plot.childElementCount) return;
+  /** @param {number | null} at */
+  function scrub(at) {
+    if (at === null || at === share.value || !plot.childElementCount) return;
     share.extend(steps, at);
     change();
   }
-  plot.addEventListener('pointermove', scrub);
-  plot.addEventListener('pointerdown', scrub);
 
   /** What is to be computed next for what is shown. @param {Context} context @param {Scene} scene @param {Claim} chosen */
   function next(context, { mode }, chosen) {
