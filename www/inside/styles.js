@@ -76,6 +76,17 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 
 .plane { position: relative; min-width: 0; min-height: 0; }
 .plane canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
+.scene { flex: 1; min-height: 0; display: flex; flex-direction: column; gap: 12px; }
+.cells { flex: 1; min-width: 0; min-height: 0; display: grid; place-items: center; container-type: size; }
+.cells .frame { position: relative; width: min(100cqw, calc(100cqh * var(--ratio, 1))); aspect-ratio: var(--ratio, 1); }
+.side { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; justify-content: center; gap: 8px; }
+.side .cells { flex: 0 1 auto; width: 100%; aspect-ratio: var(--ratio, 1); }
+.cells canvas { display: block; width: 100%; height: 100%; background: var(--well); }
+.cells.picks canvas { cursor: crosshair; touch-action: manipulation; }
+.cells .cell { position: absolute; pointer-events: none; }
+.cells .hover { box-shadow: inset 0 0 0 1px rgb(255 255 255 / 0.9), 0 0 0 1px rgb(0 0 0 / 0.35); }
+.cells .query { box-shadow: inset 0 0 0 2px #fff, 0 0 0 2px var(--signal); }
+
 .bars { display: grid; gap: 4px; }
 .bars li { display: grid; grid-template-columns: minmax(6em, 12em) minmax(0, 1fr) 8.5em; align-items: center; gap: 12px; min-height: 24px; }
 .bars .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -111,7 +122,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
   .prose { padding: 2svh 0 10svh; }
   .step { min-height: 34svh; }
   .drawing .row { gap: 10px; }
-  .drawing > * { gap: 8px; }
+  .drawing > *, .scene { gap: 8px; }
   .bars li { grid-template-columns: minmax(5em, 9em) minmax(0, 1fr) 7em; gap: 8px; min-height: 20px; }
 }
 

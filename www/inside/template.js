@@ -10,7 +10,7 @@ export const TEMPLATE = `${HEADER}
   </details>
   <section id="sources" class="sources" aria-label="Choose a photo">
     <ul class="samples"></ul>
-    <button type="button" class="button" data-source="choose" aria-label="Choose photo">Your photo</button>
+    <button type="button" class="button" data-source="choose" aria-label="Choose your photo">Your photo</button>
     <input type="file" data-source="file" accept="image/*" hidden aria-label="Photo file">
   </section>
   <p class="answer" data-dock="answer" role="status">&nbsp;</p>
