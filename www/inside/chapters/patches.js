@@ -27,7 +27,8 @@ export const patches = {
      sum tells how much of the filter’s pattern is in the patch.</p>`,
     `<p>This model has <b data-fact="width"></b> filters, so a patch becomes a vector of ${math(D, op('='), fact('width'))} numbers. All filters, one a row, are the matrix ${math(E)}, as the ViT paper calls it:</p>
      ${display(z, op('='), E, xp, op('+'), b, words(',  '), E, op('∈'), reals(row(D, op('×'), length)))}
-     <p>This is one linear layer, with <b data-fact="embedding-weights"></b> weights, and the same for all patches. Those of its filters that answer this patch most strongly come first.</p>`,
+     <p>This is one linear layer, with <b data-fact="embedding-weights"></b> weights, and the same for all patches. Those of its filters that answer this patch most strongly come first. Some models’ filters are
+     spots, stripes and colours, like the first ones of a convolutional network; others look like noise, and serve all the same.</p>`,
     `<p>The same is a convolution. A window of <b data-fact="patch"></b> pixels goes over the photo, and at each stop it is multiplied by each filter. Its steps, the stride, are as long as the window, so it visits every
      patch once, and nothing twice. In PyTorch:</p>
      <pre><code>nn.Conv2d(3, <span data-fact="outputs"></span>,
