@@ -91,7 +91,7 @@ export function createStage(root, { onPick, onHover }, life) {
     const place = placement() ?? nowhere;
     const context = fresh(overlay, place);
     const onStage = cropOnStage();
-    if (!onStage || !photo) return;
+    if (!onStage || !photo || !place.width) return; // nothing to draw, or nowhere
     const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
     if (map && look) {
       // The photo as it is beneath has fewer pixels to read than most.
