@@ -23,7 +23,7 @@ export const heads = {
      <p>Each picture tells the score without that head; the figure leaves off the one that counts most here. Press a picture to switch a head off or on. Often little is lost: heads share work, and most can go one by one
        (<a href="https://arxiv.org/abs/1905.10650">Michel, Levy and Neubig, 2019</a>).</p>`,
     `<p>Now the whole layer is silent: its tokens hear nothing of each other, and only the other layers make up for it.</p>
-     <p>The chart does that to each layer in turn; the line is the score with all of them. Take it for what it is. The model was never trained so, and what it does with a layer missing tells what it uses, not what could be
+     <p>The chart does that to each layer in turn, and the figure stays with the one that counts most; the dashed line is the score with all of them. Take it for what it is. The model was never trained so, and what it does with a layer missing tells what it uses, not what could be
        learned without.</p>`,
   ],
   styles: /* css */ `
