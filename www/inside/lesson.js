@@ -16,6 +16,7 @@ import { CHAPTERS } from './chapters/index.js';
 import { createReading } from './reading.js';
 import { LESSON_STYLES } from './styles.js';
 import { TEMPLATE } from './template.js';
+import { createWay } from './way.js';
 
 /**
  * @typedef {import('../explorer/choice.js').State} State
@@ -64,6 +65,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     });
     return make('li', {}, [link]);
   }));
+  const way = createWay(find(inside, '.way'), (chapter) => void choose({ chapter }));
   /** So that the explorer's address does not lose what is chosen, and the text follows it. */
   function changed() {
     place.textContent = chapters.find(({ id }) => id === chosen.chapter)?.title ?? 'Contents';
@@ -89,6 +91,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
   function show() {
     const context = shown();
+    way.show(context);
     chapters.forEach((chapter) => chapter.show(context));
   }
 
