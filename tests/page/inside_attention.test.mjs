@@ -97,7 +97,7 @@ for (const [model, name, hasClass] of /** @type {const} */ ([[TINY, 'with a clas
     const shares = await read(page, 'attention', 2, /gets most: (\S+ %)\.(?: The class token gets (\S+ %)\.)?/);
     assert.equal(shares[1], percent(Math.max(...attention)));
     assert.equal(shares[2], hasClass ? percent(attention[0]) : undefined);
-    const slider = page.getByLabel('Temperature');
+    const slider = page.locator('#attention').getByLabel('Temperature');
     for (let i = 0; i < 8; i++) await slider.press('ArrowLeft');
     const cold = await caption(page, 'attention', /gets most: (\S+ %).* At temperature 0\.25, which is not the model’s own/);
     assert.equal(cold[1], percent(Math.max(...softmax(inside.scores, 0.25))));

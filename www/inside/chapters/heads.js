@@ -65,8 +65,10 @@ export const heads = {
 #heads .weights { position: absolute; left: 50%; top: 50%; transform: translate(-50%, -50%); padding: 2px 10px; background: var(--paper); font-size: 13px; white-space: nowrap; }
 #heads .projection .stream { padding: 3px 0; border: 2px solid var(--z); font-size: 13px; text-align: center; }
 #heads .lengths { padding-top: 6px; }
+#heads .bars { min-height: 136px; align-content: start; }
 #heads .bars li { grid-template-columns: minmax(6em, 11em) minmax(0, 1fr) 9.4em; }
 @container drawing (max-height: 420px) {
+  #heads .bars { min-height: 0; }
   #heads .bars li { grid-template-columns: minmax(5em, 7.5em) minmax(0, 1fr) 9.2em; min-height: 18px; }
   #heads [data-step="2"] .panel-box { flex: 1; }
   #heads .projection { height: auto; }

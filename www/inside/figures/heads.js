@@ -33,7 +33,7 @@ export function createHeads({ choose, change }) {
   const features = make('p', { class: 'features' });
   const panel = make('div', { class: 'panel-box' }, [chart, projection.element, bars.element, features]);
   const layer = slider('Layer', { min: 0, max: 0, value: 0 }, String, () => choose({ layer: layer.value }));
-  const whole = make('button', { type: 'button', class: 'button' }, ['Whole layer off']);
+  const whole = make('button', { type: 'button', class: 'button', 'aria-pressed': 'false' }, ['Whole layer off']);
   const element = make('div', {}, [tiles.element, panel, make('div', { class: 'controls' }, [layer.element, whole])]);
 
   /** @type {Context | undefined} */
@@ -190,7 +190,7 @@ export function createHeads({ choose, change }) {
         failed = undefined;
         throw error;
       }
-      at = next.layer ?? (step === ALL ? tellingLayer(next) : undefined) ?? variedLayer(trace);
+      at = next.layer ?? (own ? at : (step === ALL ? tellingLayer(next) : undefined) ?? variedLayer(trace));
       layer.extend(trace.layers - 1, at);
       element.dataset.step = String(step);
       whole.hidden = step < ONE;
