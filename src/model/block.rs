@@ -39,14 +39,11 @@ pub struct Equalised {
 }
 
 impl Block {
-    /// Bytes it takes in memory.
+    /// Bytes its weights take in memory.
     pub fn bytes(&self) -> usize {
         let inner = self.attention.norm.iter().chain(&self.mlp.norm);
         let norms = [&self.norm1, &self.norm2].into_iter().chain(self.attention.qk_norm.iter().flatten()).chain(inner);
-        let Equalised { norm1, values, norm2, hidden } = &self.equalised;
-        let factors = [norm1, values, norm2, hidden].map(|factors| size_of_val(factors.as_slice()));
-        norms.map(LayerNorm::bytes).sum::<usize>()
-            + self.layers().map(Linear::bytes).iter().chain(&factors).sum::<usize>()
+        norms.map(LayerNorm::bytes).sum::<usize>() + self.layers().map(Linear::bytes).iter().sum::<usize>()
     }
 
     /// Its linear layers.

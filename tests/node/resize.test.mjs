@@ -118,12 +118,13 @@ for (const [kind, load] of /** @type {[string, (source: URL, options?: any) => P
       }
       return vit.memory;
     };
-    const { weights } = vit.memory;
-    await round();
-    const first = await round(); // by now what lay in between has made way
+    const { weights, wasm } = vit.memory;
+    const first = await round();
     assert.equal(first.weights, weights);
-    for (let i = 0; i < 5; i++) await round();
-    assert.ok((await round()).wasm <= first.wasm + 4 * 2 ** 20, `${first.wasm} → ${vit.memory.wasm}`);
+    for (let i = 0; i < 8; i++) await round();
+    // Now and then a gap between others' memory is too small, so that it is taken once again; not with every round.
+    const [most, now] = [first.wasm + (first.wasm - wasm) + 4 * 2 ** 20, (await round()).wasm];
+    assert.ok(now <= most, `${wasm} → ${first.wasm} → ${now}`);
   });
 }
 

@@ -3,7 +3,7 @@
 /**
  * @typedef {{
  *   x: string, y: string, steps: string[], max: number, format: (value: number) => string,
- *   lines?: {values: ArrayLike<number>, kind: string}[], dots?: {step: number, value: number}[],
+ *   lines?: {values: ArrayLike<number>, kind: string}[], dots?: {step: number, value: number, kind?: string}[],
  *   min?: number, ticks?: number[], mark?: number, label: string,
  * }} Chart
  *   x, y: what the axes are; steps: names along x; ticks: values with a rule, the ends and the middle unless told; mark: the step that is chosen; label: all of it in words
@@ -12,7 +12,7 @@
 const HEIGHT = 190;
 const [TOP, RIGHT, BOTTOM, LEFT] = [18, 18, 34, 44];
 
-/** @param {string} tag @param {Record<string, string | number>} attributes @param {string} [text] */
+/** An element of a drawing. @param {string} tag @param {Record<string, string | number>} attributes @param {string} [text] */
 export function svg(tag, attributes, text) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
@@ -72,7 +72,7 @@ export function createChart(root, { fill = false, onPick, onPoint } = {}) {
       const points = Array.from(values, (value, i) => `${across(i).toFixed(1)},${up(value).toFixed(1)}`);
       picture.append(svg('polyline', { class: `line ${kind}`, points: points.join(' ') }));
     }
-    for (const { step, value } of dots) picture.append(svg('circle', { class: 'dot', cx: across(step), cy: up(value), r: 3 }));
+    for (const { step, value, kind = '' } of dots) picture.append(svg('circle', { class: `dot ${kind}`, cx: across(step), cy: up(value), r: 3 }));
     root.replaceChildren(picture);
   }
   new ResizeObserver(draw).observe(root);

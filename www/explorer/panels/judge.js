@@ -1,9 +1,9 @@
 import { createChart } from '../chart.js';
 import { runner } from '../controls.js';
+import { areaWords, curvesChart } from '../curves.js';
 import { make } from '../dom.js';
 import { attempt } from '../passes.js';
 import { scoreName } from '../scores.js';
-import { number } from '../words.js';
 
 /**
  * @typedef {import('../viewer.js').Context} Context
@@ -50,19 +50,13 @@ export function createJudge(root) {
   /**
    * @param {Curve} deletion
    * @param {Curve} insertion
-   * @param {string} label
+   * @param {string} name of the class
    */
-  function draw(deletion, insertion, label) {
-    const area = (/** @type {Curve} */ curve) => (curve.area === undefined ? '' : `, area ${curve.area.toFixed(3)}`);
-    const said = [`Deletion${area(deletion)}`, `Insertion${area(insertion)}`];
-    const both = [...deletion.probabilities, ...insertion.probabilities];
-    chart.show({
-      x: 'share of patches', y: `${scoreName(context?.vit.config.scores ?? 'softmax')} of ${label}`,
-      ...(values() ? { min: Math.min(...both), max: Math.max(...both), format: number } : { max: 1, format: (value) => `${Math.round(100 * value)} %` }),
-      steps: Array.from(deletion.fractions, (share) => `${Math.round(100 * share)} %`),
-      lines: [{ values: deletion.probabilities, kind: 'other-1' }, { values: insertion.probabilities, kind: 'chosen' }],
-      label: `${said.join('. ')}.`,
-    });
+  function draw(deletion, insertion, name) {
+    const said = [`Deletion${areaWords(deletion)}`, `Insertion${areaWords(insertion)}`];
+    chart.show(curvesChart([{ curve: deletion, kind: 'other-1' }, { curve: insertion, kind: 'chosen' }], {
+      name, scores: context?.vit.config.scores ?? 'softmax', label: `${said.join('. ')}.`,
+    }));
     areas.replaceChildren(make('li', { class: 'other-1' }, [said[0]]), make('li', { class: 'chosen' }, [said[1]]));
   }
 
