@@ -92,8 +92,11 @@ export async function openPage(root, mount, { up = '', keep } = {}) {
  * @param {{readonly link: string}} address
  */
 function link(mounted, address) {
-  const other = /** @type {HTMLAnchorElement | null} */ (document.getElementById('other'));
-  other?.addEventListener('click', async (event) => {
+  const { pathname } = /** @type {HTMLAnchorElement | null} */ (document.getElementById('other')) ?? {};
+  // There may be others in the text that lead there.
+  addEventListener('click', async (event) => {
+    const other = event.composedPath().find((part) => part instanceof HTMLAnchorElement && part.pathname === pathname);
+    if (!(other instanceof HTMLAnchorElement)) return;
     other.hash = new URL(address.link).hash;
     const folder = new URL(location.href).searchParams.get('model'); // from here on, where it is no path
     if (folder) other.search = `?model=${new URL(folder, location.href).pathname}`;

@@ -118,6 +118,7 @@ export function pictures(legend, onChange, name = legend) {
   const element = make('fieldset', { class: 'pictures' }, [make('legend', {}, [legend]), list]);
   /** @type {{input: HTMLInputElement, canvas: HTMLCanvasElement}[]} */
   let items = [];
+  let offered = '';
   let next = 0; // the picture whose turn it is while frames follow each other
   element.addEventListener('input', onChange);
 
@@ -132,7 +133,8 @@ export function pictures(legend, onChange, name = legend) {
      * @returns {boolean} whether they are not the same as before
      */
     offer(labels) {
-      if (items.length === labels.length) return false;
+      if (offered === String(labels)) return false;
+      offered = String(labels);
       items = labels.map((label, i) => {
         const input = make('input', { type: 'radio', name: `picture of ${name}`, value: String(i), 'aria-label': `${legend} ${label}` });
         return { input, canvas: make('canvas', { 'aria-hidden': 'true' }) };

@@ -301,6 +301,9 @@ select.button option { background: var(--paper); color: var(--ink); }
 .chart { margin-top: 8px; }
 .chart text { fill: var(--soft); }
 .chart .rule { stroke: var(--line); }
+.chart .mark { stroke: var(--signal); }
+.chart .current { fill: var(--ink); font-weight: 600; }
+.chart.picks { cursor: pointer; }
 .chart .line { fill: none; stroke: currentColor; stroke-width: 1.5; stroke-linejoin: round; }
 .chart .line.chosen { stroke-width: 2.5; }
 .chart .dot { fill: var(--bar); fill-opacity: 0.55; }

@@ -16,6 +16,7 @@ import { CHAPTERS } from './chapters/index.js';
 import { createReading } from './reading.js';
 import { LESSON_STYLES } from './styles.js';
 import { TEMPLATE } from './template.js';
+import { createWay } from './way.js';
 
 /**
  * @typedef {import('../explorer/choice.js').State} State
@@ -64,6 +65,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     });
     return make('li', {}, [link]);
   }));
+  const way = createWay(find(inside, '.way'), (chapter) => void choose({ chapter }));
   /** So that the explorer's address does not lose what is chosen, and the text follows it. */
   function changed() {
     place.textContent = chapters.find(({ id }) => id === chosen.chapter)?.title ?? 'Contents';
@@ -89,6 +91,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
   function show() {
     const context = shown();
+    way.show(context);
     chapters.forEach((chapter) => chapter.show(context));
   }
 
@@ -237,12 +240,20 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 }
 
 /**
- * The patch that the head's token, or the mean of all, looks at most in the last layer.
+ * The patch about which the head's token, or the mean of all, looks most in the last layer: with its neighbours, since single patches of the background draw much of it, too (Darcet et al., 2023).
  * @param {import('../../pkg/index.js').Trace} trace
  */
 function mostSeen(trace) {
-  const { data } = trace.headMap();
-  return data.indexOf(Math.max(...data));
+  const { rows, cols, data } = trace.headMap();
+  const around = data.map((_, patch) => {
+    const [row, col] = [Math.floor(patch / cols), patch % cols];
+    let sum = 0;
+    for (let y = Math.max(0, row - 1); y <= Math.min(rows - 1, row + 1); y++) {
+      for (let x = Math.max(0, col - 1); x <= Math.min(cols - 1, col + 1); x++) sum += data[y * cols + x];
+    }
+    return sum;
+  });
+  return around.indexOf(Math.max(...around));
 }
 
 /** @param {string} text */

@@ -28,10 +28,19 @@ export const LESSON_STYLES = /* css */ `
 /* Text */
 
 article { max-width: 1560px; margin: 0 auto; padding: 0 28px 30svh; font-size: 17px; line-height: 1.6; }
-.opening { max-width: 46em; padding: 9svh 0 4svh; }
+.opening { padding: 7svh 0 2svh; }
+.opening > p { max-width: 46em; }
 h1 { margin: 0; font-size: clamp(30px, 4.4cqw, 54px); line-height: 1.1; letter-spacing: -0.025em; font-weight: 650; }
 .lead { margin-top: 20px; font-size: clamp(17px, 1.5cqw, 20px); }
 .opening .hint { margin-top: 14px; font-size: 15px; }
+.way { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 4.5cqw; max-width: 1120px; margin-top: 36px; }
+.way li + li { position: relative; }
+.way li + li::before { content: "→"; position: absolute; right: calc(100% + 2.25cqw); top: clamp(20px, 5.6cqw, 74px); transform: translate(50%, -50%); color: var(--soft); }
+.way a { display: block; color: inherit; text-decoration: none; font-size: 14px; line-height: 20px; }
+.way .plane { display: block; aspect-ratio: 1; margin-bottom: 8px; }
+.way .name { display: block; font-weight: 600; }
+.way .more { display: block; color: var(--soft); overflow: hidden; text-overflow: ellipsis; }
+.way a:hover .name { text-decoration: underline; text-underline-offset: 3px; }
 .chapter { display: grid; grid-template: "title figure" auto "prose figure" 1fr / minmax(300px, 27em) minmax(0, 1fr); gap: 0 64px; scroll-margin-top: calc(var(--dock) + 1px); }
 .chapter + .chapter { border-top: 1px solid var(--line); }
 .chapter h2 { grid-area: title; padding: 12svh 0 0; font-size: 26px; line-height: 1.2; letter-spacing: -0.015em; outline: none; }
@@ -43,6 +52,7 @@ h1 { margin: 0; font-size: clamp(30px, 4.4cqw, 54px); line-height: 1.1; letter-s
 .step p, .step li { text-wrap: pretty; }
 .step ul { padding-left: 1.1em; list-style: disc; }
 .step b { font-weight: 600; font-variant-numeric: tabular-nums; }
+.step [data-fact="patch"], .step [data-fact="grid"], .step [data-fact="image"] { white-space: nowrap; }
 .step small { display: block; font-size: 14px; color: var(--soft); }
 .step a { color: inherit; text-underline-offset: 3px; }
 .step pre { padding: 10px 14px; overflow-x: auto; font-size: 14px; line-height: 1.5; background: var(--well); border-radius: 4px; }
@@ -64,6 +74,19 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 .drawing .controls { margin: 0; flex: none; }
 .drawing .note { flex: none; font-size: 13px; color: var(--soft); }
 .drawing h3 { font-size: 13px; font-weight: 600; }
+
+.plane { position: relative; min-width: 0; min-height: 0; }
+.plane canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
+.scene { flex: 1; min-height: 0; display: flex; flex-direction: column; gap: 12px; }
+.cells { flex: 1; min-width: 0; min-height: 0; display: grid; place-items: center; container-type: size; }
+.cells .frame { position: relative; width: min(100cqw, calc(100cqh * var(--ratio, 1))); aspect-ratio: var(--ratio, 1); }
+.side { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; justify-content: center; gap: 8px; }
+.side .cells { flex: 0 1 auto; width: 100%; aspect-ratio: var(--ratio, 1); }
+.cells canvas { display: block; width: 100%; height: 100%; background: var(--well); }
+.cells.picks canvas { cursor: crosshair; touch-action: manipulation; }
+.cells .cell { position: absolute; pointer-events: none; }
+.cells .hover { box-shadow: inset 0 0 0 1px rgb(255 255 255 / 0.9), 0 0 0 1px rgb(0 0 0 / 0.35); }
+.cells .query { box-shadow: inset 0 0 0 2px #fff, 0 0 0 2px var(--signal); }
 
 .bars { display: grid; gap: 4px; }
 .bars li { display: grid; grid-template-columns: minmax(6em, 12em) minmax(0, 1fr) 8.5em; align-items: center; gap: 12px; min-height: 24px; }
@@ -89,6 +112,10 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
   .dock .answer { font-size: 13px; }
   article { padding: 0 16px 40svh; font-size: 16px; }
   .opening { padding: 5svh 0 2svh; }
+  .way { gap: 16px; }
+  .way li + li::before { right: calc(100% + 8px); top: 6.5cqw; font-size: 12px; }
+  .way a { font-size: 12px; line-height: 16px; }
+  .way .more { display: none; }
   .chapter { display: block; }
   .chapter h2 { padding-top: 7svh; font-size: 23px; }
   .chapter figure { z-index: 4; height: 54svh; margin: 10px -16px 0; padding: 8px 16px; background: var(--paper); border-bottom: 1px solid var(--line); font-size: 13px; }
@@ -96,7 +123,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
   .prose { padding: 2svh 0 10svh; }
   .step { min-height: 34svh; }
   .drawing .row { gap: 10px; }
-  .drawing > * { gap: 8px; }
+  .drawing > *, .scene { gap: 8px; }
   .bars li { grid-template-columns: minmax(5em, 9em) minmax(0, 1fr) 7em; gap: 8px; min-height: 20px; }
 }
 

@@ -19,8 +19,9 @@ export const TEMPLATE = `${HEADER}
 <article>
   <header class="opening">
     <h1>Inside a Vision Transformer</h1>
-    <p class="lead">How a picture becomes an answer, told with your own photo and the numbers of the model that is looking at it. Nothing here is drawn from memory: every value is
-      computed in this page, now, and the photo stays on this machine.</p>
+    <p class="lead">How a picture becomes an answer, told with your own photo and the numbers of the model that looks at it. Every value is computed in this page, now, and the photo stays on this
+      machine.</p>
+    <ol class="way" aria-label="From the photo to the answer"></ol>
     <p class="hint">Reading is enough. Every figure also answers to a pointer, to a finger and to keys.</p>
   </header>
   <div class="chapters"></div>

@@ -39,7 +39,7 @@ export function createStage(root, { onPick, onHover }, life) {
 
   /** The photo is fitted into the stage: scale and offset in CSS pixels. */
   function placement() {
-    if (!photo) return undefined;
+    if (!photo || !room.width || !room.height) return undefined; // or nothing of it is on the page
     const scale = Math.min(room.width / photo.width, room.height / photo.height);
     return { scale, x: (room.width - photo.width * scale) / 2, y: (room.height - photo.height * scale) / 2, width: photo.width * scale, height: photo.height * scale };
   }
@@ -91,7 +91,7 @@ export function createStage(root, { onPick, onHover }, life) {
     const place = placement() ?? nowhere;
     const context = fresh(overlay, place);
     const onStage = cropOnStage();
-    if (!onStage || !photo || !place.width) return; // a stage that is hidden has no room
+    if (!onStage || !photo || !place.width) return; // nothing to draw, or nowhere
     const crop = { ...onStage, x: onStage.x - place.x, y: onStage.y - place.y };
     if (map && look) {
       // The photo as it is beneath has fewer pixels to read than most.
@@ -235,12 +235,13 @@ export function createStage(root, { onPick, onHover }, life) {
 }
 
 /**
+ * Where an arrow key leads from a patch.
  * @param {string} key
  * @param {number | null} from
  * @param {[number, number]} grid
  * @returns {number | null | undefined} null: none; undefined: not a key of ours
  */
-function moved(key, from, [rows, cols]) {
+export function moved(key, from, [rows, cols]) {
   if (key === 'Escape') return null;
   const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
   if (!step) return undefined;

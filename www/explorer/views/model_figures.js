@@ -4,11 +4,9 @@ import { make } from '../dom.js';
 import { drawCells, mosaic } from '../maps.js';
 import { number } from '../words.js';
 import { remember } from './cache.js';
+import { createPlaces, positionMaps } from './position_maps.js';
 
-/**
- * @typedef {import('../viewer.js').Context} Context
- * @typedef {import('../viewer.js').ViewMap} ViewMap
- */
+/** @typedef {import('../viewer.js').Context} Context */
 
 const FIGURES = /** @type {const} */ ([['positions', 'positions'], ['filters', 'filters'], ['distance', 'distance'], ['entropy', 'entropy']]);
 
@@ -31,26 +29,17 @@ export function createModelFigures({ change, choose }) {
   const plot = make('div');
   const chart = createChart(plot);
   const element = make('div', {}, [make('div', { class: 'controls' }, [figure.element]), words, canvas, plot]);
-  /** @type {[number, number]} */
-  let grid = [1, 1];
-
-  canvas.addEventListener('click', ({ offsetX, offsetY }) => {
-    if (figure.value !== 'positions') return;
-    const place = (/** @type {number} */ at, /** @type {number} */ size, /** @type {number} */ count) => Math.min(count - 1, Math.floor((at / size) * count));
-    choose({ patch: place(offsetY, canvas.clientHeight, grid[0]) * grid[1] + place(offsetX, canvas.clientWidth, grid[1]) });
-  });
+  const places = createPlaces(canvas, (patch) => choose({ patch }));
 
   /** @param {Context} context */
   async function showPositions({ vit, trace, query, look, signal, paint }) {
-    const all = await remember(vit, 'positions', () => vit.positionSimilarity()).catch(unlessMissing);
+    const maps = await positionMaps({ vit, trace });
     if (signal.aborted) return;
-    canvas.hidden = !all;
-    if (!all) return paint(undefined, { detail: 'This model has no position embeddings of patches.' });
+    canvas.hidden = !maps;
+    if (!maps) return paint(undefined, { detail: 'This model has no position embeddings of patches.' });
     const [rows, cols] = trace.grid;
-    const maps = Array.from({ length: rows * cols }, (_, i) => /** @type {ViewMap} */ ({ ...all, rows, cols, data: all.data.slice(i * all.cols, (i + 1) * all.cols) }));
-    drawCells(canvas, mosaic(maps, cols, all.text), look);
-    canvas.setAttribute('aria-label', `${all.text}: one small map for each place`);
     const [row, col] = query ?? [Math.floor(rows / 2), Math.floor(cols / 2)];
+    places.show(maps, look, row * cols + col);
     paint({ ...maps[row * cols + col], crop: trace.crop, text: `Positions: similarity to that of patch (${row}, ${col})` }, { detail: 'Cosine similarity of position embeddings, whatever the photo.', unit: 'positions' });
   }
 
@@ -89,21 +78,15 @@ export function createModelFigures({ change, choose }) {
     reads: () => ({ attentions: figure.value === 'distance' || figure.value === 'entropy' }),
 
     async show(context) {
-      grid = context.trace.grid;
       const what = figure.value;
       words.textContent = WORDS[what];
       canvas.hidden = what === 'distance' || what === 'entropy';
       plot.hidden = !canvas.hidden;
       canvas.classList.toggle('picks', what === 'positions');
+      if (what !== 'positions') places.rest();
       if (what === 'positions') await showPositions(context);
       else if (what === 'filters') await showFilters(context);
       else showHeads(context, what);
     },
   };
-}
-
-/** @param {any} error */
-function unlessMissing(error) {
-  if (error.code === 'invalid-argument') return undefined;
-  throw error;
 }

@@ -67,7 +67,6 @@ export const belief = {
 #belief .other-5 { --mark: var(--bar); }
 #belief .random { --mark: var(--bar-rest); }
 #belief .line.random { stroke-dasharray: 4 4; }
-#belief .chart .at { stroke: var(--signal); stroke-width: 1; }
 #belief .ranking table { margin: 0; height: 100%; max-height: 860px; }
 #belief .ranking th, #belief .ranking td { padding: 4px 12px 4px 0; }
 #belief .ranking td { width: 22%; }

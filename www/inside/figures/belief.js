@@ -42,7 +42,7 @@ export function createBelief({ choose, change }) {
   const controls = make('div', { class: 'controls' }, [way.element, share.element]);
   const seen = make('canvas', { class: 'seen', role: 'img', 'aria-label': 'The photo with some of its patches' });
   const plot = make('div', { class: 'plot grow' });
-  const chart = createChart(plot, () => plot.clientHeight);
+  const chart = createChart(plot, { fill: true, onPick: scrub, onPoint: scrub });
   const body = make('div', { class: 'row grow judged' }, [seen, plot]);
   const ranking = createRanking((claim) => pick(claim));
   const fill = make('div');
@@ -72,13 +72,13 @@ export function createBelief({ choose, change }) {
     change();
   }
 
-  /** @param {PointerEvent} event */
-  function scrub({ clientX }) {
-    const at = chart.stepAt(clientX);
-    if (at === share.value || !plot.childElementCount) return;
+  /** @param {number | null} at */
+  function scrub(at) {
+    if (at === null || at === share.value || !plot.childElementCount) return;
     share.extend(steps, at);
     change();
   }
+
   // A chapter is drawn when it is near; passes of the model wait until it is looked at.
   new IntersectionObserver((entries) => {
     const is = entries[entries.length - 1].intersectionRatio >= LOOKED_AT;
@@ -86,8 +86,6 @@ export function createBelief({ choose, change }) {
     visible = is;
     change();
   }, { threshold: LOOKED_AT }).observe(element);
-  plot.addEventListener('pointermove', scrub);
-  plot.addEventListener('pointerdown', scrub);
 
   /** What is to be computed next for what is shown. @param {Context} context @param {Scene} scene @param {Claim} chosen */
   function next(context, { mode }, chosen) {
@@ -136,7 +134,7 @@ export function createBelief({ choose, change }) {
     if (!known.length) return chart.show(undefined);
     const top = Math.max(...known.flatMap(({ curve }) => [...curve.probabilities]));
     chart.show(curvesChart(known.map(({ curve, claim }) => ({ curve, kind: claim === chosen ? 'chosen' : claim.kind })), {
-      name: target?.name ?? '', scores: vit.config.scores, at, most: Math.min(1, Math.ceil(10 * top) / 10),
+      name: target?.name ?? '', scores: vit.config.scores, mark: at, most: Math.min(1, Math.ceil(10 * top) / 10),
       label: `${way.value}, a line for each of ${known.map(({ claim }) => claim.name).join(', ')}; the areas are in the ranking`,
     }));
   }
