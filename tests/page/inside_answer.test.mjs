@@ -29,15 +29,33 @@ before(async () => {
  */
 const inLesson = (model, body) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
+  tab.page.setDefaultTimeout(20_000);
   await tab.page.goto(`${origin}/www/inside/?model=${model}#sample=coffee`);
+  await tab.page.locator('[data-dock=answer]').filter({ hasText: /[a-z]/ }).waitFor();
   await body(tab.page);
   assert.equal(await tab.page.locator('#notice').isVisible(), false);
   assert.deepEqual(tab.errors, []);
   await tab.close();
 };
 
-/** Scrolls a step to where it is read. @param {Page} page @param {string} id @param {number} step */
-const read = (page, id, step) => page.locator(`#${id} .step`).nth(step).evaluate((element) => scrollBy(0, element.getBoundingClientRect().top - 0.42 * innerHeight));
+/**
+ * Scrolls a step to where it is read, until it stays there: the model's own words and figures change how long the chapters before it are.
+ * @param {Page} page
+ * @param {string} id
+ * @param {number} step
+ */
+async function read(page, id, step) {
+  const element = page.locator(`#${id} .step`).nth(step);
+  await scroll(element);
+  for (let still = 0; still < 3; still = (await scroll(element)) < 2 ? still + 1 : 0) await page.waitForTimeout(50);
+}
+
+/** How far that was. @param {import('playwright-core').Locator} step */
+const scroll = (step) => step.evaluate((element) => {
+  const off = element.getBoundingClientRect().top - 0.42 * innerHeight;
+  scrollBy(0, off);
+  return Math.abs(off);
+});
 
 /** Waits for a caption that has this in it. @param {Page} page @param {string} id @param {string | RegExp} text */
 async function says(page, id, text) {
@@ -86,7 +104,7 @@ test('the head, number by number', inLesson(FOLDER, async (page) => {
   await read(page, 'answer', 2);
   await says(page, 'answer', 'at temperature 1');
   for (const temperature of [1, 2]) {
-    await page.getByLabel('Temperature').fill(String(temperature));
+    await page.locator('#answer').getByLabel('Temperature').fill(String(temperature));
     const { powers, sum, shares } = softmax(logits, temperature);
     await says(page, 'answer', `= ${share(shares[top[0]])}`);
     assert.deepEqual((await texts(page, '#answer tbody td:nth-of-type(2)')).slice(0, 5), top.map((index) => powers[index].toFixed(4)));
@@ -156,7 +174,7 @@ test('maps are judged as the package judges them, and ranked', inLesson(FOLDER, 
   await says(page, 'belief', /by attention, .*rollout \d+, relevance \d+, Grad-CAM \d+, random \d+/);
   assert.deepEqual(await texts(page, '#belief .choices label'), ['attention', 'rollout', 'relevance', 'Grad-CAM', 'occlusion', 'random']);
   assert.equal(await page.locator('#belief .choices canvas.pending').count(), 1, 'occlusion waits until it is read about');
-  await page.getByRole('radio', { name: 'Map attention' }).press('ArrowRight');
+  await page.locator('#belief').getByRole('radio', { name: 'Map attention' }).press('ArrowRight');
   await says(page, 'belief', 'patches by rollout');
   await read(page, 'belief', 1);
   await says(page, 'belief', 'patches by occlusion');
@@ -167,7 +185,7 @@ test('maps are judged as the package judges them, and ranked', inLesson(FOLDER, 
   const relevance = expected[2];
   await says(page, 'belief', `has ${share(relevance.scores[2])}`);
   assert.match(await page.locator('#belief figcaption').innerText(), new RegExp(`Area under insertion: ${relevance.insertion.toFixed(3)}, random ${expected[5].insertion.toFixed(3)}`));
-  await page.getByLabel('Patches 20 %').press('ArrowRight');
+  await page.locator('#belief').getByLabel('Patches 20 %').press('ArrowRight');
   await says(page, 'belief', `has ${share(relevance.scores[3])}`);
   const box = await page.locator('#belief .plot').boundingBox();
   assert.ok(box);
@@ -212,7 +230,7 @@ test('work of many passes ends when its chapter is left, and begins anew when it
       resolve(true);
     }).observe(work, { childList: true, subtree: true, characterData: true });
   }));
-  await read(page, 'belief', 1);
+  await scroll(page.locator('#belief .step').nth(1));
   await left;
   await page.locator('#belief .work:not(.on)').waitFor({ state: 'attached' });
   assert.equal(await page.locator('#belief .choices canvas.pending').count(), 1, 'it was not finished');
