@@ -47,11 +47,12 @@ h1 { margin: 0; font-size: clamp(30px, 4.4cqw, 54px); line-height: 1.1; letter-s
 .chapter .number { display: block; margin-bottom: 6px; font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
 .prose { grid-area: prose; padding-bottom: 16svh; }
 .step { padding: 3svh 0; min-height: 40svh; }
-.step:last-child { min-height: 26svh; }
+.step:last-child { min-height: 42svh; }
 .step > * + * { margin-top: 0.8em; }
 .step p, .step li { text-wrap: pretty; }
 .step ul { padding-left: 1.1em; list-style: disc; }
 .step b { font-weight: 600; font-variant-numeric: tabular-nums; }
+.step [data-fact="patch"], .step [data-fact="grid"], .step [data-fact="image"] { white-space: nowrap; }
 .step small { display: block; font-size: 14px; color: var(--soft); }
 .step a { color: inherit; text-underline-offset: 3px; }
 .step pre { padding: 10px 14px; overflow-x: auto; font-size: 14px; line-height: 1.5; background: var(--well); border-radius: 4px; }

@@ -28,7 +28,7 @@ export const belief = {
      <p data-when="!classes">Neither knows of a class, and this model has none: there is no answer that they could explain.</p>`,
     `<p data-when="classes">One more map asks the model itself. A window of patches is left out, the model looks again, and the window's value is how much <b data-fact="target"></b> lost
        (<a href="${PAPER.occlusion}">Zeiler and Fergus, 2014</a>). That is <b data-fact="windows"></b> passes; they run now.</p>
-     <p data-when="classes">Below 0, in the other colour, the class gained. Even this map is no last word: where two parts of a photo say the same, leaving out one of them changes little.</p>
+     <p data-when="classes">Below 0, in blue, the class gained. Even this map is no last word: where two parts of a photo say the same, leaving out one of them changes little.</p>
      <p data-when="!classes">Leaving patches out and asking how an answer changes needs an answer. For a model without classes one could ask how far its features move instead.</p>`,
     `<p data-when="classes">A map is a claim: these patches matter, in this order. A claim can be tested. Take patches away, the first of the map first, and ask what becomes of <b data-fact="target"></b>
        (<a href="${PAPER.rise}">Petsiuk et al., 2018</a>). If the map is right, it falls at once: the area under the curve is small. This is deletion.</p>
@@ -38,8 +38,8 @@ export const belief = {
      <p data-when="classes">A map may do well in one and not in the other. Where many patches each suffice, insertion rises at once, but deletion must take nearly all of them away. The random map is what any other has to beat.</p>
      <p data-when="!classes">Or bring them back in that order, and see how fast it rises.</p>`,
     `<p data-when="classes">Here are all of them by insertion less deletion, on this photo and for this class. Another photo, another class or another model gives another order.</p>
-     <p>So: a map is a claim, and wants a test. <b>Attention says where a head looks, not why</b>; other weights can give the same answer
-       (<a href="${PAPER.attention}">Jain and Wallace, 2019</a>).</p>
+     <p>So: a map is a claim, and wants a test. <b>Attention says where a head looks, not why.</b> Of models of text, <a href="${PAPER.attention}">Jain and Wallace, 2019</a>,
+       found that quite other weights can give the same answer.</p>
      <p>The test has limits, too. It asks how much the model depends on a patch, not whether it is right to, and a photo with holes is not what it was trained on.</p>`,
   ],
   styles: `
@@ -60,6 +60,7 @@ export const belief = {
 #belief [data-mode="curves"] .choices { --side: min((100cqw - 46px) / 6, 20cqh); grid-template-columns: repeat(6, var(--side)); gap: 8px; }
 #belief .judged { align-items: stretch; }
 #belief .seen { flex: none; align-self: center; width: min(42cqw, 44cqh); height: auto; background: var(--well); }
+#belief .controls input[type="range"] { width: min(140px, 22cqw); }
 #belief .plot { position: relative; margin: 0; overflow: hidden; cursor: ew-resize; touch-action: pan-y; }
 #belief .plot svg { position: absolute; inset: 0; }
 #belief .other-5 { --mark: var(--bar); }

@@ -42,7 +42,7 @@ export const layers = {
 #layers tr[aria-current] > * { background: var(--well); }
 #layers .controls { flex-wrap: nowrap; align-items: center; min-height: 32px; }
 #layers .controls .button { min-width: 64px; }
-#layers .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#layers .note { flex: 0 1 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 @container drawing (max-height: 420px) {
   #layers .lens .table { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   #layers .choices label { font-size: 11px; line-height: 15px; }

@@ -71,7 +71,7 @@ export const mlp = {
 #mlp .choices { grid-template-columns: repeat(8, minmax(36px, 1fr)); gap: 8px; max-width: none; min-height: 0; padding: 3px; }
 #mlp .choices canvas { max-width: none; }
 #mlp .controls { flex-wrap: nowrap; align-items: center; min-height: 32px; }
-#mlp .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#mlp .note { flex: 0 1 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 #mlp .layer input { width: min(200px, 34cqw); }
 @container drawing (max-width: 560px) {
   #mlp .row > .stage { display: none; }

@@ -70,7 +70,7 @@ export const residual = {
 #residual .channels .zero { stroke: var(--strong-line); }
 #residual .channels .at { stroke: var(--signal); }
 #residual .controls { flex-wrap: nowrap; align-items: center; min-height: 32px; }
-#residual .note { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#residual .note { flex: 0 1 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 #residual .key { flex: none; }
 #residual .key li { color: var(--ink); }
 #residual .layer input { width: min(200px, 34cqw); }

@@ -72,6 +72,15 @@ export function createLayers({ choose, change }) {
   const note = make('output', { class: 'note' });
   const element = make('div', {}, [photo.element, plot, lenses, strip.element, make('div', { class: 'controls' }, [play, note])]);
 
+  /** @param {string} [view] none, while nothing is known */
+  function open(view) {
+    photo.element.hidden = strip.element.hidden = view !== 'features';
+    plot.hidden = view !== 'distance';
+    lenses.hidden = view !== 'lens';
+    play.hidden = true;
+  }
+  open();
+
   let usual = '';
   /** What is said of the layer, or of the patch, that is under the pointer. @type {(at: number) => string} */
   let read = () => '';
@@ -176,9 +185,7 @@ export function createLayers({ choose, change }) {
       const wanted = STEPS[Math.min(context.step, STEPS.length - 1)].view;
       const missing = wanted === 'lens' && !target ? 'This model has no classes, so there is no answer to follow: these are its features. ' : wanted === 'distance' && trace.queries ? 'Of a model of this size not all attention is kept, so distances are not known: these are its features. ' : '';
       const view = missing ? 'features' : wanted;
-      photo.element.hidden = strip.element.hidden = view !== 'features';
-      plot.hidden = view !== 'distance';
-      lenses.hidden = view !== 'lens';
+      open(view);
       play.hidden = view !== 'features' || still || trace.layers < 2;
       usual = view === 'features' ? '' : 'Choose a layer in the chart.';
       note.textContent = usual;

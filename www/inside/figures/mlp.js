@@ -65,6 +65,16 @@ export function createMlp({ choose, change }) {
     units.element,
     make('div', { class: 'controls' }, [layers.element, note]),
   ]);
+  /** @param {string} [view] none, while nothing is known */
+  function open(view) {
+    for (const [id, { element }] of Object.entries(views)) element.hidden = id !== view;
+    units.element.hidden = view !== 'maps';
+    photo.element.hidden = view === 'weights';
+    layers.element.hidden = view === 'weights';
+    element.dataset.view = view ?? '';
+  }
+  open();
+
   let usual = '';
   /** What is said of a unit. @type {(unit: number) => string} */
   let read = () => '';
@@ -114,11 +124,7 @@ export function createMlp({ choose, change }) {
       const { order, near, holding } = strengthsOf(hidden);
       const chosen = picked?.of === now && picked.unit < hidden.length ? picked.unit : order[0];
       layers.show(trace.layers, layer);
-      for (const [id, { element }] of Object.entries(views)) element.hidden = id !== view;
-      units.element.hidden = view !== 'maps';
-      photo.element.hidden = view === 'weights';
-      layers.element.hidden = view === 'weights';
-      element.dataset.view = view;
+      open(view);
       usual = query === 'cls' && photo.element.clientWidth ? 'Of the class token. Choose a patch on the photo.' : '';
       note.textContent = usual;
       read = (unit) => `Unit ${unit}: ${gate ? `gate ${number(gate[unit])}, value ${number(before[unit])}` : number(before[unit])} becomes ${number(hidden[unit])}`;

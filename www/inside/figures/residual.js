@@ -54,6 +54,14 @@ export function createResidual({ choose }) {
     make('div', { class: 'row grow' }, [photo.element, block.element, charted, channels.element]),
     make('div', { class: 'controls' }, [layers.element, note]),
   ]);
+  /** @param {typeof VIEWS[number]} [view] none, while nothing is known */
+  function open(view) {
+    block.element.hidden = view !== 'block';
+    charted.hidden = view !== 'depth' && view !== 'same';
+    channels.element.hidden = view !== 'norm';
+  }
+  open();
+
   let usual = '';
   /** What is said of the step, or of the channel, that is under the pointer. @type {(at: number) => string} */
   let read = () => '';
@@ -144,9 +152,7 @@ export function createResidual({ choose }) {
       const { trace, patch } = context;
       layers.show(trace.layers, layer);
       const drawn = photo.show(context, remember(trace, `${view === 'same' ? 'kept' : 'long'} ${layer}`, () => mapOf(context, layer, view === 'same')), { patch: tokenOf(context).query === 'cls' ? null : patch, look: { style: 'colours' } });
-      block.element.hidden = view !== 'block';
-      charted.hidden = view !== 'depth' && view !== 'same';
-      channels.element.hidden = view !== 'norm';
+      open(view);
       const text = await { block: showBlock, depth: showDepth, norm: showNorm, same: showSame }[view](context, layer);
       await drawn;
       if (context.signal.aborted) return text;

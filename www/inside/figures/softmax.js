@@ -177,6 +177,7 @@ export const SOFTMAX_STYLES = /* css */ `
 #answer .spectrum .few { fill: var(--bar); }
 #answer .spectrum .one { fill: var(--signal); }
 #answer .spectrum .zero { fill: none; stroke: var(--strong-line); stroke-width: 1; vector-effect: non-scaling-stroke; }
+#answer .softmax .controls input { width: min(180px, 34cqw); }
 #answer .softmax table { flex: none; margin: 0; }
 #answer .softmax th, #answer .softmax td { padding: 0 10px 0 0; height: 32px; white-space: nowrap; }
 #answer .softmax td, #answer .softmax thead th:not(:first-child) { text-align: right; width: 5.5em; }

@@ -28,7 +28,7 @@ const FAINTEST = 0.3;
 
 /** @param {{onPoint: (unit: number | null) => void, onPick: (unit: number) => void}} handlers */
 export function createUnits({ onPoint, onPick }) {
-  const canvas = make('canvas', { 'aria-hidden': 'true' });
+  const canvas = make('canvas', { width: '1', height: '1', 'aria-hidden': 'true' });
   const element = make('div', { class: 'units grow', tabindex: '0', role: 'img' }, [canvas]);
   /** @type {{hidden: ArrayLike<number>, chosen: number, label: string} | undefined} */
   let shown;
