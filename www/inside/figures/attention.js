@@ -5,7 +5,7 @@ import { remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createPhoto } from '../kit/photo.js';
-import { math, sub, sym } from '../math.js';
+import { math, sym } from '../math.js';
 import { queryOf, tellingHead, tokenMark, tokenName } from './asking.js';
 import { createDot } from './dot.js';
 import { createMarks } from './marks.js';
