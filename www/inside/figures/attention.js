@@ -93,6 +93,7 @@ export function createAttention({ choose, change }) {
     marks.show(trace, asked.token, step === ASK ? null : token);
     if (step === ANSWER) dot.show(asked, token, of);
     if (step === SHARE) shares.show(trace, asked.scores, temperatureOf(heat.value), token);
+    aside.classList.toggle('asking', choosing() === 'query');
     for (const button of aside.querySelectorAll('button')) button.setAttribute('aria-pressed', String(Number(button.value) === (choosing() === 'key' ? token : asked.token)));
   }
 
