@@ -25,10 +25,10 @@ before(async () => {
 const TINY = '/models/vitscope-tiny/';
 const NO_CLASS_TOKEN = '/tests/fixtures/hf_siglip/';
 
-/** @param {string} model @param {string} fragment */
-async function openLesson(model, fragment) {
-  const tab = await openTab(browser, { viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
-  await tab.page.goto(`${origin}/www/inside/?model=${model}#sample=chelsea${fragment}`);
+/** @param {string} model @param {'reduce' | 'no-preference'} [reducedMotion] */
+async function openLesson(model, reducedMotion = 'reduce') {
+  const tab = await openTab(browser, { viewport: { width: 1280, height: 800 }, reducedMotion });
+  await tab.page.goto(`${origin}/www/inside/?model=${model}#sample=chelsea`);
   return tab;
 }
 
@@ -71,15 +71,15 @@ const cosine = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a.reduc
 
 for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']]) {
   test(`residual: the block's lengths, a token's numbers and its likeness are the package's (${what})`, async () => {
-    const tab = await openLesson(model, '');
+    const tab = await openLesson(model);
     const { page } = tab;
     const section = await read(page, 'residual', 0);
-    await says(page, 'residual', 'the stream comes in');
+    await says(page, 'residual', 'attention adds');
     const patch = await patchOf(page, 'residual');
     assert.equal(patch === undefined, model === TINY);
     const name = patch ? `patch (${patch.join(', ')})` : 'the class token';
     const { layer, all, streams } = /** @type {Awaited<ReturnType<typeof lengths>>} */ (await ask(model, lengths, patch));
-    await says(page, 'residual', `Layer ${layer}, ${name}`, `comes in ${number(all[layer].stream)} long`, `attention adds a vector of ${number(all[layer].attention)}`, `the MLP one of ${number(all[layer].mlp)}`, `leaves ${number(lengthOf(streams[layer + 1]))} long`);
+    await says(page, 'residual', `Layer ${layer}, ${name}`, `: ${number(all[layer].stream)} long`, `attention adds ${number(all[layer].attention)}`, `the MLP ${number(all[layer].mlp)}`, `then ${number(lengthOf(streams[layer + 1]))} long`);
     assert.match(await section.locator('.block svg').textContent() ?? '', new RegExp(`adds ${number(all[layer].attention)} at ${angle(all[layer].stream, all[layer].attention, all[layer].between)}°`));
     await read(page, 'residual', 1);
     const read1 = all.map(({ norm1 }) => norm1);
@@ -90,7 +90,7 @@ for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']])
     const values = streams[layer];
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-    await says(page, 'residual', `mean ${number(mean)} and deviation ${number(deviation)}`, `γ and β ${number(all[layer].norm1)}`);
+    await says(page, 'residual', `mean ${number(mean)}, deviation ${number(deviation)}`, `γ and β, ${number(all[layer].norm1)}`);
     assert.equal(await section.locator('[data-fact="ln-deviation"]').innerText(), number(deviation));
     await section.locator('.channels').focus();
     await page.keyboard.press('ArrowRight');
@@ -99,14 +99,14 @@ for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']])
     await read(page, 'residual', 3);
     const turns = streams.slice(1).map((after, i) => cosine(streams[i], after));
     const most = turns.indexOf(Math.min(...turns));
-    await says(page, 'residual', `layer ${most} turns it most, to ${number(turns[most])}`, `is ${number(cosine(streams[0], streams[streams.length - 1]))}.`);
+    await says(page, 'residual', `Layer ${most} turns ${name} most, to a cosine of ${number(turns[most])}`, `is ${number(cosine(streams[0], streams[streams.length - 1]))}.`);
     assert.deepEqual(tab.errors, []);
     await tab.close();
   });
 }
 
 test('residual: layers by keys and by the chart, patches on the photo', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
   const section = await read(page, 'residual', 0);
   await says(page, 'residual', 'Layer 3, the class token');
@@ -124,7 +124,7 @@ test('residual: layers by keys and by the chart, patches on the photo', async ()
   await says(page, 'residual', 'Layer 4, the class token');
   await read(page, 'residual', 1);
   await says(page, 'residual', 'The class token goes into layer 0');
-  await says(page, 'residual', 'What LayerNorm hands');
+  await says(page, 'residual', 'LayerNorm hands attention');
   const chart = await section.locator('.chart').boundingBox();
   assert.ok(chart);
   await page.mouse.move(chart.x + 46, chart.y + 100);
@@ -138,10 +138,10 @@ test('residual: layers by keys and by the chart, patches on the photo', async ()
 });
 
 test('mlp: units, their curve, the strongest and where they fire are the package\'s', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
   const section = await read(page, 'mlp', 3);
-  await says(page, 'mlp', 'among the strongest for patch');
+  await says(page, 'mlp', ', strong for patch');
   const patch = await patchOf(page, 'mlp');
   /** @type {{layer: number, cls: Units, of: Units & {best: number[], most: number[], above: number[]}}} */
   const { layer, cls, of } = await ask(TINY, async (trace, patch) => {
@@ -157,9 +157,9 @@ test('mlp: units, their curve, the strongest and where they fire are the package
   }, patch);
   const { order, near, holding } = strengthsOf(cls.hidden);
   await read(page, 'mlp', 0);
-  await says(page, 'mlp', `Layer ${layer}, the class token`, '192 numbers become 768', `unit ${order[0]} is the strongest with ${number(cls.hidden[order[0]])}`);
+  await says(page, 'mlp', `Layer ${layer}, the class token`, '192 numbers become 768', `the strongest is unit ${order[0]} with ${number(cls.hidden[order[0]])}`);
   await read(page, 'mlp', 1);
-  await says(page, 'mlp', `GELU. ${cls.before.filter((value) => value < 0).length} of them`);
+  await says(page, 'mlp', `GELU. ${cls.before.filter((value) => value < 0).length} of 768`);
   assert.equal((await section.locator('.dots').getAttribute('d') ?? '').split('M').length - 1, 768);
   await section.locator('.activation').focus();
   await page.keyboard.press('ArrowLeft');
@@ -167,10 +167,10 @@ test('mlp: units, their curve, the strongest and where they fire are the package
   const next = rising[rising.indexOf(order[0]) - 1];
   await section.locator('.activation text').getByText(`unit ${next}`, { exact: true }).waitFor();
   await read(page, 'mlp', 2);
-  await says(page, 'mlp', `${near} of 768 units`, `${holding} units hold nine tenths`);
+  await says(page, 'mlp', `${near} of 768 units`, `${holding} hold nine tenths`);
   assert.equal(await section.locator('[data-fact=near]').innerText(), String(near));
   await read(page, 'mlp', 3);
-  await says(page, 'mlp', `unit ${of.best[0]}, among the strongest for patch (${patch?.join(', ')})`, `above 0 in ${of.above[0]} of 256`, `at most ${number(of.most[0])}`);
+  await says(page, 'mlp', `unit ${of.best[0]}, strong for patch (${patch?.join(', ')})`, `above 0 (red) in ${of.above[0]} of 256`, `at most ${number(of.most[0])}`);
   assert.deepEqual(await section.locator('.choices span').allInnerTexts(), of.best.slice(0, 8).map(String));
   await page.waitForFunction(() => {
     const canvases = [...document.querySelector('#lesson')?.shadowRoot?.querySelectorAll('#mlp .choices canvas') ?? []].map((canvas) => /** @type {HTMLCanvasElement} */ (canvas));
@@ -178,7 +178,7 @@ test('mlp: units, their curve, the strongest and where they fire are the package
   }); // eight pictures, no two alike
   await section.locator('.choices input').first().focus();
   await page.keyboard.press('ArrowRight');
-  await says(page, 'mlp', `unit ${of.best[1]}, `, `above 0 in ${of.above[1]} of 256`, `at most ${number(of.most[1])}`);
+  await says(page, 'mlp', `unit ${of.best[1]}, `, `above 0 (red) in ${of.above[1]} of 256`, `at most ${number(of.most[1])}`);
   await read(page, 'mlp', 4);
   await says(page, 'mlp', `${(4 * 192 * 192).toLocaleString('en')} weights in attention, ${(2 * 192 * 768).toLocaleString('en')} in the MLP`, '66.7 %');
   await section.locator('.matrix').last().focus();
@@ -201,7 +201,7 @@ test('mlp: the activation is known by what it does', () => {
 });
 
 test('layers: features, distances and the lens are the package\'s, and follow step, keys and pointer', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
   /** @type {{lens: {index: number, score: number}[], labels: string[], distances: number[]}} */
   const { lens, labels, distances } = await ask(TINY, async (trace, _, vit) => {
@@ -227,30 +227,47 @@ test('layers: features, distances and the lens are the package\'s, and follow st
   const painted = await section.locator('.choices canvas').evaluateAll((canvases) => new Set(canvases.map((canvas) => String(/** @type {HTMLCanvasElement} */ (canvas).getContext('2d')?.getImageData(0, 0, 16, 16).data))).size);
   assert.equal(painted, 6, 'six pictures, no two alike');
   await read(page, 'layers', 2);
-  await says(page, 'layers', `In layer 0 it is ${number(distances[0])} pixels, in the last ${number(distances[5])}`);
+  await says(page, 'layers', `${number(distances[0])} in layer 0 and ${number(distances[5])} in the last`);
   assert.equal(await section.locator('.chart:visible .dot').count(), 36);
   await read(page, 'layers', 3);
   const names = lens.map(({ index, score }) => [labels[index], say(score)]);
-  await says(page, 'layers', `Asked after layer 5, the head would say ${names[6].join(', ')}`);
+  await says(page, 'layers', `After layer 5 the head would say ${names[6].join(', ')}`);
   const rows = await section.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.children].slice(1).map((cell) => cell.textContent)));
   assert.deepEqual(rows, names);
   const chart = await section.locator('.lens .chart').boundingBox();
   assert.ok(chart);
   await page.mouse.click(chart.x + 44 + (2 / 6) * (chart.width - 62), chart.y + chart.height - 60);
-  await says(page, 'layers', `Asked after layer 1, the head would say ${names[2].join(', ')}`);
+  await says(page, 'layers', `After layer 1 the head would say ${names[2].join(', ')}`);
   assert.equal(await section.locator('tr[aria-current] th').innerText(), '1');
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });
 
+test('layers: all pass by themselves until they are stopped, where movement is welcome', async () => {
+  const { page, errors, close } = await openLesson(TINY, 'no-preference');
+  const section = await read(page, 'layers', 1);
+  await says(page, 'layers', 'After layer 5 of 0 to 5');
+  await section.getByRole('button', { name: 'Play' }).click();
+  await says(page, 'layers', 'After layer 0 of 0 to 5');
+  await says(page, 'layers', 'After layer 1 of 0 to 5');
+  await section.getByRole('button', { name: 'Stop' }).click();
+  const shown = /After layer \d/.exec(await section.locator('figcaption').innerText())?.[0] ?? '';
+  await page.waitForTimeout(700);
+  assert.match(await section.locator('figcaption').innerText(), new RegExp(shown));
+  assert.notEqual(shown, 'After layer 5');
+  await section.getByRole('button', { name: 'Play' }).waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('a model without classes has no lens, one that is gated says so', async () => {
-  const headless = await openLesson('/tests/fixtures/hf_dinov3_gated/', '');
+  const headless = await openLesson('/tests/fixtures/hf_dinov3_gated/');
   const section = await read(headless.page, 'layers', 3);
   await says(headless.page, 'layers', 'This model has no classes');
   assert.equal(await section.locator('.lens').isVisible(), false);
   assert.equal(await section.locator('.choices canvas').count(), 2);
   const mlp = await read(headless.page, 'mlp', 1);
-  await says(headless.page, 'mlp', 'its gate and what is left of its value, SiLU');
+  await says(headless.page, 'mlp', 'its gate and what that lets through SiLU');
   assert.match(await mlp.locator('[data-fact=gated]').innerText(), /gate/);
   assert.equal(await mlp.locator('[data-fact=times]').textContent(), '3');
   assert.deepEqual(headless.errors, []);

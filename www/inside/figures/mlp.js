@@ -131,7 +131,7 @@ export function createMlp({ choose, change }) {
     work.want(context, small ? undefined : piece);
     const best = map.data.indexOf(Math.max(...map.data));
     const fires = map.data.filter((value) => value > 0).length;
-    return `Layer ${layer}, unit ${chosen}, among the strongest for ${name}: above 0 in ${count(fires)} of ${count(map.data.length)} patches, at most ${number(map.data[best])} in patch (${Math.floor(best / map.cols)}, ${best % map.cols}). Red is above 0, blue below.`;
+    return `Layer ${layer}, unit ${chosen}, strong for ${name}: above 0 (red) in ${count(fires)} of ${count(map.data.length)} patches, at most ${number(map.data[best])} in patch (${Math.floor(best / map.cols)}, ${best % map.cols}).`;
   }
 
   return {
@@ -161,27 +161,27 @@ export function createMlp({ choose, change }) {
       if (view === 'maps') return showMaps(context, layer, order, chosen, name);
       await photo.show(context, undefined, { patch: query === 'cls' ? null : context.patch, cut: true });
       if (signal.aborted) return '';
-      const strongest = `unit ${order[0]} is the strongest with ${number(hidden[order[0]])}`;
+      const strongest = `the strongest is unit ${order[0]} with ${number(hidden[order[0]])}`;
       if (view === 'wide') {
-        const text = `Layer ${layer}, ${name}: ${count(trace.hiddenSize)} numbers become ${size} hidden units, and ${count(trace.hiddenSize)} again, which are added to the stream. Red is above 0, blue below; ${strongest}.`;
+        const text = `Layer ${layer}, ${name}: ${count(trace.hiddenSize)} numbers become ${size} units, then ${count(trace.hiddenSize)}. Red is above 0, blue below; ${strongest}.`;
         views.wide.show(found, trace.hiddenSize, chosen, called, text);
         return text;
       }
       if (view === 'curve') {
         const below = (gate ?? before).filter((value) => value < 0).length;
-        const text = `Layer ${layer}, ${name}: each dot is one of ${size} hidden units, ${gate ? 'its gate and what is left of its value' : 'before and after the activation'}${f ? `, ${f.name.replace(/,$/, '')}` : ''}. ${count(below)} of them come in below 0; ${strongest}. Below, how many come in where.`;
+        const text = `Layer ${layer}, ${name}: a dot is a unit, ${gate ? 'its gate and what that lets through' : 'before and after'}${f ? ` ${f.name.replace(/,.*$/, '')}` : ' the activation'}. ${count(below)} of ${size} come in below 0; ${strongest}.`;
         views.curve.show(found, chosen, text);
         return text;
       }
       if (view === 'units') {
-        const text = `Layer ${layer}, ${name}: ${count(near)} of ${size} units (${percent(near / hidden.length)}) are near 0, below a tenth of the strongest, and pale here. ${count(holding)} units hold nine tenths of the hidden vector's squared length; ${strongest}.`;
+        const text = `Layer ${layer}, ${name}: ${count(near)} of ${size} units (${percent(near / hidden.length)}) are near 0, below a tenth of the strongest. ${count(holding)} hold nine tenths of the squared length.`;
         views.units.show(hidden, chosen, text);
         return text;
       }
       const { mlpSize } = vit.config;
       const { attention, hidden: weights, share } = weightsOf(trace.hiddenSize, mlpSize, Boolean(gate));
       views.weights.show(trace.hiddenSize, mlpSize, Boolean(gate));
-      return `The matrices of one block, their areas to scale: ${count(attention)} weights in attention, ${count(weights)} in the MLP, which is ${percent(share)} of both.`;
+      return `The matrices of a block, areas to scale: ${count(attention)} weights in attention, ${count(weights)} in the MLP, ${percent(share)} of both.`;
     },
   };
 }

@@ -81,7 +81,7 @@ export function createResidual({ choose, change }) {
     const of = (/** @type {Exclude<keyof Norms, 'layer'>} */ point) => norms[point][index];
     const after = lengthOf(streamOf(trace, layer + 1, index));
     block.show({ stream: of('stream'), norm1: of('norm1'), attention: of('attention'), between: of('between'), norm2: of('norm2'), mlp: of('mlp'), after }, layer, name);
-    return `Layer ${layer}, ${name}: the stream comes in ${number(of('stream'))} long, attention adds a vector of ${number(of('attention'))}, the MLP one of ${number(of('mlp'))}; it leaves ${number(after)} long. On the photo: how much longer (red) or shorter (blue) each patch's vector is than the mean of all.`;
+    return `Layer ${layer}, ${name}: ${number(of('stream'))} long, attention adds ${number(of('attention'))}, the MLP ${number(of('mlp'))}, then ${number(after)} long. On the photo, longer (red) and shorter (blue) than the mean patch.`;
   }
 
   /** The lengths in every layer take a block's work each. @param {Context} context @returns {import('../kit/work.js').Piece} */
@@ -118,7 +118,7 @@ export function createResidual({ choose, change }) {
     key.replaceChildren(...lines.map(({ kind, text }) => make('li', { class: kind }, [text])));
     read = (step) => `Layer ${step}: ${lines.filter(({ values }) => values.length).map(({ text, values }) => `${text} ${number(values[step])}`).join(', ')}`;
     const reads = lines[3].values;
-    return `${name[0].toUpperCase()}${name.slice(1)} goes into layer 0 ${number(stream[0])} long and leaves the last ${number(stream[trace.layers])} long.${reads.length ? ` What LayerNorm hands to attention is between ${number(Math.min(...reads))} and ${number(Math.max(...reads))} everywhere.` : ' What is added is being measured.'}`;
+    return `${name[0].toUpperCase()}${name.slice(1)} goes into layer 0 ${number(stream[0])} long and leaves the last ${number(stream[trace.layers])} long.${reads.length ? ` LayerNorm hands attention between ${number(Math.min(...reads))} and ${number(Math.max(...reads))}.` : ' What is added is being measured.'}`;
   }
 
   /** @param {Context} context @param {number} layer */
@@ -129,7 +129,7 @@ export function createResidual({ choose, change }) {
     const after = normalised(values);
     const { norm1 } = await normsOf(context, layer);
     if (context.signal.aborted) return '';
-    const text = `Layer ${layer}, ${name}: the ${values.length} numbers have mean ${number(mean)} and deviation ${number(deviation)}, so a length of ${number(lengthOf(values))}. Normalised, the length is ${number(lengthOf(after))} (√${values.length}); with the learned γ and β ${number(norm1[index])}.`;
+    const text = `Layer ${layer}, ${name}: mean ${number(mean)}, deviation ${number(deviation)}, length ${number(lengthOf(values))}. Normalised its length is ${number(lengthOf(after))}, √${values.length}; with γ and β, ${number(norm1[index])}.`;
     channels.show(values, text);
     read = (channel) => `Channel ${channel}: ${number(values[channel])} becomes ${number(after[channel])}`;
     return text;
@@ -150,7 +150,7 @@ export function createResidual({ choose, change }) {
     key.replaceChildren(make('li', { class: 'z' }, ['to before this layer']), make('li', { class: 'first' }, ['to before the first layer']));
     read = (step) => `After layer ${step}: ${number(before[step])} to before it, ${number(first[step])} to before the first`;
     const least = before.indexOf(Math.min(...before));
-    return `Cosine of ${name} after each layer with what it was: layer ${least} turns it most, to ${number(before[least])}. After all ${trace.layers} layers its cosine with what it began as is ${number(first[first.length - 1])}.`;
+    return `Layer ${least} turns ${name} most, to a cosine of ${number(before[least])} with what came in. After all ${trace.layers}, its cosine with what it began as is ${number(first[first.length - 1])}.`;
   }
 
   /** @param {Context} context @param {number} layer @param {boolean} same */
