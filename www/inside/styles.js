@@ -85,7 +85,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 .cells canvas { display: block; width: 100%; height: 100%; background: var(--well); }
 .cells.picks canvas { cursor: crosshair; touch-action: manipulation; }
 .cells .cell { position: absolute; pointer-events: none; }
-.cells .hover { box-shadow: inset 0 0 0 1px rgb(255 255 255 / 0.9), 0 0 0 1px rgb(0 0 0 / 0.35); }
+.cells .hover { box-shadow: inset 0 0 0 2px #fff, 0 0 0 1px rgb(0 0 0 / 0.6); }
 .cells .query { box-shadow: inset 0 0 0 2px #fff, 0 0 0 2px var(--signal); }
 
 .bars { display: grid; gap: 4px; }
