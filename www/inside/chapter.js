@@ -25,9 +25,6 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
     make('figure', {}, [drawing, caption]),
     make('div', { class: 'prose' }, steps.map((html) => Object.assign(make('div', { class: 'step' }), { innerHTML: html }))),
   ]);
-  // On a phone it scrolls where it is long, and keys have to reach that.
-  const reach = () => (caption.scrollHeight > caption.clientHeight ? caption.setAttribute('tabindex', '0') : caption.removeAttribute('tabindex'));
-  new ResizeObserver(reach).observe(caption);
   const places = [...section.querySelectorAll('[data-fact]')];
   places.forEach((place) => (place.textContent ||= NO_FACT));
   const conditional = /** @type {HTMLElement[]} */ ([...section.querySelectorAll('[data-when]')]);
@@ -51,12 +48,10 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
       const [text] = await Promise.all([figure.show(context), own && fill(context)]);
       if (signal.aborted) return;
       caption.textContent = text;
-      reach();
     } catch (error) {
       if (signal.aborted) return;
       const { code, message } = /** @type {Error & {code?: string}} */ (error);
       caption.textContent = message;
-      reach();
       if (code !== 'invalid-argument') fail(error);
     } finally {
       clearTimeout(slow);

@@ -146,7 +146,9 @@ export function createBelief({ choose, change }) {
     async show(context) {
       claims = claimsOf(context);
       steps = stepsOf(context);
-      const scene = context.target ? SCENES[context.step] : SCENES[0];
+      // Values of a regression have no areas to rank by.
+      const last = context.vit.config.scores === 'none' ? SCENES.length - 2 : SCENES.length - 1;
+      const scene = context.target ? SCENES[Math.min(context.step, last)] : SCENES[0];
       const fresh = tiles.offer(claims.map(({ name }) => name));
       if (fresh || step !== context.step) {
         tiles.choose(claims.findIndex(({ id }) => id === scene.claim));
@@ -158,6 +160,7 @@ export function createBelief({ choose, change }) {
       want(context, visible ? next(context, scene, chosen) : undefined);
       classes.show(context);
       element.dataset.mode = scene.mode;
+      element.dataset.maps = String(claims.length);
       tiles.element.hidden = scene.mode === 'ranking';
       controls.hidden = body.hidden = scene.mode !== 'curves';
       ranking.element.hidden = scene.mode !== 'ranking';

@@ -8,6 +8,8 @@ import { asked, refill } from '../kit/classes.js';
 
 /** @typedef {import('../figure.js').Context} Context */
 
+/** Of a bar, as a share of all the width. */
+const WIDEST = 0.03;
 /** Classes that have a row of their own. */
 const ROWS = 5;
 
@@ -166,7 +168,8 @@ function createSpectrum() {
 
 /** @param {number[]} classes @param {ArrayLike<number>} logits */
 function bars(classes, logits) {
-  return classes.map((index) => `M${index + 0.1},0h0.8V${-logits[index]}h-0.8Z`).join('');
+  const width = Math.min(0.8, WIDEST * logits.length);
+  return classes.map((index) => `M${index + (1 - width) / 2},0h${width}V${-logits[index]}h${-width}Z`).join('');
 }
 
 export const SOFTMAX_STYLES = /* css */ `
