@@ -68,10 +68,16 @@ test('what pixels and patches cost is counted by each step, and by the slider', 
   assert.deepEqual((await numbers()).slice(0, 3), ['10,000', '100,000,000', '400 MB']);
   await read(page, 'cost', 1, /25 × 25 = 625/);
   assert.deepEqual((await numbers()).slice(0, 2), ['625', '390,625']);
-  await read(page, 'cost', 2, new RegExp(`${known.patchSize[1]} × ${known.patchSize[0]} pixels is a token: ${known.grid[1]} × ${known.grid[0]} = ${patches}`));
+  await read(page, 'cost', 2, new RegExp(`${known.patchSize[1]} × ${known.patchSize[0]} pixels: ${known.grid[1]} × ${known.grid[0]} = ${patches}`));
   const [tokens, scores, , all] = await numbers();
   assert.deepEqual([tokens, scores], [String(patches), (patches ** 2).toLocaleString('en')]);
   assert.equal(all, `${((4 * patches ** 2 * known.heads * known.layers) / 1e6).toPrecision(3)} MB`);
+  // The token that asks is the chosen patch, for all figures.
+  await page.locator('#cost .plane canvas').first().press('ArrowRight');
+  await page.waitForFunction(() => /patch=\d/.test(location.hash));
+  const before = Number(/patch=(\d+)/.exec(page.url())?.[1]);
+  await page.locator('#cost .plane canvas').first().press('ArrowUp');
+  await page.waitForFunction((patch) => location.hash.includes(`patch=${patch}`), before < known.grid[1] ? before : before - known.grid[1]);
   const slider = page.locator('#cost input[type=range]');
   assert.equal(await slider.getAttribute('aria-valuetext'), `${known.patchSize[1]} × ${known.patchSize[0]} pixels`);
   await slider.press('Home');
@@ -109,12 +115,18 @@ test('a patch is chosen by pointer and keys; its sum of products and its vector 
   const below = await page.locator('#patches .note').innerText();
   assert.ok(Math.abs(parsed(/** @type {RegExpExecArray} */ (/bias (−?\d+\.\d+)/.exec(below))[1]) - bias) < 0.0015, below);
 
+  await page.locator('#patches .plane canvas').press('ArrowRight');
+  await page.locator('#patches .note', { hasText: /^row 0, column 0, red: / }).waitFor();
+
   await read(page, 'patches', 3, /All 192 filters/);
+  await page.locator('#patches .plane canvas').press('ArrowRight');
+  await page.locator('#patches figcaption', { hasNotText: `filter ${output},` }).waitFor();
   await page.locator('#patches input[type=range]').press('Home');
   await page.locator('#patches figcaption', { hasText: 'filter 0,' }).waitFor();
   assert.ok(Math.abs(parsed((await page.locator('#patches .note').innerText()).split(/= | for/)[1]) - known.projected[cols][0]) < 0.01);
 
   await read(page, 'patches', 4, new RegExp(`stops ${rows * cols} times`));
+  await page.locator(`#patches canvas[aria-label*="${rows * cols} of ${rows * cols}"]`).waitFor();
   const shades = await page.locator('#patches .plane canvas').evaluate((element, [rows, cols]) => {
     const canvas = /** @type {HTMLCanvasElement} */ (element);
     const side = Math.min(canvas.width, canvas.height - 20);
@@ -188,6 +200,7 @@ for (const [name, model] of [['with a class token', TINY], ['without', WITHOUT],
 
 test('the way from the photo to the answer says the model’s numbers and leads to the chapters', async () => {
   const { page, errors, close, known } = await openLesson(TINY);
+  await page.locator('.way .name', { hasText: /\d patches/ }).waitFor();
   const names = await page.locator('.way .name').allInnerTexts();
   assert.deepEqual(names.slice(0, 4), ['Photo', `${known.grid[0] * known.grid[1]} patches`, `${known.tokens} tokens`, `${known.layers} layers`]);
   assert.equal(`${names[4]}, ${await page.locator('.way .more').last().innerText()}`, await page.locator('[data-dock=answer]').innerText());

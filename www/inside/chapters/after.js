@@ -65,6 +65,7 @@ export const after = {
 #after .ends { flex: none; display: grid; gap: 4px; font-size: 13px; }
 #after .divisor pre { margin: 0; padding: 8px 10px; background: var(--well); border-radius: 4px; font-size: 13px; line-height: 1.5; white-space: pre-wrap; flex: none; }
 #after .divisor .wrong h3 { color: var(--signal); }
+#after .divisor code { font-size: 1em; }
 #after .divisor svg { flex: none; width: 100%; height: clamp(26px, 9cqh, 80px); border-bottom: 1px solid var(--line); }
 #after .divisor path { fill: var(--bar); }
 #after .divisor dl { flex: none; display: grid; gap: 2px; font-size: 13px; }

@@ -35,9 +35,9 @@ export const answer = {
       (<a href="https://arxiv.org/abs/1706.04599">Guo et al., 2017</a>).</p>
      <p data-when="softmax">The shares of the <b data-fact="classes"></b> classes sum to 1 whatever the photo shows, so they do so for a photo of none of them, too.</p>
      <p data-when="!softmax" data-fact="scores"></p>`,
-    `<p>What became of the <b data-fact="patches"></b> patch tokens? They went through every layer as well, and the head can be asked about each of them alone, put in the place of what it reads.</p>
-     <p data-fact="unread"></p>
-     <p data-when="classes"><b data-fact="target"></b>: the map shows its logit, patch by patch. No head was trained on patches, and a patch holds what attention brought there, too: so its neighbours, and things far off.</p>`,
+    `<p>What became of the <b data-fact="patches"></b> patch tokens? They went through every layer as well. <span data-fact="unread"></span></p>
+     <p data-when="classes">The head can be asked about each of them alone, put in the place of what it reads. The map shows the logit of <b data-fact="target"></b>, patch by patch, red where it is above that of the mean patch.</p>
+     <p data-when="classes">No head was trained on patches, and a patch holds what attention brought there, too: so its neighbours, and things far off.</p>`,
     `<p data-when="classes">Class token or mean of patches? The paper tried both and found them equal, once each had a learning rate of its own (<a href="https://arxiv.org/abs/2010.11929">Dosovitskiy et al., 2021</a>, appendix D.3).</p>
      <p data-when="classes">On the left is this model's answer; on the right the mean of what the head says of each patch alone, for the same classes. <span data-fact="linear"></span></p>
      <p data-when="classes">Where both agree, the class token holds what most of the picture says. Where they differ, it took more from some patches than from others.</p>

@@ -44,9 +44,9 @@ export const attention = {
 #attention .aside { flex: none; display: flex; flex-wrap: wrap; gap: 6px; justify-content: center; }
 #attention .aside .button { min-height: 26px; padding: 0 9px; font-size: 12px; border-color: var(--line); }
 #attention .aside .button[aria-pressed="true"] { border-color: var(--k); box-shadow: inset 0 0 0 1px var(--k); }
-#attention [data-step="0"] .aside .button[aria-pressed="true"] { border-color: var(--q); box-shadow: inset 0 0 0 1px var(--q); }
+#attention .aside.asking .button[aria-pressed="true"] { border-color: var(--q); box-shadow: inset 0 0 0 1px var(--q); }
 #attention .aside b { font-weight: 600; }
-#attention .panel-box { flex: none; height: clamp(150px, 38cqh, 330px); display: grid; }
+#attention .panel-box { flex: none; height: clamp(150px, 38cqh, 420px); display: grid; }
 #attention .panel-part { display: none; min-height: 0; align-content: center; }
 #attention [data-step="0"] .panel-part:nth-child(1), #attention [data-step="1"] .panel-part:nth-child(2), #attention [data-step="2"] .panel-part:nth-child(3), #attention [data-step="3"] .panel-part:nth-child(4) { display: grid; }
 #attention .controls { min-height: 34px; justify-content: space-between; }

@@ -28,7 +28,7 @@ export const belief = {
      <p data-when="!classes">Neither knows of a class, and this model has none: there is no answer that they could explain.</p>`,
     `<p data-when="classes">One more map asks the model itself. A window of patches is left out, the model looks again, and the window's value is how much <b data-fact="target"></b> lost
        (<a href="${PAPER.occlusion}">Zeiler and Fergus, 2014</a>). That is <b data-fact="windows"></b> passes; they run now.</p>
-     <p data-when="classes">Below 0, in the other colour, the class gained. Even this map is no last word: where two parts of a photo say the same, leaving out one of them changes little.</p>
+     <p data-when="classes">Below 0, in blue, the class gained. Even this map is no last word: where two parts of a photo say the same, leaving out one of them changes little.</p>
      <p data-when="!classes">Leaving patches out and asking how an answer changes needs an answer. For a model without classes one could ask how far its features move instead.</p>`,
     `<p data-when="classes">A map is a claim: these patches matter, in this order. A claim can be tested. Take patches away, the first of the map first, and ask what becomes of <b data-fact="target"></b>
        (<a href="${PAPER.rise}">Petsiuk et al., 2018</a>). If the map is right, it falls at once: the area under the curve is small. This is deletion.</p>
@@ -37,15 +37,16 @@ export const belief = {
     `<p data-when="classes">The other way round is insertion: begin with no patch, and bring them back in the map's order. Now a good map makes <b data-fact="target"></b> rise early, and the area is large.</p>
      <p data-when="classes">A map may do well in one and not in the other. Where many patches each suffice, insertion rises at once, but deletion must take nearly all of them away. The random map is what any other has to beat.</p>
      <p data-when="!classes">Or bring them back in that order, and see how fast it rises.</p>`,
-    `<p data-when="classes">Here are all of them by insertion less deletion, on this photo and for this class. Another photo, another class or another model gives another order.</p>
-     <p>So: a map is a claim, and wants a test. <b>Attention says where a head looks, not why</b>; other weights can give the same answer
-       (<a href="${PAPER.attention}">Jain and Wallace, 2019</a>).</p>
+    `<p data-when="classes"><span data-fact="ranked"></span> Another photo, another class or another model gives another order.</p>
+     <p>So: a map is a claim, and wants a test. <b>Attention says where a head looks, not why.</b> Of models of text, <a href="${PAPER.attention}">Jain and Wallace, 2019</a>,
+       found that quite other weights can give the same answer.</p>
      <p>The test has limits, too. It asks how much the model depends on a patch, not whether it is right to, and a photo with holes is not what it was trained on.</p>`,
   ],
   styles: `
 #belief .pictures, #belief .choices { margin: 0; padding: 0; min-height: 0; max-width: none; flex: none; }
 #belief .pictures legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #belief .choices { --side: min((100cqw - 30px) / 3, (100cqh - 140px) / 2); grid-template-columns: repeat(3, var(--side)); justify-content: space-between; gap: 10px 12px; padding: 3px; }
+#belief [data-maps="2"] .choices { --side: min((100cqw - 18px) / 2, 100cqh - 60px); grid-template-columns: repeat(2, var(--side)); }
 #belief .choices canvas { image-rendering: auto; }
 #belief canvas.pending { outline: 1px dashed var(--strong-line); outline-offset: -1px; }
 #belief .choices span::before { content: ""; display: inline-block; width: 12px; height: 3px; margin: 0 6px 3px 0; }
@@ -60,12 +61,13 @@ export const belief = {
 #belief [data-mode="curves"] .choices { --side: min((100cqw - 46px) / 6, 20cqh); grid-template-columns: repeat(6, var(--side)); gap: 8px; }
 #belief .judged { align-items: stretch; }
 #belief .seen { flex: none; align-self: center; width: min(42cqw, 44cqh); height: auto; background: var(--well); }
+#belief .controls input[type="range"] { width: min(140px, 22cqw); }
 #belief .plot { position: relative; margin: 0; overflow: hidden; cursor: ew-resize; touch-action: pan-y; }
 #belief .plot svg { position: absolute; inset: 0; }
 #belief .other-5 { --mark: var(--bar); }
 #belief .random { --mark: var(--bar-rest); }
 #belief .line.random { stroke-dasharray: 4 4; }
-#belief .ranking table { margin: 0; height: 100%; max-height: 620px; }
+#belief .ranking table { margin: 0; height: 100%; max-height: 860px; }
 #belief .ranking th, #belief .ranking td { padding: 4px 12px 4px 0; }
 #belief .ranking td { width: 22%; }
 #belief .ranking td:last-child { width: 6em; }
@@ -75,7 +77,7 @@ export const belief = {
 #belief .ranking .chosen .area i { background: var(--signal); }
 #belief .ranking .chosen td, #belief .ranking .chosen td > span:last-child, #belief .ranking .chosen button { color: var(--signal); }
 #belief .ranking button { display: flex; align-items: center; gap: 12px; width: 100%; padding: 0; font: inherit; color: inherit; text-align: left; background: none; border: 0; cursor: pointer; }
-#belief .ranking button canvas { width: min(9cqh, 72px); height: auto; }
+#belief .ranking button canvas { width: min(11cqh, 108px); height: auto; }
 #belief .work { display: flex; flex: none; align-items: center; gap: 12px; height: 16px; font-size: 12px; line-height: 16px; color: var(--soft); }
 #belief .work .progress { width: 120px; }
 #belief .work:not(.on) { visibility: hidden; }
@@ -96,10 +98,13 @@ export const belief = {
   #belief .ranking button { gap: 6px; min-height: 24px; }
 }
 ${classesStyles('belief')}`,
-  facts: ({ trace: { grid: [rows, cols], prefix } }) => {
+  facts: ({ trace: { grid: [rows, cols], prefix }, vit: { config } }) => {
     const window = Math.ceil(Math.max(rows, cols) / 8);
     return {
       looks: prefix.includes('class') ? 'the class token' : 'every patch, on average,',
+      ranked: config.scores === 'none'
+        ? 'The curves of values have no areas, as values have no scale from 0 to 1: the maps can be compared by shape alone, on this photo.'
+        : 'Here are all of them by insertion less deletion, on this photo and for this class.',
       windows: String(Math.ceil(rows / window) * Math.ceil(cols / window) + 1),
     };
   },

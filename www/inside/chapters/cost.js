@@ -33,6 +33,7 @@ export const cost = {
   styles: `
     #cost .pair { flex: 1; min-height: 0; display: flex; gap: 4cqw; }
     #cost .plane { flex: 1; }
+    @container drawing (max-aspect-ratio: 7/10) { #cost .pair { flex-direction: column; gap: 24px; } }
     #cost dl { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 4px 12px; padding: 8px 0 0; border-top: 1px solid var(--line); }
     #cost dt { font-size: 12px; line-height: 16px; color: var(--soft); }
     #cost dd { font-size: clamp(13px, 2.6cqw, 22px); line-height: 1.35; white-space: nowrap; }

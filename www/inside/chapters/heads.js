@@ -23,7 +23,7 @@ export const heads = {
      <p>Each picture tells the score without that head; the figure leaves off the one that counts most here. Press a picture to switch a head off or on. Often little is lost: heads share work, and most can go one by one
        (<a href="https://arxiv.org/abs/1905.10650">Michel, Levy and Neubig, 2019</a>).</p>`,
     `<p>Now the whole layer is silent: its tokens hear nothing of each other, and only the other layers make up for it.</p>
-     <p>The chart does that to each layer in turn; the line is the score with all of them. Take it for what it is. The model was never trained so, and what it does with a layer missing tells what it uses, not what could be
+     <p>The chart does that to each layer in turn, and the figure stays with the one that counts most; the dashed line is the score with all of them. Take it for what it is. The model was never trained so, and what it does with a layer missing tells what it uses, not what could be
        learned without.</p>`,
   ],
   styles: /* css */ `
@@ -65,8 +65,10 @@ export const heads = {
 #heads .weights { position: absolute; left: 50%; top: 50%; transform: translate(-50%, -50%); padding: 2px 10px; background: var(--paper); font-size: 13px; white-space: nowrap; }
 #heads .projection .stream { padding: 3px 0; border: 2px solid var(--z); font-size: 13px; text-align: center; }
 #heads .lengths { padding-top: 6px; }
+#heads .bars { min-height: 136px; align-content: start; }
 #heads .bars li { grid-template-columns: minmax(6em, 11em) minmax(0, 1fr) 9.4em; }
 @container drawing (max-height: 420px) {
+  #heads .bars { min-height: 0; }
   #heads .bars li { grid-template-columns: minmax(5em, 7.5em) minmax(0, 1fr) 9.2em; min-height: 18px; }
   #heads [data-step="2"] .panel-box { flex: 1; }
   #heads .projection { height: auto; }

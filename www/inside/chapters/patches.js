@@ -27,10 +27,13 @@ export const patches = {
      sum tells how much of the filter’s pattern is in the patch.</p>`,
     `<p>This model has <b data-fact="width"></b> filters, so a patch becomes a vector of ${math(D, op('='), fact('width'))} numbers. All filters, one a row, are the matrix ${math(E)}, as the ViT paper calls it:</p>
      ${display(z, op('='), E, xp, op('+'), b, words(',  '), E, op('∈'), reals(row(D, op('×'), length)))}
-     <p>This is one linear layer, with <b data-fact="embedding-weights"></b> weights, and the same for all patches. Those of its filters that answer this patch most strongly come first.</p>`,
+     <p>This is one linear layer, with <b data-fact="embedding-weights"></b> weights, and the same for all patches. Those of its filters that answer this patch most strongly come first. Some models’ filters are
+     spots, stripes and colours, like the first ones of a convolutional network; others look like noise, and serve all the same.</p>`,
     `<p>The same is a convolution. A window of <b data-fact="patch"></b> pixels goes over the photo, and at each stop it is multiplied by each filter. Its steps, the stride, are as long as the window, so it visits every
      patch once, and nothing twice. In PyTorch:</p>
-     <pre><code>nn.Conv2d(3, <span data-fact="width"></span>, kernel_size=<span data-fact="kernel"></span>, stride=<span data-fact="kernel"></span>)</code></pre>
+     <pre><code>nn.Conv2d(3, <span data-fact="outputs"></span>,
+          kernel_size=<span data-fact="kernel"></span>,
+          stride=<span data-fact="kernel"></span>)</code></pre>
      <p>Each filter leaves a small picture of <b data-fact="grid"></b> numbers. Read across all <b data-fact="width"></b> of them, every place is a vector again. A convolutional network goes on with more of these; a
      Vision Transformer has this one, and then attention.</p>`,
   ],
@@ -43,11 +46,13 @@ export const patches = {
     #patches .note { min-height: 20px; color: var(--ink); }
     #patches .field { white-space: nowrap; }
     #patches .field input { width: clamp(120px, 34cqw, 320px); }
+    @container drawing (max-aspect-ratio: 7/10) { #patches .row { flex-direction: column; } }
     @container drawing (max-width: 460px) { #patches .stage { flex: 0.7; } #patches .note { font-size: 12px; } }`,
   figure: createPatches,
   facts({ trace: { hiddenSize, patchSize: [height, width] } }) {
     return {
       'embedding-weights': (3 * height * width * hiddenSize).toLocaleString('en'),
+      outputs: String(hiddenSize),
       kernel: height === width ? String(width) : `(${height}, ${width})`,
     };
   },

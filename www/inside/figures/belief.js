@@ -27,6 +27,8 @@ const SCENES = [
 ];
 /** Of the patches, taken away or brought back where a step begins. */
 const SHARE = 0.2;
+/** How much of the figure must be in sight for it to be looked at. */
+const LOOKED_AT = 0.35;
 /** Of the patches, those that are compared between maps. */
 const FIRST = 0.1;
 
@@ -50,6 +52,7 @@ export function createBelief({ choose, change }) {
   const element = make('div', {}, [classes.element, tiles.element, controls, body, ranking.element, work]);
   const { want } = createWork(change, report);
   let step = -1;
+  let visible = false;
   /** @type {Claim[]} */
   let claims = [];
 
@@ -75,6 +78,14 @@ export function createBelief({ choose, change }) {
     share.extend(steps, at);
     change();
   }
+
+  // A chapter is drawn when it is near; passes of the model wait until it is looked at.
+  new IntersectionObserver((entries) => {
+    const is = entries[entries.length - 1].intersectionRatio >= LOOKED_AT;
+    if (is === visible) return;
+    visible = is;
+    change();
+  }, { threshold: LOOKED_AT }).observe(element);
 
   /** What is to be computed next for what is shown. @param {Context} context @param {Scene} scene @param {Claim} chosen */
   function next(context, { mode }, chosen) {
@@ -135,7 +146,9 @@ export function createBelief({ choose, change }) {
     async show(context) {
       claims = claimsOf(context);
       steps = stepsOf(context);
-      const scene = context.target ? SCENES[context.step] : SCENES[0];
+      // Values of a regression have no areas to rank by.
+      const last = context.vit.config.scores === 'none' ? SCENES.length - 2 : SCENES.length - 1;
+      const scene = context.target ? SCENES[Math.min(context.step, last)] : SCENES[0];
       const fresh = tiles.offer(claims.map(({ name }) => name));
       if (fresh || step !== context.step) {
         tiles.choose(claims.findIndex(({ id }) => id === scene.claim));
@@ -144,9 +157,10 @@ export function createBelief({ choose, change }) {
       }
       step = context.step;
       const chosen = claims[tiles.value];
-      want(context, next(context, scene, chosen));
+      want(context, visible ? next(context, scene, chosen) : undefined);
       classes.show(context);
       element.dataset.mode = scene.mode;
+      element.dataset.maps = String(claims.length);
       tiles.element.hidden = scene.mode === 'ranking';
       controls.hidden = body.hidden = scene.mode !== 'curves';
       ranking.element.hidden = scene.mode !== 'ranking';

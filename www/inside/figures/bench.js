@@ -91,7 +91,7 @@ export function createBench({ onPixel, onOutput }) {
     place.context.fillStyle = place.colour('--ink');
     place.context.imageSmoothingEnabled = false;
     ({ pixels: drawPixels, colours: drawColours, products: drawProducts, filters: drawFilters, map: drawMap })[shown.kind](place, shown);
-  });
+  }, { tabindex: '0' });
 
   /**
    * A picture, its cells apart where they are large.
@@ -210,7 +210,7 @@ export function createBench({ onPixel, onOutput }) {
     const { context, colour } = place;
     const here = values.values.slice(0, values.done);
     const range = /** @type {[number, number]} */ (here.length ? [Math.min(...here), Math.max(...here)] : [0, 1]);
-    context.fillText(`${label}, ${number(range[0])} (dark) to ${number(range[1])} (light)`, box.x, box.y - 7);
+    context.fillText(values.done < values.values.length ? `${label}: ${values.done} of ${values.values.length}` : `${label}, ${number(range[0])} (dark) to ${number(range[1])} (light)`, box.x, box.y - 7);
     context.fillStyle = colour('--well');
     context.fillRect(box.x, box.y, box.width, box.height);
     const colours = colourise({ rows: 1, cols: Math.max(1, here.length), channels: 1, data: here.length ? here : new Float32Array(1), signed: false, text: label }, { range, colormap: 'grey' });
@@ -232,6 +232,19 @@ export function createBench({ onPixel, onOutput }) {
   }
   plane.canvas.addEventListener('pointermove', (event) => onPixel(pixelAt(event)));
   plane.canvas.addEventListener('pointerleave', () => onPixel(null));
+  plane.canvas.addEventListener('blur', () => onPixel(null));
+  plane.canvas.addEventListener('keydown', (event) => {
+    if (!shown) return;
+    const { kind, patchSize: [, width], pixels, order = [], output = 0 } = shown;
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -(kind === 'filters' ? tiles.columns : width), ArrowDown: kind === 'filters' ? tiles.columns : width }[event.key];
+    if (!step || (kind !== 'colours' && kind !== 'products' && kind !== 'filters')) return;
+    event.preventDefault();
+    const [at, count] = kind === 'filters' ? [order.indexOf(output), order.length] : [marked, pixels.length];
+    const next = at < 0 ? 0 : at + step;
+    if (next < 0 || next >= count) return;
+    if (kind === 'filters') onOutput(order[next]);
+    else onPixel(next);
+  });
   plane.canvas.addEventListener('click', ({ offsetX, offsetY }) => {
     if (shown?.kind !== 'filters' || !shown.order) return;
     const { x, y, size, gap, columns } = tiles;
@@ -249,7 +262,10 @@ export function createBench({ onPixel, onOutput }) {
     show(next) {
       shown = next;
       marked = -1;
-      plane.canvas.setAttribute('aria-label', `${next.title}: ${next.kind}`);
+      plane.canvas.setAttribute('aria-label', {
+        pixels: `The patch, large: ${next.title}`, colours: 'The patch in red, green and blue', products: 'Patch, filter and products, colour by colour', filters: `All ${next.filters?.length} filters`,
+        map: `${next.label}: ${next.values?.done} of ${next.values?.values.length}`,
+      }[next.kind]);
       plane.draw();
     },
 

@@ -245,10 +245,8 @@ export function createCost({ choose, change }) {
       [count(chosen.tokens), count(scores), bytes(4 * scores), bytes(all4)].forEach((text, i) => (numbers[i].value.textContent = text));
       numbers[3].name.textContent = `${count(trace.heads)} heads, ${count(trace.layers)} layers`;
       const ratio = chosen.tokens / reference.tokens;
-      const against = ratio === 1 ? '' : ratio < 1
-        ? ` It fits ${times(ratio ** -2)} times into the square of ${step < 2 ? 'the pixels' : 'its pixels'}.`
-        : ` It is ${times(ratio ** 2)} times that of the model’s own patches.`;
-      return `Each cell of ${chosen.text} is a token: ${count(chosen.cols)} × ${count(chosen.rows)} = ${count(chosen.tokens)}. The lines join one with all; the square holds all such pairs, ${count(scores)}.${against}`;
+      const against = ratio === 1 ? '' : ratio < 1 ? `, ${times(ratio ** -2)} times fewer than of single pixels` : `, ${times(ratio ** 2)} times those of its own patches`;
+      return `A token for every ${chosen.text}: ${count(chosen.cols)} × ${count(chosen.rows)} = ${count(chosen.tokens)}. Lines join one with all; the square is all ${count(scores)} pairs${against}.`;
     },
   };
 }

@@ -33,7 +33,7 @@ export function createHeads({ choose, change }) {
   const features = make('p', { class: 'features' });
   const panel = make('div', { class: 'panel-box' }, [chart, projection.element, bars.element, features]);
   const layer = slider('Layer', { min: 0, max: 0, value: 0 }, String, () => choose({ layer: layer.value }));
-  const whole = make('button', { type: 'button', class: 'button' }, ['Whole layer off']);
+  const whole = make('button', { type: 'button', class: 'button', 'aria-pressed': 'false' }, ['Whole layer off']);
   const element = make('div', {}, [tiles.element, panel, make('div', { class: 'controls' }, [layer.element, whole])]);
 
   /** @type {Context | undefined} */
@@ -122,7 +122,9 @@ export function createHeads({ choose, change }) {
     const say = scoreFormat(config.scores);
     if (!off.length) return `All heads are on. Press one to switch it off. ${NOT_TRAINED}`;
     const what = target ? `${target.name} ${say(after)}, was ${say(before)}` : `the features’ cosine to what they were is ${number(after)}`;
-    return `Without ${which}: ${what}.${step === ONE && !own ? ` Of its ${trace.heads} heads this one moves it most.` : ''} ${NOT_TRAINED}`;
+    const most = step === ALL ? tellingLayer(now) : undefined;
+    const rank = step === ONE && !own ? ` Of its ${trace.heads} heads this one moves it most.` : most === undefined ? '' : ` Of all layers ${most === at && off.length === trace.heads ? 'this one' : most} moves it most.`;
+    return `Without ${which}: ${what}.${rank} ${NOT_TRAINED}`;
   }
 
   /** Goes on beside what is drawn, as long as that is shown, which is drawn anew when it is done; what failed is told then. @param {Promise<unknown>} work @param {AbortSignal} signal */
@@ -135,7 +137,7 @@ export function createHeads({ choose, change }) {
     work.then(() => end(undefined), end);
   }
 
-  /** Tries what is not known, one after the other. @param {Context} now @param {import('./effects.js').Heads[]} trials @param {() => void} onEach */
+  /** Tries what is not known, one after the other. @param {Context} now @param {import('./effects.js').Heads[]} trials @param {() => unknown} onEach */
   async function attempt(now, trials, onEach) {
     for (const heads of trials) {
       await without(now, heads);
@@ -145,20 +147,22 @@ export function createHeads({ choose, change }) {
   }
 
   /** The head without which the score moves most; undefined while not all are tried. @param {Context} now */
-  function telling(now) {
-    const answers = every(now.trace).map((head) => knownWithout(now, [[at, head]]));
-    const before = followed(now, now.trace);
-    const moves = answers.map((answer) => (answer ? Math.abs(followed(now, answer) - before) : NaN));
-    return moves.some(Number.isNaN) ? undefined : moves.indexOf(Math.max(...moves));
+  function tellingHead(now) {
+    return largestMove(now, every(now.trace).map((head) => [[at, head]]));
   }
 
-  /** The scores without each of the layers' heads, as far as they are known. @param {Context} now @returns {string} which layer counts most, when all are */
+  /** The layer without whose heads the score moves most; undefined while not all are tried. @param {Context} now */
+  function tellingLayer(now) {
+    return largestMove(now, layersOf(now.trace));
+  }
+
+  /** The scores without each of the layers' heads, as far as they are known. @param {Context} now */
   function drawLayers(now) {
     const { trace, vit: { config }, target } = now;
     const before = followed(now, trace);
     const dots = layersOf(trace).flatMap((heads, step) => {
       const answered = knownWithout(now, heads);
-      return answered ? [{ step, value: followed(now, answered), kind: step === at ? 'chosen' : '' }] : [];
+      return answered ? [{ step, value: followed(now, answered), kind: off.length === trace.heads && step === at ? 'chosen' : '' }] : [];
     });
     const values = [before, ...dots.map(({ value }) => value)];
     const free = target && config.scores === 'none';
@@ -168,9 +172,6 @@ export function createHeads({ choose, change }) {
       x: 'layer whose heads are off', y: target ? target.name : 'cosine of the features', steps: layersOf(trace).map((_, l) => String(l)), dots, lines: [{ values: layersOf(trace).map(() => before), kind: 'before' }],
       min: free ? Math.min(...values) : Math.min(0, ...values), max: free ? Math.max(...values) : 1, format: mark, label: `Without the heads of each layer: ${dots.map(({ step, value }) => `layer ${step} ${say(value)}`).join(', ')}`,
     });
-    if (dots.length < trace.layers) return '';
-    const most = dots.reduce((a, b) => (Math.abs(b.value - before) > Math.abs(a.value - before) ? b : a));
-    return ` Of all layers ${most.step} moves it most: ${say(most.value)}.`;
   }
 
   return {
@@ -189,13 +190,13 @@ export function createHeads({ choose, change }) {
         failed = undefined;
         throw error;
       }
-      at = next.layer ?? variedLayer(trace);
+      at = next.layer ?? (own ? at : (step === ALL ? tellingLayer(next) : undefined) ?? variedLayer(trace));
       layer.extend(trace.layers - 1, at);
       element.dataset.step = String(step);
       whole.hidden = step < ONE;
       picture = await remember(image, 'bitmap', () => createImageBitmap(image));
       if (signal.aborted) return '';
-      off = own ? [...own].sort((a, b) => a - b) : step === ALL ? every(trace) : [];
+      off = own ? [...own].sort((a, b) => a - b) : step === ALL && (next.layer !== null || tellingLayer(next) !== undefined) ? every(trace) : [];
       const maps = await mapsOf(next, at, pointed ?? next.patch);
       if (signal.aborted) return '';
       draw(next, maps);
@@ -224,7 +225,7 @@ export function createHeads({ choose, change }) {
         return `${trace.heads} heads × ${size} channels = ${count(trace.hiddenSize)}. The strips: what each head of layer ${at} gathered for ${tokenName(trace, token)}, head ${longest} most (length ${number(lengths[longest])}).`;
       }
       if (step === ONE && !own) {
-        const head = telling(next);
+        const head = tellingHead(next);
         if (head === undefined) {
           beside(attempt(next, every(trace).map((h) => [[at, h]]), () => label(next)), signal);
           return `Each of the ${trace.heads} heads of layer ${at} is left out in turn.`;
@@ -232,11 +233,28 @@ export function createHeads({ choose, change }) {
         off = [head];
         label(next);
       }
+      const untried = tellingLayer(next) === undefined;
+      const tryLayers = () => attempt(next, layersOf(trace), () => step === ALL && drawLayers(next));
+      if (step === ALL) drawLayers(next);
+      if (step === ALL && untried && !own && next.layer === null) {
+        beside(tryLayers(), signal);
+        return `All heads of each of the ${trace.layers} layers are left out in turn.`;
+      }
       const text = await answer(next);
-      if (text === undefined || step !== ALL) return text ?? '';
-      const all = drawLayers(next);
-      if (!all) beside(attempt(next, layersOf(trace), () => drawLayers(next)), signal);
-      return text + all;
+      if (text === undefined) return '';
+      if (step === ALL && untried) beside(tryLayers(), signal);
+      else if (untried) tryLayers().catch(() => {}); // for the step after this one, which tells what fails
+      return text;
     },
   };
+}
+
+/** Which of several sets of heads moves the score most, left out; undefined while not all were. @param {Context} now @param {import('./effects.js').Heads[]} trials */
+function largestMove(now, trials) {
+  const before = followed(now, now.trace);
+  const moves = trials.map((heads) => {
+    const answered = knownWithout(now, heads);
+    return answered ? Math.abs(followed(now, answered) - before) : NaN;
+  });
+  return moves.some(Number.isNaN) ? undefined : moves.indexOf(Math.max(...moves));
 }

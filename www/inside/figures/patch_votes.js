@@ -1,5 +1,6 @@
 /** The head, asked of each patch alone. */
-import { make } from '../../explorer/dom.js';
+import { segments } from '../../explorer/controls.js';
+import { find, make } from '../../explorer/dom.js';
 import { drawRamp, largest } from '../../explorer/maps.js';
 import { classNames } from '../../explorer/names.js';
 import { remember } from '../../explorer/views/cache.js';
@@ -30,16 +31,18 @@ function lens({ trace, signal }, target) {
 const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** @param {import('../figure.js').Hands} hands */
-export function createPatchVotes({ choose }) {
+export function createPatchVotes({ choose, change }) {
   const classes = createClasses((target) => choose({ target }));
   const photo = createPhoto("The head's logit of each patch alone: choose a patch", { onPick: (patch) => choose({ patch }), onHover: tell });
+  const middle = segments('Compared with', /** @type {const} */ ([['mean', 'the mean patch'], ['zero', '0']]), change);
   const ramp = make('canvas', { width: '256', height: '1', 'aria-hidden': 'true' });
   const [low, high] = [make('span'), make('span')];
   const value = make('output', { class: 'note' }, ['\u00a0']);
   const element = make('div', { class: 'part votes' }, [
-    classes.element, photo.element,
+    classes.element, make('div', { class: 'controls' }, [middle.element]), photo.element,
     make('div', { class: 'scale' }, [low, ramp, high, value]),
   ]);
+  let step = -1;
   /** @type {ViewMap | undefined} */
   let shown;
   let chosen = -1;
@@ -55,22 +58,28 @@ export function createPatchVotes({ choose }) {
 
     /** @param {Context} context with a target */
     async show(context) {
-      const { trace, target, patch, picked, look, signal } = context;
+      const { trace, target, patch, picked, signal } = context;
       classes.show(context);
       if (!target) return '';
+      if (step !== context.step) /** @type {HTMLInputElement} */ (find(middle.element, 'input')).checked = true;
+      step = context.step;
+      if (!photo.picture) await photo.show(context, undefined, { patch: picked ? patch : null });
       const map = await lens(context, target.index);
       if (signal.aborted) return '';
       shown = map;
       chosen = picked ? patch : -1;
-      const most = largest(map);
-      drawRamp(ramp, map.signed ? 'diverging' : look.colormap);
-      [low.textContent, high.textContent] = [number(-most), number(most)];
+      const mean = meanOf(map.data);
+      const zero = middle.value === 'mean' ? mean : 0;
+      const coloured = { ...map, data: map.data.map((logit) => logit - zero) };
+      const most = largest(coloured);
+      drawRamp(ramp, 'diverging');
+      [low.textContent, high.textContent] = [number(zero - most), number(zero + most)];
       tell(null);
-      await photo.show(context, map, { patch: picked ? patch : null });
+      await photo.show(context, coloured, { patch: picked ? patch : null });
       const above = map.data.filter((logit) => logit > 0).length;
       const own = trace.logits[target.index];
       const higher = map.data.filter((logit) => logit > own).length;
-      return `The head asked of each of the ${count(map.data.length)} patches alone, for ${target.name}: from ${number(Math.min(...map.data))} to ${number(Math.max(...map.data))}, above 0 in ${count(above)}. The answer's own logit is ${number(own)}; ${count(higher)} patches have a higher one.`;
+      return `The head asked of each of the ${count(map.data.length)} patches alone, for ${target.name}: from ${number(Math.min(...map.data))} to ${number(Math.max(...map.data))}, ${number(mean)} on average, above 0 in ${count(above)}. The answer's own logit is ${number(own)}; ${count(higher)} ${higher === 1 ? 'patch has' : 'patches have'} a higher one.`;
     },
   };
 }
@@ -94,14 +103,6 @@ export function createComparison({ choose }) {
       if (!target) return '';
       const names = classNames(config.labels);
       const classes = asked(context, Math.min(COMPARED, trace.logits.length)).sort((a, b) => trace.logits[b] - trace.logits[a]);
-      /** @type {Map<number, number>} */
-      const means = new Map();
-      for (const index of classes) {
-        means.set(index, meanOf((await lens(context, index)).data));
-        if (signal.aborted) return '';
-      }
-      const mean = (/** @type {number} */ index) => means.get(index) ?? 0;
-      const ranked = classes.toSorted((a, b) => mean(b) - mean(a));
       /** @param {{list: HTMLElement}} side @param {number[]} order @param {(index: number) => number} value */
       const fill = ({ list }, order, value) => refill(list, order.map((index) => {
         const button = make('button', { type: 'button', 'aria-pressed': String(index === target.index), title: config.labels[index], 'data-class': String(index) }, [make('span', {}, [names[index]]), ' ', make('b', {}, [number(value(index))])]);
@@ -109,6 +110,14 @@ export function createComparison({ choose }) {
         return make('li', {}, [button]);
       }));
       fill(left, classes, (index) => trace.logits[index]);
+      /** @type {Map<number, number>} */
+      const means = new Map();
+      for (const index of classes) {
+        means.set(index, meanOf((await lens(context, index)).data));
+        if (signal.aborted) return '';
+      }
+      const mean = (/** @type {number} */ index) => means.get(index) ?? 0;
+      const ranked = [...classes].sort((a, b) => mean(b) - mean(a));
       fill(right, ranked, mean);
       const height = (/** @type {number} */ rank) => (rank + 0.5) / classes.length;
       lines.replaceChildren(...classes.map((index, rank) => {

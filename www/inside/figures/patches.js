@@ -171,8 +171,7 @@ export function createPatches({ choose, change }) {
       if (step === FLAT) flat.show(made.pixels);
       if (step >= ONE) vector.show(made.projected);
       if (step === SWEPT) {
-        await sweep.start(context);
-        if (signal.aborted) return '';
+        sweep.start(context);
         if (still) window = null;
       } else window = null;
       mark();

@@ -45,7 +45,6 @@ export function createRanking(onPick) {
       if (done < claims.length) return `${done} of ${claims.length} maps are judged.`;
       const place = judged.findIndex(({ claim }) => claim === chosen);
       const random = judged.findIndex(({ claim }) => claim.id === 'random');
-      if (judged[0].difference === undefined) return 'This model gives values, which have no scale from 0 to 1: their curves have no areas, and the maps no order.';
       const above = judged.slice(0, random).map(({ claim }) => claim.name);
       return `Best for ${context.target?.name}: ${judged[0].claim.name}, ${signed(judged[0].difference ?? 0)}. ${place ? `Place ${place + 1} of ${judged.length}: ${chosen.name}. ` : ''}${above.length === claims.length - 1 ? 'All are better than a random map.' : above.length ? `Better than a random map: ${above.join(', ')}.` : 'None is better than a random map.'}`;
     },

@@ -8,6 +8,8 @@ import { asked, refill } from '../kit/classes.js';
 
 /** @typedef {import('../figure.js').Context} Context */
 
+/** Of a bar, as a share of all the width. */
+const WIDEST = 0.03;
 /** Classes that have a row of their own. */
 const ROWS = 5;
 
@@ -166,7 +168,8 @@ function createSpectrum() {
 
 /** @param {number[]} classes @param {ArrayLike<number>} logits */
 function bars(classes, logits) {
-  return classes.map((index) => `M${index + 0.1},0h0.8V${-logits[index]}h-0.8Z`).join('');
+  const width = Math.min(0.8, WIDEST * logits.length);
+  return classes.map((index) => `M${index + (1 - width) / 2},0h${width}V${-logits[index]}h${-width}Z`).join('');
 }
 
 export const SOFTMAX_STYLES = /* css */ `
@@ -177,6 +180,7 @@ export const SOFTMAX_STYLES = /* css */ `
 #answer .spectrum .few { fill: var(--bar); }
 #answer .spectrum .one { fill: var(--signal); }
 #answer .spectrum .zero { fill: none; stroke: var(--strong-line); stroke-width: 1; vector-effect: non-scaling-stroke; }
+#answer .softmax .controls input { width: min(180px, 34cqw); }
 #answer .softmax table { flex: none; margin: 0; }
 #answer .softmax th, #answer .softmax td { padding: 0 10px 0 0; height: 32px; white-space: nowrap; }
 #answer .softmax td, #answer .softmax thead th:not(:first-child) { text-align: right; width: 5.5em; }

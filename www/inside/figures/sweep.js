@@ -7,7 +7,7 @@ import { remember } from '../../explorer/views/cache.js';
  */
 
 /**
- * @param {(patch: number | null) => void} onStop called at each stop of the window, and with null at the end
+ * @param {(patch: number | null) => void} onStop called at each stop of the window, or where nothing shall move after each row, and at the end, with null
  * @param {() => void} onFail
  */
 export function createSweep(onStop, onFail) {
@@ -31,17 +31,18 @@ export function createSweep(onStop, onFail) {
       swept.values.set(projected, patch * hiddenSize);
       swept.done = patch + 1;
       if (!still) onStop(patch);
+      else if (swept.done % cols === 0) onStop(null);
     }
     onStop(null);
   }
 
   return {
     /**
-     * Starts where it was left; where nothing shall move, it is waited for.
+     * Starts where it was left.
      * @param {Context} context
      */
-    async start(context) {
-      const { trace: { grid: [rows, cols], hiddenSize }, still } = context;
+    start(context) {
+      const { trace: { grid: [rows, cols], hiddenSize } } = context;
       if (trace !== context.trace) {
         this.stop();
         trace = context.trace;
@@ -54,10 +55,9 @@ export function createSweep(onStop, onFail) {
           if (signal.aborted) return;
           failure = error;
           running = undefined;
-          if (!still) onFail();
+          onFail();
         });
       }
-      if (still) await running;
       const told = failure;
       failure = undefined;
       if (told) throw told;
