@@ -30,8 +30,20 @@ export function angle(a, b, sum) {
   return Math.round((180 / Math.PI) * Math.acos(Math.min(1, Math.max(-1, cosine))));
 }
 
-/** @returns {BlockDrawing} */
-export function createBlock() {
+/** What a band is. @param {keyof Lengths} name @param {Lengths} lengths */
+function wordsOf(name, lengths) {
+  const { stream, attention, between, mlp, after } = lengths;
+  const length = number(lengths[name]);
+  if (name === 'attention') return `Attention adds ${length}, at ${angle(stream, attention, between)}° to the stream`;
+  if (name === 'mlp') return `The MLP adds ${length}, at ${angle(between, mlp, after)}° to the stream`;
+  return `The stream ${{ stream: 'before', between: 'between both', after: 'after' }[String(name)]}: ${length}`;
+}
+
+/**
+ * @param {(text: string | null) => void} onPoint what is under the pointer, null: nothing
+ * @returns {BlockDrawing}
+ */
+export function createBlock(onPoint) {
   const element = make('div', { class: 'block grow' });
   /** @type {{lengths: Lengths, layer: number, token: string} | undefined} */
   let shown;
@@ -50,7 +62,13 @@ export function createBlock() {
     const wide = Math.min((narrow ? 0.28 : 0.46) * width, 170);
     const y = (/** @type {number} */ place) => place * height;
     const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img' });
-    const band = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {string} */ d) => picture.append((bands[name] = svg('path', { class: `band ${kind}`, d })));
+    /** @param {keyof Lengths} name @param {string} kind @param {string} d */
+    const band = (name, kind, d) => {
+      const path = (bands[name] = svg('path', { class: `band ${kind}`, d }));
+      path.addEventListener('pointerenter', () => shown && onPoint(wordsOf(name, shown.lengths)));
+      path.addEventListener('pointerleave', () => onPoint(null));
+      picture.append(path);
+    };
     const text = (/** @type {string} */ name, /** @type {Record<string, string | number>} */ at) => picture.append((texts[name] = svg('text', at)));
     [bands, texts] = [{}, {}];
     const [one, two] = PLACES;

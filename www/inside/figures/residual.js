@@ -46,7 +46,7 @@ export function factorOf(context) {
 /** @param {import('../figure.js').Hands} hands */
 export function createResidual({ choose, change }) {
   const photo = createPhoto('The photo: choose a patch', { onPick: (patch) => choose({ patch }) });
-  const block = createBlock();
+  const block = createBlock((text) => (note.textContent = text ?? usual));
   const plot = make('div', { class: 'grow' });
   const chart = createChart(plot, { fill: true, onPick: (layer) => choose({ layer }), onPoint: (layer) => (note.textContent = layer === null ? usual : read(layer)) });
   const key = make('ul', { class: 'key' });
@@ -179,8 +179,8 @@ export function createResidual({ choose, change }) {
       const text = await { block: showBlock, depth: showDepth, norm: showNorm, same: showSame }[view](context, layer);
       await drawn;
       if (context.signal.aborted) return text;
-      const shade = view === 'same' ? 'Red patches are still like what they began as.' : 'Red patches are longer than the mean, blue shorter.';
-      usual = photo.element.clientWidth ? `${shade} Choose one.` : '';
+      const shade = view === 'same' ? 'Red: still like what it began as.' : 'Red: longer than the mean, blue: shorter.';
+      usual = photo.element.clientWidth ? `${shade} Choose a patch.` : '';
       if (measured) note.textContent = usual;
       return text;
     },
