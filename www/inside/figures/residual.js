@@ -81,7 +81,7 @@ export function createResidual({ choose, change }) {
     const of = (/** @type {Exclude<keyof Norms, 'layer'>} */ point) => norms[point][index];
     const after = lengthOf(streamOf(trace, layer + 1, index));
     block.show({ stream: of('stream'), norm1: of('norm1'), attention: of('attention'), between: of('between'), norm2: of('norm2'), mlp: of('mlp'), after }, layer, name);
-    return `Layer ${layer}, ${name}: ${number(of('stream'))} long, attention adds ${number(of('attention'))}, the MLP ${number(of('mlp'))}, then ${number(after)} long. On the photo, longer (red) and shorter (blue) than the mean patch.`;
+    return `Layer ${layer}, ${name}: ${number(of('stream'))} long, attention adds ${number(of('attention'))}, the MLP ${number(of('mlp'))}, then ${number(after)} long. On the photo: longer (red), shorter (blue) than the mean.`;
   }
 
   /** The lengths in every layer take a block's work each. @param {Context} context @returns {import('../kit/work.js').Piece} */
