@@ -100,8 +100,9 @@ export function createResidual({ choose, change }) {
   });
 
   /** @param {Context} context @param {number} layer */
-  function showDepth({ trace, ...context }, layer) {
-    const { index, name } = tokenOf({ trace, ...context });
+  function showDepth(context, layer) {
+    const { trace } = context;
+    const { index, name } = tokenOf(context);
     /** @type {Norms[] | undefined} */
     const all = kept(trace, ALL);
     const stream = Array.from({ length: trace.layers + 1 }, (_, depth) => lengthOf(streamOf(trace, depth, index)));
