@@ -25,10 +25,10 @@ before(async () => {
 const TINY = '/models/vitscope-tiny/';
 const NO_CLASS_TOKEN = '/tests/fixtures/hf_siglip/';
 
-/** @param {string} model @param {string} fragment */
-async function openLesson(model, fragment) {
-  const tab = await openTab(browser, { viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
-  await tab.page.goto(`${origin}/www/inside/?model=${model}#sample=chelsea${fragment}`);
+/** @param {string} model @param {'reduce' | 'no-preference'} [reducedMotion] */
+async function openLesson(model, reducedMotion = 'reduce') {
+  const tab = await openTab(browser, { viewport: { width: 1280, height: 800 }, reducedMotion });
+  await tab.page.goto(`${origin}/www/inside/?model=${model}#sample=chelsea`);
   return tab;
 }
 
@@ -46,36 +46,40 @@ const says = (page, id, ...parts) => page.waitForFunction(([id, ...parts]) => {
   return parts.every((part) => caption.includes(part));
 }, [id, ...parts], { timeout: 20_000 }).catch(async (error) => assert.fail(`${parts.join(' | ')} not in: ${await page.locator(`#${id} figcaption`).innerText()} (${error.message})`));
 
-/** What the package says of the photo. @param {string} model @param {(trace: any, vit: any) => unknown} body run in the page @returns {Promise<any>} */
-const ask = (model, body) => api.evaluate(async ([model, body]) => {
+/** The patch that a caption speaks of. @param {Page} page @param {string} id @returns {Promise<number[] | undefined>} */
+const patchOf = async (page, id) => /patch \((\d+), (\d+)\)/.exec(await page.locator(`#${id} figcaption`).innerText())?.slice(1).map(Number);
+
+/** What the package says of the photo. @param {string} model @param {(trace: any, patch: any, vit: any) => unknown} body run in the page @param {number[]} [patch] @returns {Promise<any>} */
+const ask = (model, body, patch) => api.evaluate(async ([model, body, patch]) => {
   const vit = await vitscope.Vitscope.load(model);
   const trace = await vit.trace(await (await fetch('/www/samples/chelsea.jpg')).blob());
-  const result = await new Function('trace', 'vit', `return (${body})(trace, vit)`)(trace, vit);
+  const result = await new Function('trace', 'patch', 'vit', `return (${body})(trace, patch, vit)`)(trace, patch, vit);
   vit.close();
   return result;
-}, [model, String(body)]);
+}, /** @type {const} */ ([model, String(body), patch]));
 
-const lengths = async (/** @type {import('../../pkg/index.js').Trace} */ trace) => {
+const lengths = async (/** @type {import('../../pkg/index.js').Trace} */ trace, /** @type {[number, number] | undefined} */ patch) => {
   const layer = Math.floor(trace.layers / 2);
   const all = await Promise.all(Array.from({ length: trace.layers }, (_, i) => trace.norms({ layer: i })));
-  const map = trace.headMap().data;
-  const patch = map.indexOf(Math.max(...map));
-  const token = trace.prefix.includes('class') ? 0 : trace.prefixTokens + patch;
+  const token = patch ? trace.prefixTokens + patch[0] * trace.grid[1] + patch[1] : trace.prefix.indexOf('class');
   const stream = (/** @type {number} */ depth) => [...trace.hiddenStates.subarray((depth * trace.tokens + token) * trace.hiddenSize, (depth * trace.tokens + token + 1) * trace.hiddenSize)];
   const pick = (/** @type {import('../../pkg/index.js').Norms} */ { stream, attention, between, mlp, norm1 }) => ({ stream: stream[token], attention: attention[token], between: between[token], mlp: mlp[token], norm1: norm1[token] });
-  return { layer, patch, cols: trace.grid[1], all: all.map(pick), streams: Array.from({ length: trace.layers + 1 }, (_, depth) => stream(depth)) };
+  return { layer, all: all.map(pick), streams: Array.from({ length: trace.layers + 1 }, (_, depth) => stream(depth)) };
 };
 const lengthOf = (/** @type {number[]} */ vector) => Math.hypot(...vector);
 const cosine = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a.reduce((sum, value, i) => sum + value * b[i], 0) / (lengthOf(a) * lengthOf(b));
 
 for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']]) {
   test(`residual: the block's lengths, a token's numbers and its likeness are the package's (${what})`, async () => {
-    const tab = await openLesson(model, '');
+    const tab = await openLesson(model);
     const { page } = tab;
-    const { layer, patch, cols, all, streams } = /** @type {Awaited<ReturnType<typeof lengths>>} */ (await ask(model, lengths));
-    const name = model === TINY ? 'the class token' : `patch (${Math.floor(patch / cols)}, ${patch % cols})`;
     const section = await read(page, 'residual', 0);
-    await says(page, 'residual', `Layer ${layer}, ${name}`, `comes in ${number(all[layer].stream)} long`, `attention adds a vector of ${number(all[layer].attention)}`, `the MLP one of ${number(all[layer].mlp)}`, `leaves ${number(lengthOf(streams[layer + 1]))} long`);
+    await says(page, 'residual', 'attention adds');
+    const patch = await patchOf(page, 'residual');
+    assert.equal(patch === undefined, model === TINY);
+    const name = patch ? `patch (${patch.join(', ')})` : 'the class token';
+    const { layer, all, streams } = /** @type {Awaited<ReturnType<typeof lengths>>} */ (await ask(model, lengths, patch));
+    await says(page, 'residual', `Layer ${layer}, ${name}`, `: ${number(all[layer].stream)} long`, `attention adds ${number(all[layer].attention)}`, `the MLP ${number(all[layer].mlp)}`, `then ${number(lengthOf(streams[layer + 1]))} long`);
     assert.match(await section.locator('.block svg').textContent() ?? '', new RegExp(`adds ${number(all[layer].attention)} at ${angle(all[layer].stream, all[layer].attention, all[layer].between)}°`));
     await read(page, 'residual', 1);
     const read1 = all.map(({ norm1 }) => norm1);
@@ -86,7 +90,7 @@ for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']])
     const values = streams[layer];
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-    await says(page, 'residual', `mean ${number(mean)} and deviation ${number(deviation)}`, `γ and β ${number(all[layer].norm1)}`);
+    await says(page, 'residual', `mean ${number(mean)}, deviation ${number(deviation)}`, `γ and β, ${number(all[layer].norm1)}`);
     assert.equal(await section.locator('[data-fact="ln-deviation"]').innerText(), number(deviation));
     await section.locator('.channels').focus();
     await page.keyboard.press('ArrowRight');
@@ -95,14 +99,14 @@ for (const [model, what] of [[TINY, 'a class token'], [NO_CLASS_TOKEN, 'none']])
     await read(page, 'residual', 3);
     const turns = streams.slice(1).map((after, i) => cosine(streams[i], after));
     const most = turns.indexOf(Math.min(...turns));
-    await says(page, 'residual', `layer ${most} turns it most, to ${number(turns[most])}`, `is ${number(cosine(streams[0], streams[streams.length - 1]))}.`);
+    await says(page, 'residual', `Layer ${most} turns ${name} most, to a cosine of ${number(turns[most])}`, `is ${number(cosine(streams[0], streams[streams.length - 1]))}.`);
     assert.deepEqual(tab.errors, []);
     await tab.close();
   });
 }
 
 test('residual: layers by keys and by the chart, patches on the photo', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
   const section = await read(page, 'residual', 0);
   await says(page, 'residual', 'Layer 3, the class token');
@@ -120,6 +124,7 @@ test('residual: layers by keys and by the chart, patches on the photo', async ()
   await says(page, 'residual', 'Layer 4, the class token');
   await read(page, 'residual', 1);
   await says(page, 'residual', 'The class token goes into layer 0');
+  await says(page, 'residual', 'LayerNorm hands attention');
   const chart = await section.locator('.chart').boundingBox();
   assert.ok(chart);
   await page.mouse.move(chart.x + 46, chart.y + 100);
@@ -133,28 +138,28 @@ test('residual: layers by keys and by the chart, patches on the photo', async ()
 });
 
 test('mlp: units, their curve, the strongest and where they fire are the package\'s', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
-  /** @type {{layer: number, cls: Units, patch: number[], of: Units & {best: number[], most: number[], above: number[]}}} */
-  const { layer, cls, patch, of } = await ask(TINY, async (trace) => {
+  const section = await read(page, 'mlp', 3);
+  await says(page, 'mlp', ', strong for patch');
+  const patch = await patchOf(page, 'mlp');
+  /** @type {{layer: number, cls: Units, of: Units & {best: number[], most: number[], above: number[]}}} */
+  const { layer, cls, of } = await ask(TINY, async (trace, patch) => {
     const layer = Math.floor(0.7 * trace.layers);
-    const map = trace.headMap().data;
-    const patch = map.indexOf(Math.max(...map));
     const units = async (/** @type {any} */ token) => {
       const { before, hidden } = await trace.mlp({ layer, token });
       return { before: [...before], hidden: [...hidden] };
     };
-    const at = [Math.floor(patch / trace.grid[1]), patch % trace.grid[1]];
-    const of = await units(at);
+    const of = await units(patch);
     const best = of.hidden.map((_, i) => i).sort((/** @type {number} */ a, /** @type {number} */ b) => Math.abs(of.hidden[b]) - Math.abs(of.hidden[a]));
     const maps = await Promise.all(best.slice(0, 2).map((unit) => trace.unit({ layer, unit })));
-    return { layer, cls: await units('cls'), patch: at, of: { ...of, best, most: maps.map(({ data }) => Math.max(...data)), above: maps.map(({ data }) => data.filter((/** @type {number} */ value) => value > 0).length) } };
-  });
+    return { layer, cls: await units('cls'), of: { ...of, best, most: maps.map(({ data }) => Math.max(...data)), above: maps.map(({ data }) => data.filter((/** @type {number} */ value) => value > 0).length) } };
+  }, patch);
   const { order, near, holding } = strengthsOf(cls.hidden);
-  const section = await read(page, 'mlp', 0);
-  await says(page, 'mlp', `Layer ${layer}, the class token`, '192 numbers become 768', `unit ${order[0]} is the strongest with ${number(cls.hidden[order[0]])}`);
+  await read(page, 'mlp', 0);
+  await says(page, 'mlp', `Layer ${layer}, the class token`, '192 numbers become 768', `the strongest is unit ${order[0]} with ${number(cls.hidden[order[0]])}`);
   await read(page, 'mlp', 1);
-  await says(page, 'mlp', `GELU. ${cls.before.filter((value) => value < 0).length} of them`);
+  await says(page, 'mlp', `GELU. ${cls.before.filter((value) => value < 0).length} of 768`);
   assert.equal((await section.locator('.dots').getAttribute('d') ?? '').split('M').length - 1, 768);
   await section.locator('.activation').focus();
   await page.keyboard.press('ArrowLeft');
@@ -162,14 +167,18 @@ test('mlp: units, their curve, the strongest and where they fire are the package
   const next = rising[rising.indexOf(order[0]) - 1];
   await section.locator('.activation text').getByText(`unit ${next}`, { exact: true }).waitFor();
   await read(page, 'mlp', 2);
-  await says(page, 'mlp', `${near} of 768 units`, `${holding} units hold nine tenths`);
+  await says(page, 'mlp', `${near} of 768 units`, `${holding} hold nine tenths`);
   assert.equal(await section.locator('[data-fact=near]').innerText(), String(near));
   await read(page, 'mlp', 3);
-  await says(page, 'mlp', `unit ${of.best[0]}, among the strongest for patch (${patch.join(', ')})`, `above 0 in ${of.above[0]} of 256`, `at most ${number(of.most[0])}`);
+  await says(page, 'mlp', `unit ${of.best[0]}, strong for patch (${patch?.join(', ')})`, `above 0 (red) in ${of.above[0]} of 256`, `at most ${number(of.most[0])}`);
   assert.deepEqual(await section.locator('.choices span').allInnerTexts(), of.best.slice(0, 8).map(String));
+  await page.waitForFunction(() => {
+    const canvases = [...document.querySelector('#lesson')?.shadowRoot?.querySelectorAll('#mlp .choices canvas') ?? []].map((canvas) => /** @type {HTMLCanvasElement} */ (canvas));
+    return new Set(canvases.map((canvas) => String(canvas.getContext('2d')?.getImageData(0, 0, 16, 16).data))).size === 8;
+  }); // eight pictures, no two alike
   await section.locator('.choices input').first().focus();
   await page.keyboard.press('ArrowRight');
-  await says(page, 'mlp', `unit ${of.best[1]}, `, `above 0 in ${of.above[1]} of 256`, `at most ${number(of.most[1])}`);
+  await says(page, 'mlp', `unit ${of.best[1]}, `, `above 0 (red) in ${of.above[1]} of 256`, `at most ${number(of.most[1])}`);
   await read(page, 'mlp', 4);
   await says(page, 'mlp', `${(4 * 192 * 192).toLocaleString('en')} weights in attention, ${(2 * 192 * 768).toLocaleString('en')} in the MLP`, '66.7 %');
   await section.locator('.matrix').last().focus();
@@ -192,10 +201,10 @@ test('mlp: the activation is known by what it does', () => {
 });
 
 test('layers: features, distances and the lens are the package\'s, and follow step, keys and pointer', async () => {
-  const tab = await openLesson(TINY, '');
+  const tab = await openLesson(TINY);
   const { page } = tab;
   /** @type {{lens: {index: number, score: number}[], labels: string[], distances: number[]}} */
-  const { lens, labels, distances } = await ask(TINY, async (trace, vit) => {
+  const { lens, labels, distances } = await ask(TINY, async (trace, _, vit) => {
     const { rows, cols, data } = await trace.logitLens();
     const best = Array.from({ length: rows }, (_, row) => {
       const logits = [...data.subarray(row * cols, (row + 1) * cols)];
@@ -218,30 +227,47 @@ test('layers: features, distances and the lens are the package\'s, and follow st
   const painted = await section.locator('.choices canvas').evaluateAll((canvases) => new Set(canvases.map((canvas) => String(/** @type {HTMLCanvasElement} */ (canvas).getContext('2d')?.getImageData(0, 0, 16, 16).data))).size);
   assert.equal(painted, 6, 'six pictures, no two alike');
   await read(page, 'layers', 2);
-  await says(page, 'layers', `In layer 0 it is ${number(distances[0])} pixels, in the last ${number(distances[5])}`);
+  await says(page, 'layers', `${number(distances[0])} in layer 0 and ${number(distances[5])} in the last`);
   assert.equal(await section.locator('.chart:visible .dot').count(), 36);
   await read(page, 'layers', 3);
   const names = lens.map(({ index, score }) => [labels[index], say(score)]);
-  await says(page, 'layers', `Asked after layer 5, the head would say ${names[6].join(', ')}`);
+  await says(page, 'layers', `After layer 5 the head would say ${names[6].join(', ')}`);
   const rows = await section.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.children].slice(1).map((cell) => cell.textContent)));
   assert.deepEqual(rows, names);
   const chart = await section.locator('.lens .chart').boundingBox();
   assert.ok(chart);
   await page.mouse.click(chart.x + 44 + (2 / 6) * (chart.width - 62), chart.y + chart.height - 60);
-  await says(page, 'layers', `Asked after layer 1, the head would say ${names[2].join(', ')}`);
+  await says(page, 'layers', `After layer 1 the head would say ${names[2].join(', ')}`);
   assert.equal(await section.locator('tr[aria-current] th').innerText(), '1');
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });
 
+test('layers: all pass by themselves until they are stopped, where movement is welcome', async () => {
+  const { page, errors, close } = await openLesson(TINY, 'no-preference');
+  const section = await read(page, 'layers', 1);
+  await says(page, 'layers', 'After layer 5 of 0 to 5');
+  await section.getByRole('button', { name: 'Play' }).click();
+  await says(page, 'layers', 'After layer 0 of 0 to 5');
+  await says(page, 'layers', 'After layer 1 of 0 to 5');
+  await section.getByRole('button', { name: 'Stop' }).click();
+  const shown = /After layer \d/.exec(await section.locator('figcaption').innerText())?.[0] ?? '';
+  await page.waitForTimeout(700);
+  assert.match(await section.locator('figcaption').innerText(), new RegExp(shown));
+  assert.notEqual(shown, 'After layer 5');
+  await section.getByRole('button', { name: 'Play' }).waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('a model without classes has no lens, one that is gated says so', async () => {
-  const headless = await openLesson('/tests/fixtures/hf_dinov3_gated/', '');
+  const headless = await openLesson('/tests/fixtures/hf_dinov3_gated/');
   const section = await read(headless.page, 'layers', 3);
   await says(headless.page, 'layers', 'This model has no classes');
   assert.equal(await section.locator('.lens').isVisible(), false);
   assert.equal(await section.locator('.choices canvas').count(), 2);
   const mlp = await read(headless.page, 'mlp', 1);
-  await says(headless.page, 'mlp', 'its gate and what is left of its value, SiLU');
+  await says(headless.page, 'mlp', 'its gate and what that lets through SiLU');
   assert.match(await mlp.locator('[data-fact=gated]').innerText(), /gate/);
   assert.equal(await mlp.locator('[data-fact=times]').textContent(), '3');
   assert.deepEqual(headless.errors, []);

@@ -72,6 +72,12 @@ test('what pixels and patches cost is counted by each step, and by the slider', 
   const [tokens, scores, , all] = await numbers();
   assert.deepEqual([tokens, scores], [String(patches), (patches ** 2).toLocaleString('en')]);
   assert.equal(all, `${((4 * patches ** 2 * known.heads * known.layers) / 1e6).toPrecision(3)} MB`);
+  // The token that asks is the chosen patch, for all figures.
+  await page.locator('#cost .plane canvas').first().press('ArrowRight');
+  await page.waitForFunction(() => /patch=\d/.test(location.hash));
+  const before = Number(/patch=(\d+)/.exec(page.url())?.[1]);
+  await page.locator('#cost .plane canvas').first().press('ArrowUp');
+  await page.waitForFunction((patch) => location.hash.includes(`patch=${patch}`), before < known.grid[1] ? before : before - known.grid[1]);
   const slider = page.locator('#cost input[type=range]');
   assert.equal(await slider.getAttribute('aria-valuetext'), `${known.patchSize[1]} × ${known.patchSize[0]} pixels`);
   await slider.press('Home');
@@ -194,6 +200,7 @@ for (const [name, model] of [['with a class token', TINY], ['without', WITHOUT],
 
 test('the way from the photo to the answer says the model’s numbers and leads to the chapters', async () => {
   const { page, errors, close, known } = await openLesson(TINY);
+  await page.locator('.way .name', { hasText: /\d patches/ }).waitFor();
   const names = await page.locator('.way .name').allInnerTexts();
   assert.deepEqual(names.slice(0, 4), ['Photo', `${known.grid[0] * known.grid[1]} patches`, `${known.tokens} tokens`, `${known.layers} layers`]);
   assert.equal(`${names[4]}, ${await page.locator('.way .more').last().innerText()}`, await page.locator('[data-dock=answer]').innerText());

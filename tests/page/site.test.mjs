@@ -125,6 +125,10 @@ test('the first visit runs on one thread and is not opened twice, the second on 
   assert.match(String(await threads(third)), /^[2-8] threads$/);
   await third.goto(`${server.url}index.html${QUERY}&more=yes#view=rollout`);
   await answered(third, answer);
+  // The lesson, too, where nobody has been yet.
+  await third.goto(`${server.url}inside/?model=../models/${MODEL}/`);
+  await third.waitForFunction(() => /%/.test(document.querySelector('#lesson')?.shadowRoot?.querySelector('[data-dock=answer]')?.textContent ?? ''));
+  assert.equal(await isolated(third), true);
   assert.equal(server.asked.length, before);
   assert.deepEqual(errors.filter((error) => !/processor_config\.json|ERR_CONNECTION_REFUSED/.test(error)), []);
   await context.close();

@@ -36,14 +36,6 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
   let drawn = false;
   let work = new AbortController();
 
-  /** @param {string} text */
-  function tell(text) {
-    caption.textContent = text;
-    // Where there is no room for all of it, it is scrolled, by keys too.
-    if (caption.scrollHeight > caption.clientHeight) caption.tabIndex = 0;
-    else caption.removeAttribute('tabindex');
-  }
-
   async function draw() {
     work.abort();
     drawn = Boolean(shown && near);
@@ -55,11 +47,11 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
     try {
       const [text] = await Promise.all([figure.show(context), own && fill(context)]);
       if (signal.aborted) return;
-      tell(text);
+      caption.textContent = text;
     } catch (error) {
       if (signal.aborted) return;
       const { code, message } = /** @type {Error & {code?: string}} */ (error);
-      tell(message);
+      caption.textContent = message;
       if (code !== 'invalid-argument') fail(error);
     } finally {
       clearTimeout(slow);

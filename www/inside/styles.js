@@ -41,7 +41,7 @@ h1 { margin: 0; font-size: clamp(30px, 4.4cqw, 54px); line-height: 1.1; letter-s
 .way .name { display: block; font-weight: 600; }
 .way .more { display: block; color: var(--soft); overflow: hidden; text-overflow: ellipsis; }
 .way a:hover .name { text-decoration: underline; text-underline-offset: 3px; }
-.chapter { display: grid; grid-template: "title figure" auto "prose figure" 1fr / minmax(300px, 27em) minmax(0, 1fr); gap: 0 64px; scroll-margin-top: calc(var(--dock) + 1px); }
+.chapter { display: grid; grid-template: "title figure" auto "prose figure" 1fr / min(27em, 40%) minmax(0, 1fr); gap: 0 clamp(32px, 4.5%, 64px); scroll-margin-top: calc(var(--dock) + 1px); }
 .chapter + .chapter { border-top: 1px solid var(--line); }
 .chapter h2 { grid-area: title; padding: 12svh 0 0; font-size: 26px; line-height: 1.2; letter-spacing: -0.015em; outline: none; }
 .chapter .number { display: block; margin-bottom: 6px; font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); }
@@ -85,7 +85,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 .cells canvas { display: block; width: 100%; height: 100%; background: var(--well); }
 .cells.picks canvas { cursor: crosshair; touch-action: manipulation; }
 .cells .cell { position: absolute; pointer-events: none; }
-.cells .hover { box-shadow: inset 0 0 0 1px rgb(255 255 255 / 0.9), 0 0 0 1px rgb(0 0 0 / 0.35); }
+.cells .hover { box-shadow: inset 0 0 0 2px #fff, 0 0 0 1px rgb(0 0 0 / 0.6); }
 .cells .query { box-shadow: inset 0 0 0 2px #fff, 0 0 0 2px var(--signal); }
 
 .bars { display: grid; gap: 4px; }
@@ -119,7 +119,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
   .chapter { display: block; }
   .chapter h2 { padding-top: 7svh; font-size: 23px; }
   .chapter figure { z-index: 4; height: 54svh; margin: 10px -16px 0; padding: 8px 16px; background: var(--paper); border-bottom: 1px solid var(--line); font-size: 13px; }
-  .chapter figcaption { min-height: 0; height: 58px; padding-top: 6px; font-size: 12.5px; line-height: 17px; overflow-y: auto; }
+  .chapter figcaption { min-height: 57px; padding-top: 6px; font-size: 12.5px; line-height: 17px; }
   .prose { padding: 2svh 0 10svh; }
   .step { min-height: 34svh; }
   .drawing .row { gap: 10px; }

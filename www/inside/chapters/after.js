@@ -88,12 +88,14 @@ export const after = {
   #after .block { padding: 2px; }
   #after .side { gap: 4px; }
   #after .divisor .side { justify-content: flex-start; }
-  #after .divisor .rest, #after .divisor dl > :first-child, #after .divisor dl > :last-child { display: none; }
   #after .divisor pre { min-height: 38px; padding: 4px 6px; font-size: 11px; line-height: 1.35; }
   #after .divisor svg { flex: none; width: 100%; height: clamp(26px, 9cqh, 80px); border-bottom: 1px solid var(--line); }
 #after .divisor path { fill: var(--bar); }
 #after .divisor dl { font-size: 11px; gap: 0; }
   #after .bars { gap: 0; }
+}
+@container drawing (max-width: 480px) and (max-height: 420px) {
+  #after .divisor .rest, #after .divisor dl > :first-child, #after .divisor dl > :last-child { display: none; }
 }
 `,
   figure: (hands) => createScenes(hands, {

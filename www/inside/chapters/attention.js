@@ -44,7 +44,7 @@ export const attention = {
 #attention .aside { flex: none; display: flex; flex-wrap: wrap; gap: 6px; justify-content: center; }
 #attention .aside .button { min-height: 26px; padding: 0 9px; font-size: 12px; border-color: var(--line); }
 #attention .aside .button[aria-pressed="true"] { border-color: var(--k); box-shadow: inset 0 0 0 1px var(--k); }
-#attention [data-step="0"] .aside .button[aria-pressed="true"] { border-color: var(--q); box-shadow: inset 0 0 0 1px var(--q); }
+#attention .aside.asking .button[aria-pressed="true"] { border-color: var(--q); box-shadow: inset 0 0 0 1px var(--q); }
 #attention .aside b { font-weight: 600; }
 #attention .panel-box { flex: none; height: clamp(150px, 38cqh, 420px); display: grid; }
 #attention .panel-part { display: none; min-height: 0; align-content: center; }

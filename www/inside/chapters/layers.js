@@ -28,7 +28,7 @@ export const layers = {
 #layers .pictures { flex: none; margin: 0; }
 #layers .pictures legend { position: absolute; clip-path: inset(50%); }
 #layers .choices { display: flex; gap: 6px; max-width: none; min-height: 0; padding: 4px; overflow-x: auto; scrollbar-width: thin; }
-#layers .choices label { flex: 1 0 40px; max-width: 96px; }
+#layers .choices label { flex: 1 0 40px; max-width: max(40px, min(96px, 16cqh)); }
 #layers .choices canvas { max-width: none; }
 #layers .chart { margin: 0; overflow: hidden; }
 #layers .chart .line.mean { --mark: var(--bar-rest); }

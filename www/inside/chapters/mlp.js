@@ -21,7 +21,8 @@ export const mlp = {
   steps: [
     `<p>In attention tokens exchange what they know. In the MLP each one works on it alone, with the same weights for all. Its <b data-fact="width"></b> numbers, normed, become
      <b data-fact="mlp"></b> hidden units, <b data-fact="fold"></b> times as many, then <b data-fact="width"></b> again:</p>${MLP}
-     <p>${math(W1)} and ${math(W2)} are learned matrices, ${math(b1)} and ${math(b2)} learned offsets, ${math(sym('f'))} is the activation. <span data-fact="gated"></span></p>`,
+     <p>${math(W1)} and ${math(W2)} are learned matrices, ${math(b1)} and ${math(b2)} learned offsets, ${math(sym('f'))} is the activation. <span data-fact="gated"></span></p>
+     <p data-when="int8"><small>The model runs in int8; its hidden units are computed again in f32, of the stream before the block.</small></p>`,
     `<p>Without ${math(sym('f'))} both matrices would be no more than one. It bends the line: what is far above 0 passes, what is far below becomes 0. In the
      <a href="https://arxiv.org/abs/2010.11929">ViT paper</a> it is GELU (<a href="https://arxiv.org/abs/1606.08415">Hendrycks and Gimpel, 2016</a>):</p>${GELU}
      <p>${math(fn('Φ'))} is the share of a normal distribution that lies below ${math(x)}. <span data-fact="activation"></span></p>`,
@@ -94,8 +95,8 @@ export const mlp = {
       token: tokenOf(context).name,
       asked: askedOf({ ...context, step: MAPS }).name,
       fold: number(mlpSize / trace.hiddenSize).replace(/\.?0+$/, ''),
-      gated: gated ? 'In this model the first layer has a second half, the gate: f of the gate is multiplied with the values (SwiGLU, Shazeer, 2020).' : '',
-      activation: found ? `In this model f is ${found.name.replace(/,$/, '')}${gated ? ', of the gate' : ''}: it is what the dots lie on.` : 'This model has an activation of its own: the dots show it.',
+      gated: gated ? 'In this model the first layer has a second half, the gate, and f of the gate is multiplied with the values: a gated linear unit (Shazeer, 2020).' : '',
+      activation: found ? `In this model f is ${found.name.replace(/,$/, '')}${gated ? ', of the gate: a unit is its height times the value' : ': it is what the dots lie on'}.` : 'This model has an activation of its own: the dots show it.',
       near: count(near),
       offered: String(Math.min(8, order.length)),
       matrices: gated ? 'three' : 'two',

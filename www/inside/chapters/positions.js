@@ -83,11 +83,13 @@ export const positions = {
   #positions .shuffle .bars { gap: 0; }
   #positions .shuffle .bars li { grid-template-columns: minmax(0, 1fr) auto; gap: 0 6px; min-height: 18px; font-size: 12px; line-height: 17px; }
   #positions .shuffle .bar { display: none; }
-  #positions .shuffle .bars li:nth-child(n + 3) { display: none; }
   #positions .three { gap: 8px; }
   #positions .three h3 { font-size: 12px; }
   #positions .clocks { gap: 4px; }
   #positions .clocks > div { font-size: 11px; line-height: 14px; }
+}
+@container drawing (max-width: 480px) and (max-height: 420px) {
+  #positions .shuffle .bars li:nth-child(n + 3) { display: none; }
 }
 `,
   figure: (hands) => createScenes(hands, { shuffle: createShuffle, vectors: createPlaceVectors, resize: createResizeGrid, turned: createTurned, relative: createRelative }, sceneOf),

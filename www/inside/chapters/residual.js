@@ -25,7 +25,8 @@ export const residual = {
      layers, the residual stream (<a href="https://arxiv.org/abs/1512.03385">He et al., 2015</a>), and a layer is two small detours from it. In the figure the bands are as wide as the vectors
      are long; the lengths do not simply add up, since a vector is added at an angle.</p>
      <p>These are equations 2 and 3 of the <a href="https://arxiv.org/abs/2010.11929">ViT paper</a>:</p>${EQUATIONS}
-     <small>${math(into)} is the stream before layer ${math(layer)}, counted from 0; MSA is attention with all its heads; LN is LayerNorm.</small>`,
+     <small>${math(into)} is the stream before layer ${math(layer)}, counted from 0; MSA is attention with all its heads; LN is LayerNorm.
+     <span data-when="int8">The model runs in int8; what is inside a block is computed again in f32, of the stream before it.</span></small>`,
     `<p>What is added has a length, and the sum grows or shrinks by it. Here is <span data-fact="token"></span> through all layers. Where the line of a branch lies above the stream, this layer
      writes over most of what was there; where it lies far below, it corrects a detail.</p>
      <p>The fourth line is what attention is given to read. Before one layer or another the stream is up to <b data-fact="factor"></b> times as long; that the fourth line does not follow it is the
@@ -36,8 +37,8 @@ export const residual = {
      channel has a learned scale ${math(sym('γ'))} and shift ${math(sym('β'))}; ${math(sym('ε'))} is a tiny number against division by zero.</p>`,
     `<p>The first Transformer put its norm on the stream, after each sum. A ViT puts it at the start of a branch. The stream itself is then never rescaled, so its end is its beginning plus
      all that was added by attention ${math(sym('a'))} and MLP ${math(sym('m'))}:</p>${SUM}
-     <p>In training the gradient takes the same way back: past every branch, unscaled, to the first layer. Such models train well even without a slow start
-     (<a href="https://arxiv.org/abs/2002.04745">Xiong et al., 2020</a>). The lines show how far each layer turns the token from
+     <p>In training the gradient takes the same way back: past every branch, unscaled, to the first layer. Such models train well even without a
+     warm-up of the learning rate (<a href="https://arxiv.org/abs/2002.04745">Xiong et al., 2020</a>). The lines show how far each layer turns the token from
      what came in, and from what it began as.</p>`,
   ],
   styles: `

@@ -5,7 +5,7 @@ import { remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createPhoto } from '../kit/photo.js';
-import { math, sub, sym } from '../math.js';
+import { math, sym } from '../math.js';
 import { queryOf, tellingHead, tokenMark, tokenName } from './asking.js';
 import { createDot } from './dot.js';
 import { createMarks } from './marks.js';
@@ -93,6 +93,7 @@ export function createAttention({ choose, change }) {
     marks.show(trace, asked.token, step === ASK ? null : token);
     if (step === ANSWER) dot.show(asked, token, of);
     if (step === SHARE) shares.show(trace, asked.scores, temperatureOf(heat.value), token);
+    aside.classList.toggle('asking', choosing() === 'query');
     for (const button of aside.querySelectorAll('button')) button.setAttribute('aria-pressed', String(Number(button.value) === (choosing() === 'key' ? token : asked.token)));
   }
 

@@ -9,7 +9,7 @@ import { number } from '../../explorer/words.js';
  */
 
 /** Of the width, where the stream and the branches run; px, where that is too little for a number between two boxes. */
-const [STREAM, BRANCH, NARROW_BRANCH] = [0.3, 0.72, 0.62];
+const [STREAM, BRANCH, NARROW_BRANCH] = [0.3, 0.72, 0.58];
 const NARROW = 460;
 /** Of the height: a branch leaves, its boxes, it returns. The second one is as the first. */
 const PLACES = [
@@ -30,8 +30,20 @@ export function angle(a, b, sum) {
   return Math.round((180 / Math.PI) * Math.acos(Math.min(1, Math.max(-1, cosine))));
 }
 
-/** @returns {BlockDrawing} */
-export function createBlock() {
+/** What a band is. @param {keyof Lengths} name @param {Lengths} lengths */
+function wordsOf(name, lengths) {
+  const { stream, attention, between, mlp, after } = lengths;
+  const length = number(lengths[name]);
+  if (name === 'attention') return `Attention adds ${length}, at ${angle(stream, attention, between)}° to the stream`;
+  if (name === 'mlp') return `The MLP adds ${length}, at ${angle(between, mlp, after)}° to the stream`;
+  return `The stream ${{ stream: 'before', between: 'between both', after: 'after' }[String(name)]}: ${length}`;
+}
+
+/**
+ * @param {(text: string | null) => void} onPoint what is under the pointer, null: nothing
+ * @returns {BlockDrawing}
+ */
+export function createBlock(onPoint) {
   const element = make('div', { class: 'block grow' });
   /** @type {{lengths: Lengths, layer: number, token: string} | undefined} */
   let shown;
@@ -50,7 +62,13 @@ export function createBlock() {
     const wide = Math.min((narrow ? 0.28 : 0.46) * width, 170);
     const y = (/** @type {number} */ place) => place * height;
     const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img' });
-    const band = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {string} */ d) => picture.append((bands[name] = svg('path', { class: `band ${kind}`, d })));
+    /** @param {keyof Lengths} name @param {string} kind @param {string} d */
+    const band = (name, kind, d) => {
+      const path = (bands[name] = svg('path', { class: `band ${kind}`, d }));
+      path.addEventListener('pointerenter', () => shown && onPoint(wordsOf(name, shown.lengths)));
+      path.addEventListener('pointerleave', () => onPoint(null));
+      picture.append(path);
+    };
     const text = (/** @type {string} */ name, /** @type {Record<string, string | number>} */ at) => picture.append((texts[name] = svg('text', at)));
     [bands, texts] = [{}, {}];
     const [one, two] = PLACES;
@@ -80,8 +98,9 @@ export function createBlock() {
     const beside = x1 + (narrow ? wide / 2 : 0) + 8;
     text('norm1', { x: beside, y: y((one.norm + one.box) / 2) + 4 });
     text('norm2', { x: beside, y: y((two.norm + two.box) / 2) + 4 });
-    text('attention', { class: 'added', x: (x0 + x1) / 2, y: y(one.back) - 8, 'text-anchor': 'middle' });
-    text('mlp', { class: 'added', x: (x0 + x1) / 2, y: y(two.back) - 8, 'text-anchor': 'middle' });
+    const added = narrow ? (x0 + x1 - wide / 2) / 2 + 5 : (x0 + x1) / 2;
+    text('attention', { class: 'added', x: added, y: y(one.back) - 8, 'text-anchor': 'middle' });
+    text('mlp', { class: 'added', x: added, y: y(two.back) - 8, 'text-anchor': 'middle' });
     element.replaceChildren(picture);
     return picture;
   }
@@ -98,7 +117,7 @@ export function createBlock() {
     const lifted = (/** @type {number} */ length) => (0.5 * widest * length) / most;
     PLACES.forEach(({ back }, i) => texts[i ? 'mlp' : 'attention'].setAttribute('y', String(back * height - lifted(i ? lengths.mlp : lengths.attention) - 7)));
     const turned = { attention: angle(lengths.stream, lengths.attention, lengths.between), mlp: angle(lengths.between, lengths.mlp, lengths.after) };
-    const symbols = /** @type {Record<string, string>} */ ({ stream: `z${below(layer)}`, between: `z′${below(layer)}`, after: `z${below(layer + 1)}`, attention: 'adds', mlp: 'adds', norm1: 'length', norm2: 'length' });
+    const symbols = /** @type {Record<string, string>} */ ({ stream: `z${below(layer)}`, between: `z′${below(layer)}`, after: `z${below(layer + 1)}`, attention: narrowed ? '' : 'adds', mlp: narrowed ? '' : 'adds', norm1: 'length', norm2: 'length' });
     for (const [name, text] of Object.entries(texts)) {
       text.replaceChildren(`${symbols[name]} `, svg('tspan', { class: 'number' }, number(lengths[/** @type {keyof Lengths} */ (name)])));
       if ((name === 'attention' || name === 'mlp') && !narrowed) text.append(` at ${turned[name]}°`);

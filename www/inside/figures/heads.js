@@ -137,7 +137,7 @@ export function createHeads({ choose, change }) {
     work.then(() => end(undefined), end);
   }
 
-  /** Tries what is not known, one after the other. @param {Context} now @param {import('./effects.js').Heads[]} trials @param {() => void} onEach */
+  /** Tries what is not known, one after the other. @param {Context} now @param {import('./effects.js').Heads[]} trials @param {() => unknown} onEach */
   async function attempt(now, trials, onEach) {
     for (const heads of trials) {
       await without(now, heads);
@@ -233,12 +233,18 @@ export function createHeads({ choose, change }) {
         off = [head];
         label(next);
       }
+      const untried = tellingLayer(next) === undefined;
+      const tryLayers = () => attempt(next, layersOf(trace), () => step === ALL && drawLayers(next));
       if (step === ALL) drawLayers(next);
-      if (step === ALL && tellingLayer(next) === undefined) {
-        beside(attempt(next, layersOf(trace), () => drawLayers(next)), signal);
-        if (!own && next.layer === null) return `All heads of each of the ${trace.layers} layers are left out in turn.`;
+      if (step === ALL && untried && !own && next.layer === null) {
+        beside(tryLayers(), signal);
+        return `All heads of each of the ${trace.layers} layers are left out in turn.`;
       }
-      return await answer(next) ?? '';
+      const text = await answer(next);
+      if (text === undefined) return '';
+      if (step === ALL && untried) beside(tryLayers(), signal);
+      else if (untried) tryLayers().catch(() => {}); // for the step after this one, which tells what fails
+      return text;
     },
   };
 }

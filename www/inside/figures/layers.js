@@ -157,7 +157,7 @@ export function createLayers({ choose, change }) {
       label: 'Mean distance of attention in pixels: one dot for each head, the line is the mean of each layer',
     });
     read = (at) => `Layer ${at}: ${number(means[at])} pixels, heads from ${number(Math.min(...ends(at)))} to ${number(Math.max(...ends(at)))}`;
-    return `How far from its patch each head looks, of an image ${width} pixels wide: a dot is a head, the line the mean of a layer. In layer 0 it is ${number(means[0])} pixels, in the last ${number(means[means.length - 1])}; layer ${layer} has ${number(means[layer])}.`;
+    return `How far heads look, of ${width} pixels: a dot is a head, the line a layer's mean, ${number(means[0])} in layer 0 and ${number(means[means.length - 1])} in the last. Layer ${layer} has ${number(means[layer])}.`;
   }
 
   /** @param {Context} context @param {number} layer */
@@ -172,7 +172,7 @@ export function createLayers({ choose, change }) {
     read = (at) => `${at < 0 ? 'Embeddings' : `After layer ${at}`}: ${told(at + 1)}`;
     const answer = likeliest[likeliest.length - 1].index;
     const since = likeliest.findLastIndex(({ index }) => index !== answer);
-    return `Asked after layer ${layer}, the head would say ${told(layer + 1)}. The answer, ${told(likeliest.length - 1)}, is the likeliest class ${since < 0 ? 'from the embeddings on' : `from layer ${since} on`}.`;
+    return `After layer ${layer} the head would say ${told(layer + 1)}. The answer, ${told(likeliest.length - 1)}, leads ${since < 0 ? 'from the embeddings on' : `from layer ${since} on`}.`;
   }
 
   return {
@@ -183,7 +183,7 @@ export function createLayers({ choose, change }) {
       const { trace, target, still, signal } = context;
       const layer = layerOf(context);
       const wanted = STEPS[Math.min(context.step, STEPS.length - 1)].view;
-      const missing = wanted === 'lens' && !target ? 'This model has no classes, so there is no answer to follow: these are its features. ' : wanted === 'distance' && trace.queries ? 'Of a model of this size not all attention is kept, so distances are not known: these are its features. ' : '';
+      const missing = wanted === 'lens' && !target ? 'This model has no classes, so no answer forms. ' : wanted === 'distance' && trace.queries ? 'For a model of this size not all attention is kept, so how far heads look is not known. ' : '';
       const view = missing ? 'features' : wanted;
       open(view);
       play.hidden = view !== 'features' || still || trace.layers < 2;
@@ -194,7 +194,7 @@ export function createLayers({ choose, change }) {
       await showFeatures(context, layer);
       if (signal.aborted) return '';
       const near = number(remember(trace, `neighbours ${layer}`, () => neighboursOf(trace, layer)));
-      return `${missing}After layer ${layer} of 0 to ${trace.layers - 1}: patches of one colour are alike to the model. Patches side by side have a cosine of ${near} on average, what all have in common taken off.`;
+      return `${missing}After layer ${layer} of 0 to ${trace.layers - 1}: patches of one colour are alike.${missing ? '' : ` Those side by side have a cosine of ${near}, what all share taken off.`}`;
     },
   };
 }

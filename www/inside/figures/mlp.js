@@ -1,13 +1,14 @@
 /** The MLP of a block: one token's hidden units as strips, on the activation's curve and by strength; where on the photo a unit fires; how many weights all this has. */
 import { pictures } from '../../explorer/controls.js';
 import { make, percent } from '../../explorer/dom.js';
-import { drawCells, isLight } from '../../explorer/maps.js';
-import { remember } from '../../explorer/views/cache.js';
+import { drawCells } from '../../explorer/maps.js';
+import { kept, remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createLayerChoice } from '../kit/layer.js';
 import { createPhoto } from '../kit/photo.js';
 import { tokenOf } from '../kit/token.js';
+import { createWork } from '../kit/work.js';
 import { activationOf, createActivationPlot } from './activation.js';
 import { createUnits, strengthsOf } from './units.js';
 import { createWeights, weightsOf } from './weights.js';
@@ -65,6 +66,8 @@ export function createMlp({ choose, change }) {
     units.element,
     make('div', { class: 'controls' }, [layers.element, note]),
   ]);
+  const work = createWork(change, () => {});
+
   /** @param {string} [view] none, while nothing is known */
   function open(view) {
     for (const [id, { element }] of Object.entries(views)) element.hidden = id !== view;
@@ -85,27 +88,50 @@ export function createMlp({ choose, change }) {
   /** @type {number[]} */
   let offered = [];
 
+  /**
+   * Where a unit fires.
+   * @param {Pick<Context, 'trace' | 'signal'>} context
+   * @param {number} layer
+   * @param {number} unit
+   */
+  const mapOf = ({ trace, signal }, layer, unit) => remember(trace, `unit ${layer} ${unit}`, () => trace.unit({ layer, unit, signal }), signal);
+
+  /** The small maps, each of which takes a block's work. @param {Context} context @param {number} layer @param {number[]} shown @returns {import('../kit/work.js').Piece} */
+  const smallMaps = (context, layer, shown) => ({
+    key: `units ${layer} ${shown}`,
+    label: 'Maps of units',
+    async run(signal) {
+      const maps = [];
+      for (const [i, unit] of shown.entries()) {
+        const map = await mapOf({ trace: context.trace, signal }, layer, unit);
+        if (String(shown) === String(offered)) units.paint(i, (canvas) => drawCells(canvas, map, context.look));
+        maps.push(map);
+      }
+      return maps;
+    },
+  });
+
   /** @param {Context} context @param {number} layer @param {number[]} order @param {number} chosen @param {string} name */
   async function showMaps(context, layer, order, chosen, name) {
     const { trace, look, signal } = context;
-    const mapOf = (/** @type {number} */ unit) => remember(trace, `unit ${layer} ${unit}`, () => trace.unit({ layer, unit, signal }), signal);
-    const map = await mapOf(chosen);
-    if (signal.aborted) return '';
-    await photo.show(context, map, { patch: context.patch });
     // What was chosen is among them, wherever it stands.
     const strongest = order.slice(0, STRONGEST);
-    offered = strongest.includes(chosen) ? strongest : [chosen, ...strongest.slice(0, STRONGEST - 1)];
+    const shown = strongest.includes(chosen) ? strongest : [chosen, ...strongest.slice(0, STRONGEST - 1)];
+    offered = shown;
     units.offer(offered.map(String));
     units.choose(offered.indexOf(chosen));
-    await units.draw(async (canvas, i) => {
-      const small = await mapOf(offered[i]);
-      if (!signal.aborted) drawCells(canvas, small, look);
-    }, { live: false, signal });
+    const map = await mapOf(context, layer, chosen);
+    if (signal.aborted) return '';
+    await photo.show(context, map, { patch: context.patch });
+    if (signal.aborted) return '';
+    const piece = smallMaps(context, layer, shown);
+    /** @type {import('../../../pkg/index.js').ViewMap[] | undefined} */
+    const small = kept(trace, piece.key);
+    small?.forEach((map, i) => units.paint(i, (canvas) => drawCells(canvas, map, look)));
+    work.want(context, small ? undefined : piece);
     const best = map.data.indexOf(Math.max(...map.data));
     const fires = map.data.filter((value) => value > 0).length;
-    read = (unit) => `Unit ${unit}`;
-    const shade = isLight(map, look) ? '' : ' Red is above 0, blue below.';
-    return `Layer ${layer}, unit ${chosen}, among the strongest for ${name}: above 0 in ${count(fires)} of ${count(map.data.length)} patches, at most ${number(map.data[best])} in patch (${Math.floor(best / map.cols)}, ${best % map.cols}).${shade}`;
+    return `Layer ${layer}, unit ${chosen}, strong for ${name}: above 0 (red) in ${count(fires)} of ${count(map.data.length)} patches, at most ${number(map.data[best])} in patch (${Math.floor(best / map.cols)}, ${best % map.cols}).`;
   }
 
   return {
@@ -116,6 +142,7 @@ export function createMlp({ choose, change }) {
       const { trace, vit, signal } = context;
       const view = VIEWS[Math.min(context.step, VIEWS.length - 1)];
       const layer = layerOf(context);
+      work.want(context, undefined);
       const { index, name, query } = askedOf(context);
       const found = await unitsOf(context);
       if (signal.aborted) return '';
@@ -134,27 +161,27 @@ export function createMlp({ choose, change }) {
       if (view === 'maps') return showMaps(context, layer, order, chosen, name);
       await photo.show(context, undefined, { patch: query === 'cls' ? null : context.patch, cut: true });
       if (signal.aborted) return '';
-      const strongest = `unit ${order[0]} is the strongest with ${number(hidden[order[0]])}`;
+      const strongest = `the strongest is unit ${order[0]} with ${number(hidden[order[0]])}`;
       if (view === 'wide') {
-        const text = `Layer ${layer}, ${name}: ${count(trace.hiddenSize)} numbers become ${size} hidden units, and ${count(trace.hiddenSize)} again, which are added to the stream. Red is above 0, blue below; ${strongest}.`;
+        const text = `Layer ${layer}, ${name}: ${count(trace.hiddenSize)} numbers become ${size} units, then ${count(trace.hiddenSize)}. Red is above 0, blue below; ${strongest}.`;
         views.wide.show(found, trace.hiddenSize, chosen, called, text);
         return text;
       }
       if (view === 'curve') {
         const below = (gate ?? before).filter((value) => value < 0).length;
-        const text = `Layer ${layer}, ${name}: each dot is one of ${size} hidden units, ${gate ? 'its gate and what is left of its value' : 'before and after the activation'}${f ? `, ${f.name.replace(/,$/, '')}` : ''}. ${count(below)} of them come in below 0; ${strongest}. Below, how many come in where.`;
+        const text = `Layer ${layer}, ${name}: a dot is a unit, ${gate ? 'its gate and what that lets through' : 'before and after'}${f ? ` ${f.name.replace(/,.*$/, '')}` : ' the activation'}. ${count(below)} of ${size} come in below 0; ${strongest}.`;
         views.curve.show(found, chosen, text);
         return text;
       }
       if (view === 'units') {
-        const text = `Layer ${layer}, ${name}: ${count(near)} of ${size} units (${percent(near / hidden.length)}) are near 0, below a tenth of the strongest, and pale here. ${count(holding)} units hold nine tenths of the hidden vector's squared length; ${strongest}.`;
+        const text = `Layer ${layer}, ${name}: ${count(near)} of ${size} units (${percent(near / hidden.length)}) are near 0, below a tenth of the strongest. ${count(holding)} hold nine tenths of the squared length.`;
         views.units.show(hidden, chosen, text);
         return text;
       }
       const { mlpSize } = vit.config;
       const { attention, hidden: weights, share } = weightsOf(trace.hiddenSize, mlpSize, Boolean(gate));
       views.weights.show(trace.hiddenSize, mlpSize, Boolean(gate));
-      return `The matrices of one block, their areas to scale: ${count(attention)} weights in attention, ${count(weights)} in the MLP, which is ${percent(share)} of both.`;
+      return `The matrices of a block, areas to scale: ${count(attention)} weights in attention, ${count(weights)} in the MLP, ${percent(share)} of both.`;
     },
   };
 }

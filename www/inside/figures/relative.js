@@ -10,10 +10,14 @@ import { distance } from './distance.js';
 
 /** @param {import('../figure.js').Hands} hands */
 export function createRelative({ choose, change }) {
-  const photo = createPhoto('The photo: choose the query', { onPick: (patch) => choose({ patch }) });
+  const photo = createPhoto('The photo: choose the query', { onPick: (patch) => choose({ patch }), onHover: (place) => tell(place) });
   const heads = slider('Bias of head', { min: 0, max: 0, value: 0 }, String, change);
-  const element = make('div', {}, [photo.element, make('div', { class: 'controls' }, [heads.element])]);
+  const words = make('p', { class: 'note' });
+  const element = make('div', {}, [photo.element, words, make('div', { class: 'controls' }, [heads.element])]);
   const begin = onStep(({ trace, head }) => heads.extend(trace.heads - 1, head ?? 0));
+
+  /** @type {(hovered: number | null) => void} */
+  let tell = () => {};
 
   return {
     element,
@@ -30,6 +34,11 @@ export function createRelative({ choose, change }) {
       await photo.show(context, { rows, cols, channels: 1, data, signed: true, text: 'relative bias', crop }, { patch: query, look: { style: 'colours', opacity: 1 } });
       const [low, high] = [Math.min(...data), Math.max(...data)];
       const most = data.indexOf(high);
+      tell = (hovered) => {
+        const at = hovered ?? most;
+        words.textContent = `${distance(Math.floor(at / cols) - place[0], (at % cols) - place[1])}: ${number(data[at])}`;
+      };
+      tell(null);
       return `Layer ${of}, head ${heads.value}: to the score of each key this adds between ${number(low)} and ${number(high)}, most for the key ${distance(Math.floor(most / cols) - place[0], (most % cols) - place[1])}. `
         + 'Choose another query: the pattern goes along.';
     },

@@ -9,6 +9,7 @@ import { count } from '../facts.js';
 import { createBars } from '../kit/bars.js';
 import { createCells, seen } from '../kit/cells.js';
 import { onStep } from '../kit/scenes.js';
+import { cosine } from '../kit/token.js';
 import { tiny } from './distance.js';
 
 /**
@@ -188,15 +189,4 @@ function best(scores) {
 /** A difference of shares: 12.3 points; what is less than can be read as a power of ten. @param {number} share */
 function points(share) {
   return share < 5e-4 ? `${tiny(100 * share)} points` : `${(100 * share).toFixed(1)} points`;
-}
-
-/** @param {Float32Array} a @param {Float32Array} b */
-function cosine(a, b) {
-  let [ab, aa, bb] = [0, 0, 0];
-  a.forEach((value, i) => {
-    ab += value * b[i];
-    aa += value * value;
-    bb += b[i] * b[i];
-  });
-  return ab / Math.sqrt(aa * bb);
 }

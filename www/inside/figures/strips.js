@@ -1,4 +1,5 @@
-import { context2d, make } from '../../explorer/dom.js';
+import { make } from '../../explorer/dom.js';
+import { number } from '../../explorer/words.js';
 import { drawCrop } from '../kit/photo.js';
 import { createVector } from '../kit/vector.js';
 import { tokenMark, tokenName } from './asking.js';
@@ -30,7 +31,7 @@ export function createThumb() {
 }
 
 /**
- * Vectors below each other, each with a label and, where it is a token's, the patch before it. A place in one is a place in all that are as long: a line goes through them.
+ * Vectors below each other, each with a label and, where it is a token's, the patch before it. A place in one is a place in all that are as long: what is pointed at is marked in all, and said behind them.
  * @param {{label: string, name: string, thumb?: boolean, kind?: string}[]} rows label: HTML; name: in words; kind: a class of the row
  * @param {(index: number | null) => void} [onPoint]
  */
@@ -39,6 +40,7 @@ export function createStrips(rows, onPoint = () => {}) {
   const built = rows.map(({ label, name, thumb = true, kind = '' }) => {
     const vector = createVector(name, (index) => {
       point(index);
+      say(index);
       onPoint(index);
     });
     const picture = createThumb();
@@ -49,15 +51,20 @@ export function createStrips(rows, onPoint = () => {}) {
     const tail = make('span', { class: 'tail' });
     const line = make('div', { class: `strip-row ${kind}` }, [picture.element, head, vector.element, tail]);
     element.append(line);
-    return { line, vector, picture, cursor, tail, length: 0 };
+    return { line, vector, picture, cursor, tail, values: /** @type {ArrayLike<number>} */ ([]), words: '' };
   });
 
   /** @param {number | null} index */
   function point(index) {
-    for (const { cursor, length } of built) {
+    for (const { cursor, values: { length } } of built) {
       cursor.hidden = index === null || index >= length;
       if (index !== null) Object.assign(cursor.style, { left: `${(100 * index) / length}%`, width: `${100 / length}%` });
     }
+  }
+
+  /** The numbers of a place, behind each strip. @param {number | null} index */
+  function say(index) {
+    for (const { tail, values, words } of built) tail.textContent = index === null || index >= values.length ? words : number(values[index]);
   }
 
   return {
@@ -71,7 +78,7 @@ export function createStrips(rows, onPoint = () => {}) {
      */
     show(row, { values, most, tail = '' }, of) {
       const { vector, picture, tail: end, line } = built[row];
-      built[row].length = values.length;
+      Object.assign(built[row], { values, words: tail });
       line.hidden = false;
       vector.show(values, most);
       end.textContent = tail;
@@ -82,14 +89,4 @@ export function createStrips(rows, onPoint = () => {}) {
       built[row].line.hidden = true;
     },
   };
-}
-
-/** Makes a canvas as many pixels as it has on the screen, and gives its context in CSS pixels. @param {HTMLCanvasElement} canvas */
-export function sharp(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  Object.assign(canvas, { width: Math.max(1, Math.round(width * ratio)), height: Math.max(1, Math.round(height * ratio)) });
-  const context = context2d(canvas);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return { context, width, height };
 }

@@ -4,6 +4,7 @@ import { segments } from '../../../explorer/controls.js';
 import { make, percent } from '../../../explorer/dom.js';
 import { count } from '../../facts.js';
 import { createCells, seen } from '../../kit/cells.js';
+import { softmax, spread } from '../shares.js';
 import { drawOverlay } from '../../../../pkg/dist/index.js';
 import { overlayOptions, rangeOf } from '../../../explorer/maps.js';
 
@@ -48,7 +49,7 @@ export function createDivisor({ choose, change }) {
       const { scores, bias, attention } = inside;
       const d = inside.q.length;
       const divisor = { heads: d, width: Math.sqrt(hiddenSize), none: 1 }[wrong.value];
-      const other = softmax(scores.map((score, i) => (score - (bias?.[i] ?? 0)) * (Math.sqrt(d) / divisor) + (bias?.[i] ?? 0)));
+      const other = Float32Array.from(softmax(scores.map((score, i) => (score - (bias?.[i] ?? 0)) * (Math.sqrt(d) / divisor) + (bias?.[i] ?? 0)), 1).shares);
       const rowsOf = [other, attention];
       const maps = rowsOf.map((row) => ({ rows, cols, channels: /** @type {1} */ (1), data: row.slice(prefixTokens), signed: false, text: 'attention' }));
       const light = { ...look, style: /** @type {const} */ ('spotlight') };
@@ -56,14 +57,15 @@ export function createDivisor({ choose, change }) {
       const most = Math.max(...other, ...attention);
       const lines = [WRONG[wrong.value][1], 'scale = (dim // heads)**0.5'];
       const says = rowsOf.map((row, i) => {
-        const [spread, largest] = [entropy(row), Math.max(...row)];
+        const [over, largest] = [spread(row), Math.max(...row)];
+        const entropy = Math.log(over);
         sides[i].code.replaceChildren(lines[i], make('span', { class: 'rest' }, [`\n${SCORES}`]));
         sides[i].cells.show({ grid: [rows, cols], ratio: trace.crop.width / trace.crop.height, place: picked ? patch : null, text: `One row of attention with the ${i ? 'right' : 'wrong'} divisor` }, ({ canvas }) => {
           drawOverlay(canvas, photo, maps[i], { ...overlayOptions(maps[i], light), range });
         });
         sides[i].path.setAttribute('d', bars(row, most));
-        sides[i].numbers.replaceChildren(...[['divided by', (i ? Math.sqrt(d) : divisor).toFixed(2)], ['entropy', `${spread.toFixed(2)} of ${Math.log(tokens).toFixed(2)}`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(Math.exp(spread)))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
-        return [spread, largest];
+        sides[i].numbers.replaceChildren(...[['divided by', (i ? Math.sqrt(d) : divisor).toFixed(2)], ['entropy', `${entropy.toFixed(2)} of ${Math.log(tokens).toFixed(2)}`], ['largest weight', percent(largest)], ['as if spread over', `${count(Math.round(over))} of ${count(tokens)} tokens`]].map(([name, value]) => make('div', {}, [make('dt', {}, [name]), make('dd', {}, [value])])));
+        return [entropy, largest];
       });
       const asks = query ? `patch (${query.join(', ')})` : vit.config.prefix.includes('class') ? 'the class token' : `patch (${rows >> 1}, ${cols >> 1})`;
       const off = vit.config.dtype === 'int8' ? apart(trace, inside) : undefined;
@@ -85,7 +87,7 @@ function sharpest(trace) {
   const spreads = Array.from({ length: trace.heads }, (_, head) => {
     const { data } = trace.headMap({ layer, head });
     const sum = data.reduce((a, b) => a + b, 0);
-    return entropy(data.map((value) => value / sum));
+    return spread(data.map((value) => value / sum));
   });
   return [layer, spreads.indexOf(Math.min(...spreads))];
 }
@@ -100,17 +102,4 @@ function apart({ attentions, recorded, queries, heads, tokens }, { layer, head, 
   if (queries || place < 0 || !attentions.length) return undefined;
   const from = ((place * heads + head) * tokens + token) * tokens;
   return attention.reduce((most, value, i) => Math.max(most, Math.abs(value - attentions[from + i])), 0);
-}
-
-/** @param {Float32Array} scores */
-function softmax(scores) {
-  const most = Math.max(...scores);
-  const powers = scores.map((score) => Math.exp(score - most));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
-}
-
-/** In nats. @param {Float32Array} row */
-function entropy(row) {
-  return -row.reduce((sum, value) => sum + (value > 0 ? value * Math.log(value) : 0), 0);
 }

@@ -9,12 +9,15 @@ import { count } from '../../facts.js';
 /** @param {import('../../figure.js').Hands} hands */
 export function createWindows({ choose, change }) {
   const size = slider('Window', { min: 2, max: 8, value: 4 }, (value) => `${value} × ${value}`, change);
-  const cells = ['one block', 'the next'].map((name) => createCells(`Windows of ${name}: choose a patch`, { onPick: (patch) => choose({ patch }) }));
+  const cells = ['one block', 'the next'].map((name) => createCells(`Windows of ${name}: choose a patch`, { onPick: (patch) => choose({ patch }), onHover: (place) => draw(place) }));
   const titles = ['one block', 'the next block'].map((text) => make('h3', {}, [text]));
   const element = make('div', {}, [
     make('div', { class: 'row grow' }, cells.map((cell, i) => make('div', { class: 'side' }, [titles[i], cell.element]))),
     make('div', { class: 'controls' }, [size.element]),
   ]);
+
+  /** @type {(hovered: number | null) => void} */
+  let draw = () => {};
 
   return {
     element,
@@ -31,17 +34,20 @@ export function createWindows({ choose, change }) {
       else size.extend(most, size.value);
       const edge = size.value;
       const sees = [0, edge >> 1].map((shift) => windowsOf(grid, edge, shift));
-      const within = sees.map((of) => of.map((window) => window === of[patch]));
-      // What the first block gathered in its windows, the second passes on.
-      const reach = new Set(sees[0].filter((_, i) => within[1][i]));
-      const reached = sees[0].map((window) => reach.has(window));
-      cells.forEach((cell, i) => {
+      const lit = (/** @type {number} */ asked) => {
+        const within = sees.map((windows) => windows.map((window) => window === windows[asked]));
+        // What the first block gathered in its windows, the second passes on.
+        const reach = new Set(sees[0].filter((_, i) => within[1][i]));
+        return { within, reached: sees[0].map((window) => reach.has(window)) };
+      };
+      draw = (hovered) => cells.forEach((cell, i) => {
+        const { within, reached } = lit(hovered ?? patch);
         const text = i ? `Windows moved by ${edge >> 1} patches; the chosen patch’s is bright, what reached it through two blocks half bright` : 'Windows of the first block; the chosen patch’s is bright';
         cell.show({ grid, ratio: crop.width / crop.height, place: patch, text }, (target, width, height) => {
           const [w, h] = [width / cols, height / rows];
           target.drawImage(photo, 0, 0, width, height);
-          within[i].forEach((lit, at) => {
-            if (lit) return;
+          within[i].forEach((seen, at) => {
+            if (seen) return;
             target.fillStyle = `rgb(0 0 0 / ${i && reached[at] ? 0.35 : 0.75})`;
             target.fillRect((at % cols) * w, Math.floor(at / cols) * h, w + 0.5, h + 0.5);
           });
@@ -51,6 +57,8 @@ export function createWindows({ choose, change }) {
           for (let at = shift || edge; at < rows; at += edge) target.fillRect(0, Math.round(at * h) - 1, width, 2);
         });
       });
+      draw(null);
+      const { within, reached } = lit(patch);
       const all = rows * cols;
       const scores = sees[0].reduce((sum, window) => sum + sees[0].filter((other) => other === window).length, 0);
       const said = `In windows of ${edge} × ${edge} a head needs ${count(scores)} scores in place of ${count(all * all)}. After two blocks ${count(reached.filter(Boolean).length)} of ${count(all)} patches have reached the chosen one.`;
