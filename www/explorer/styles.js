@@ -258,7 +258,7 @@ select.button option { background: var(--paper); color: var(--ink); }
 
 .heading { display: flex; align-items: baseline; gap: 12px; }
 .heading p { color: var(--soft); font-size: 13px; min-width: 0; }
-.tabs { position: relative; display: grid; grid-template-columns: repeat(4, auto); border-bottom: 1px solid var(--line); }
+.tabs { position: relative; display: grid; grid-template-columns: repeat(4, minmax(0, auto)); border-bottom: 1px solid var(--line); }
 .tabs [role="tab"] { display: block; min-height: 40px; padding: 3px 8px 3px 0; font: inherit; font-size: 13px; line-height: 16px; text-align: left; color: var(--soft); background: none; border: 0; border-bottom: 2px solid transparent; cursor: pointer; }
 .tabs b, .tabs span { display: block; font-weight: inherit; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .tabs b { color: var(--ink); }
@@ -426,6 +426,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .strip { min-height: 54px; }
   .strip .play { margin-top: 1px; }
   .tabs [role="tab"] { font-size: 12px; }
+  .tabs b { white-space: normal; }
 }
 
 /* One column: the photo, the way through the model, the answer, the views. */
@@ -460,6 +461,8 @@ dialog .notice .actions { order: 1; width: 100%; }
 }
 
 @container explorer (max-width: 520px) {
+  .bar { gap: 6px 10px; }
+  .bar .button { padding: 0 9px; }
   .strip ol { flex: 1; }
   .strip li canvas { width: 26px; height: 26px; }
   .strip li:nth-child(1) canvas, .strip li:nth-child(2) canvas { width: 34px; height: 34px; }
