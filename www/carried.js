@@ -1,12 +1,12 @@
 /**
- * What goes along from one page to the other and no address can hold: a photo of the visitor's own, and that loading a model of the Hub was agreed to. It is this tab's alone, in this browser:
+ * What goes along from one page to the other and no address can hold: a photo of the visitor's own, and that loading a model of the Hub was agreed to. (Files of a model can't go along.) It is this tab's alone, in this browser:
  * the photo itself lies in IndexedDB, since the tab's storage takes texts only, and is forgotten with the tab, or with the next photo.
  */
 const KEY = 'vitscope-carried';
 const STORE = 'photos';
 const DAY = 86_400_000; // ms, after which no tab is believed to want its photo back
 
-/** @typedef {{tab: string, photo: boolean, agreed?: string}} Carried */
+/** @typedef {{tab: string, photo: boolean, agreed?: string, left?: boolean}} Carried  left: a model of the visitor's own was left behind, which is news once */
 
 /** @returns {Carried | undefined} */
 function noted() {
@@ -20,26 +20,27 @@ function noted() {
 /**
  * Before the other page is opened.
  * @param {File | undefined} photo
- * @param {string} [agreed] a model, `hf:org/name`
+ * @param {{agreed?: string, left?: boolean}} model agreed: `hf:org/name`; left: its files are the visitor's own
  */
-export async function carry(photo, agreed) {
+export async function carry(photo, model) {
   const tab = noted()?.tab ?? crypto.randomUUID();
   try {
     if (photo || noted()?.photo) await change((store) => void (photo ? store.put({ photo, date: Date.now() }, tab) : store.delete(tab)));
-    sessionStorage.setItem(KEY, JSON.stringify({ tab, photo: Boolean(photo), agreed }));
+    sessionStorage.setItem(KEY, JSON.stringify({ tab, photo: Boolean(photo), ...model }));
   } catch {
     // A browser that keeps nothing: the other page opens with a sample.
   }
 }
 
-/** What came along, or was here when the page was opened last. @returns {Promise<{photo?: File, agreed?: string}>} */
+/** What came along, or was here when the page was opened last. @returns {Promise<{photo?: File, agreed?: string, left?: boolean}>} */
 export async function carried() {
-  const { tab, photo, agreed } = noted() ?? {};
-  if (!tab || !photo) return { agreed };
+  const { tab, photo, agreed, left } = noted() ?? {};
+  if (left) sessionStorage.setItem(KEY, JSON.stringify({ tab, photo, agreed }));
+  if (!tab || !photo) return { agreed, left };
   /** @type {IDBRequest | undefined} */
   let found;
   await change((store) => void (found = store.get(tab))).catch(() => {});
-  return { photo: found?.result?.photo, agreed };
+  return { photo: found?.result?.photo, agreed, left };
 }
 
 /** Forgets what tabs left here that are closed. To be called when the page has time. */

@@ -23,7 +23,7 @@ import { SUGGESTIONS } from './suggestions.js';
  * @param {{up?: string, keep?: string}} [own] up: from the document to the folder that has the samples
  */
 export async function openPage(root, mount, { up = '', keep } = {}) {
-  const { photo, agreed } = await carried();
+  const { photo, agreed, left } = await carried();
   if (agreed && !history.state) history.replaceState({ agreed }, '');
   const [model, refusal] = requested();
   const wished = wish();
@@ -58,6 +58,7 @@ export async function openPage(root, mount, { up = '', keep } = {}) {
   });
   address = createAddress(mounted, { ...mounted.defaults, model: keyOf(model, OFFERS) }, propose);
   if (refusal) mounted.fail(refusal);
+  else if (left) mounted.fail(new Error("The files of your model can't go along from page to page. Choose its folder here, by Model."));
   else propose(wished);
   mounted.ready.then(() => Promise.all([keepOffline(), forgetCarried()]));
   link(mounted, address);
@@ -103,7 +104,7 @@ function link(mounted, address) {
     if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // another tab, which begins by itself
     event.preventDefault();
     const { model } = mounted.state;
-    await carry(await mounted.photo(), model && isOnHub(model) ? model : undefined);
+    await carry(await mounted.photo(), model ? { agreed: isOnHub(model) ? model : undefined } : { left: true });
     location.assign(other.href);
   });
 }

@@ -214,6 +214,25 @@ test("a photo of one's own goes along, stays when the page is opened anew, and i
   await tab.close();
 });
 
+test("a model of one's own can't go along, which is said once", async () => {
+  const tab = await openTab(browser);
+  const { page, errors } = tab;
+  await page.goto(`${origin}/www/${TINY}`);
+  await answered(page);
+  const folder = join(ROOT, 'tests/fixtures/timm_gap');
+  await page.locator('#model-open').click();
+  await page.locator('[data-model=files-input]').setInputFiles([join(folder, 'config.json'), join(folder, 'model.safetensors')]);
+  await page.locator('[data-status=model]').getByText('model', { exact: true }).waitFor();
+  await toLesson(page);
+  await page.locator('#notice').getByText("The files of your model can't go along").waitFor();
+  await answeredThere(page);
+  await page.reload();
+  await answeredThere(page);
+  assert.equal(await page.locator('#notice').isVisible(), false);
+  assert.deepEqual(errors, []);
+  await tab.close();
+});
+
 test('what is no photo, and a model that is not there, are said, and what was there stays', async () => {
   const { page, errors, close } = await openLesson(TINY);
   const before = await answer(page);

@@ -6,7 +6,7 @@ import { queryToken } from './query.js';
 import { checkLayer, recordedBefore } from './recorded.js';
 
 /**
- * @typedef {import('../../index.js').Recording & {without?: {heads?: [layer: number, head: number][], positions?: boolean}}} Recording
+ * @typedef {import('../../index.js').Recording} Recording
  * @typedef {{stream: Float32Array, layer: number, grid: [number, number], positions: boolean, without: number[]}} BlockRequest
  */
 
