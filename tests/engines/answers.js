@@ -91,7 +91,42 @@ export async function answers(query, begin) {
     numbers,
     pixels: await overlays(image),
     page: await firstAnswer(folder),
+    lesson: await lesson(folder, begin),
   };
+}
+
+/**
+ * What the lesson's figures say when their last step is read, and whether anything went wrong.
+ * @param {string} folder
+ * @param {(step: string) => void} begin
+ */
+async function lesson(folder, begin) {
+  const frame = document.createElement('iframe');
+  Object.assign(frame.style, { width: '1200px', height: '800px' });
+  frame.src = `/www/inside/?model=${folder}`;
+  document.body.append(frame);
+  const shadow = () => frame.contentDocument?.querySelector('#lesson')?.shadowRoot;
+  const until = async (/** @type {() => unknown} */ holds) => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await until(() => /%/.test(shadow()?.querySelector('[data-dock=answer]')?.textContent ?? ''));
+  const page = /** @type {ShadowRoot} */ (shadow());
+  /** @type {string[]} */
+  const errors = [];
+  frame.contentWindow?.addEventListener('error', ({ message }) => errors.push(message));
+  /** @type {Record<string, string>} */
+  const captions = {};
+  for (const section of /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll('.chapter'))) {
+    begin(`the lesson, ${section.id}`);
+    for (const step of section.querySelectorAll('.step')) {
+      step.scrollIntoView({ block: 'center' });
+      await until(() => step.classList.contains('read'));
+    }
+    const caption = section.querySelector('figcaption');
+    await until(() => !('busy' in section.dataset) && !/^(One moment\.)?$/.test(caption?.textContent ?? ''));
+    captions[section.id] = caption?.textContent ?? '';
+  }
+  return { captions, errors, notice: page.querySelector('#notice:not([hidden])')?.textContent ?? '' };
 }
 
 /**

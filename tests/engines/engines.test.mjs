@@ -24,7 +24,7 @@ const CLOSE = 1e-4;
 const ALIKE = 4;
 const PATIENCE = 180_000;
 
-/** @typedef {{agent: string, isolated: boolean, backend: {simd: string, threads: number}, label: string, loadedSomething: boolean, refused: string, stopped: unknown, numbers: Record<string, number[]>, pixels: number[], page: {label: string, notice: string}, error?: string}} Answers */
+/** @typedef {{agent: string, isolated: boolean, backend: {simd: string, threads: number}, label: string, loadedSomething: boolean, refused: string, stopped: unknown, numbers: Record<string, number[]>, pixels: number[], page: {label: string, notice: string}, lesson: {captions: Record<string, string>, errors: string[], notice: string}, error?: string}} Answers */
 
 /** @param {string[]} names @returns {string | undefined} */
 function which(names) {
@@ -167,6 +167,9 @@ function check(answers, isolated) {
   assert.equal(answers.isolated, isolated);
   assert.equal(answers.backend.threads > 1, isolated);
   assert.deepEqual([answers.refused, answers.stopped, answers.loadedSomething, answers.page.notice], ['invalid-argument', 'enough', true, '']);
+  const { captions, errors, notice } = answers.lesson;
+  assert.deepEqual([errors, notice, Object.keys(captions).length], [[], '', 12]);
+  for (const [name, caption] of Object.entries(captions)) assert.doesNotMatch(caption, /undefined|NaN|Infinity/, name);
   for (const [name, values] of Object.entries(answers.numbers)) assert.ok(values.length && values.every(Number.isFinite), name);
 }
 
