@@ -150,6 +150,14 @@ test('a chapter can be linked, the list leads to it by keys, and reading on chan
   await close();
 });
 
+test('what a link asks for and is not there is passed over, and taken out of the address', async () => {
+  const { page, errors, close } = await openLesson(`${TINY}#chapter=nonsense&layer=99&patch=99999&head=1`);
+  await page.waitForFunction(() => location.hash === '#head=1');
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('to the lesson and back: photo, layer, head and patch go along, and so do view and chapter', async () => {
   const tab = await openTab(browser);
   const { page, errors } = tab;

@@ -140,8 +140,10 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     async take(next) {
       subject = next;
       const { trace: { layers, heads, grid }, vit } = next;
+      const before = JSON.stringify(chosen);
       chosen = { ...chosen, ...within(chosen, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses }) };
       show();
+      if (JSON.stringify(chosen) !== before) changed();
     },
   }, () => ({ running: false, async start() {
     notice.show('This page looks at photos. The explorer takes videos.');
@@ -181,8 +183,8 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
   /** @param {string | null} chapter */
   function open(chapter) {
     contents.open = false;
-    chosen.chapter = chapter;
     const found = chapters.find(({ id }) => id === chapter);
+    chosen.chapter = found?.id ?? null;
     if (found) found.open();
     else root.scrollIntoView();
     changed();
