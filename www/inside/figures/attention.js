@@ -5,12 +5,13 @@ import { remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createPhoto } from '../kit/photo.js';
+import { softmax, spread } from '../kit/softmax.js';
 import { math, sym } from '../math.js';
 import { queryOf, tellingHead, tokenMark, tokenName } from './asking.js';
 import { createDot } from './dot.js';
 import { createMarks } from './marks.js';
 import { createMix } from './mix.js';
-import { createShares, softmax, spread } from './shares.js';
+import { createShares } from './shares.js';
 import { createStrips } from './strips.js';
 
 /**
@@ -117,7 +118,7 @@ export function createAttention({ choose, change }) {
     const row = temperature === 1 ? attention : softmax(scores, temperature).shares;
     const who = sentence(tokenName(trace, token));
     const answers = key ?? strongest(attention, token);
-    const special = trace.prefixTokens ? ` ${trace.prefixTokens === 1 && trace.prefix[0] === 'class' ? `The class token ${token === 0 ? 'keeps' : 'gets'}` : 'Tokens that are no patch get'} ${percent(sum(row.subarray(0, trace.prefixTokens)))}.` : '';
+    const special = trace.prefixTokens ? ` ${trace.prefixTokens === 1 && trace.prefix[0] === 'class' ? `The class token ${token === 0 ? 'keeps' : 'gets'}` : 'Tokens that are no patch get'} ${percent(sum(row.slice(0, trace.prefixTokens)))}.` : '';
     const own = vit.config.dtype === 'int8' && temperature === 1 ? differs(trace, asked) : '';
     if (step === ASK) return `${who} in head ${h} of layer ${l}: its ${count(trace.hiddenSize)} numbers z become a query q, a key k and a value v of ${q.length} numbers each.`;
     if (step === ANSWER) {

@@ -6,9 +6,10 @@ import { find, make, percent } from '../../explorer/dom.js';
 import { scoreFormat } from '../../explorer/scores.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
+import { seen } from '../kit/cells.js';
 import { createClasses } from '../kit/classes.js';
 import { createWork } from '../kit/work.js';
-import { claimsOf, curvesOf, drawClaim, drawSeen, judges, makes, mapOf, orderOf, partOf, seenAt, stepsOf } from './claims.js';
+import { claimsOf, curvesOf, drawClaim, drawSeen, judges, makes, mapOf, orderOf, seenAt, stepsOf } from './claims.js';
 import { createRanking } from './ranking.js';
 
 /**
@@ -40,10 +41,10 @@ export function createBelief({ choose, change }) {
   const way = segments('Curve', /** @type {const} */ ([['deletion', 'deletion'], ['insertion', 'insertion']]), change);
   const share = slider('Patches', { min: 0, max: 10, value: 2 }, (step) => percentOf(step / steps), change);
   const controls = make('div', { class: 'controls' }, [way.element, share.element]);
-  const seen = make('canvas', { class: 'seen', role: 'img', 'aria-label': 'The photo with some of its patches' });
+  const left = make('canvas', { class: 'seen', role: 'img', 'aria-label': 'The photo with some of its patches' });
   const plot = make('div', { class: 'plot grow' });
   const chart = createChart(plot, { fill: true, onPick: scrub, onPoint: scrub });
-  const body = make('div', { class: 'row grow judged' }, [seen, plot]);
+  const body = make('div', { class: 'row grow judged' }, [left, plot]);
   const ranking = createRanking((claim) => pick(claim));
   const fill = make('div');
   const bar = make('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Passes of the model', 'aria-valuemin': '0', 'aria-valuemax': '100' }, [fill]);
@@ -129,8 +130,8 @@ export function createBelief({ choose, change }) {
       return curve ? [{ curve, claim }] : [];
     }).sort((a, b) => Number(a.claim === chosen) - Number(b.claim === chosen));
     const at = share.value;
-    if (map) drawSeen(seen, part, trace.grid, seenAt(map, way.value, at, context));
-    seen.setAttribute('aria-label', `The photo ${way.value === 'deletion' ? 'without' : 'with only'} the ${percentOf(at / steps)} of patches that ${chosen.name} puts first`);
+    if (map) drawSeen(left, part, trace.grid, seenAt(map, way.value, at, context));
+    left.setAttribute('aria-label', `The photo ${way.value === 'deletion' ? 'without' : 'with only'} the ${percentOf(at / steps)} of patches that ${chosen.name} puts first`);
     if (!known.length) return chart.show(undefined);
     const top = Math.max(...known.flatMap(({ curve }) => [...curve.probabilities]));
     chart.show(curvesChart(known.map(({ curve, claim }) => ({ curve, kind: claim === chosen ? 'chosen' : claim.kind })), {
@@ -164,7 +165,7 @@ export function createBelief({ choose, change }) {
       tiles.element.hidden = scene.mode === 'ranking';
       controls.hidden = body.hidden = scene.mode !== 'curves';
       ranking.element.hidden = scene.mode !== 'ranking';
-      const part = await partOf(context);
+      const part = await seen(context);
       if (context.signal.aborted) return '';
       claims.forEach((claim, i) => tiles.paint(i, (canvas) => drawClaim(canvas, part, mapOf(claim, context), context.look)));
       if (scene.mode === 'curves') drawCurves(context, chosen, part);

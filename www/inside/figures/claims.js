@@ -4,7 +4,6 @@ import { context2d } from '../../explorer/dom.js';
 import { overlayOptions } from '../../explorer/maps.js';
 import { asker } from '../../explorer/recordings.js';
 import { kept, remember } from '../../explorer/views/cache.js';
-import { drawCrop } from '../kit/photo.js';
 
 /**
  * @typedef {import('../figure.js').Context} Context
@@ -18,8 +17,6 @@ import { drawCrop } from '../kit/photo.js';
 
 /** Points of a curve after the first, each a pass. */
 const STEPS = 10;
-/** In px, of the longer edge of the photo's part that maps are drawn over. */
-const SIZE = 448;
 const SEED = 1;
 
 /** @type {Claim[]} */
@@ -116,21 +113,6 @@ export function seenAt(map, way, step, context) {
   const steps = stepsOf(context);
   const part = Math.floor((order.length * step + Math.floor(steps / 2)) / steps);
   return new Set(way === 'deletion' ? order.slice(part) : order.slice(0, part));
-}
-
-/**
- * The part of the photo that the model saw, small.
- * @param {Context} context
- * @returns {Promise<HTMLCanvasElement>}
- */
-export function partOf({ trace, image }) {
-  return remember(trace, 'part of the photo', async () => {
-    const bitmap = await createImageBitmap(image);
-    const canvas = document.createElement('canvas');
-    drawCrop(canvas, bitmap, trace.crop, SIZE);
-    bitmap.close();
-    return canvas;
-  });
 }
 
 /** @param {HTMLCanvasElement} canvas @param {HTMLCanvasElement} part */

@@ -1,6 +1,7 @@
 /** What the model answers without some of its heads, each such pass once. */
 import { scoresOf } from '../../explorer/scores.js';
 import { kept, remember } from '../../explorer/views/cache.js';
+import { cosine } from '../kit/token.js';
 
 /**
  * @typedef {import('../figure.js').Context} Context
@@ -38,11 +39,4 @@ export function knownWithout({ trace }, heads) {
 export function followed({ trace, vit: { config }, target }, { logits, features }) {
   if (!target) return cosine(features, trace.features);
   return scoresOf({ rows: 1, cols: logits.length, channels: 1, data: logits, signed: true, text: '' }, config.scores)[target.index];
-}
-
-/** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
-function cosine(a, b) {
-  let [product, first, second] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) [product, first, second] = [product + a[i] * b[i], first + a[i] * a[i], second + b[i] * b[i]];
-  return product / (Math.sqrt(first * second) || 1);
 }

@@ -7,6 +7,7 @@ import { remember } from '../../explorer/views/cache.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createBars } from '../kit/bars.js';
+import { pictureOf } from '../kit/plane.js';
 import { tokenName } from './asking.js';
 import { followed, knownWithout, without } from './effects.js';
 import { createHeadTiles } from './head_tiles.js';
@@ -194,7 +195,7 @@ export function createHeads({ choose, change }) {
       layer.extend(trace.layers - 1, at);
       element.dataset.step = String(step);
       whole.hidden = step < ONE;
-      picture = await remember(image, 'bitmap', () => createImageBitmap(image));
+      picture = await pictureOf(image);
       if (signal.aborted) return '';
       off = own ? [...own].sort((a, b) => a - b) : step === ALL && (next.layer !== null || tellingLayer(next) !== undefined) ? every(trace) : [];
       const maps = await mapsOf(next, at, pointed ?? next.patch);

@@ -1,5 +1,6 @@
 import { make, percent } from '../../explorer/dom.js';
 import { number } from '../../explorer/words.js';
+import { softmax } from '../kit/softmax.js';
 import { frac, math, num, op, row, sub, sum, sup, sym, words } from '../math.js';
 import { tokenName } from './asking.js';
 
@@ -8,23 +9,6 @@ import { tokenName } from './asking.js';
 const NS = 'http://www.w3.org/2000/svg';
 /** Of a drawing, in units of its own; it is stretched. */
 const HIGH = 100;
-
-/**
- * Softmax at a temperature.
- * @param {ArrayLike<number>} scores
- * @param {number} temperature
- */
-export function softmax(scores, temperature) {
-  const most = Array.from(scores).reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Float64Array.from(scores, (score) => Math.exp((score - most) / temperature));
-  const total = powers.reduce((a, b) => a + b, 0);
-  return { shares: powers.map((power) => power / total), powers, total };
-}
-
-/** Over how many tokens shares are spread as evenly: e to their entropy. @param {ArrayLike<number>} shares */
-export function spread(shares) {
-  return Math.exp(Array.from(shares).reduce((sum, share) => (share > 0 ? sum - share * Math.log(share) : sum), 0));
-}
 
 /**
  * The row of a query: all scores, sorted, and below each the share that softmax makes of it. Under the pointer, or by arrow keys, a token is chosen.
@@ -66,7 +50,7 @@ export function createShares({ onHover, onPick }) {
     show(trace, scores, temperature, chosen) {
       key = chosen;
       order = Array.from(scores, (_, token) => token).sort((a, b) => scores[b] - scores[a]);
-      const { shares, powers, total } = softmax(scores, temperature);
+      const { shares, powers, sum: total } = softmax(scores, temperature);
       const rank = order.indexOf(chosen);
       const special = order.flatMap((token, i) => (token < trace.prefixTokens ? [i] : []));
       const sorted = order.map((token) => scores[token]);

@@ -5,6 +5,7 @@ import { classNames } from '../../explorer/names.js';
 import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { asked, refill } from '../kit/classes.js';
+import { softmax } from '../kit/softmax.js';
 
 /** @typedef {import('../figure.js').Context} Context */
 
@@ -12,18 +13,6 @@ import { asked, refill } from '../kit/classes.js';
 const WIDEST = 0.03;
 /** Classes that have a row of their own. */
 const ROWS = 5;
-
-/**
- * Softmax with a temperature, with what is summed.
- * @param {ArrayLike<number>} logits
- * @param {number} temperature
- */
-export function softmax(logits, temperature) {
-  const most = Array.from(logits).reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Array.from(logits, (logit) => Math.exp((logit - most) / temperature));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return { powers, sum, shares: powers.map((power) => power / sum) };
-}
 
 /** Four decimals, so that a column can be added up; fewer would hide what is there. @param {number} power */
 const small = (power) => (power >= 0.00005 ? power.toFixed(4) : number(power));

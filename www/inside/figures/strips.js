@@ -10,7 +10,7 @@ import { tokenMark, tokenName } from './asking.js';
 const THUMB = 48;
 
 /** A patch cut out of the photo; a token that is none, by its name. */
-export function createThumb() {
+function createThumb() {
   const canvas = make('canvas', { 'aria-hidden': 'true' });
   const name = make('span');
   const element = make('span', { class: 'thumb' }, [canvas, name]);

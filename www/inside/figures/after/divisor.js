@@ -4,7 +4,7 @@ import { segments } from '../../../explorer/controls.js';
 import { make, percent } from '../../../explorer/dom.js';
 import { count } from '../../facts.js';
 import { createCells, seen } from '../../kit/cells.js';
-import { softmax, spread } from '../shares.js';
+import { softmax, spread } from '../../kit/softmax.js';
 import { drawOverlay } from '../../../../pkg/dist/index.js';
 import { overlayOptions, rangeOf } from '../../../explorer/maps.js';
 
