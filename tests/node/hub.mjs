@@ -41,7 +41,7 @@ function sha256(/** @type {Buffer} */ bytes) {
 
 /** The files of a folder that a model is made of. @param {string | URL} folder */
 export function filesOf(folder) {
-  const own = (/** @type {string} */ name) => /\.(json|safetensors)$/.test(name) && !/^(expected|explain|pixels)\./.test(name);
+  const own = (/** @type {string} */ name) => /\.(json|safetensors)$/.test(name) && !/^(expected|explain|inside|interventions|pixels)\./.test(name);
   return Object.fromEntries(readdirSync(folder).filter(own).map((name) => [name, readFileSync(new URL(name, folder))]));
 }
 
