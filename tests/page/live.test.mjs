@@ -90,7 +90,7 @@ async function later(page, count) {
 
 /** Waits until another picture is seen: a slow camera shows one more than once. @param {Page} page @param {string} than */
 async function another(page, than) {
-  for (let tries = 0; tries < 20; tries++, await later(page, 1)) if ((await base(page)) !== than) return;
+  for (let tries = 0; tries < 200; tries++, await later(page, 1)) if ((await base(page)) !== than) return;
   assert.fail('the picture does not change');
 }
 
