@@ -45,16 +45,19 @@ export async function carried() {
 
 /** Forgets what tabs left here that are closed. To be called when the page has time. */
 export async function forgetCarried() {
-  const present = await indexedDB.databases?.().catch(() => []);
-  if (!present?.some(({ name }) => name === KEY)) return;
-  await change((store) => {
-    store.openCursor().onsuccess = ({ target }) => {
-      const cursor = /** @type {IDBRequest<IDBCursorWithValue | null>} */ (target).result;
-      if (!cursor) return;
-      if (cursor.key !== noted()?.tab && Date.now() - cursor.value.date > DAY) cursor.delete();
-      cursor.continue();
-    };
-  }).catch(() => {});
+  try {
+    if (!(await indexedDB.databases()).some(({ name }) => name === KEY)) return;
+    await change((store) => {
+      store.openCursor().onsuccess = ({ target }) => {
+        const cursor = /** @type {IDBRequest<IDBCursorWithValue | null>} */ (target).result;
+        if (!cursor) return;
+        if (cursor.key !== noted()?.tab && Date.now() - cursor.value.date > DAY) cursor.delete();
+        cursor.continue();
+      };
+    });
+  } catch {
+    // Where there is no storage, nothing is left there.
+  }
 }
 
 /** @param {(store: IDBObjectStore) => void} work */

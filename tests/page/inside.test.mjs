@@ -210,13 +210,24 @@ test("a photo of one's own goes along, stays when the page is opened anew, and i
   await toLesson(page);
   await answeredThere(page);
   assert.ok((await answer(page)).startsWith(first));
-  const left = await page.evaluate(() => new Promise((resolve) => {
+  // Nor of one that a tab left that is closed, once it is a day old.
+  const stored = (/** @type {number | undefined} */ date) => page.evaluate((date) => new Promise((resolve) => {
     indexedDB.open('vitscope-carried').onsuccess = ({ target }) => {
-      const count = /** @type {any} */ (target).result.transaction('photos').objectStore('photos').count();
-      count.onsuccess = () => resolve(count.result);
+      const database = /** @type {IDBOpenDBRequest} */ (target).result;
+      const photos = database.transaction('photos', 'readwrite').objectStore('photos');
+      if (date !== undefined) photos.put({ photo: null, date }, `tab of ${date}`);
+      photos.getAllKeys().onsuccess = ({ target }) => {
+        database.close();
+        resolve(/** @type {IDBRequest} */ (target).result);
+      };
     };
-  }));
-  assert.equal(left, 0);
+  }), date);
+  const now = Date.now();
+  assert.deepEqual(await stored(now), [`tab of ${now}`]);
+  await stored(0);
+  await page.reload();
+  for (let tries = 0; tries < 100 && String(await stored(undefined)) !== `tab of ${now}`; tries++) await page.waitForTimeout(100);
+  assert.deepEqual(await stored(undefined), [`tab of ${now}`]);
   assert.deepEqual(requests.filter((url) => !url.startsWith(origin) && !/^(blob|data):/.test(url)), []);
   assert.deepEqual(errors, []);
   await tab.close();
