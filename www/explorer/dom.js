@@ -37,3 +37,10 @@ export function context2d(canvas) {
 export function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
+
+/** Styles to be adopted, which a policy allows. @param {string} text */
+export function sheet(text) {
+  const styles = new CSSStyleSheet();
+  styles.replaceSync(text);
+  return styles;
+}

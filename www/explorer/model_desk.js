@@ -8,11 +8,10 @@ import { createModelDialog } from './panels/model_dialog.js';
 import { createStatus } from './panels/status.js';
 
 /**
- * @typedef {import('./models.js').ModelChoice} ModelChoice
  * @typedef {{
- *   onFiles: (files: File[]) => void, onLoad: (choice: ModelChoice, dtype?: 'int8') => void, onSettled: (loaded: boolean) => void, onChange: () => void, fail: (error: unknown) => void,
+ *   onFiles: (files: File[]) => void, choose: (state: import('./choice.js').Wish) => void, onSettled: (loaded: boolean) => void, onChange: () => void, fail: (error: unknown) => void,
  * }} Handlers
- *   onLoad: one of the library is chosen; onSettled: whether there is another model than before; onChange: another is chosen
+ *   choose: a model of the Hub that was proposed is wanted, with what goes with it; onSettled: whether there is another model than before; onChange: another is chosen
  */
 
 /**
@@ -21,7 +20,9 @@ import { createStatus } from './panels/status.js';
  * @param {{notice: ReturnType<typeof import('./panels/notice.js').createNotice>, models: import('./models.js').Offer[], hub?: import('./library.js').HubAccess}} around
  * @param {Handlers} handlers
  */
-export function createModelDesk(inside, session, { notice, models, hub }, { onFiles, onLoad, onSettled, onChange, fail }) {
+export function createModelDesk(inside, session, { notice, models, hub }, { onFiles, choose, onSettled, onChange, fail }) {
+  /** What was asked for together with a model of the Hub. @type {import('./choice.js').Wish} */
+  let proposed = {};
   const dialog = /** @type {HTMLDialogElement} */ (find(inside, '#model'));
   const status = createStatus(find(inside, '#status'), () => loader.cancel());
   const picker = createModelDialog(dialog, find(inside, '#model-open'), models, {
@@ -41,6 +42,21 @@ export function createModelDesk(inside, session, { notice, models, hub }, { onFi
       onAllow: (name) => library.allow(name),
       onForbid: () => library.forbid(),
     }),
-  }, hub, models, { fail, load: onLoad });
-  return { status, loader, library };
+  }, hub, models, { fail, load: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)) });
+
+  return {
+    status,
+    loader,
+
+    /**
+     * Shows a model of the Hub, `org/name`, and waits for the visitor's word.
+     * @param {string} name
+     * @param {boolean} [ask] it was given for that the Hub is asked what the model is
+     * @param {import('./choice.js').Wish} [state] what is chosen with it
+     */
+    propose(name, ask, state) {
+      proposed = { ...state, model: `hf:${name}` };
+      library.propose(name, ask);
+    },
+  };
 }

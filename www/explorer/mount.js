@@ -1,5 +1,5 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
-import { find } from './dom.js';
+import { find, sheet } from './dom.js';
 import { save } from './download.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
@@ -53,7 +53,7 @@ import { createViews } from './views/index.js';
 export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, hub, onChange = () => {} } = {}) {
   const life = new AbortController();
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
-  inside.adoptedStyleSheets = [sheet()];
+  inside.adoptedStyleSheets = [sheet(STYLES)];
   inside.innerHTML = TEMPLATE;
   const at = (/** @type {string} */ id) => find(inside, `#${id}`);
   const change = () => viewer.change();
@@ -95,9 +95,9 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
 
   let asked = Promise.resolve();
   const session = new Session(assets);
-  const { status, loader, library } = createModelDesk(inside, session, { notice, models, hub }, {
+  const { status, loader, propose } = createModelDesk(inside, session, { notice, models, hub }, {
     onFiles: (files) => openFiles(files),
-    onLoad: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
+    choose: (state) => void choose(state),
     onSettled: (another) => {
       asked = scope.settle(another);
       if (another) teaching.update();
@@ -105,8 +105,6 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     onChange: changed,
     fail,
   });
-  /** What was asked for together with a model of the Hub. @type {Wish} */
-  let proposed = {};
 
   /** @type {Scope} */
   const scope = new Scope(session, loader, {
@@ -218,16 +216,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
     load: (model) => loader.load(choiceOf(model)),
 
-    /**
-     * Shows a model of the Hub, `org/name`, and waits for the visitor's word.
-     * @param {string} name
-     * @param {boolean} [ask] it was given for that the Hub is asked what the model is
-     * @param {Wish} [state] what is chosen with it
-     */
-    propose(name, ask, state) {
-      proposed = { ...state, model: `hf:${name}` };
-      library.propose(name, ask);
-    },
+    propose,
 
     /**
      * Says what went wrong, with ways on.
@@ -253,10 +242,4 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       inside.adoptedStyleSheets = [];
     },
   };
-}
-
-function sheet() {
-  const styles = new CSSStyleSheet();
-  styles.replaceSync(STYLES);
-  return styles;
 }

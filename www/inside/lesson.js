@@ -1,6 +1,6 @@
 /** The lesson as one component: a photo, a model, and chapters that tell with these how it works. Here its parts are wired. */
 import { unchosen, within } from '../explorer/choice.js';
-import { find, make } from '../explorer/dom.js';
+import { find, make, sheet } from '../explorer/dom.js';
 import { createModelDesk } from '../explorer/model_desk.js';
 import { choiceFor, choiceOf, keyOf } from '../explorer/models.js';
 import { classNames } from '../explorer/names.js';
@@ -11,6 +11,7 @@ import { Scope } from '../explorer/scope.js';
 import { scoreFormat } from '../explorer/scores.js';
 import { Session } from '../explorer/session.js';
 import { STYLES } from '../explorer/styles.js';
+import { remember } from '../explorer/views/cache.js';
 import { createChapter } from './chapter.js';
 import { CHAPTERS } from './chapters/index.js';
 import { createReading } from './reading.js';
@@ -84,7 +85,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     const { layer, head, patch, target, look } = chosen;
     const index = target ?? trace.top[0]?.index;
     return {
-      trace, vit, image, title, look, layer, head, patch: patch ?? mostSeen(trace), picked: patch !== null,
+      trace, vit, image, title, look, layer, head, patch: patch ?? remember(trace, 'most seen', () => mostSeen(trace)), picked: patch !== null,
       target: index === undefined ? undefined : { index, name: classNames(vit.config.labels)[index] }, still: motion.matches,
     };
   }
@@ -95,16 +96,14 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     chapters.forEach((chapter) => chapter.show(context));
   }
 
-  const { status, loader, library } = createModelDesk(inside, session, { notice, models, hub }, {
+  const { status, loader, propose } = createModelDesk(inside, session, { notice, models, hub }, {
     onFiles: (files) => scope.openFiles(files),
-    onLoad: (choice, dtype) => (proposed.model === choice.source ? choose(proposed) : loader.load(choice, dtype)),
+    choose: (state) => void choose(state),
     onSettled: (another) => (asked = scope.settle(another)),
     onChange: changed,
     fail,
   });
   let asked = Promise.resolve();
-  /** What was asked for together with a model of the Hub. @type {Wish} */
-  let proposed = {};
 
   const scope = new Scope(session, loader, {
     notice,
@@ -217,16 +216,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     choose,
     /** What is shown, where it is the visitor's own. */
     photo: () => scope.own(),
-    /**
-     * Shows a model of the Hub, `org/name`, and waits for the visitor's word.
-     * @param {string} name
-     * @param {boolean} [ask] it was given for that the Hub is asked what the model is
-     * @param {Wish} [state] what is chosen with it
-     */
-    propose(name, ask, state) {
-      proposed = { ...state, model: `hf:${name}` };
-      library.propose(name, ask);
-    },
+    propose,
     /** @param {unknown} error @param {import('../explorer/panels/notice.js').Remedy[]} remedies */
     fail: (error, ...remedies) => scope.fail(error, ...remedies),
     rest: () => session.end(),
@@ -256,11 +246,4 @@ function mostSeen(trace) {
     return sum;
   });
   return around.indexOf(Math.max(...around));
-}
-
-/** @param {string} text */
-function sheet(text) {
-  const styles = new CSSStyleSheet();
-  styles.replaceSync(text);
-  return styles;
 }

@@ -6,6 +6,7 @@ import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createPhoto } from '../kit/photo.js';
 import { softmax, spread } from '../kit/softmax.js';
+import { streamOf } from '../kit/token.js';
 import { math, sym } from '../math.js';
 import { queryOf, tellingHead, tokenMark, tokenName } from './asking.js';
 import { createDot } from './dot.js';
@@ -160,8 +161,7 @@ export function createAttention({ choose, change }) {
       if (step === ASK) {
         const of = { trace, picture: photo.picture, token };
         const size = asked.q.length;
-        const start = (which.layer * trace.tokens + token) * trace.hiddenSize;
-        const stream = trace.hiddenStates.subarray(start, start + trace.hiddenSize);
+        const stream = streamOf(trace, which.layer, token);
         made.show(0, { values: stream, tail: count(stream.length) }, of);
         const own = (/** @type {Float32Array} */ all) => all.subarray(token * size, (token + 1) * size);
         [asked.q, own(asked.k), own(asked.v)].forEach((values, i) => made.show(i + 1, { values, tail: count(size) }));
