@@ -4,6 +4,7 @@
 
 mod alias;
 mod blocks;
+mod convolutions;
 mod equalise;
 mod foreign;
 mod header;
