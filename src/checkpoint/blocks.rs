@@ -44,17 +44,36 @@ pub(super) enum Qkv {
 /// Where the blocks of a file are, which are called `{scope}{number}`, and their tensors within them.
 pub(super) struct Blocks {
     pub scope: String,
+    within: Option<&'static str>,
+    /// Number of the first stage.
+    first: usize,
     pub names: BlockNames,
 }
 
 impl Blocks {
     pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
-        Self { scope: scope.into(), names }
+        Self { scope: scope.into(), within: None, first: 0, names }
+    }
+
+    /// Those of stages.
+    pub fn of_stages(scope: impl Into<String>, within: &'static str, names: BlockNames) -> Self {
+        Self { scope: scope.into(), within: Some(within), first: 0, names }
+    }
+
+    /// The same, the first stage being called so.
+    pub fn counted_from(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// One of them.
     pub fn read(&self, config: &Config, reader: &mut Reader, i: usize) -> Result<Block> {
-        reader.within_block(&self.scope, i, |reader| read_block(config, reader, &self.names))
+        let [stage, index] = config.stage_of(i);
+        let path = match self.within {
+            None => format!("{}{i}.", self.scope),
+            Some(within) => format!("{}{}{within}{index}.", self.scope, self.first + stage),
+        };
+        let own = config.of_stage(stage);
+        reader.within_block(&path, i, |reader| read_block(&own, reader, &self.names))
     }
 }
 

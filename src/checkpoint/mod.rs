@@ -17,6 +17,7 @@ mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
+mod hf_mobilevit;
 mod hf_siglip;
 mod hf_tipsv2;
 mod hf_vit;
@@ -113,6 +114,7 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    hf_mobilevit::FAMILY,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,

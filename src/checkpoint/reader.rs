@@ -115,10 +115,10 @@ impl<'a> Reader<'a> {
         result
     }
 
-    /// What `read` reads of block `i`, where all names begin with `{scope}{i}.`.
+    /// What `read` reads of block `i`, where all names begin with `scope`.
     pub fn within_block<T>(&mut self, scope: &str, i: usize, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.block = Some(i);
-        let result = self.within(&format!("{scope}{i}."), read);
+        let result = self.within(scope, read);
         self.block = None;
         result
     }

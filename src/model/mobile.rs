@@ -1,6 +1,7 @@
 //! What MobileViT has around its transformers (Mehta & Rastegari, 2022): convolutions that lead from pixels to the first, from one to the next, and
 //! from the last to what is pooled.
 
+use super::config::Config;
 use super::convolution::{Convolution, InvertedResidual, each_place};
 use super::linear::{Linear, Then};
 use super::maps::{Bilinear, Map, interleave};
@@ -9,7 +10,7 @@ use super::scratch::Workers;
 use crate::alloc::zeros;
 use crate::error::Result;
 use crate::parallel;
-use ndarray::{ArrayView3, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2};
 
 /// From pixels to a map of an eighth of their rows and columns.
 pub struct Stem {
@@ -66,13 +67,13 @@ pub struct MapSizes {
     pub expand_ratio: f64,
     /// k of the convolutions around a transformer.
     pub kernel: usize,
-    /// Rows and columns of the cells within which each place attends to that of the other cells: grids of tokens are multiples of it.
-    pub cell: usize,
 }
 
 /// Buffers for maps.
 #[derive(Default)]
 pub(super) struct Maps {
+    /// Rows and columns of each stage's tokens.
+    grids: Vec<[usize; 2]>,
     /// The map that was made last.
     map: Vec<f32>,
     grid: [usize; 2],
@@ -105,8 +106,11 @@ impl MapSizes {
 }
 
 impl Maps {
-    /// Room for all maps of an image. `streams`: grid and width of each transformer's tokens.
-    pub fn new(sizes: &MapSizes, image: [usize; 2], streams: &[([usize; 2], usize)]) -> Result<Self> {
+    /// Room for all maps of an image; none where the model has no such.
+    pub fn new(config: &Config) -> Result<Self> {
+        let Some(sizes) = &config.maps else { return Ok(Self::default()) };
+        let image = config.image_size;
+        let stages: Vec<_> = (0..config.stage_count()).map(|stage| config.of_stage(stage)).collect();
         let places = |grid: [usize; 2]| grid[0].saturating_mul(grid[1]);
         let [stem, wide, ..] = sizes.channels;
         let mut grid = image.map(|edge| edge.div_ceil(2));
@@ -123,11 +127,11 @@ impl Maps {
                 _ => kept = kept.max(places(grid) * channels[1]),
             }
         }
-        map = map.max(places(grid) * sizes.channels[6]);
-        for (grid, width) in streams {
-            map = map.max(places(*grid) * width);
+        for stage in &stages {
+            map = map.max(stage.tokens() * stage.hidden_size);
         }
         Ok(Self {
+            grids: stages.iter().map(Config::grid).collect(),
             map: zeros("a map", &[map])?,
             other: zeros("a map", &[map])?,
             expanded: zeros("an expanded map", &[expanded])?,
@@ -156,9 +160,10 @@ impl Maps {
         std::mem::swap(&mut self.map, &mut self.other);
     }
 
-    /// Tokens `[T, D]` of a grid, of the last map.
-    fn tokens(&self, projection: &Linear, grid: [usize; 2], stream: &mut [f32], workers: &Workers) {
-        let resized = Bilinear { from: self.grid, to: grid };
+    /// The tokens `[T, D]` that stage number `stage` begins with, of the last map.
+    fn tokens(&self, projection: &Linear, stage: usize, mut stream: ArrayViewMut2<f32>, workers: &Workers) {
+        let resized = Bilinear { from: self.grid, to: self.grids[stage] };
+        let stream = stream.as_slice_mut().expect("it is contiguous");
         each_place(projection, Then::Store, None, stream, workers, &|place, x| resized.read(self.last(), place, x));
     }
 }
@@ -170,13 +175,21 @@ impl Stem {
         self.convolution.bytes() + residuals.sum::<usize>() + self.enter.bytes()
     }
 
-    /// Leaves the map of the first transformer's tokens in `maps`. `pixels`: `[3, H, W]`.
-    pub(super) fn forward(&self, pixels: ArrayView3<f32>, maps: &mut Maps, workers: &Workers) {
+    /// Begins the stream `[T, D]`. `pixels`: `[3, H, W]`; `projection`: C → D at each place.
+    pub(super) fn forward(
+        &self,
+        pixels: ArrayView3<f32>,
+        projection: &Linear,
+        stream: ArrayViewMut2<f32>,
+        maps: &mut Maps,
+        workers: &Workers,
+    ) {
         interleave(pixels, &mut maps.map);
         (maps.grid, maps.channels) = ([pixels.shape()[1], pixels.shape()[2]], 3);
         maps.convolve(&self.convolution, workers);
         self.residuals.iter().for_each(|residual| maps.residual(residual, workers));
         self.enter.forward(maps, workers);
+        maps.tokens(projection, 0, stream, workers);
     }
 }
 
@@ -199,8 +212,9 @@ impl Leave {
         self.norm.bytes() + self.projection.bytes() + self.fusion.bytes()
     }
 
-    /// `stream`: `[T, D]`, of the tokens of `grid`.
-    fn forward(&self, stream: &[f32], grid: [usize; 2], maps: &mut Maps, workers: &Workers) {
+    /// `stream`: `[T, D]`, of the tokens of stage number `stage`.
+    fn forward(&self, stream: ArrayView2<f32>, stage: usize, maps: &mut Maps, workers: &Workers) {
+        let (stream, grid) = (stream.to_slice().expect("it is contiguous"), maps.grids[stage]);
         let width = self.norm.weight.len();
         let normed = &mut maps.other[..stream.len()];
         let rows = ArrayViewMut2::from_shape((stream.len() / width, width), normed).expect("whole rows");
@@ -228,17 +242,18 @@ impl Bridge {
         self.leave.bytes() + self.enter.bytes() + self.projection.bytes()
     }
 
-    /// Writes the stream `after` `[T', D']` from the one `before` `[T, D]`, each with its grid.
+    /// Writes the stream `after` `[T', D']` of stage number `stage` from the one `before` it `[T, D]`.
     pub(super) fn forward(
         &self,
-        (before, from): (&[f32], [usize; 2]),
-        (after, to): (&mut [f32], [usize; 2]),
+        before: ArrayView2<f32>,
+        after: ArrayViewMut2<f32>,
+        stage: usize,
         maps: &mut Maps,
         workers: &Workers,
     ) {
-        self.leave.forward(before, from, maps, workers);
+        self.leave.forward(before, stage - 1, maps, workers);
         self.enter.forward(maps, workers);
-        maps.tokens(&self.projection, to, after, workers);
+        maps.tokens(&self.projection, stage, after, workers);
     }
 }
 
@@ -248,9 +263,16 @@ impl LastMap {
         self.leave.bytes() + self.expand.bytes()
     }
 
-    /// Leaves the last map in `maps`. `stream`: `[T, D]`, of the tokens of `grid`.
-    pub(super) fn forward(&self, stream: &[f32], grid: [usize; 2], maps: &mut Maps, workers: &Workers) {
-        self.leave.forward(stream, grid, maps, workers);
-        maps.convolve(&self.expand, workers);
+    /// The same; the places of the map are the tokens.
+    pub(super) fn forward(
+        &self,
+        before: ArrayView2<f32>,
+        mut after: ArrayViewMut2<f32>,
+        stage: usize,
+        maps: &mut Maps,
+        workers: &Workers,
+    ) {
+        self.leave.forward(before, stage - 1, maps, workers);
+        self.expand.forward(&[maps.last()], after.as_slice_mut().expect("it is contiguous"), workers);
     }
 }

@@ -101,6 +101,16 @@ impl WindowRule {
     }
 }
 
+impl Stage {
+    /// Rows and columns that its grid is a multiple of: as many cells as cover the image.
+    pub(super) fn cell(&self) -> [usize; 2] {
+        match self.windows {
+            Some(WindowRule::Strided { size }) => size,
+            _ => [1; 2],
+        }
+    }
+}
+
 impl Config {
     /// Whether tokens attend within windows, or the grid changes from layer to layer.
     pub fn is_staged(&self) -> bool {
@@ -127,10 +137,16 @@ impl Config {
     /// Stage number `stage` as a plain ViT of its own: its grid, width, heads and MLP.
     pub fn of_stage(&self, stage: usize) -> Self {
         let Some(own) = self.stages.get(stage) else { return self.clone() };
+        let halvings = self.stages[..=stage].iter().filter(|stage| stage.halves).count();
+        let patch_size = self.patch_size.map(|edge| edge << halvings);
+        let covered = |axis: usize| {
+            let (image, patch, cell) = (self.image_size[axis], patch_size[axis], own.cell()[axis]);
+            // (An image of whole cells, where the grid is one.)
+            if cell == 1 { image } else { image.div_ceil(patch).next_multiple_of(cell) * patch }
+        };
         Self {
-            patch_size: self
-                .patch_size
-                .map(|edge| edge << self.stages[..=stage].iter().filter(|stage| stage.halves).count()),
+            image_size: [covered(0), covered(1)],
+            patch_size,
             layers: own.layers,
             hidden_size: own.hidden_size,
             heads: own.heads,

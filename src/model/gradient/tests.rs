@@ -194,6 +194,7 @@ impl Naive {
             equalised: Equalised::default(),
         };
         let embeddings = Embeddings {
+            stem: None,
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
             patch_norm: None,
