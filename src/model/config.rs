@@ -164,6 +164,9 @@ impl Config {
             }
         }
         self.validate_stages()?;
+        if let Some(problem) = self.maps.as_ref().and_then(|maps| maps.problem(self.image_size, MAX_ACTIVATIONS)) {
+            return invalid(problem);
+        }
         for stage in 0..self.stage_count() {
             let own = self.of_stage(stage);
             let tokens = own.tokens();

@@ -9,6 +9,7 @@ use super::norm::LayerNorm;
 use super::scratch::Workers;
 use crate::alloc::zeros;
 use crate::error::Result;
+use crate::kernels::gemm_i8::MAX_K;
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2};
 
@@ -92,7 +93,23 @@ impl MapSizes {
     pub fn expanded(&self, channels: usize) -> usize {
         let wide = (channels as f64 * self.expand_ratio).round_ties_even();
         let near = ((wide + 4.0) as usize / 8 * 8).max(8);
-        if (near as f64) < 0.9 * wide { near + 8 } else { near }
+        if (near as f64) < 0.9 * wide { near.saturating_add(8) } else { near }
+    }
+
+    /// What a model can't have, for images of this size; `most` values are the most that a map may have.
+    pub(super) fn problem(&self, image: [usize; 2], most: u64) -> Option<String> {
+        let sizes =
+            || self.channels.into_iter().chain(self.channels[..5].iter().map(|channels| self.expanded(*channels)));
+        if let Some(size) = sizes().find(|size| !(1..=MAX_K).contains(size)) {
+            return Some(format!("a map of {size} channels makes no sense."));
+        }
+        if !(1..=7).contains(&self.kernel) || self.kernel.is_multiple_of(2) || self.widest() > MAX_K {
+            return Some(format!("convolutions of {0} × {0} are not run there; 1, 3, 5 and 7 are.", self.kernel));
+        }
+        let places = image.iter().map(|edge| edge.div_ceil(2) as u64).product::<u64>();
+        let widest = sizes().max().unwrap_or(0);
+        (places * widest as u64 > most)
+            .then(|| format!("maps of {places} places and up to {widest} channels are too large."))
     }
 
     /// The most that a layer reads at one place.
