@@ -153,6 +153,7 @@ impl Naive {
             pads: false,
             hidden_size: WIDTH,
             stages: Vec::new(),
+            maps: None,
             layers: LAYERS,
             heads: HEADS,
             mlp_size: MLP,
@@ -179,6 +180,7 @@ impl Naive {
         };
         let frequencies = self.rotary.map(|_| Arc::new([by(0), by(1)]));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
+            post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
                 qkv: linear(qkv),
@@ -186,6 +188,7 @@ impl Naive {
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
+                cosine: None,
                 tables: Vec::new(),
                 frequencies: frequencies.clone(),
             },
@@ -204,6 +207,7 @@ impl Naive {
         let weights = Weights {
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
+            transitions: Vec::new(),
             norm: Some(norm(&self.norm)),
             fc_norm: None,
             pool: None,
