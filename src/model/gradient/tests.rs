@@ -183,6 +183,7 @@ impl Naive {
             post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
+                cosine: None,
                 qkv: linear(qkv),
                 norm: None,
                 projection: linear(projection),
@@ -205,6 +206,7 @@ impl Naive {
             norm: None,
         };
         let weights = Weights {
+            transitions: Vec::new(),
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
             transitions: Vec::new(),
