@@ -8,6 +8,7 @@ use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// What leads from a stage to the next.
+#[allow(clippy::large_enum_variant)] // A model has three.
 pub enum Transition {
     /// Four neighbours become one (Swin; Liu et al., 2021).
     Merge(Merge),
