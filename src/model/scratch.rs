@@ -160,6 +160,15 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+impl Worker {
+    /// For what needs nothing else.
+    pub fn holding(activations: Activations) -> Self {
+        let attend = AttendScratch::new(1, 1, 1).expect("it is small");
+        Self { activations, attention: Array2::zeros((1, 1)), attend, context: Vec::new(), hidden: Vec::new() }
+    }
+}
+
 impl<T> PerThread<T> {
     /// One that `make` makes for each thread.
     pub fn new(make: impl Fn() -> Result<T>) -> Result<Self> {
