@@ -182,6 +182,36 @@ impl Rows for ArrayViewMut3<'_, f32> {
     }
 }
 
+/// Items of some values each, one after another.
+pub struct Items<'a> {
+    values: &'a mut [f32],
+    size: usize,
+}
+
+impl<'a> Items<'a> {
+    /// `values` as items of `size`.
+    pub fn new(values: &'a mut [f32], size: usize) -> Self {
+        Self { values, size }
+    }
+
+    /// One after another.
+    pub fn iter(self) -> impl Iterator<Item = &'a mut [f32]> {
+        self.values.chunks_exact_mut(self.size)
+    }
+
+    /// Number `index`.
+    pub fn get(&mut self, index: usize) -> &mut [f32] {
+        &mut self.values[index * self.size..][..self.size]
+    }
+}
+
+impl Rows for Items<'_> {
+    fn split_at(self, rows: usize) -> (Self, Self) {
+        let (left, right) = self.values.split_at_mut(rows * self.size);
+        (Self::new(left, self.size), Self::new(right, self.size))
+    }
+}
+
 impl<A: Rows, B: Rows> Rows for (A, B) {
     fn split_at(self, rows: usize) -> (Self, Self) {
         let (a, b) = (self.0.split_at(rows), self.1.split_at(rows));

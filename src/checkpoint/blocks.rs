@@ -101,6 +101,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     let [before_projection, before_fc2] = inner;
     let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, names.bias)).collect();
     Ok(Block {
+        post_norm: false,
         norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
@@ -108,6 +109,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             projection: reader.linear(&[(names.projection, names.bias)], width, width, scale1)?,
             heads: config.heads,
             qk_norm,
+            cosine: None,
             tables: Vec::new(),
             frequencies: None,
         },

@@ -71,6 +71,7 @@ pub(super) fn read_config(json: &Json, model_type: &str, usual: &Usual) -> Resul
         patch_size: pair("patch_size", 5)?,
         pads: false,
         hidden_size,
+        stages: Vec::new(),
         layers: size("num_hidden_layers", 2)?,
         heads,
         mlp_size,

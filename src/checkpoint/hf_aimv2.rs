@@ -127,6 +127,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
                 norm: None,
             },
             blocks,
+            transitions: Vec::new(),
             norm: Some(reader.layer_norm("rms_norm", width, eps)?),
             fc_norm: None,
             pool,

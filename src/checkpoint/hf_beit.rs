@@ -114,6 +114,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
                 norm: None,
             },
             blocks,
+            transitions: Vec::new(),
             norm,
             fc_norm,
             pool: None,

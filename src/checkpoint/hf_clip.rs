@@ -107,6 +107,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
                 norm: Some(reader.layer_norm(before, width, eps)?),
             },
             blocks,
+            transitions: Vec::new(),
             norm: (config.pooling == Pooling::Cls).then_some(norm),
             fc_norm: None,
             pool: None,

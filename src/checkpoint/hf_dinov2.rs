@@ -90,6 +90,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
                 norm: None,
             },
             blocks,
+            transitions: Vec::new(),
             norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: None,

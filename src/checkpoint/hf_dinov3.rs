@@ -99,6 +99,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
             norm: None,
         },
         blocks,
+        transitions: Vec::new(),
         norm: Some(reader.layer_norm("norm", width, config.layer_norm_eps)?),
         fc_norm: None,
         pool: None,

@@ -96,6 +96,7 @@ fn read_tower(config: &Config, reader: &mut Reader, blocks: Vec<Block>, flexible
                 norm: None,
             },
             blocks,
+            transitions: Vec::new(),
             norm: Some(reader.layer_norm("post_layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: if attends { Some(reader.within("head.", |reader| read_pool(config, reader))?) } else { None },

@@ -79,6 +79,7 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, blocks: Vec<Blo
                 norm: None,
             },
             blocks,
+            transitions: Vec::new(),
             norm: Some(reader.layer_norm("layernorm", width, config.layer_norm_eps)?),
             fc_norm: None,
             pool: None,

@@ -186,6 +186,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, norms_
                 norm: before,
             },
             blocks,
+            transitions: Vec::new(),
             norm,
             fc_norm,
             pool: None,

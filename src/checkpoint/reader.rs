@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
     /// `[entries, heads]` of relative positions, and how they are resampled.
     pub fn relative_table(&mut self, name: &str, heads: usize, how: Interpolation) -> Result<LearnedGrid> {
         let native = self.native_grid;
-        let values = self.floats(name, &[RelativeBias::entries(native), heads])?;
+        let values = self.floats(name, &[RelativeBias::entries(native, 1), heads])?;
         // transformers, which resamples linearly, takes rows for columns here: that shows where the native grid is not square.
         let grid = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
         let grid = RelativeBias::distances(grid);

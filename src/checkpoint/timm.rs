@@ -233,6 +233,7 @@ impl<'a> Architecture<'a> {
             patch_size,
             pads: self.args.optional_bool("dynamic_img_pad")?.unwrap_or(false),
             hidden_size,
+            stages: Vec::new(),
             layers,
             heads: self.args.optional_usize("num_heads")?.unwrap_or_else(|| heads(hidden_size)),
             mlp_size: tensors.inputs("blocks.0.mlp.fc2.weight")?,
@@ -426,7 +427,7 @@ pub(super) fn read_rest(
     let patch_projection = reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?;
     let embeddings = Embeddings { patch_projection, patch_norm, prefix, positions, norm: before };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool, projection: None, heads })
+    Ok(Weights { embeddings, blocks, transitions: Vec::new(), norm, fc_norm, pool, projection: None, heads })
 }
 
 /// What pools by attention: the query is the same for every image.

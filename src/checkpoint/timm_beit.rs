@@ -73,5 +73,5 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
         norm: None,
     };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
-    Ok(Weights { embeddings, blocks, norm, fc_norm, pool: None, projection: None, heads })
+    Ok(Weights { embeddings, blocks, transitions: Vec::new(), norm, fc_norm, pool: None, projection: None, heads })
 }

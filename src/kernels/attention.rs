@@ -70,6 +70,14 @@ impl PackedHead {
         })))
     }
 
+    /// Tokens T whose keys and values it holds.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Self::F32 { values, .. } => values.k(),
+            Self::Int8(head) => head.values.k(),
+        }
+    }
+
     /// Takes in the keys `k` and values `v`, `[T, d_k]`, rows contiguous.
     pub fn pack(&mut self, k: ArrayView2<f32>, v: ArrayView2<f32>) {
         match self {

@@ -5,8 +5,9 @@ use super::norm::LayerNorm;
 use super::places::{BlockPlaces, LearnedGrid};
 use super::scratch::Worker;
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
+use crate::kernels::dot::dot;
 use crate::kernels::rotate::Turn;
-use ndarray::{ArrayView2, ArrayViewMut3, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
 use std::sync::Arc;
 
 /// Queries, keys and values of all heads from one projection; heads side by side in each third.
@@ -21,6 +22,8 @@ pub struct Attention {
     pub heads: usize,
     /// On every query and every key of a head `[d_k]`, where a model has it.
     pub qk_norm: Option<[LayerNorm; 2]>,
+    /// `[heads]` by which the cosines of queries and keys are multiplied, where scores are these (Swin v2).
+    pub cosine: Option<Vec<f32>>,
     /// `[distances, heads]`, each to be added to the scores by how far query and key lie apart (BEiT); may be common to all blocks.
     pub tables: Vec<Arc<LearnedGrid>>,
     /// `[heads or 1, d_k / 2]` by rows and by columns: how fast queries and keys of patches are turned (RoPE); may be common to all blocks.
@@ -38,29 +41,25 @@ pub(super) struct Tokens<'a> {
     pub places: &'a BlockPlaces,
 }
 
-/// The heads of a layer.
-#[derive(Clone, Copy)]
-pub(super) struct Heads<'a> {
-    /// Keys and values of all tokens, for each.
-    pub packed: &'a [PackedHead],
-    /// Those of which the projection reads zeros.
-    pub left_out: &'a [usize],
-}
-
 impl Attention {
     /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
     pub(super) fn project(
         &self,
-        norm: &LayerNorm,
+        norm: Option<&LayerNorm>,
         stream: ArrayView2<f32>,
         tokens: Tokens<'_>,
         out: &mut [f32],
         worker: &mut Worker,
     ) {
         let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), |row, target| {
-            norm.forward(stream.row(row).to_slice().expect("rows are contiguous"), target);
+            let token = stream.row(row).to_slice().expect("rows are contiguous");
+            match norm {
+                Some(norm) => norm.forward(token, target),
+                None => target.copy_from_slice(token),
+            }
         });
         self.qkv.forward(x, Then::Store, out);
+        out.chunks_exact_mut(3 * stream.ncols()).for_each(|token| self.scale_to_cosines(token));
         if let Some(norms) = &self.qk_norm {
             let (width, size) = (stream.ncols(), stream.ncols() / self.heads);
             let before = &mut worker.context[..size];
@@ -87,26 +86,41 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
-    /// `stream += projection(heads)` for a block of tokens; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
-    pub(super) fn add_to(
+    /// Where scores are cosines: makes them of the products that `attend` scales by 1 / √d_k. `token`: `[3 D]`.
+    pub(super) fn scale_to_cosines(&self, token: &mut [f32]) {
+        const SMALLEST: f32 = 1e-12;
+        let Some(scales) = &self.cosine else { return };
+        let (queries, rest) = token.split_at_mut(token.len() / 3);
+        let size = queries.len() / self.heads;
+        let unscaled = (size as f32).sqrt();
+        let heads = queries.chunks_exact_mut(size).zip(rest.chunks_exact_mut(size));
+        for ((query, key), scale) in heads.zip(scales) {
+            let length = |x: &[f32]| dot(x, x).sqrt().max(SMALLEST);
+            let (by, of_key) = (scale * unscaled / length(query), 1.0 / length(key));
+            query.iter_mut().for_each(|q| *q *= by);
+            key.iter_mut().for_each(|k| *k *= of_key);
+        }
+    }
+
+    /// What all heads gather for a block of tokens, in `worker.context`; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
+    pub(super) fn attend(
         &self,
-        stream: &mut [f32],
         tokens: Tokens<'_>,
         qkv: ArrayView2<f32>,
-        heads: Heads<'_>,
+        heads: &[PackedHead],
         mut recorded: Option<ArrayViewMut3<f32>>,
         worker: &mut Worker,
     ) {
-        let Worker { activations, attention, attend: scratch, context, .. } = worker;
+        let Worker { attention, attend: scratch, context, .. } = worker;
         let (rows, width) = (qkv.nrows(), qkv.ncols() / 3);
         let size = width / self.heads;
         let context = &mut context[..rows * width];
-        for (index, head) in heads.packed.iter().enumerate() {
+        for (index, head) in heads.iter().enumerate() {
             let own = index * size;
             let q = qkv.slice(s![.., own..own + size]);
             let (attention, probabilities) = match &mut recorded {
                 Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
-                None => (attention.slice_mut(s![..rows, ..]), false),
+                None => (rows_of(attention, rows, head.tokens()), false),
             };
             let add_bias = |row: usize, scores: &mut [f32]| {
                 let bias = tokens.places.bias.iter();
@@ -115,9 +129,23 @@ impl Attention {
             let bias = tokens.places.bias.is_some().then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
+    }
+
+    /// `stream += projection(heads)` for a block of tokens whose heads' gathered values are in `worker.context`; of the heads `left_out` it reads zeros. With a
+    /// norm that comes `after`, that of it is added.
+    pub(super) fn add_to(
+        &self,
+        stream: &mut [f32],
+        left_out: &[usize],
+        after: Option<&LayerNorm>,
+        worker: &mut Worker,
+    ) {
+        let Worker { activations, context, hidden, .. } = worker;
+        let width = self.projection.outputs();
+        let (rows, size) = (stream.len() / width, width / self.heads);
+        let context = &mut context[..stream.len()];
         let precision = self.projection.precision();
-        let leave_out =
-            |token: &mut [f32]| heads.left_out.iter().for_each(|head| token[head * size..][..size].fill(0.0));
+        let leave_out = |token: &mut [f32]| left_out.iter().for_each(|head| token[head * size..][..size].fill(0.0));
         let gathered = match &self.norm {
             None => {
                 context.chunks_exact_mut(width).for_each(leave_out);
@@ -129,6 +157,19 @@ impl Attention {
                 leave_out(target);
             }),
         };
-        self.projection.forward(gathered, Then::Add, stream);
+        match after {
+            None => self.projection.forward(gathered, Then::Add, stream),
+            Some(norm) => {
+                let hidden = &mut hidden[..stream.len()];
+                self.projection.forward(gathered, Then::Store, hidden);
+                norm.add_to(stream, hidden, &mut context[..width]);
+            }
+        }
     }
+}
+
+/// Room for `[rows, columns]` in a buffer of at least as many values.
+pub(super) fn rows_of(buffer: &mut Array2<f32>, rows: usize, columns: usize) -> ArrayViewMut2<'_, f32> {
+    let values = &mut buffer.as_slice_mut().expect("it is contiguous")[..rows * columns];
+    ArrayViewMut2::from_shape((rows, columns), values).expect("the slice has this size")
 }

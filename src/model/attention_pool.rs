@@ -1,9 +1,10 @@
 //! Pooling by attention: a learned query gathers from the tokens, and an MLP may follow (SigLIP's head; Zhai et al., 2022).
 
+use super::attention::rows_of;
 use super::linear::{Linear, Then};
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
-use super::scratch::{Scratch, Worker};
+use super::scratch::{Scratch, StageScratch, Worker};
 use crate::kernels::attention::{Wanted, attend};
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
@@ -34,7 +35,8 @@ impl AttentionPool {
 
     /// Pools the stream from token `start` on, each of them normalised by `norm`, into `scratch.pooled`.
     pub(super) fn forward(&self, norm: &Option<LayerNorm>, start: usize, scratch: &mut Scratch) {
-        let Scratch { stream, qkv, heads, pool_heads, pooled, workers, .. } = scratch;
+        let Scratch { stages, pool_heads, pooled, workers, .. } = scratch;
+        let Some(StageScratch { stream, qkv, heads, .. }) = stages.last_mut() else { return };
         let heads = if pool_heads.is_empty() { heads } else { pool_heads };
         let stream = stream.slice(s![start.., ..]);
         let (tokens, width) = stream.dim();
@@ -62,7 +64,7 @@ impl AttentionPool {
             for (index, head) in heads.iter().enumerate() {
                 let own = index * size;
                 let q = ArrayView2::from_shape((1, size), &self.query[own..own + size]).expect("one row");
-                let attention = attention.slice_mut(s![..1, ..tokens]);
+                let attention = rows_of(attention, 1, tokens);
                 attend(q, head, scratch, attention, Wanted::default(), &mut context[own..], width);
             }
             let gathered = ArrayView2::from_shape((1, width), &context[..width]).expect("one row");
@@ -70,7 +72,7 @@ impl AttentionPool {
             self.projection.forward(gathered, Then::Store, pooled);
         }
         if let Some((norm, mlp)) = &self.mlp {
-            mlp.add_to(pooled, norm, worker);
+            mlp.add_to(pooled, norm, false, worker);
         }
     }
 }

@@ -1,17 +1,19 @@
-//! A pre-norm encoder block (ViT paper, equations 2 and 3).
+//! An encoder block (ViT paper, equations 2 and 3).
 
-use super::attention::{Attention, Heads, Tokens};
+use super::attention::{Attention, Tokens};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
 use super::places::BlockPlaces;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, StageScratch};
 use super::sink::Sink;
 use crate::parallel;
 use ndarray::s;
 
-/// z' = z + attention(norm1(z)); z'' = z' + mlp(norm2(z')).
+/// z' = z + attention(norm1(z)); z'' = z' + mlp(norm2(z')). Where norms come after: z' = z + norm1(attention(z)); z'' = z' + norm2(mlp(z')) (Swin v2; Liu et al., 2022).
 pub struct Block {
+    /// Whether the norms come after attention and MLP.
+    pub post_norm: bool,
     /// Before attention.
     pub norm1: LayerNorm,
     /// Multi-head self-attention.
@@ -51,28 +53,48 @@ impl Block {
         [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2]
     }
 
-    /// Takes the residual stream in `scratch` through block number `layer`.
+    /// Takes the residual stream of stage `stage` in `scratch` through block number `layer`.
     ///
-    /// Threads share it by tokens. They wait for each other where a query needs the keys and values of all tokens, and at the end.
-    pub(super) fn forward(&self, places: &BlockPlaces, scratch: &mut Scratch, layer: usize, sink: &mut dyn Sink) {
-        let Scratch { seen, intervention, stream, qkv, heads, workers, .. } = scratch;
+    /// Threads share it by tokens. They wait for each other where a query needs the keys and values of others, and at the end; where tokens attend within
+    /// windows also when all have, since rows of windows are no rows of the stream.
+    pub(super) fn forward(
+        &self,
+        places: &BlockPlaces,
+        scratch: &mut Scratch,
+        [stage, layer]: [usize; 2],
+        sink: &mut dyn Sink,
+    ) {
+        let Scratch { seen, intervention, stages, workers, .. } = scratch;
+        let StageScratch { stream, qkv, heads, context } = &mut stages[stage];
         let (seen, tokens, left_out) = (seen.as_deref(), stream.nrows(), intervention.without_heads_of(layer));
+        let (norm1, after) = if self.post_norm { (None, Some(&self.norm1)) } else { (Some(&self.norm1), None) };
 
-        parallel::for_each_block(qkv.view_mut(), tokens, &|first, mut qkv| {
+        parallel::for_each_block(qkv.slice_mut(s![..tokens, ..]), tokens, &|first, mut qkv| {
             let own = stream.slice(s![first..first + qkv.nrows(), ..]);
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.project(&self.norm1, own, Tokens { first, seen, places }, out, &mut workers.own());
+            self.attention.project(norm1, own, Tokens { first, seen, places }, out, &mut workers.own());
         });
-        parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.view(), head));
+        let Some(windows) = places.windows.as_deref() else {
+            parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.slice(s![..tokens, ..]), head));
+            let recorded = sink.attention(layer);
+            parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
+                let worker = &mut workers.own();
+                let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
+                let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
+                self.attention.attend(Tokens { first, seen, places }, qkv, heads, recorded, worker);
+                self.attention.add_to(stream, &left_out, after, worker);
+                self.mlp.add_to(stream, &self.norm2, self.post_norm, worker);
+            });
+            return;
+        };
 
-        let heads = Heads { packed: heads, left_out: &left_out };
-        let recorded = sink.attention(layer);
-        parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
+        self.attention.attend_within(windows, stage, places, qkv.view_mut(), context, sink.attention(layer), workers);
+        parallel::for_each_block(stream.view_mut(), tokens, &|first, mut stream| {
             let worker = &mut workers.own();
-            let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
             let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.add_to(stream, Tokens { first, seen, places }, qkv, heads, recorded, worker);
-            self.mlp.add_to(stream, &self.norm2, worker);
+            self.attention.gather(windows, first, stream.len() / self.attention.projection.outputs(), context, worker);
+            self.attention.add_to(stream, &left_out, after, worker);
+            self.mlp.add_to(stream, &self.norm2, self.post_norm, worker);
         });
     }
 }

@@ -4,6 +4,7 @@ use super::activation::Activation;
 use super::positions::Positions;
 use super::rotary::Frequencies;
 use super::scores::Scores;
+use super::stages::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::gemm_i8::MAX_K;
 use std::ops::Range;
@@ -29,11 +30,13 @@ pub struct Config {
     pub image_size: [usize; 2],
     /// Height and width of a patch in pixels.
     pub patch_size: [usize; 2],
-    /// Whether the library pads an image to whole patches. That is not run, so images must have whole patches as they are.
+    /// Whether an image is padded with zeros to whole patches, at the right and at the bottom; else what is left over there is not seen.
     pub pads: bool,
-    /// Width D of the residual stream.
+    /// Width D of the residual stream; of several stages the last one's. Heads and MLP width are then those of its last blocks.
     pub hidden_size: usize,
-    /// Encoder blocks.
+    /// Stages of a hierarchical model, or of one with windows, in order; empty for a plain ViT.
+    pub stages: Vec<Stage>,
+    /// Encoder blocks, of all stages.
     pub layers: usize,
     /// Attention heads a block; D / heads is the width of one.
     pub heads: usize,
@@ -146,27 +149,29 @@ impl Config {
                 return invalid(format!("the {name} is {size}; it must lie in 1..={max}."));
             }
         }
-        for heads in [self.heads, self.pool_heads()] {
+        let own = if self.is_staged() { 1 } else { self.heads };
+        for heads in [own, if self.pooling == Pooling::Attention { self.pool_heads() } else { own }] {
             if heads == 0 || !self.hidden_size.is_multiple_of(heads) {
                 return invalid(format!("{heads} heads do not divide the hidden size {}.", self.hidden_size));
             }
         }
         for (image, patch) in self.image_size.into_iter().zip(self.patch_size) {
-            if image < patch {
+            if image < patch && !self.pads {
                 return invalid(format!("an image edge of {image} pixels is smaller than a patch's edge of {patch}."));
             }
-            if self.pads && !image.is_multiple_of(patch) {
-                return invalid(format!(
-                    "`dynamic_img_pad` pads an image edge of {image} pixels to whole patches of {patch}, which this version does not run. Take a multiple."
-                ));
+        }
+        self.validate_stages()?;
+        for stage in 0..self.stage_count() {
+            let own = self.of_stage(stage);
+            let tokens = own.tokens();
+            // (Within windows few attend to each other.)
+            if self.stages.is_empty() && tokens > MAX_TOKENS {
+                return invalid(format!("{tokens} tokens are too many; at most {MAX_TOKENS} are supported."));
             }
-        }
-        if self.tokens() > MAX_TOKENS {
-            return invalid(format!("{} tokens are too many; at most {MAX_TOKENS} are supported.", self.tokens()));
-        }
-        let widest = self.mlp_outputs().max(3 * self.hidden_size);
-        if self.tokens() as u64 * widest as u64 > MAX_ACTIVATIONS {
-            return invalid(format!("{} tokens of up to {widest} values are too many.", self.tokens()));
+            let widest = own.mlp_outputs().max(3 * own.hidden_size);
+            if tokens as u64 * widest as u64 > MAX_ACTIVATIONS {
+                return invalid(format!("{tokens} tokens of up to {widest} values are too many."));
+            }
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
             return invalid(format!("a norm's epsilon of {} makes no sense.", self.layer_norm_eps));
@@ -217,9 +222,13 @@ impl Config {
         Ok(resized)
     }
 
-    /// Rows and columns of patches. What is left of the image at the right and at the bottom is not seen, as a convolution leaves it.
+    /// Rows and columns of patches, in the first of several stages. What is left of the image at the right and at the bottom is padded or not seen.
     pub fn grid(&self) -> [usize; 2] {
-        [self.image_size[0] / self.patch_size[0], self.image_size[1] / self.patch_size[1]]
+        let edge = |axis: usize| {
+            let (image, patch) = (self.image_size[axis], self.patch_size[axis]);
+            if self.pads { image.div_ceil(patch) } else { image / patch }
+        };
+        [edge(0), edge(1)]
     }
 
     /// Patches N.

@@ -5,7 +5,7 @@ use super::config::{Config, Precision};
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::places::LearnedGrid;
-use super::scratch::{Scratch, Workers};
+use super::scratch::{Scratch, StageScratch, Workers};
 use super::vit::Vit;
 use crate::error::Result;
 use crate::parallel;
@@ -49,7 +49,7 @@ impl Vit {
         let x = ArrayView2::from_shape((1, cut.len()), &cut).expect("one row");
         embeddings.patch_projection.forward(Input::F32(x), Then::Store, &mut projected);
         let position = self.places.positions.as_ref().map(|positions| positions.row(patch).to_vec());
-        let token = scratch.stream.row(config.prefix_tokens()).to_vec();
+        let token = scratch.last().stream.row(config.prefix_tokens()).to_vec();
         Ok(PatchInside { pixels: cut, projected, position, token })
     }
 }
@@ -70,7 +70,8 @@ impl Embeddings {
         pixels: ArrayView3<f32>,
         scratch: &mut Scratch,
     ) {
-        let Scratch { seen, intervention, stream, workers, .. } = scratch;
+        let Scratch { seen, intervention, stages, workers, .. } = scratch;
+        let StageScratch { stream, .. } = &mut stages[0];
         let place = |row: usize| seen.as_ref().map_or(row, |seen| seen[row]);
         let patch = |place: usize| intervention.order.as_ref().map_or(place, |order| order[place]);
         let (mut prefix, patches) =
@@ -113,8 +114,15 @@ fn cut_patch(config: &Config, pixels: ArrayView3<f32>, n: usize, target: &mut [f
     let [height, width] = config.patch_size;
     let columns = config.grid()[1];
     let (top, left) = (n / columns * height, n % columns * width);
-    let window = pixels.slice(s![.., top..top + height, left..left + width]);
-    for (target, row) in target.chunks_exact_mut(width).zip(window.rows()) {
-        target.copy_from_slice(row.to_slice().expect("rows of pixels are contiguous"));
+    // (Of a patch at the edge some may lie beyond, where zeros are.)
+    let (bottom, right) = ((top + height).min(pixels.dim().1), (left + width).min(pixels.dim().2));
+    if (bottom, right) != (top + height, left + width) {
+        target.fill(0.0);
+    }
+    for (target, channel) in target.chunks_exact_mut(height * width).zip(pixels.outer_iter()) {
+        for (target, row) in target.chunks_exact_mut(width).zip(channel.slice(s![top..bottom, left..right]).rows()) {
+            let row = row.to_slice().expect("rows of pixels are contiguous");
+            target[..row.len()].copy_from_slice(row);
+        }
     }
 }

@@ -117,6 +117,11 @@ impl Linear {
         }
     }
 
+    /// What it makes of zeros.
+    pub(super) fn write_bias(&self, out: &mut [f32]) {
+        out.iter_mut().zip(self.bias.as_flattened()).for_each(|(out, bias)| *out = *bias);
+    }
+
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         let matrix = match &self.matrix {

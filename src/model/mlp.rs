@@ -21,15 +21,16 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// `stream += mlp(norm(stream))` for a block of tokens `[rows, D]`.
-    pub(super) fn add_to(&self, stream: &mut [f32], norm: &LayerNorm, worker: &mut Worker) {
-        let Worker { activations, hidden, .. } = worker;
+    /// `stream += mlp(norm(stream))` for a block of tokens `[rows, D]`; where the norm comes `after`, `stream += norm(mlp(stream))`.
+    pub(super) fn add_to(&self, stream: &mut [f32], norm: &LayerNorm, after: bool, worker: &mut Worker) {
+        let Worker { activations, hidden, context, .. } = worker;
         let (width, outputs) = (norm.weight.len(), self.fc1.outputs());
         let rows = stream.len() / width;
         let hidden = &mut hidden[..rows * outputs];
 
         let x = activations.produce(self.fc1.precision(), [rows, width], |row, target| {
-            norm.forward(&stream[row * width..][..width], target);
+            let token = &stream[row * width..][..width];
+            if after { target.copy_from_slice(token) } else { norm.forward(token, target) }
         });
         // GELU costs nothing on the way out of the product. The others are passes of their own: each would double the products' code.
         let x = if self.activation == Activation::Gelu && !self.gated && self.norm.is_none() {
@@ -53,7 +54,13 @@ impl Mlp {
                 }
             })
         };
-        self.fc2.forward(x, Then::Add, stream);
+        if after {
+            let branch = &mut context[..stream.len()];
+            self.fc2.forward(x, Then::Store, branch);
+            norm.add_to(stream, branch, &mut hidden[..width]);
+        } else {
+            self.fc2.forward(x, Then::Add, stream);
+        }
     }
 
     /// `first ← f(first)`, times `gated` where there is that.

@@ -35,6 +35,15 @@ impl LayerNorm {
         before.copy_from_slice(x);
         self.forward(before, x);
     }
+
+    /// `stream += norm(branch)`, row by row; `normed`: `[D]`, for one of them.
+    pub(super) fn add_to(&self, stream: &mut [f32], branch: &[f32], normed: &mut [f32]) {
+        let rows = stream.chunks_exact_mut(normed.len()).zip(branch.chunks_exact(normed.len()));
+        for (token, branch) in rows {
+            self.forward(branch, normed);
+            token.iter_mut().zip(&*normed).for_each(|(sum, value)| *sum += value);
+        }
+    }
 }
 
 /// `out = norm(x)`, or x itself where there is none.

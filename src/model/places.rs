@@ -7,7 +7,9 @@ use super::interpolate::{Interpolation, resize};
 use super::positions::sinusoidal;
 use super::relative_bias::RelativeBias;
 use super::rotary::Rotations;
+use super::stages::Window;
 use super::vit::{Vit, Weights};
+use super::windows::Windows;
 use crate::alloc::room;
 use crate::error::{ErrorKind, Result};
 use ndarray::Array2;
@@ -38,6 +40,8 @@ pub(super) struct BlockPlaces {
     pub bias: Option<Arc<RelativeBias>>,
     /// By which queries and keys of patches are turned, after their norm (RoPE).
     pub rotations: Option<Arc<Rotations>>,
+    /// Within what tokens attend, if not all to all.
+    pub windows: Option<Arc<Windows>>,
 }
 
 impl LearnedGrid {
@@ -79,8 +83,24 @@ impl Places {
         };
         let mut blocks = Vec::<BlockPlaces>::with_capacity(weights.blocks.len());
         let mut before: Option<(&Attention, BlockPlaces)> = None;
-        for block in &weights.blocks {
-            let places = BlockPlaces::new(config, &block.attention, before.take())?;
+        let mut windows: Vec<([usize; 2], Window, Arc<Windows>)> = Vec::new();
+        for (layer, block) in weights.blocks.iter().enumerate() {
+            let stage = config.of_stage(config.stage_of(layer)[0]);
+            let window = config.window(layer);
+            let mut places = BlockPlaces::new(&stage, window.as_ref(), &block.attention, before.take())?;
+            places.windows = match window {
+                None => None,
+                Some(window) => {
+                    let grid = stage.grid();
+                    let known = windows.iter().find(|(own, rule, _)| (*own, *rule) == (grid, window));
+                    let own = match known {
+                        Some((.., known)) => Arc::clone(known),
+                        None => Arc::new(Windows::new(grid, &window)?),
+                    };
+                    windows.push((grid, window, Arc::clone(&own)));
+                    Some(own)
+                }
+            };
             blocks.push(places.clone());
             before = Some((&block.attention, places));
         }
@@ -92,7 +112,8 @@ impl Places {
         let mut shared = SharedBytes::default();
         weights.embeddings.positions.iter().for_each(|stored| shared.add(&stored.values, 0));
         self.positions.iter().for_each(|own| shared.add(own, own.len() * size_of::<f32>()));
-        for BlockPlaces { bias, rotations } in &self.blocks {
+        for BlockPlaces { bias, rotations, windows } in &self.blocks {
+            windows.iter().for_each(|windows| shared.add(windows, windows.bytes()));
             bias.iter().for_each(|bias| shared.add(bias, bias.bytes()));
             rotations.iter().for_each(|rotations| shared.add(rotations, rotations.bytes()));
         }
@@ -102,7 +123,12 @@ impl Places {
 
 impl BlockPlaces {
     /// Those of a block's attention; `before`: those of the block before, which are shared where both learned the same.
-    fn new(config: &Config, attention: &Attention, before: Option<(&Attention, Self)>) -> Result<Self> {
+    fn new(
+        config: &Config,
+        window: Option<&Window>,
+        attention: &Attention,
+        before: Option<(&Attention, Self)>,
+    ) -> Result<Self> {
         let Attention { tables, frequencies, .. } = attention;
         let (same_tables, same_frequencies) = match &before {
             Some((other, _)) => {
@@ -112,7 +138,7 @@ impl BlockPlaces {
         };
         let mut places = before.map(|(_, places)| places).unwrap_or_default();
         if !same_tables {
-            places.bias = RelativeBias::of(config, tables)?.map(Arc::new);
+            places.bias = RelativeBias::of(config, window, tables)?.map(Arc::new);
         }
         if !same_frequencies {
             places.rotations = match (frequencies, &config.positions.rotary) {
@@ -126,18 +152,25 @@ impl BlockPlaces {
 
 impl RelativeBias {
     /// The sum of what was learned for each distance of two patches, at the grid that `config` says.
-    fn of(config: &Config, tables: &[Arc<LearnedGrid>]) -> Result<Option<Self>> {
+    fn of(config: &Config, window: Option<&Window>, tables: &[Arc<LearnedGrid>]) -> Result<Option<Self>> {
         const WHAT: &str = "relative positions";
-        if tables.is_empty() {
-            return Ok(None);
+        let Some(first) = tables.first() else { return Ok(None) };
+        let grid = window.map_or(config.grid(), |window| window.size);
+        if window.is_some() && Self::distances(grid) != first.grid {
+            let ([height, width], [rows, columns]) = (config.image_size, grid);
+            return Err(ErrorKind::InvalidArgument(format!(
+                "an image size of {height} × {width} can't be run: a window would have {rows} × {columns} tokens there, and this model learned relative positions of                  {} × {}. Take a larger size.",
+                first.grid[0].div_ceil(2), first.grid[1].div_ceil(2)
+            ))
+            .into());
         }
-        let grid = config.grid();
+        let prefix = config.prefix_tokens();
         // (The model has a copy, in another order.)
-        room(WHAT, &[Self::entries(grid), config.heads, size_of::<f32>()])?;
+        room(WHAT, &[Self::entries(grid, prefix), config.heads, size_of::<f32>()])?;
         let tables =
             tables.iter().map(|table| table.at(config, WHAT, Self::distances(grid))).collect::<Result<Vec<_>>>()?;
         let tables: Vec<&[f32]> = tables.iter().flat_map(|table| table.as_slice()).collect();
-        Ok(Some(Self::new(&tables, config.heads, grid)))
+        Ok(Some(Self::new(&tables, config.heads, grid, prefix)))
     }
 }
 

@@ -1,17 +1,19 @@
 //! Relative position bias: what is added to a score depends on how far query and key lie apart (BEiT; Bao et al., 2021).
 
-/// Entries of a table beside those for pairs of patches: class token to patch, patch to class token, class token to itself.
+/// Entries of a table beside those for pairs of patches, where there is a class token: class token to patch, patch to class token, class token to itself.
 const EXTRA: usize = 3;
 
-/// A table for a model with one token before its h × w patches.
+/// A table for h × w patches, of a model with one token before them or of a window.
 ///
 /// A pair of patches is looked up by row and column distance. Stored back to front, the keys of a row of patches are w entries one after
 /// another, so no `[T, T]` matrix is ever made, and adding is a loop over h short runs.
 pub struct RelativeBias {
-    /// `[heads, (2 h − 1)(2 w − 1) + 3]`: the patches' part back to front, then the extra entries.
+    /// `[heads, (2 h − 1)(2 w − 1)]`, with a class token 3 more: the patches' part back to front, then the extra entries.
     table: Vec<f32>,
     /// h and w.
     grid: [usize; 2],
+    /// Tokens before the patches: 0 or 1.
+    prefix: usize,
 }
 
 impl RelativeBias {
@@ -21,22 +23,22 @@ impl RelativeBias {
     }
 
     /// Entries of a table for a grid of patches.
-    pub fn entries(grid: [usize; 2]) -> usize {
-        Self::distances(grid).iter().product::<usize>() + EXTRA
+    pub fn entries(grid: [usize; 2], prefix: usize) -> usize {
+        Self::distances(grid).iter().product::<usize>() + EXTRA * prefix.min(1)
     }
 
     /// The sum of tables as checkpoints hold them: `[entries, heads]`, where a query at (y, x) and a key at (v, u) have entry
     /// (y − v + h − 1)(2 w − 1) + (x − u + w − 1).
-    pub fn new(tables: &[&[f32]], heads: usize, grid: [usize; 2]) -> Self {
-        let entries = Self::entries(grid);
-        let patches = entries - EXTRA;
+    pub fn new(tables: &[&[f32]], heads: usize, grid: [usize; 2], prefix: usize) -> Self {
+        let entries = Self::entries(grid, prefix);
+        let patches = Self::distances(grid).iter().product();
         let stored = |entry: usize| if entry < patches { patches - 1 - entry } else { entry };
         let mut own = Vec::with_capacity(entries * heads);
         for head in 0..heads {
             let sum = |place: usize| tables.iter().map(|table| table[place]).sum::<f32>();
             own.extend((0..entries).map(|entry| sum(stored(entry) * heads + head)));
         }
-        Self { table: own, grid }
+        Self { table: own, grid, prefix }
     }
 
     /// Bytes it takes in memory.
@@ -47,15 +49,16 @@ impl RelativeBias {
     /// `scores += bias` of token `query` to all tokens `[T]`, in one head; `seen`: which patches these are, if not all.
     pub(super) fn add_to(&self, head: usize, query: usize, seen: Option<&[usize]>, scores: &mut [f32]) {
         let [rows, columns] = self.grid;
-        let entries = Self::entries(self.grid);
-        let (table, extra) = self.table[head * entries..][..entries].split_at(entries - EXTRA);
-        let Some((class, patches)) = scores.split_first_mut() else { return };
-        let Some(query) = query.checked_sub(1) else {
-            *class += extra[2];
+        let entries = Self::entries(self.grid, self.prefix);
+        let (table, extra) =
+            self.table[head * entries..][..entries].split_at(Self::distances(self.grid).iter().product());
+        let (prefix, patches) = scores.split_at_mut(self.prefix);
+        let Some(query) = query.checked_sub(self.prefix) else {
+            prefix.iter_mut().for_each(|class| *class += extra[2]);
             patches.iter_mut().for_each(|score| *score += extra[0]);
             return;
         };
-        *class += extra[1];
+        prefix.iter_mut().for_each(|class| *class += extra[1]);
         let query = seen.map_or(query, |seen| seen[query]);
         let (y, x) = (query / columns, query % columns);
         // Of the keys in row v, the one at column 0.
@@ -86,9 +89,9 @@ mod tests {
     fn equals_the_lookup() {
         for grid in [[1, 1], [3, 2], [2, 5]] {
             let [h, w] = grid;
-            let entries = RelativeBias::entries(grid);
+            let entries = RelativeBias::entries(grid, 1);
             let table: Vec<f32> = (0..2 * entries).map(|i| (i * i) as f32).collect();
-            let bias = RelativeBias::new(&[&table], 2, grid);
+            let bias = RelativeBias::new(&[&table], 2, grid, 1);
             let tokens = 1 + h * w;
             for head in 0..2 {
                 for query in 0..tokens {
@@ -115,8 +118,8 @@ mod tests {
     #[test]
     fn some_patches_have_the_biases_they_have_among_all() {
         let grid = [3, 4];
-        let table: Vec<f32> = (0..RelativeBias::entries(grid)).map(|i| (i * i) as f32).collect();
-        let bias = RelativeBias::new(&[&table], 1, grid);
+        let table: Vec<f32> = (0..RelativeBias::entries(grid, 1)).map(|i| (i * i) as f32).collect();
+        let bias = RelativeBias::new(&[&table], 1, grid, 1);
         let seen = [1, 2, 6, 11];
         let token = |row: usize| if row == 0 { 0 } else { 1 + seen[row - 1] };
         for query in 0..=seen.len() {

@@ -3,6 +3,7 @@
 use super::activations::Activations;
 use super::config::{Config, Precision};
 use super::intervention::Intervention;
+use super::windows::Windows;
 use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
@@ -20,12 +21,8 @@ pub struct Scratch {
     pub(super) intervention: Intervention,
     /// How the model's matrices are held.
     pub(super) precision: Precision,
-    /// `[T, D]` the residual stream.
-    pub(super) stream: Array2<f32>,
-    /// `[T, 3 D]` queries, keys and values, each heads × d_k wide.
-    pub(super) qkv: Array2<f32>,
-    /// `[heads]` keys and values, packed.
-    pub(super) heads: Vec<PackedHead>,
+    /// One of each stage: a plain ViT has one.
+    pub(super) stages: Vec<StageScratch>,
     /// `[heads]` of the pooling, where they are not as those of the blocks.
     pub(super) pool_heads: Vec<PackedHead>,
     /// `[D]` or `[2 D]` what is read of the stream.
@@ -36,6 +33,18 @@ pub struct Scratch {
     pub(super) logits: Vec<f32>,
     /// One a thread.
     pub(super) workers: Workers,
+}
+
+/// Buffers for a stage of T tokens of width D.
+pub(super) struct StageScratch {
+    /// `[T, D]` the residual stream.
+    pub stream: Array2<f32>,
+    /// `[T, 3 D]` queries, keys and values, each heads × d_k wide; in a stage with windows one row more, of padding.
+    pub qkv: Array2<f32>,
+    /// `[heads]` keys and values, packed, where tokens attend to all.
+    pub heads: Vec<PackedHead>,
+    /// `[windows, heads, n, d_k]` what the heads of each window gathered.
+    pub context: Vec<f32>,
 }
 
 /// Something of its own for each thread.
@@ -52,16 +61,30 @@ pub(super) struct Worker {
     pub attention: Array2<f32>,
     /// What attention needs besides.
     pub attend: AttendScratch,
+    /// For each stage, if it has windows.
+    pub windows: Vec<Option<WindowScratch>>,
     /// `[B, D]` what the heads gathered.
     pub context: Vec<f32>,
-    /// `[B, M]`, or `[B, 2 M]` of a gated one: inside the MLP.
+    /// `[B, max(M, D)]`, or `[B, 2 M]` of a gated one: inside the MLP.
     pub hidden: Vec<f32>,
+    /// `[4 D]`, where there are stages: neighbours that become one.
+    pub merged: Vec<f32>,
+}
+
+/// Buffers for a head of a window of n slots.
+pub(super) struct WindowScratch {
+    /// `[n, d_k]` each: queries, keys and values.
+    pub qkv: [Array2<f32>; 3],
+    /// Keys and values, packed.
+    pub head: PackedHead,
 }
 
 impl Scratch {
     /// All buffers a model of this shape needs.
     pub fn new(config: &Config, precision: Precision) -> Result<Self> {
-        Self::for_tokens(config, precision, config.tokens(), None)
+        let stages =
+            (0..config.stage_count()).map(|stage| StageShape::new(config, stage)).collect::<Result<Vec<_>>>()?;
+        Self::of_stages(config, precision, &stages, None)
     }
 
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
@@ -79,39 +102,118 @@ impl Scratch {
             )
             .into());
         }
-        Self::for_tokens(config, precision, config.prefix_tokens() + patches.len(), Some(patches))
+        let tokens = config.prefix_tokens() + patches.len();
+        Self::of_stages(config, precision, &[StageShape::plain(config, tokens)], Some(patches))
     }
 
     /// For reading streams of so many tokens, which the model had at another size.
     pub fn reading(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
         config.check_tokens(tokens)?;
-        Self::for_tokens(config, precision, tokens, None)
+        Self::of_stages(config, precision, &[StageShape::plain(config, tokens)], None)
     }
 
-    fn for_tokens(config: &Config, precision: Precision, tokens: usize, seen: Option<Vec<usize>>) -> Result<Self> {
-        let width = config.hidden_size;
-        let heads = |[count, tokens]: [usize; 2]| {
-            let head = |_| match precision {
-                Precision::F32 => PackedHead::f32(tokens, width / count),
-                Precision::Int8 => PackedHead::int8(tokens, width / count),
-            };
-            (0..count).map(head).collect::<Result<Vec<_>>>()
+    /// For reading streams of one token, as the last block leaves them.
+    pub(super) fn reading_one(config: &Config, precision: Precision) -> Result<Self> {
+        Self::of_stages(config, precision, &[StageShape::plain(config, config.prefix_tokens() + 1)], None)
+    }
+
+    /// The last of `stages` is the one that is pooled.
+    fn of_stages(
+        config: &Config,
+        precision: Precision,
+        stages: &[StageShape],
+        seen: Option<Vec<usize>>,
+    ) -> Result<Self> {
+        let tokens = stages.last().map_or(0, |last| last.tokens);
+        let pool_heads = match config.own_pool_heads(tokens) {
+            Some([count, tokens]) => packed_heads(precision, count, tokens, config.hidden_size / count)?,
+            None => Vec::new(),
         };
-        let pool_heads = config.own_pool_heads(tokens).map(heads).transpose()?.unwrap_or_default();
         Ok(Self {
             depth: None,
             seen,
             intervention: Intervention::default(),
             precision,
-            stream: matrix("the residual stream", tokens, width)?,
-            qkv: matrix("queries, keys and values", tokens, 3 * width)?,
-            heads: heads([config.heads, tokens])?,
+            stages: stages.iter().map(|stage| StageScratch::new(stage, precision)).collect::<Result<_>>()?,
             pool_heads,
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
-            workers: PerThread::new(|| Worker::new(config, precision, tokens))?,
+            workers: PerThread::new(|| Worker::new(config, precision, stages))?,
         })
+    }
+
+    /// The stage whose stream is pooled.
+    pub(super) fn last(&mut self) -> &mut StageScratch {
+        self.stages.last_mut().expect("there is one at least")
+    }
+}
+
+/// What a stage's buffers depend on.
+struct StageShape {
+    tokens: usize,
+    width: usize,
+    heads: usize,
+    mlp_size: usize,
+    mlp_outputs: usize,
+    /// Number and slots of its windows, of the layers that have most of either.
+    windows: Option<[usize; 2]>,
+    /// Whether any of its layers has none.
+    global: bool,
+}
+
+impl StageShape {
+    /// That of a plain ViT, or of a model's last stage, where so many tokens are.
+    fn plain(config: &Config, tokens: usize) -> Self {
+        Self {
+            tokens,
+            width: config.hidden_size,
+            heads: config.heads,
+            mlp_size: config.mlp_size,
+            mlp_outputs: config.mlp_outputs(),
+            windows: None,
+            global: true,
+        }
+    }
+
+    fn new(config: &Config, stage: usize) -> Result<Self> {
+        let own = config.of_stage(stage);
+        let mut shape = Self { global: false, ..Self::plain(&own, own.tokens()) };
+        for layer in (0..config.layers).filter(|layer| config.stage_of(*layer)[0] == stage) {
+            match config.window(layer) {
+                None => shape.global = true,
+                Some(window) => {
+                    let windows = Windows::new(own.grid(), &window)?;
+                    let most = shape.windows.unwrap_or_default();
+                    shape.windows = Some([most[0].max(windows.count), most[1].max(windows.n())]);
+                }
+            }
+        }
+        Ok(shape)
+    }
+}
+
+impl StageScratch {
+    fn new(shape: &StageShape, precision: Precision) -> Result<Self> {
+        let StageShape { tokens, width, heads, .. } = *shape;
+        let [count, n] = shape.windows.unwrap_or_default();
+        Ok(Self {
+            stream: matrix("the residual stream", tokens, width)?,
+            qkv: matrix("queries, keys and values", tokens + usize::from(count > 0), 3 * width)?,
+            heads: if shape.global { packed_heads(precision, heads, tokens, width / heads)? } else { Vec::new() },
+            context: zeros("the attention's output", &[count, n, width])?,
+        })
+    }
+}
+
+fn packed_heads(precision: Precision, count: usize, tokens: usize, size: usize) -> Result<Vec<PackedHead>> {
+    (0..count).map(|_| packed_head(precision, tokens, size)).collect()
+}
+
+fn packed_head(precision: Precision, tokens: usize, size: usize) -> Result<PackedHead> {
+    match precision {
+        Precision::F32 => PackedHead::f32(tokens, size),
+        Precision::Int8 => PackedHead::int8(tokens, size),
     }
 }
 
@@ -141,21 +243,42 @@ impl Scratch {
 }
 
 impl Worker {
-    fn new(config: &Config, precision: Precision, tokens: usize) -> Result<Self> {
-        let width = config.hidden_size;
-        let block = parallel::BLOCK_ROWS.min(tokens);
-        let read = [config.pooled_size(), config.feature_size(), config.mlp_size, config.pool_mlp_size()];
+    fn new(config: &Config, precision: Precision, stages: &[StageShape]) -> Result<Self> {
+        let most = |of: &dyn Fn(&StageShape) -> usize| stages.iter().map(of).max().unwrap_or(0);
+        let block = parallel::BLOCK_ROWS.min(most(&|stage| stage.tokens));
+        let width = most(&|stage| stage.width);
+        // What merges patches reads four of them.
+        let merged = if stages.len() > 1 { 4 * width } else { 0 };
+        let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
+        let read = [
+            config.pooled_size(),
+            config.feature_size(),
+            most(&|stage| stage.mlp_size),
+            config.pool_mlp_size(),
+            merged,
+        ];
         let read = read.into_iter().max().unwrap_or(0);
         let quantized = match precision {
             Precision::F32 => 0,
             Precision::Int8 => read,
         };
+        // The tokens that one can attend to.
+        let keys = most(&|stage| if stage.global { stage.tokens } else { stage.windows.map_or(0, |[_, n]| n) });
+        let size = most(&|stage| stage.width / stage.heads).max(config.hidden_size / config.pool_heads());
+        let windows = |stage: &StageShape| {
+            let Some([_, n]) = stage.windows else { return Ok(None) };
+            let size = stage.width / stage.heads;
+            let buffer = || matrix("queries, keys and values of a window", n, size);
+            Ok(Some(WindowScratch { qkv: [buffer()?, buffer()?, buffer()?], head: packed_head(precision, n, size)? }))
+        };
         Ok(Self {
             activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
-            attention: matrix("attention", block, tokens)?,
-            attend: AttendScratch::new(block, tokens, config.head_size().max(width / config.pool_heads()))?,
+            attention: matrix("attention", block, keys)?,
+            attend: AttendScratch::new(block, keys, size)?,
+            windows: stages.iter().map(windows).collect::<Result<_>>()?,
             context: zeros("the attention's output", &[block, width])?,
-            hidden: zeros("the MLP's hidden layer", &[block, config.mlp_outputs().max(config.pool_mlp_size())])?,
+            hidden: zeros("the MLP's hidden layer", &[block, inside])?,
+            merged: zeros("neighbours", &[merged])?,
         })
     }
 }

@@ -10,8 +10,9 @@ use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
 use super::places::{BlockPlaces, Places, SharedBytes};
-use super::scratch::{Scratch, Workers};
+use super::scratch::{Scratch, StageScratch, Workers};
 use super::sink::Sink;
+use super::transition::Transition;
 use crate::alloc::matrix;
 use crate::error::{ErrorKind, Result};
 use crate::parallel;
@@ -25,6 +26,8 @@ pub struct Weights {
     pub embeddings: Embeddings,
     /// The encoder.
     pub blocks: Vec<Block>,
+    /// What leads from each stage to the next; none in a plain ViT.
+    pub transitions: Vec<Transition>,
     /// After the last block, on every token that is read.
     pub norm: Option<LayerNorm>,
     /// After pooling (timm's `fc_norm`), where a model has it in place of `norm`.
@@ -40,7 +43,7 @@ pub struct Weights {
 impl Weights {
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
-        let Self { embeddings, blocks, norm, fc_norm, pool, projection, heads } = self;
+        let Self { embeddings, blocks, transitions, norm, fc_norm, pool, projection, heads } = self;
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
         let linear = heads.iter().chain(projection).map(Linear::bytes);
         let mut shared = SharedBytes::default();
@@ -49,7 +52,7 @@ impl Weights {
             let learned = |[rows, columns]: &[Vec<f32>; 2]| (rows.len() + columns.len()) * size_of::<f32>();
             frequencies.iter().for_each(|frequencies| shared.add(frequencies, learned(frequencies)));
         }
-        let blocks = blocks.iter().map(Block::bytes);
+        let blocks = blocks.iter().map(Block::bytes).chain(transitions.iter().map(Transition::bytes));
         let other = embeddings.bytes() + pool.as_ref().map_or(0, AttentionPool::bytes) + shared.sum;
         other + norms.chain(linear).chain(blocks).sum::<usize>()
     }
@@ -128,7 +131,7 @@ impl Vit {
 
     /// Logits `[C]` of a residual stream `[T, D]`, as if the last block had left it.
     pub fn read<'s>(&self, stream: ArrayView2<f32>, scratch: &'s mut Scratch) -> &'s [f32] {
-        scratch.stream.assign(&stream);
+        scratch.last().stream.assign(&stream);
         self.pool(scratch);
         self.answer(scratch);
         &scratch.logits
@@ -137,11 +140,11 @@ impl Vit {
     /// Logits `[n, C]` of `tokens` `[n, D]`, n ≤ T, each on its own in the place of everything that is pooled.
     pub fn read_each(&self, tokens: ArrayView2<f32>, scratch: &Scratch) -> Result<Array2<f32>> {
         // A stream of this token alone: whatever is pooled of it, is it.
-        let mut alone = Scratch::seeing(&self.config, scratch.precision, vec![0])?;
+        let mut alone = Scratch::reading_one(&self.config, scratch.precision)?;
         let (count, config) = (tokens.nrows(), &self.config);
         let mut pooled = matrix("pooled tokens", count, config.pooled_size())?;
         for (token, mut pooled) in tokens.rows().into_iter().zip(pooled.rows_mut()) {
-            alone.stream.rows_mut().into_iter().for_each(|mut row| row.assign(&token));
+            alone.last().stream.rows_mut().into_iter().for_each(|mut row| row.assign(&token));
             self.pool(&mut alone);
             pooled.assign(&ArrayView1::from(&alone.pooled));
         }
@@ -159,20 +162,29 @@ impl Vit {
         sink: &mut dyn Sink,
         pause: &dyn Fn() -> bool,
     ) -> Option<usize> {
-        let Weights { embeddings, blocks, .. } = &*self.weights;
+        let Weights { embeddings, blocks, transitions, .. } = &*self.weights;
         let (somewhere, nowhere) = (!scratch.intervention.without_positions, BlockPlaces::default());
         if scratch.depth.is_none() {
             let positions = self.places.positions.as_deref().filter(|_| somewhere);
             embeddings.forward(&self.config, positions, pixels, scratch);
-            sink.hidden_state(0, scratch.stream.view());
+            sink.hidden_state(0, scratch.stages[0].stream.view());
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
             let places = if somewhere { &self.places.blocks[layer] } else { &nowhere };
-            block.forward(places, scratch, layer, sink);
-            sink.hidden_state(layer + 1, scratch.stream.view());
+            let [stage, index] = self.config.stage_of(layer);
+            if index == 0 && stage > 0 {
+                transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());
+            }
+            block.forward(places, scratch, [stage, layer], sink);
+            sink.hidden_state(layer + 1, scratch.stages[stage].stream.view());
             if layer + 1 < blocks.len() && pause() {
                 return Some(layer + 1);
             }
+        }
+        // What follows the blocks is a stage without any.
+        let stages = self.config.stage_count();
+        for stage in self.config.stage_of(blocks.len() - 1)[0] + 1..stages {
+            transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());
         }
         None
     }
@@ -183,7 +195,8 @@ impl Vit {
         if let Some(pool) = pool {
             return pool.forward(norm, self.config.first_pooled(), scratch);
         }
-        let Scratch { stream, pooled, workers, .. } = scratch;
+        let Scratch { stages, pooled, workers, .. } = scratch;
+        let Some(StageScratch { stream, .. }) = stages.last() else { return };
         let token = &mut workers.own().context[..stream.ncols()];
         self.average(stream.as_slice().expect("it is contiguous"), pooled, token);
         if let Some(norm) = fc_norm {

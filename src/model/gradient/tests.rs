@@ -152,6 +152,7 @@ impl Naive {
             patch_size: [1, 1],
             pads: false,
             hidden_size: WIDTH,
+            stages: Vec::new(),
             layers: LAYERS,
             heads: HEADS,
             mlp_size: MLP,

@@ -1,0 +1,182 @@
+//! What sets a hierarchical transformer apart from a plain ViT: stages, and windows within which tokens attend (Swin; Liu et al., 2021).
+//!
+//! A stage is a plain ViT of larger patches and a width of its own, which reads what the stage before it left. A plain ViT is one stage whose tokens all
+//! attend to each other.
+
+use super::config::Config;
+use crate::error::{ErrorKind, Result};
+use crate::kernels::gemm_i8::MAX_K;
+
+/// Layers that work on one grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Encoder blocks; the last stage of a model may have none, where something follows its blocks (SAM's neck).
+    pub layers: usize,
+    /// Whether its grid has half the rows and columns of the stage before, rounded up.
+    pub halves: bool,
+    /// Width D of a token.
+    pub hidden_size: usize,
+    /// Attention heads a block.
+    pub heads: usize,
+    /// Hidden width M of the MLP.
+    pub mlp_size: usize,
+    /// Within what tokens attend; none where each sees all.
+    pub windows: Option<WindowRule>,
+}
+
+/// How a stage's layers get their windows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowRule {
+    /// Those of every second layer are shifted by half a window, and none is larger than the grid (Swin).
+    Shifted {
+        /// Rows and columns of tokens.
+        size: [usize; 2],
+        /// timm rolls the grid before it is padded to whole windows, and cuts a window to each edge on its own; transformers pads first, and cuts
+        /// both edges to the smaller one of the grid.
+        rolls_first: bool,
+    },
+    /// All layers but some have the same, and these see all (SAM).
+    Some {
+        /// Rows and columns of tokens.
+        size: [usize; 2],
+        /// Layers without windows, counted through all stages.
+        global: Vec<usize>,
+    },
+    /// Tokens attend to those at the same place within a cell (MobileViT).
+    Strided {
+        /// Rows and columns of a cell.
+        size: [usize; 2],
+    },
+}
+
+/// Which tokens of a layer attend to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// What a window is.
+    pub kind: WindowKind,
+    /// Rows and columns of a window's tokens; where it is strided, of a cell.
+    pub size: [usize; 2],
+    /// Rows and columns by which the grid is rolled up and to the left before it is cut.
+    pub shift: [usize; 2],
+    /// Whether the grid is padded to whole windows before it is rolled, or after.
+    pub pads_first: bool,
+}
+
+/// How a grid is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowKind {
+    /// Into rectangles side by side.
+    Tiles,
+    /// Into tokens at the same place within cells.
+    Strided,
+}
+
+impl WindowRule {
+    /// The window of layer `layer`, which is number `index` of its stage.
+    fn of(&self, layer: usize, index: usize, grid: [usize; 2]) -> Option<Window> {
+        let tiles = |size, shift, pads_first| Some(Window { kind: WindowKind::Tiles, size, shift, pads_first });
+        match *self {
+            Self::Shifted { size, rolls_first } => {
+                let smaller = grid[0].min(grid[1]);
+                let fits = |axis: usize| if rolls_first { grid[axis] > size[axis] } else { smaller > size[axis] };
+                let edge = |axis: usize| match (fits(axis), rolls_first) {
+                    (true, _) => size[axis],
+                    (false, true) => grid[axis],
+                    (false, false) => smaller,
+                };
+                let shift = |axis: usize| if fits(axis) && index % 2 == 1 { size[axis] / 2 } else { 0 };
+                tiles([0, 1].map(edge), [0, 1].map(shift), !rolls_first)
+            }
+            Self::Some { size, ref global } => (!global.contains(&layer)).then(|| tiles(size, [0; 2], true))?,
+            Self::Strided { size } => Some(Window { kind: WindowKind::Strided, size, shift: [0; 2], pads_first: true }),
+        }
+    }
+
+    fn size(&self) -> [usize; 2] {
+        match *self {
+            Self::Shifted { size, .. } | Self::Some { size, .. } | Self::Strided { size } => size,
+        }
+    }
+}
+
+impl Config {
+    /// Whether tokens attend within windows, or the grid changes from layer to layer.
+    pub fn is_staged(&self) -> bool {
+        !self.stages.is_empty()
+    }
+
+    /// How many stages there are: 1 of a plain ViT.
+    pub fn stage_count(&self) -> usize {
+        self.stages.len().max(1)
+    }
+
+    /// The stage that layer `layer` belongs to, and which of its layers that is.
+    pub fn stage_of(&self, layer: usize) -> [usize; 2] {
+        let mut index = layer;
+        for (stage, own) in self.stages.iter().enumerate() {
+            if index < own.layers {
+                return [stage, index];
+            }
+            index -= own.layers;
+        }
+        [0, layer]
+    }
+
+    /// Stage number `stage` as a plain ViT of its own: its grid, width, heads and MLP.
+    pub fn of_stage(&self, stage: usize) -> Self {
+        let Some(own) = self.stages.get(stage) else { return self.clone() };
+        Self {
+            patch_size: self
+                .patch_size
+                .map(|edge| edge << self.stages[..=stage].iter().filter(|stage| stage.halves).count()),
+            layers: own.layers,
+            hidden_size: own.hidden_size,
+            heads: own.heads,
+            mlp_size: own.mlp_size,
+            stages: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Within what the tokens of layer `layer` attend; none where each sees all.
+    pub fn window(&self, layer: usize) -> Option<Window> {
+        let [stage, index] = self.stage_of(layer);
+        self.stages.get(stage)?.windows.as_ref()?.of(layer, index, self.of_stage(stage).grid())
+    }
+
+    /// Checks the stages one by one; [`Config::validate`] calls it.
+    pub(super) fn validate_stages(&self) -> Result<()> {
+        const MOST: usize = 8;
+        let invalid = |problem: String| Err(ErrorKind::InvalidConfig(problem).into());
+        if self.stages.len() > MOST {
+            return invalid(format!("{} stages are too many; at most {MOST} are supported.", self.stages.len()));
+        }
+        let mut layers = 0usize;
+        for (number, stage) in self.stages.iter().enumerate() {
+            layers = layers.saturating_add(stage.layers);
+            let size = stage.windows.as_ref().map_or([1; 2], WindowRule::size);
+            if size.iter().any(|edge| !(1..=MAX_K).contains(edge)) {
+                return invalid(format!("a window of {} × {} tokens makes no sense.", size[0], size[1]));
+            }
+            let last = number + 1 == self.stages.len();
+            let sizes =
+                [stage.layers + usize::from(last && number > 0), stage.hidden_size, stage.heads, stage.mlp_size];
+            if sizes.iter().any(|size| !(1..=MAX_K).contains(size)) {
+                return invalid(format!("stage {number} has a size that does not lie in 1..={MAX_K}."));
+            }
+            if !stage.hidden_size.is_multiple_of(stage.heads) {
+                return invalid(format!(
+                    "{} heads do not divide the width {} of stage {number}.",
+                    stage.heads, stage.hidden_size
+                ));
+            }
+        }
+        let width = self.stages.last().map(|last| last.hidden_size);
+        if self.is_staged() && (layers != self.layers || width != Some(self.hidden_size)) {
+            return invalid("the stages do not make up the model.".into());
+        }
+        Ok(())
+    }
+}
