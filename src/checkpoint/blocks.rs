@@ -4,7 +4,8 @@ use super::equalise::equalise;
 use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, Linear, Mlp, Rotary,
+    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, Linear, Mlp, Neck,
+    Rotary, Transition,
 };
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ impl Blocks {
 
     /// One of them.
     pub fn read(&self, config: &Config, reader: &mut Reader, i: usize) -> Result<Block> {
+        let config = &config.of_stage(config.stage_of(i)[0]);
         reader.within_block(&self.scope, i, |reader| read_block(config, reader, &self.names))
     }
 }
@@ -110,6 +112,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             heads: config.heads,
             qk_norm,
             cosine: None,
+            decomposed: None,
             tables: Vec::new(),
             frequencies: None,
         },
@@ -189,4 +192,29 @@ pub(super) fn add_tables(
         block.attention.tables = own.into_iter().chain(shared.clone()).collect();
     }
     Ok(())
+}
+
+/// Gives each block, called `{scope}{number}`, its tables of decomposed relative positions, where the model has them.
+pub(super) fn add_decomposed(config: &Config, reader: &mut Reader, blocks: &mut [Block], scope: &str) -> Result<()> {
+    if !config.positions.relative {
+        return Ok(());
+    }
+    for (layer, block) in blocks.iter_mut().enumerate() {
+        let size = config.of_stage(config.stage_of(layer)[0]).head_size();
+        let window = config.window(layer).map(|window| window.size);
+        let tables = reader.within(&format!("{scope}{layer}."), |reader| reader.decomposed(size, window))?;
+        block.attention.decomposed = Some(tables);
+    }
+    Ok(())
+}
+
+/// SAM's neck from `inputs` channels to `channels`: `names` are those of a convolution at each place, of its norm, of one of 3 × 3 places and of its norm.
+pub(super) fn read_neck(reader: &mut Reader, [inputs, channels]: [usize; 2], names: [&str; 4]) -> Result<Transition> {
+    const EPS: f32 = 1e-6;
+    let [conv1, norm1, conv2, norm2] = names;
+    let conv1 = reader.convolution(conv1, [inputs, channels], 1)?;
+    let norm1 = reader.layer_norm(norm1, channels, EPS)?;
+    let conv2 = reader.convolution(conv2, [channels; 2], 3)?;
+    let norm2 = reader.layer_norm(norm2, channels, EPS)?;
+    Ok(Transition::Neck(Neck { layers: vec![(conv1, Some(norm1)), (conv2, Some(norm2))] }))
 }

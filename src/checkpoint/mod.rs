@@ -16,6 +16,7 @@ mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
+mod hf_sam;
 mod hf_siglip;
 mod hf_tipsv2;
 mod hf_vit;
@@ -112,6 +113,7 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    hf_sam::FAMILY,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,

@@ -7,8 +7,8 @@ use super::names::telltale;
 use super::stored::{Stored, read_stored};
 use super::tensors::{Source, Tensors};
 use crate::alloc::{reserve, room, zeros};
-use crate::error::{ErrorKind, Result};
-use crate::model::{Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Convolution, Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeMap;
@@ -230,6 +230,37 @@ impl<'a> Reader<'a> {
     pub fn has_positions_of_patches_alone(&self, name: &str) -> bool {
         let rows = self.tensors.shape(&self.full(name)).ok().and_then(|shape| shape.get(1));
         rows == Some(&self.native_grid.iter().product())
+    }
+
+    /// Learned positions that are stored as a grid, `[1, rows, columns, width]`.
+    pub fn grid(&mut self, name: &str, width: usize, how: impl Into<Option<Interpolation>>) -> Result<LearnedGrid> {
+        let grid = self.native_grid;
+        let values = self.floats(name, &[1, grid[0], grid[1], width])?;
+        Ok(LearnedGrid { values: Arc::new(matrix(values, width)), grid, how: how.into() })
+    }
+
+    /// Tables of a block's decomposed relative positions, `[2 n − 1, size]` by rows and by columns, `size` wide; `window`: within what its tokens attend, if not
+    /// all to all.
+    pub fn decomposed(&mut self, size: usize, window: Option<[usize; 2]>) -> Result<[LearnedGrid; 2]> {
+        let edges = window.unwrap_or(self.native_grid);
+        let mut table = |name: &str, edge: usize| {
+            let grid = [2 * edge - 1, 1];
+            let values = Arc::new(matrix(self.floats(name, &[grid[0], size])?, size));
+            Ok::<_, Error>(LearnedGrid { values, grid, how: Some(Interpolation::Bilinear) })
+        };
+        Ok([table("attn.rel_pos_h", edges[0])?, table("attn.rel_pos_w", edges[1])?])
+    }
+
+    /// A convolution of k × k places with "same" padding and without a bias, always in f32.
+    pub fn convolution(&mut self, name: &str, [inputs, outputs]: [usize; 2], kernel: usize) -> Result<Convolution> {
+        let taps = kernel * kernel;
+        let stored = self.floats(&[name, ".weight"].concat(), &[outputs, inputs, kernel, kernel])?;
+        let mut weights = reserve("weights", &[stored.len()])?;
+        for row in stored.chunks_exact(taps * inputs) {
+            (0..taps).for_each(|tap| weights.extend(row[tap..].iter().step_by(taps)));
+        }
+        let layer = Linear::new(self.f32_matrix(&weights, taps * inputs)?, &vec![0.0; outputs]);
+        Ok(Convolution { layer, kernel, stride: 1, activation: None })
     }
 
     /// `[entries, heads]` of relative positions, and how they are resampled.

@@ -3,12 +3,12 @@
 use super::convolution::Convolution;
 use super::maps::{Map, map_mut};
 use super::norm::{LayerNorm, apply};
-use super::scratch::Workers;
+use super::scratch::{Scratch, StageScratch};
 use crate::parallel;
 
-/// Convolutions one after another, each followed by a norm of every place's channels, where it has one.
+/// Convolutions one after another that keep the grid, each followed by a norm of every place's channels, where it has one. It leads to a stage without blocks.
 pub struct Neck {
-    /// In order.
+    /// In order; each gives as many channels as the last.
     pub layers: Vec<(Convolution, Option<LayerNorm>)>,
 }
 
@@ -18,22 +18,24 @@ impl Neck {
         self.layers.iter().map(|(layer, norm)| layer.bytes() + norm.as_ref().map_or(0, LayerNorm::bytes)).sum()
     }
 
-    /// Writes the map of `map` into `rooms`, each of which has room for every layer's, and returns it.
-    pub(super) fn forward<'r>(&self, map: Map<'_>, rooms: &'r mut [Vec<f32>; 2], workers: &Workers) -> Map<'r> {
-        let (mut grid, mut channels) = (map.grid, map.channels);
-        let [room, out] = rooms;
+    /// Writes the map that is the stream of stage `stage` from that of the one before, on the same grid.
+    pub(super) fn forward(&self, scratch: &mut Scratch, stage: usize, grid: [usize; 2]) {
+        let Scratch { stages, workers, .. } = scratch;
+        let (before, after) = stages.split_at_mut(stage);
+        let Some(StageScratch { stream: before, .. }) = before.last() else { return };
+        // (Room for queries, keys and values, which a stage without blocks doesn't need.)
+        let StageScratch { stream, qkv: room, .. } = &mut after[0];
+        let (width, channels) = (before.ncols(), stream.ncols());
+        let before = before.as_slice().expect("it is contiguous");
+        let [stream, room] = [stream, room].map(|buffer| buffer.as_slice_mut().expect("it is contiguous"));
         for (index, (convolution, norm)) in self.layers.iter().enumerate() {
-            let before = if index == 0 { map } else { Map::new(out, grid, channels) };
-            let convolved = convolution.forward(&[before], room, workers);
-            (grid, channels) = (convolved.grid, convolved.channels);
-            let places = grid[0] * grid[1];
-            parallel::for_each_block(map_mut(out, grid, channels), places, &|first, mut tokens| {
+            let map = if index == 0 { Map::new(before, grid, width) } else { Map::new(stream, grid, channels) };
+            let convolved = convolution.forward(&[map], room, workers);
+            parallel::for_each_block(map_mut(stream, grid, channels), grid[0] * grid[1], &|first, mut tokens| {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
-                    let token = token.as_slice_mut().expect("rows are contiguous");
-                    apply(norm, convolved.token(first + row), token);
+                    apply(norm, convolved.token(first + row), token.as_slice_mut().expect("rows are contiguous"));
                 }
             });
         }
-        Map::new(out, grid, channels)
     }
 }

@@ -1,7 +1,7 @@
 //! Every buffer of a forward pass, allocated once.
 
 use super::activations::Activations;
-use super::config::{Config, Precision};
+use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
 use super::windows::Windows;
 use crate::alloc::{matrix, zeros};
@@ -247,16 +247,11 @@ impl Worker {
         let most = |of: &dyn Fn(&StageShape) -> usize| stages.iter().map(of).max().unwrap_or(0);
         let block = parallel::BLOCK_ROWS.min(most(&|stage| stage.tokens));
         let width = most(&|stage| stage.width);
-        // What merges patches reads four of them.
-        let merged = if stages.len() > 1 { 4 * width } else { 0 };
+        // What merges patches reads four of them, and a convolution nine places.
+        let merged = if stages.len() > 1 { 9 * width } else { 0 };
+        let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
         let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
-        let read = [
-            config.pooled_size(),
-            config.feature_size(),
-            most(&|stage| stage.mlp_size),
-            config.pool_mlp_size(),
-            merged,
-        ];
+        let read = [answer, most(&|stage| stage.mlp_size.max(stage.width)), config.pool_mlp_size(), merged];
         let read = read.into_iter().max().unwrap_or(0);
         let quantized = match precision {
             Precision::F32 => 0,
@@ -288,7 +283,15 @@ impl Worker {
     /// For what needs nothing else.
     pub fn holding(activations: Activations) -> Self {
         let attend = AttendScratch::new(1, 1, 1).expect("it is small");
-        Self { activations, attention: Array2::zeros((1, 1)), attend, context: Vec::new(), hidden: Vec::new() }
+        Self {
+            activations,
+            attention: Array2::zeros((1, 1)),
+            attend,
+            windows: Vec::new(),
+            context: Vec::new(),
+            hidden: Vec::new(),
+            merged: Vec::new(),
+        }
     }
 }
 

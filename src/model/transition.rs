@@ -1,6 +1,7 @@
 //! From one stage to the next.
 
 use super::linear::{Linear, Then};
+use super::neck::Neck;
 use super::norm::LayerNorm;
 use super::scratch::{Scratch, StageScratch};
 use crate::parallel;
@@ -9,6 +10,8 @@ use crate::parallel;
 pub enum Transition {
     /// Four neighbours become one (Swin; Liu et al., 2021).
     Merge(Merge),
+    /// Blocks become the map that is pooled (SAM).
+    Neck(Neck),
 }
 
 /// reduction(norm([x₀₀, x₁₀, x₀₁, x₁₁])), a row of x being numbered before its column; beyond the grid are zeros. Where the norm comes after:
@@ -27,6 +30,7 @@ impl Transition {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Merge(Merge { norm, reduction, .. }) => norm.bytes() + reduction.bytes(),
+            Self::Neck(neck) => neck.bytes(),
         }
     }
 
@@ -34,6 +38,7 @@ impl Transition {
     pub(super) fn forward(&self, scratch: &mut Scratch, stage: usize, grid: [usize; 2]) {
         match self {
             Self::Merge(merge) => merge.forward(scratch, stage, grid),
+            Self::Neck(neck) => neck.forward(scratch, stage, grid),
         }
     }
 }

@@ -179,6 +179,7 @@ impl Naive {
         };
         let frequencies = self.rotary.map(|_| Arc::new([by(0), by(1)]));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
+            post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
                 qkv: linear(qkv),
@@ -186,7 +187,9 @@ impl Naive {
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
+                cosine: None,
                 tables: Vec::new(),
+                decomposed: None,
                 frequencies: frequencies.clone(),
             },
             norm2: norm(norm2),
@@ -203,6 +206,7 @@ impl Naive {
         let weights = Weights {
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
+            transitions: Vec::new(),
             norm: Some(norm(&self.norm)),
             fc_norm: None,
             pool: None,
