@@ -37,6 +37,7 @@ mod timm;
 mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
+mod timm_sam;
 mod timm_vit;
 mod walk;
 
@@ -128,6 +129,7 @@ const FAMILIES: &[Family] = &[
     timm_vit::BEIT3,
     timm_beit::FAMILY,
     timm_aimv2::FAMILY,
+    timm_sam::FAMILY,
 ];
 
 /// Name and models of every supported family.

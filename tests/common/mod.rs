@@ -207,9 +207,35 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_wrapper"),
 ];
 
+macro_rules! staged {
+    ($name:literal, $preprocessor:expr) => {
+        Fixture {
+            name: $name,
+            config: include_str!(concat!("../fixtures/", $name, "/config.json")),
+            preprocessor: $preprocessor,
+            weights: bytes!($name, "model.safetensors"),
+            shards: &[],
+            text_embeddings: None,
+            expected: bytes!($name, "expected.safetensors"),
+            explain: None,
+            interventions: &[],
+        }
+    };
+    (hf $name:literal) => {
+        staged!($name, preprocessor!($name))
+    };
+    (timm $name:literal) => {
+        staged!($name, None)
+    };
+}
+
+/// Every tiny model with stages or windows.
+pub const STAGED: &[Fixture] =
+    &[staged!(hf "hf_sam"), staged!(hf "hf_sam_vision"), staged!(timm "timm_sam"), staged!(timm "timm_sam_224")];
+
 /// The tiny model of this name.
 pub fn named(name: &str) -> &'static Fixture {
-    FIXTURES.iter().find(|fixture| fixture.name == name).unwrap()
+    FIXTURES.iter().chain(STAGED).find(|fixture| fixture.name == name).unwrap()
 }
 
 impl Fixture {
