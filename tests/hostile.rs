@@ -3,7 +3,7 @@
 mod common;
 
 use common::edit::{Stored, edited, file, load, refused, reheaded, rewritten, texts};
-use common::{FIXTURES, named};
+use common::{FIXTURES, STAGED, named};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vitscope::Classifier;
@@ -547,8 +547,9 @@ fn empty_tensors_with_enormous_dimensions() {
 #[test]
 fn fuzzed_files_never_panic() {
     let mut rng = fastrand::Rng::with_seed(42);
+    let fixtures: Vec<_> = FIXTURES.iter().chain(STAGED).collect();
     for round in 0..4000 {
-        let fixture = &FIXTURES[rng.usize(..FIXTURES.len())];
+        let fixture = fixtures[rng.usize(..fixtures.len())];
         // Of split weights one file is damaged.
         let mut shards: Vec<_> =
             fixture.shards.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();

@@ -52,6 +52,12 @@ const BLOCK: BlockNames = BlockNames {
 const SIZES: [(&str, usize, [usize; 4]); 3] =
     [("base", 12, [2, 5, 8, 11]), ("large", 16, [5, 11, 17, 23]), ("huge", 16, [7, 15, 23, 31])];
 
+/// Rows and columns of tokens that attend to each other.
+const WINDOW: usize = 14;
+
+/// Of the neck.
+const CHANNELS: usize = 256;
+
 /// PyTorch's own, as it is nowhere else in timm's ViTs.
 const LAYER_NORM_EPS: f32 = 1e-5;
 
@@ -61,7 +67,7 @@ const MAP_NORM_EPS: f32 = 1e-6;
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &SAM)?;
     let args = &architecture.args;
-    let (heads, global, small) = check_name(&architecture)?;
+    let Variant { heads, global, small } = Variant::new(&architecture)?;
     if let Some(norm) = args.get("norm_layer") {
         return Err(architecture.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only its own is run")));
     }
@@ -75,7 +81,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     config.positions = Positions { learned: tensors.has("pos_embed"), relative, ..Positions::NONE };
     let indices = |value: &Value| value.as_array()?.iter().map(as_usize).collect::<Option<Vec<_>>>();
     let global = args.typed("global_attn_indexes", "whole numbers", indices)?.unwrap_or(global.to_vec());
-    let window = args.optional_usize("window_size")?.unwrap_or(14);
+    let window = args.optional_usize("window_size")?.unwrap_or(WINDOW);
     Stage::windowed(&mut config, (window > 0).then_some(WindowRule::Some { size: [window; 2], global }));
     if tensors.has(NECK) {
         Stage::follow(&mut config, tensors.shape(NECK)?.first().copied().unwrap_or(0));
@@ -83,7 +89,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let stated = args.keys().any(|key| key == "neck_chans");
     let channels = args.optional_usize("neck_chans")?.filter(|channels| *channels > 0);
     let shown = tensors.has(NECK).then_some(config.hidden_size);
-    if channels.or(if small || stated { None } else { Some(256) }) != shown {
+    if channels.or(if small || stated { None } else { Some(CHANNELS) }) != shown {
         return Err(json.problem(
             "`model_args.neck_chans` is not what the tensors show. Check that the files belong together.".into(),
         ));
@@ -93,15 +99,26 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 
 const NECK: &str = "neck.0.weight";
 
-/// Heads and layers that see all, by a name all of whose parts are understood; and whether that is without positions and without a neck.
-fn check_name(architecture: &Architecture) -> Result<(usize, [usize; 4], bool)> {
-    let parts = architecture.parts();
-    let size = SIZES.iter().find(|(name, ..)| parts.get(1) == Some(name));
-    let Some((_, heads, global)) = size else {
-        return Err(architecture.refuse_part(parts.get(1).unwrap_or(&"")));
-    };
-    architecture.require_known(&parts[2..], &|part| matches!(part, "patch16" | "224"))?;
-    Ok((*heads, *global, parts.contains(&"224")))
+/// What a name says.
+struct Variant {
+    heads: usize,
+    /// Layers that see all.
+    global: [usize; 4],
+    /// Whether it has neither positions of its own nor a neck.
+    small: bool,
+}
+
+impl Variant {
+    /// Of a name all of whose parts are understood.
+    fn new(architecture: &Architecture) -> Result<Self> {
+        let parts = architecture.parts();
+        let size = parts.get(1).copied().unwrap_or_default();
+        let Some((_, heads, global)) = SIZES.into_iter().find(|(name, ..)| *name == size) else {
+            return Err(architecture.refuse_part(size));
+        };
+        architecture.require_known(&parts[2..], &|part| matches!(part, "patch16" | "224"))?;
+        Ok(Self { heads, global, small: parts.contains(&"224") })
+    }
 }
 
 fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
@@ -134,4 +151,39 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
         projection: None,
         heads: read_heads(config, reader, "head.fc", [""; 2])?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tensors::write;
+    use super::*;
+    use serde_json::json;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// What timm builds for each of its names.
+    const REGISTRY: &str = include_str!("../../tests/fixtures/timm_registry.json");
+
+    /// Every name means here what it means to timm.
+    #[test]
+    fn names_mean_what_they_mean_to_timm() {
+        let registry: Value = serde_json::from_str(REGISTRY).unwrap();
+        let nothing = write(Vec::new(), None).unwrap();
+        let tensors = Tensors::open("model.safetensors", &nothing).unwrap();
+        let mut accepted = 0;
+        for (name, expected) in registry.as_object().unwrap() {
+            let json = Json::parse("config.json", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap();
+            assert_eq!((FAMILY.recognises)(&json), expected.get("sam").is_some(), "{name}");
+            let Some(expected) = expected.get("sam") else { continue };
+            let variant = Variant::new(&Architecture::new(&json, &tensors, &SAM).unwrap()).unwrap();
+            let neck = (!variant.small).then_some(CHANNELS);
+            let ours = json!({
+                "heads": variant.heads, "global": variant.global, "window": WINDOW, "learned": !variant.small, "neck": neck,
+                "activation": "gelu", "pooling": "avg", "width": expected["width"], "eps": 1e-5, "map_eps": 1e-6,
+            });
+            assert_eq!(ours, *expected, "{name}");
+            accepted += 1;
+        }
+        assert_eq!(accepted, 4);
+    }
 }
