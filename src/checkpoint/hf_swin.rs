@@ -8,7 +8,7 @@ use super::swin::{self, LAYER_NORM_EPS, Sizes};
 use super::tensors::Tensors;
 use super::{Family, processors, unsupported};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Interpolation, Pooling, Positions, Weights, WindowRule};
+use crate::model::{Block, Config, Cut, Embeddings, Interpolation, Pooling, Positions, Weights, WindowRule};
 
 pub(super) const FAMILY: Family = Family {
     name: "Swin (Hugging Face)",
@@ -106,7 +106,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
         WindowRule::Shifted {
             size: [edge; 2],
             shift: [if shifts { window / 2 } else { 0 }; 2],
-            cut: !second,
+            cut: if second { Cut::Nowhere } else { Cut::Both },
             pads_first: true,
             twice_apart: second,
             trained: trained.get(stage).copied().unwrap_or(0),

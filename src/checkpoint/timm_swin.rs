@@ -8,7 +8,7 @@ use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class};
 use super::{Family, heads, processors};
 use crate::error::Result;
-use crate::model::{Activation, Block, Config, Embeddings, Pooling, Positions, Weights, WindowRule};
+use crate::model::{Activation, Block, Config, Cut, Embeddings, Pooling, Positions, Weights, WindowRule};
 use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
@@ -122,15 +122,12 @@ fn read_config(json: &Json, tensors: &Tensors, shows_heads: (&str, usize)) -> Re
     let targets = windows(&architecture, stages)?;
     let trained = pretrained(&architecture, stages)?;
     let whole = args.optional_bool("always_partition")?.unwrap_or(false);
-    let native = config.grid();
     swin::set_stages(&mut config, &sizes, |stage| {
-        let edge = |axis: usize| native[axis].div_ceil(1 << stage);
-        let target = targets.get(stage).copied().unwrap_or_default();
-        let fits = |axis: usize| whole || edge(axis) > target[axis];
+        let size = targets.get(stage).copied().unwrap_or_default();
         WindowRule::Shifted {
-            size: [0, 1].map(|axis| if fits(axis) { target[axis] } else { edge(axis) }),
-            shift: [0, 1].map(|axis| if fits(axis) { target[axis] / 2 } else { 0 }),
-            cut: false,
+            size,
+            shift: size.map(|edge| edge / 2),
+            cut: if whole { Cut::Nowhere } else { Cut::Each },
             pads_first: false,
             twice_apart: false,
             trained: trained.get(stage).copied().unwrap_or(0),

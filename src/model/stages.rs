@@ -34,8 +34,8 @@ pub enum WindowRule {
         size: [usize; 2],
         /// By how many of them.
         shift: [usize; 2],
-        /// Whether it is cut to the smaller edge of the grid as it is run, and then not shifted (transformers' Swin); else it is what the model was built with.
-        cut: bool,
+        /// What becomes of it where the grid as it is run is no larger.
+        cut: Cut,
         /// Whether the grid is padded to whole windows before it is rolled (transformers), or after (timm).
         pads_first: bool,
         /// Whether what rolling brings together is kept apart by twice the usual (transformers' Swin v2).
@@ -55,6 +55,17 @@ pub enum WindowRule {
         /// Rows and columns of a cell.
         size: [usize; 2],
     },
+}
+
+/// What becomes of a window that is no smaller than the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It stays, and the grid is padded (transformers' Swin v2, which cuts it when the model is built).
+    Nowhere,
+    /// Both its edges are cut to the smaller one of the grid, and it is not shifted (transformers' Swin).
+    Both,
+    /// Each edge is cut to that of the grid, and not shifted along it (timm).
+    Each,
 }
 
 /// Which tokens of a layer attend to each other.
@@ -91,12 +102,20 @@ impl WindowRule {
             Window { kind: WindowKind::Tiles, size: self.size(), shift: [0; 2], pads_first: true, twice_apart: false };
         let smaller = grid[0].min(grid[1]);
         match *self {
-            Self::Shifted { size, cut, .. } if cut && smaller <= size[0].min(size[1]) => {
-                Some(Window { size: [smaller; 2], ..window })
-            }
-            Self::Shifted { shift, pads_first, twice_apart, .. } => {
-                let shift = if index % 2 == 1 { shift } else { [0; 2] };
-                Some(Window { shift, pads_first, twice_apart, ..window })
+            Self::Shifted { size, shift, cut, pads_first, twice_apart, .. } => {
+                let cuts = |axis: usize| match cut {
+                    Cut::Nowhere => false,
+                    Cut::Both => smaller <= size[axis],
+                    Cut::Each => grid[axis] <= size[axis],
+                };
+                let edge = |axis: usize| match (cuts(axis), cut) {
+                    (false, _) => size[axis],
+                    (true, Cut::Each) => grid[axis],
+                    (true, _) => smaller,
+                };
+                let rolls = |axis: usize| if index % 2 == 1 && !cuts(axis) { shift[axis] } else { 0 };
+                let (size, shift) = ([edge(0), edge(1)], [rolls(0), rolls(1)]);
+                Some(Window { size, shift, pads_first, twice_apart, ..window })
             }
             Self::Some { ref global, .. } => (!global.contains(&layer)).then_some(window),
             Self::Strided { .. } => Some(Window { kind: WindowKind::Strided, ..window }),
