@@ -23,8 +23,7 @@ macro_rules! explained {
 }
 
 /// Models with classes, and what PyTorch shows of them.
-const EXPLAINED: &[(&str, &[u8])] =
-    explained!["hf_swin", "hf_swin_positions", "hf_swinv2", "timm_swin", "timm_swinv2"];
+const EXPLAINED: &[(&str, &[u8])] = explained!["hf_swin", "hf_swin_positions", "hf_swinv2", "timm_swin", "timm_swinv2"];
 
 /// A model, and one of its recorded inputs.
 struct Seen {
