@@ -6,6 +6,7 @@
 use super::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::kernels::gemm_i8::MAX_K;
+use std::ops::Range;
 
 /// Layers that work on one grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,6 +169,21 @@ impl Config {
             stages: Vec::new(),
             ..self.clone()
         }
+    }
+
+    /// The stage whose stream is pooled, as a plain ViT of its own.
+    pub fn last_stage(&self) -> Self {
+        self.of_stage(self.stage_count() - 1)
+    }
+
+    /// Layers whose stream the head could read, had the blocks behind them not been: those of the last stage.
+    pub fn layers_read(&self) -> Range<usize> {
+        self.layers - self.stages.last().map_or(self.layers, |last| last.layers)..self.layers
+    }
+
+    /// Heads of layer `layer`.
+    pub fn heads_of(&self, layer: usize) -> usize {
+        self.stages.get(self.stage_of(layer)[0]).map_or(self.heads, |stage| stage.heads)
     }
 
     /// Within what the tokens of layer `layer` attend; none where each sees all.
