@@ -33,6 +33,6 @@ pub use rolled::Rolled;
 pub use rollout::Rollout;
 pub use rows::mean;
 pub use shape::{Query, Shape};
-pub use statistics::{distance, entropy};
+pub use statistics::{distance, distance_of, entropy, entropy_of};
 pub use tokens::{features, similarity};
-pub use trace::{HiddenStates, Trace};
+pub use trace::{HiddenStates, StagedTrace, Trace};

@@ -29,7 +29,7 @@ impl Rollout {
         let tokens = shape.tokens();
         let mut fused = matrix("a layer's attention", tokens, tokens)?;
         for layer in (0..shape.layers).rev() {
-            self.fusion.fuse(attentions.read(layer, 0..shape.heads, 0..tokens)?, &mut fused);
+            self.fusion.fuse(attentions.read(layer, 0, 0..shape.heads, 0..tokens)?, &mut fused);
             discard_smallest(fused.as_slice_mut().expect("it is contiguous"), discard);
             row.multiply_normalised(fused.view());
         }

@@ -85,6 +85,18 @@ pub struct Window {
     pub twice_apart: bool,
 }
 
+impl Window {
+    /// How many there are in a grid of rows and columns, and tokens n of each, padding included.
+    pub fn dim(&self, grid: [usize; 2]) -> [usize; 2] {
+        let size = self.size[0] * self.size[1];
+        let across = grid[0].div_ceil(self.size[0]) * grid[1].div_ceil(self.size[1]);
+        match self.kind {
+            WindowKind::Tiles => [across, size],
+            WindowKind::Strided => [size, across],
+        }
+    }
+}
+
 /// How a grid is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
