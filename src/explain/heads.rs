@@ -98,21 +98,7 @@ pub struct HeadMap {
 impl HeadMap {
     /// `[N]`.
     pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
-        let layer = shape.check_layer(self.layer)?;
-        let queries = shape.query_tokens(self.query)?;
-        let (heads, fusion) = match self.heads {
-            Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
-            Heads::All(fusion) => (0..shape.heads, fusion),
-        };
-        let mut map = match shape.windows()?.filter(|_| !attentions.unrolled()) {
-            Some(windows) => in_windows(&windows, queries, (layer, heads, fusion), attentions)?,
-            None => {
-                let attention = attentions.read(layer, 0, heads, queries)?;
-                let mut fused = matrix("attention", attention.dim().1, shape.tokens())?;
-                fusion.fuse(attention, &mut fused);
-                mean(fused.view()).split_off(shape.prefix.len())
-            }
-        };
+        let mut map = self.row(shape, attentions)?.split_off(shape.prefix.len());
         if let Some(mass) = self.mass {
             keep_mass(&mut map, within("mass", mass, 1.0)?);
         }
@@ -130,6 +116,23 @@ impl HeadMap {
             }
         }
         Ok(map)
+    }
+
+    /// `[T]`: what is given to every token, before any is left out.
+    pub fn row(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+        let layer = shape.check_layer(self.layer)?;
+        let queries = shape.query_tokens(self.query)?;
+        let (heads, fusion) = match self.heads {
+            Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
+            Heads::All(fusion) => (0..shape.heads, fusion),
+        };
+        if let Some(windows) = shape.windows()?.filter(|_| !attentions.unrolled()) {
+            return in_windows(&windows, queries, (layer, heads, fusion), attentions);
+        }
+        let attention = attentions.read(layer, 0, heads, queries)?;
+        let mut fused = matrix("attention", attention.dim().1, shape.tokens())?;
+        fusion.fuse(attention, &mut fused);
+        Ok(mean(fused.view()))
     }
 }
 

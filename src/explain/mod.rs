@@ -30,7 +30,7 @@ pub use inside::{Inside, filters_of, patch_inside};
 pub use lens::{logit_lens, patch_lens};
 pub use parameters::{filters, position_similarity};
 pub use rolled::Rolled;
-pub use rollout::Rollout;
+pub use rollout::{Rollout, no_rollout};
 pub use rows::mean;
 pub use shape::{Query, Shape};
 pub use statistics::{distance, distance_of, entropy, entropy_of};

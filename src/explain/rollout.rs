@@ -6,7 +6,7 @@ use super::heads::Fusion;
 use super::rows::{add, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::matrix;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::dot::sum;
 use ndarray::ArrayView2;
 
@@ -35,6 +35,12 @@ impl Rollout {
         }
         Ok(row.patches())
     }
+}
+
+/// Why a model with stages or windows has none.
+pub fn no_rollout() -> Error {
+    let why = "it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.";
+    ErrorKind::UnsupportedView { view: "rollout", why }.into()
 }
 
 /// `discard`, if it is a share that leaves something.
