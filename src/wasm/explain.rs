@@ -58,8 +58,8 @@ impl Engine {
                 );
             }
         };
-        let pixel_values = copied(pixel_values)?;
-        Ok(Work { kind: Kind::Gradients(self.classifier.attribution(target, method)?), pixel_values })
+        let attribution = self.classifier.attribution(target, method)?;
+        self.work(pixel_values, Kind::Gradients(attribution))
     }
 
     /// `[N · N]`.
@@ -109,7 +109,12 @@ impl Engine {
 impl Engine {
     fn drop(&self, pixel_values: &Float32Array, dropping: Dropping, occlusion: Option<Occlusion>) -> Result<Work> {
         self.classifier.class(dropping.target().unwrap_or(0))?;
-        Ok(Work { kind: Kind::Dropping(dropping, occlusion), pixel_values: copied(pixel_values)? })
+        self.work(pixel_values, Kind::Dropping(dropping, occlusion))
+    }
+
+    fn work(&self, pixel_values: &Float32Array, kind: Kind) -> Result<Work> {
+        let [rows, _] = self.classifier.config().last_stage().grid();
+        Ok(Work { kind, pixel_values: copied(pixel_values)?, rows })
     }
 }
 
@@ -119,6 +124,9 @@ impl Engine {
 pub struct Work {
     kind: Kind,
     pixel_values: Vec<f32>,
+    /// Of a map.
+    #[wasm_bindgen(readonly)]
+    pub rows: usize,
 }
 
 enum Kind {
