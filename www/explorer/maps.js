@@ -76,6 +76,9 @@ export function rampOf(map, look) {
   return isLight(map, look) ? 'grey' : colormapOf(map, look);
 }
 
+/** Cells along an edge, above which a small picture has fewer pixels than cells. */
+const FINE = 40;
+
 /**
  * A map as a small picture: a pixel a cell.
  * @param {HTMLCanvasElement} canvas
@@ -84,6 +87,7 @@ export function rampOf(map, look) {
  */
 export function drawCells(canvas, map, look) {
   if (canvas.width !== map.cols || canvas.height !== map.rows) Object.assign(canvas, { width: map.cols, height: map.rows });
+  canvas.classList.toggle('fine', Math.max(map.cols, map.rows) > FINE);
   context2d(canvas).putImageData(new ImageData(colourise(map, { colormap: colormapOf(map, look) }), map.cols, map.rows), 0, 0);
 }
 
