@@ -17,6 +17,12 @@ export function mostHeads({ stages }) {
   return Math.max(...stages.map(({ heads }) => heads));
 }
 
+/** What layers have of something: one number, or from the first to the last of several. @param {number[]} values */
+export function spread(values) {
+  const [first, last] = [values[0], values[values.length - 1]].map((value) => value.toLocaleString('en'));
+  return first === last ? first : `${first} to ${last}`;
+}
+
 /** Layers that begin a stage. @param {{stages: Layer[]}} trace @returns {number[]} */
 export function beginnings({ stages }) {
   return stages.flatMap(({ stage }, layer) => (layer && stages[layer - 1].stage === stage ? [] : [layer]));

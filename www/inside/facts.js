@@ -1,7 +1,7 @@
 /** What the text says of the loaded model and the photo. */
 import { classNames } from '../explorer/names.js';
 import { scoreFormat } from '../explorer/scores.js';
-import { isStaged } from '../explorer/stages.js';
+import { isStaged, spread } from '../explorer/stages.js';
 
 /** @typedef {import('./figure.js').Context} Context */
 
@@ -16,9 +16,6 @@ const READS = {
 
 /** A whole number, its thousands apart. @param {number} value */
 export const count = (value) => value.toLocaleString('en');
-
-/** What layers have of something: one number, or from the first to the last of several. @param {number[]} values */
-const spread = (values) => (new Set(values).size > 1 ? `${count(values[0])} to ${count(values[values.length - 1])}` : count(values[0]));
 
 /**
  * @param {Pick<Context, 'vit' | 'trace' | 'title' | 'target'>} context
