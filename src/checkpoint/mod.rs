@@ -17,6 +17,7 @@ mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
 mod hf_siglip;
+mod hf_swin;
 mod hf_tipsv2;
 mod hf_vit;
 mod json;
@@ -30,12 +31,14 @@ mod quantize;
 mod reader;
 mod shards;
 mod stored;
+mod swin;
 mod tensors;
 mod text;
 mod timm;
 mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
+mod timm_swin;
 mod timm_vit;
 mod walk;
 
@@ -112,6 +115,8 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    hf_swin::FAMILY,
+    hf_swin::V2,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,
@@ -126,6 +131,8 @@ const FAMILIES: &[Family] = &[
     timm_vit::BEIT3,
     timm_beit::FAMILY,
     timm_aimv2::FAMILY,
+    timm_swin::FAMILY,
+    timm_swin::V2,
 ];
 
 /// Name and models of every supported family.

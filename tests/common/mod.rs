@@ -71,6 +71,22 @@ macro_rules! fixture {
             interventions: bytes!($name, "interventions.safetensors"),
         }
     };
+    (staged hf $name:literal) => {
+        Fixture { preprocessor: preprocessor!($name), ..fixture!(staged timm $name) }
+    };
+    (staged timm $name:literal) => {
+        Fixture {
+            name: $name,
+            config: include_str!(concat!("../fixtures/", $name, "/config.json")),
+            preprocessor: None,
+            weights: bytes!($name, "model.safetensors"),
+            shards: &[],
+            text_embeddings: None,
+            expected: bytes!($name, "expected.safetensors"),
+            explain: None,
+            interventions: &[],
+        }
+    };
     (hf encoder $name:literal) => {
         fixture!($name, preprocessor!($name), bytes!($name, "model.safetensors"), None)
     };
@@ -207,9 +223,22 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_wrapper"),
 ];
 
+/// Every tiny model of several stages, or of windows.
+pub const STAGED: &[Fixture] = &[
+    fixture!(staged hf "hf_swin"),
+    fixture!(staged hf "hf_swin_model"),
+    fixture!(staged hf "hf_swin_positions"),
+    fixture!(staged hf "hf_swinv2"),
+    fixture!(staged hf "hf_swinv2_model"),
+    fixture!(staged timm "timm_swin"),
+    fixture!(staged timm "timm_swin_clamped"),
+    fixture!(staged timm "timm_swinv2"),
+    fixture!(staged timm "timm_swinv2_pretrained"),
+];
+
 /// The tiny model of this name.
 pub fn named(name: &str) -> &'static Fixture {
-    FIXTURES.iter().find(|fixture| fixture.name == name).unwrap()
+    FIXTURES.iter().chain(STAGED).find(|fixture| fixture.name == name).unwrap()
 }
 
 impl Fixture {

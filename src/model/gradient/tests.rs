@@ -179,8 +179,10 @@ impl Naive {
         };
         let frequencies = self.rotary.map(|_| Arc::new([by(0), by(1)]));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
+            post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
+                cosine: None,
                 qkv: linear(qkv),
                 norm: None,
                 projection: linear(projection),
@@ -201,6 +203,7 @@ impl Naive {
             norm: None,
         };
         let weights = Weights {
+            transitions: Vec::new(),
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
             norm: Some(norm(&self.norm)),
