@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
-use crate::explain::{self, Attribution, Dropping, GradientMethod, Inside, Query, Trace};
+use crate::explain::{self, Attribution, Dropping, Filling, GradientMethod, Inside, Occlusion, Query, Trace};
 use crate::model::{
     Classes, Config, HeadInside, Intervention, MlpInside, Norms, PatchInside, Pooling, Precision, Scratch, Similarity,
     Sink, likeliest,
@@ -154,6 +154,18 @@ impl Classifier {
         self.loaded.vit.advance(pixel_values, &mut self.scratch, sink, pause)
     }
 
+    /// Occlusion of this model: of its patches, or of the cells of its last stage's grid.
+    pub fn occlusion(&self, window: Option<usize>, stride: Option<usize>) -> Result<Occlusion> {
+        Occlusion::new(&(&self.config().last_stage()).into(), window, stride)
+    }
+
+    /// Passes that see these patches. Those of a model of stages or windows are the cells of its last stage, or of the stage with `grid`, and are filled in
+    /// place of being left out, with the mean that its processor subtracts, or else middle grey.
+    pub fn dropping(&self, seen: Vec<Vec<usize>>, target: Option<usize>, grid: Option<[usize; 2]>) -> Result<Dropping> {
+        let filling = Filling::of(self.config(), grid, self.loaded.preprocess.blank())?;
+        Ok(Dropping::new(seen, target).filling(filling))
+    }
+
     /// Makes the next pass of `dropping`, up to a pause at most; false where all were made.
     pub fn step(&mut self, pixel_values: &[f32], dropping: &mut Dropping, pause: &dyn Fn() -> bool) -> Result<bool> {
         self.class(dropping.target().unwrap_or(0))?;
@@ -204,7 +216,7 @@ impl Classifier {
 
     /// What streams of so many tokens are read in, where they are of another size.
     fn other_scratch(&self, tokens: usize) -> Result<Option<Scratch>> {
-        if tokens == self.config().tokens() {
+        if tokens == self.config().last_stage().tokens() {
             return Ok(None);
         }
         Scratch::reading(self.config(), self.precision(), tokens).map(Some)

@@ -1,8 +1,9 @@
-//! The logit lens: what the model would answer if it stopped after a layer (nostalgebraist, 2020).
+//! The logit lens: what the model would answer if it stopped after a layer (nostalgebraist, 2020). In a model of stages the head can read what layers of the last
+//! one leave ([`Config::layers_read`](crate::model::Config::layers_read)); others have another width.
 
 use super::shape::invalid;
 use crate::alloc::matrix;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Scratch, Vit};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
 
@@ -22,8 +23,12 @@ pub fn patch_lens(vit: &Vit, scratch: &Scratch, tokens: ArrayView2<f32>) -> Resu
     vit.read_each(tokens.slice(s![vit.config.prefix_tokens().., ..]), scratch)
 }
 
-/// The model's number of classes, if it has any.
+/// The model's number of classes, if it has any, and a layer whose stream its head can read.
 fn check_classes(vit: &Vit) -> Result<usize> {
+    if vit.config.layers_read().is_empty() {
+        let why = "its head reads what convolutions make of the last layer's tokens, and never tokens.";
+        return Err(ErrorKind::UnsupportedView { view: "the logit lens", why }.into());
+    }
     match vit.config.classes() {
         0 => Err(invalid("this model has no classes: its features can be looked at, but not what they mean.".into())),
         classes => Ok(classes),

@@ -163,14 +163,16 @@ impl Vit {
         pause: &dyn Fn() -> bool,
     ) -> Option<usize> {
         let Weights { embeddings, blocks, transitions, .. } = &*self.weights;
-        let (somewhere, nowhere) = (!scratch.intervention.without_positions, BlockPlaces::default());
+        let somewhere = !scratch.intervention.without_positions;
         if scratch.depth.is_none() {
             let positions = self.places.positions.as_deref().filter(|_| somewhere);
             embeddings.forward(&self.config, positions, pixels, scratch);
             sink.hidden_state(0, scratch.stages[0].stream.view());
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
-            let places = if somewhere { &self.places.blocks[layer] } else { &nowhere };
+            let places = &self.places.blocks[layer];
+            let nowhere = BlockPlaces { windows: places.windows.clone(), ..BlockPlaces::default() };
+            let places = if somewhere { places } else { &nowhere };
             let [stage, index] = self.config.stage_of(layer);
             if index == 0 && stage > 0 {
                 transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());

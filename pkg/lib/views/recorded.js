@@ -32,6 +32,21 @@ export function recorded(trace, kind, view, layer) {
 }
 
 /**
+ * A layer's part of what was recorded, or of a model with stages the layer's own array.
+ * @param {Recording} trace
+ * @param {Kind} kind
+ * @param {number} place
+ * @returns {Float32Array}
+ */
+export function arrayOf({ recorded: { length }, ...trace }, kind, place) {
+  /** @type {any} */
+  const values = trace[kind];
+  if (Array.isArray(values)) return values[place];
+  const size = values.length / (kind === 'attentions' ? length : length + 1);
+  return values.subarray(place * size, (place + 1) * size);
+}
+
+/**
  * @param {Recording} trace
  * @param {string} view
  * @param {number} layer
