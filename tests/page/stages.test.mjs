@@ -101,8 +101,7 @@ test('a point of the photo stays where it is from grid to grid', () => {
 test('windows of the page are those within which the package has attention', async () => {
   const { page, close } = await openApi(browser, origin);
   const layers = await page.evaluate(async (folder) => {
-    const { Vitscope } = /** @type {any} */ (await import('/pkg/dist/index.js'));
-    const vit = await Vitscope.load(folder);
+    const vit = await /** @type {any} */ (globalThis).vitscope.Vitscope.load(folder);
     const found = [];
     for (const size of [[24, 24], [22, 28]]) {
       await vit.resize(size);

@@ -51,7 +51,8 @@ export function isLight({ channels, signed }, { style }) {
 export function rangeOf(map, look) {
   const most = largest(map);
   if (!isLight(map, look)) return [map.signed ? -most : 0, most];
-  const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / map.data.length;
+  const cells = map.within?.reduce((count, is) => count + is, 0) ?? map.data.length;
+  const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / cells;
   return [mean / 2, Math.min(3 * mean, most)];
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a layer has of its own. In a plain ViT all layers are alike; of Swin, SAM and MobileViT the grid, the heads and what a patch sees go by stage and layer.
  *
- * @typedef {import('../../pkg/index.js').Layer} Layer
+ * @typedef {import('../../pkg/index.js').LayerShape} Layer
  * @typedef {NonNullable<Layer['window']>} Window
  * @typedef {[rows: number, cols: number]} Grid
  * @typedef {{of: Int32Array, parts: Int32Array}} Windows  of: the window of each patch; parts: which part of one, of those that lie apart in the photo: they don't see each other
@@ -10,6 +10,17 @@
 /** Whether layers differ, or see less than all. @param {{stages: Layer[]}} trace */
 export function isStaged({ stages }) {
   return stages.some(({ stage, window }) => stage > 0 || window);
+}
+
+/**
+ * The patch of another grid that has the same point of the photo.
+ * @param {number} patch
+ * @param {Pick<Layer, 'grid' | 'patchSize'>} from
+ * @param {Pick<Layer, 'grid' | 'patchSize'>} to
+ */
+export function samePoint(patch, from, to) {
+  const [row, col] = [Math.floor(patch / from.grid[1]), patch % from.grid[1]].map((at, i) => Math.min(to.grid[i] - 1, Math.floor(((at + 0.5) * from.patchSize[i]) / to.patchSize[i])));
+  return row * to.grid[1] + col;
 }
 
 /** The most heads that a layer has. @param {{stages: Layer[]}} trace */

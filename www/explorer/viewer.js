@@ -5,7 +5,7 @@ import { classNames } from './names.js';
 import { cardOf } from './pins/card.js';
 import { asker, fits, lacks, recordingFor } from './recordings.js';
 import { refusal } from './refusal.js';
-import { isStaged, mostHeads, windowsOf } from './stages.js';
+import { isStaged, mostHeads, samePoint, windowsOf } from './stages.js';
 import { remember } from './views/cache.js';
 import { before } from './words.js';
 
@@ -74,8 +74,8 @@ export class Viewer {
   #shape = '';
   /** @type {[number, number] | undefined} */
   #grid;
-  /** That of the map on the stage, which may be a layer's own. @type {[number, number] | undefined} */
-  #shownGrid;
+  /** In whose grid the map on the stage is. */
+  #shownLayer = 0;
   /** @type {string | undefined} */
   #refusal;
   /** @type {Promise<unknown> | undefined} */
@@ -120,21 +120,23 @@ export class Viewer {
    * @param {boolean} live
    */
   records(model, live) {
-    const query = asker(model.prefix, this.#queryIn(model.grid));
+    const query = asker(model.prefix, this.#queryIn(model.stages));
     return recordingFor(model, query, this.#view.reads?.(query) ?? {}, live);
   }
 
   /**
    * The patch that is asked about, by row and column: the one that has the chosen point of the photo.
-   * @param {[number, number]} first grid of the model
-   * @param {[number, number]} [grid] of a layer
+   * @param {import('./stages.js').Layer[]} stages
+   * @param {number} [layer] in whose grid, the first unless told
    * @returns {[number, number] | undefined}
    */
-  #queryIn(first, grid = first) {
+  #queryIn(stages, layer = 0) {
     const { patch } = this.#choice;
-    if (!this.#view.uses().query || patch === null || patch >= first[0] * first[1]) return undefined;
-    const here = moved(patch, first, grid);
-    return [Math.floor(here / grid[1]), here % grid[1]];
+    const [{ grid: [rows, cols] }] = stages;
+    if (!this.#view.uses().query || patch === null || patch >= rows * cols) return undefined;
+    const here = samePoint(patch, stages[0], stages[layer]);
+    const across = stages[layer].grid[1];
+    return [Math.floor(here / across), here % across];
   }
 
   /**
@@ -227,7 +229,8 @@ export class Viewer {
   /** @param {number | null} patch */
   choosePatch(patch) {
     if (!this.#subject || !this.#view.uses().query) return;
-    this.choose({ patch: patch === null || !this.#shownGrid ? patch : moved(patch, this.#shownGrid, this.#subject.trace.grid) });
+    const { stages } = this.#subject.trace;
+    this.choose({ patch: patch === null ? null : samePoint(patch, stages[this.#shownLayer], stages[0]) });
   }
 
   /** @param {number} target */
@@ -300,7 +303,7 @@ export class Viewer {
     const { trace } = subject;
     const { layer, head } = this.#choice;
     const { layer: layered } = this.#view.uses();
-    const queryIn = (/** @type {number} */ layer) => this.#queryIn(trace.grid, trace.stages[layer].grid);
+    const queryIn = (/** @type {number} */ layer) => this.#queryIn(trace.stages, layer);
     const first = () => (layered && this.#view.firstLayer?.({ trace, queryIn })) || trace.layers - 1;
     const at = layer === null || layer >= trace.layers ? first() : layer;
     return {
@@ -309,7 +312,7 @@ export class Viewer {
       look: this.#panels.overlay.read(),
       layer: at,
       head: head === null || head >= trace.stages[at].heads ? null : head,
-      query: this.#queryIn(trace.grid),
+      query: this.#queryIn(trace.stages),
       queryIn,
       target: this.#targetOf(subject),
       signal,
@@ -364,8 +367,9 @@ export class Viewer {
     const { trace, image, title } = subject;
     const over = map?.crop ? map : undefined;
     /** @type {[number, number]} */
-    const grid = (this.#shownGrid = over ? [over.rows, over.cols] : trace.grid);
-    const query = this.#context && this.#queryIn(trace.grid, grid);
+    const grid = over ? [over.rows, over.cols] : trace.grid;
+    this.#shownLayer = Math.max(0, trace.stages.findIndex((layer) => String(layer.grid) === String(grid)));
+    const query = this.#context && this.#queryIn(trace.stages, this.#shownLayer);
     const patch = query ? query[0] * grid[1] + query[1] : null;
     const windows = over && words?.window !== undefined && isStaged(trace) ? remember(trace, `windows ${grid} ${JSON.stringify(words.window)}`, () => windowsOf(grid, words?.window ?? null)) : undefined;
     stage.showMap({ crop: over?.crop ?? trace.crop, grid, windows }, over, look, patch, stop === 'patches');

@@ -1,8 +1,7 @@
 /** Swin: attention within windows, which are shifted in every other block, and patches that are merged from stage to stage. Of a model that has stages or windows its own heads, else the numbers of Swin-T. */
 import { slider } from '../../../explorer/controls.js';
-import { moved } from '../../../explorer/detail.js';
 import { make, percent } from '../../../explorer/dom.js';
-import { drawWindows, isStaged, windowWords, windowsOf } from '../../../explorer/stages.js';
+import { drawWindows, isStaged, samePoint, windowWords, windowsOf } from '../../../explorer/stages.js';
 import { remember } from '../../../explorer/views/cache.js';
 import { createCells, overlaid, seen } from '../../kit/cells.js';
 import { count } from '../../facts.js';
@@ -17,7 +16,7 @@ import { count } from '../../facts.js';
 const SWIN_T = [2, 2, 6, 2].flatMap((layers, stage) => Array.from({ length: layers }, (_, i) => {
   const edge = 56 >> stage;
   const shift = i % 2 && edge > 7 ? 3 : 0;
-  return { stage, grid: /** @type {Grid} */ ([edge, edge]), hiddenSize: 96 << stage, heads: 3 << stage, window: { kind: /** @type {const} */ ('tiles'), size: [7, 7], shift: [shift, shift], padsFirst: true, count: (edge / 7) ** 2 } };
+  return { stage, grid: /** @type {Grid} */ ([edge, edge]), patchSize: /** @type {Grid} */ ([4 << stage, 4 << stage]), hiddenSize: 96 << stage, heads: 3 << stage, window: { kind: /** @type {const} */ ('tiles'), size: [7, 7], shift: [shift, shift], padsFirst: true, count: (edge / 7) ** 2 } };
 }));
 
 /** @param {import('../../figure.js').Hands} hands */
@@ -50,8 +49,10 @@ export function createWindows({ choose, change }) {
       const { grid, hiddenSize } = layers[pair[0]];
       const [rows, cols] = grid;
       const chosen = picked ? context.patch : middle(trace.grid);
-      const patch = moved(chosen, trace.grid, grid);
-      pick = (place) => choose({ patch: place === null ? null : moved(place, grid, trace.grid) });
+      // The whole of the photo that is seen is 224 pixels wide to Swin-T, whatever it is to the loaded model.
+      const [first, here] = [staged ? trace.stages[0] : { grid: trace.grid, patchSize: trace.grid.map((count) => 224 / count) }, layers[pair[0]]].map((layer) => /** @type {Layer} */ (layer));
+      const patch = samePoint(chosen, first, here);
+      pick = (place) => choose({ patch: place === null ? null : samePoint(place, here, first) });
       const windows = pair.map((layer) => windowsOf(grid, layers[layer].window));
       const within = windows.map(({ of, parts }) => (/** @type {number} */ a, /** @type {number} */ b) => of[a] === of[b] && parts[a] === parts[b]);
       const all = Array.from({ length: rows * cols }, (_, i) => i);
@@ -98,7 +99,7 @@ export function createWindows({ choose, change }) {
       if (trace.queries || !trace.attentions.length) return `${said} ${numbers}`;
       const { data } = trace.headMap({ query: [Math.floor(chosen / trace.grid[1]), chosen % trace.grid[1]] });
       const total = data.reduce((sum, value) => sum + value, 0);
-      const outside = data.reduce((sum, value, at) => sum + (within[0](moved(at, trace.grid, grid), patch) ? 0 : value), 0);
+      const outside = data.reduce((sum, value, at) => sum + (within[0](samePoint(at, first, here), patch) ? 0 : value), 0);
       return `${said} The loaded model has no windows: in its last layer the chosen patch gives ${percent(outside / total)} to those outside. ${numbers}`;
     },
   };
