@@ -48,7 +48,8 @@ export function layerWords(trace, layer) {
   if (!isStaged(trace)) return '';
   const { stage, grid, window } = trace.stages[layer];
   const several = trace.stages.some((other) => other.stage !== stage);
-  return `${several ? `Stage ${stage}: ` : ''}${grid[1]} × ${grid[0]} patches, ${windowWords(window)}.`;
+  const words = windowWords(window);
+  return several ? `Stage ${stage}, ${grid[1]} × ${grid[0]} patches: ${words}.` : `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
 /** @param {Layer['window']} window */

@@ -133,7 +133,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .strip li button { display: block; padding: 0; border: 0; background: none; font: inherit; font-size: 11px; line-height: 16px; color: var(--soft); cursor: pointer; text-align: center; }
 .strip li canvas { display: block; width: 46px; height: 46px; background: var(--well); image-rendering: pixelated; }
 .strip li:nth-child(1) canvas, .strip li:nth-child(2) canvas { image-rendering: auto; }
-.strip li.stage { margin-left: 4px; padding-left: 7px; border-left: 1px solid var(--strong-line); }
+.strip li.begins { margin-left: 4px; padding-left: 7px; border-left: 1px solid var(--strong-line); }
 .strip li button:hover { color: var(--ink); }
 .strip li [aria-current] { color: var(--ink); font-weight: 600; }
 .strip li [aria-current] canvas { box-shadow: 0 0 0 1px var(--paper), 0 0 0 3px var(--signal); }
@@ -345,7 +345,7 @@ h3 { margin: 0; font-size: 13px; font-weight: 600; }
 .tiles .tile { position: relative; width: var(--tile); height: var(--tile-height); background: var(--well); cursor: pointer; border: 0; padding: 0; }
 .tiles .fused { margin-top: 8px; }
 .tiles.fused-first .fused { margin: 0 0 8px; }
-.tiles .axis.stage { white-space: nowrap; border-top: 2px solid var(--strong-line); padding-top: 3px; text-align: center; }
+.tiles .axis.joint { white-space: nowrap; border-top: 2px solid var(--strong-line); padding-top: 3px; text-align: center; }
 .tiles .tile canvas { display: block; width: 100%; height: 100%; image-rendering: pixelated; }
 .tiles.smooth .tile canvas { image-rendering: auto; }
 :is(.strip, .choices, .tiles) canvas.fine { image-rendering: auto; }

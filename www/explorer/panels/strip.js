@@ -62,7 +62,7 @@ export function createStrip(root, onChoose) {
       ...way.stages.map(({ stage }, layer) => stop(String(layer), starts.length > 1 ? `Layer ${layer}, stage ${stage}` : `Layer ${layer}`, { layer, stop: null })),
       stop('', 'Answer', { view: 'class', stop: null }),
     ];
-    list.replaceChildren(...stops.map(({ button }, i) => make('li', i > 2 && starts.includes(i - 2) ? { class: 'stage' } : {}, [button])));
+    list.replaceChildren(...stops.map(({ button }, i) => make('li', i > 2 && starts.includes(i - 2) ? { class: 'begins' } : {}, [button])));
     stops[stops.length - 1].canvas.remove();
   }
 

@@ -16,6 +16,7 @@ import { beginnings } from '../stages.js';
 const AXIS = 34; // px, the column of head numbers
 const LARGEST_TILE = 128;
 const SMALLEST_TILE = 24; // which a finger finds; the grid is scrolled where that is too wide
+const SMALLEST_OF_STAGES = 28; // where some layers have many heads, and most have few
 const BESIDE = 330; // px above and below the tiles, where they stand beside the photo
 const FUSED_GAP = 8; // px that set the fused row apart; as in the styles
 const STAGE_GAP = 6; // px that set stages apart
@@ -79,7 +80,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
    */
   function stageHeader({ stage, grid: [rows, cols] }, span) {
     const title = `Stage ${stage}: ${cols} × ${rows} patches`;
-    return make('div', { class: 'axis stage', role: 'columnheader', 'aria-colspan': String(span), title }, [`stage ${stage}`, make('br'), `${cols} × ${rows}`]);
+    return make('div', { class: 'axis joint', role: 'columnheader', 'aria-colspan': String(span), title }, [`stage ${stage}`, make('br'), `${cols} × ${rows}`]);
   }
 
   /**
@@ -105,9 +106,10 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const beside = root.clientWidth < 0.6 * clientWidth; // else the page is scrolled to them anyway
     const high = beside ? (((clientHeight - BESIDE - FUSED_GAP) / (shape.heads + 1) - gap) * cols) / rows : LARGEST_TILE;
     const ratio = window.devicePixelRatio || 1;
-    const size = Math.max(SMALLEST_TILE, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
+    const least = grid.classList.contains('fused-first') ? SMALLEST_OF_STAGES : SMALLEST_TILE;
+    const size = Math.max(least, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
-    const width = even >= 0.85 * size ? even : size;
+    const width = even >= Math.max(SMALLEST_TILE, 0.85 * size) ? even : size;
     grid.style.setProperty('--tile', `${width}px`);
     grid.style.setProperty('--tile-height', `${(width * rows) / cols}px`);
     grid.style.setProperty('--tile-gap', `${gap}px`);

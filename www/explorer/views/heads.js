@@ -2,6 +2,7 @@ import { segments, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
 import { yielded } from '../live/turns.js';
 import { isStaged, layerWords, mostHeads } from '../stages.js';
+import { number } from '../words.js';
 import { createHeadGrid } from './head_grid.js';
 
 /**
@@ -42,7 +43,7 @@ export function createHeads({ change, choose }) {
     if (!context || !choice) return;
     const map = mapOf(choice);
     const { window } = context.trace.stages[choice.layer];
-    context.paint(map, { detail: [layerWords(context.trace, choice.layer), rest(context, choice)].filter(Boolean).join(' '), format: percent, window });
+    context.paint(map, { detail: [layerWords(context.trace, choice.layer), rest(context, choice)].filter(Boolean).join(' '), format: isStaged(context.trace) ? share : percent, window });
   }
 
   return {
@@ -65,6 +66,9 @@ export function createHeads({ change, choose }) {
     },
   };
 }
+
+/** Of thousands of patches each has little. @param {number} value */
+const share = (value) => `${number(100 * value)} %`;
 
 /**
  * What of a query's attention goes to no patch.
