@@ -12,7 +12,6 @@ use crate::model::{
     Block, Bridge, Config, Convolution, Embeddings, Enter, InvertedResidual, LastMap, Leave, Linear, MapSizes, Pooling,
     Positions, Stage, Stem, Transition, Weights, WindowRule,
 };
-use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
     name: "MobileViT (Hugging Face)",
@@ -69,10 +68,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     hf::check_shown(json, tensors, "qkv_bias", None, &|name| name.ends_with(".query.bias"))?;
     let widths = list(json, "hidden_sizes", "three whole numbers", [144, 192, 240])?;
     let channels = list(json, "neck_hidden_sizes", "seven whole numbers", [16, 32, 64, 96, 128, 160, 640])?;
-    let number = |key: &str, usual: f64| {
-        Ok::<_, crate::error::Error>(json.typed(key, "a number", Value::as_f64)?.unwrap_or(usual))
-    };
-    let (mlp_ratio, expand_ratio) = (number("mlp_ratio", 2.0)?, number("expand_ratio", 4.0)?);
+    let mlp_ratio = json.optional_f64("mlp_ratio")?.unwrap_or(2.0);
+    let expand_ratio = json.optional_f64("expand_ratio")?.unwrap_or(4.0);
     let kernel = json.optional_usize("conv_kernel_size")?.unwrap_or(3);
     let cell = plain.patch_size;
     let stage = |i: usize| Stage {
@@ -103,11 +100,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
 
 /// A list of whole numbers.
 fn list<const N: usize>(json: &Json, key: &str, what: &'static str, usual: [usize; N]) -> Result<[usize; N]> {
-    let numbers = |value: &Value| {
-        let numbers = value.as_array()?.iter().map(|number| number.as_u64().map(|number| number as usize));
-        numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
-    };
-    Ok(json.typed(key, what, numbers)?.unwrap_or(usual))
+    Ok(json.list(key, what, N..=N)?.and_then(|list| list.try_into().ok()).unwrap_or(usual))
 }
 
 /// Reads convolutions with their norms and activation.

@@ -3,13 +3,12 @@
 use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::hf_clip::vision_config;
-use super::json::{Json, as_usize};
+use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
 use crate::model::{Block, Config, Embeddings, Pooling, Positions, Stage, Weights, WindowRule};
-use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
     name: "SAM (Hugging Face)",
@@ -70,8 +69,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
         relative: own.optional_bool("use_rel_pos")?.unwrap_or(true),
         ..Positions::NONE
     };
-    let indices = |value: &Value| value.as_array()?.iter().map(as_usize).collect::<Option<Vec<_>>>();
-    let global = own.typed("global_attn_indexes", "whole numbers", indices)?.unwrap_or_else(|| vec![2, 5, 8, 11]);
+    let global = own.list("global_attn_indexes", "whole numbers", 0..=usize::MAX)?.unwrap_or_else(|| vec![2, 5, 8, 11]);
     let window = own.optional_usize("window_size")?.unwrap_or(14);
     let windows = (window > 0).then_some(WindowRule::Some { size: [window; 2], global });
     config.prefix = Vec::new();

@@ -3,6 +3,7 @@
 use super::CONFIG_FILE;
 use crate::error::{Error, ErrorKind, Result};
 use serde_json::Value;
+use std::ops::RangeInclusive;
 
 /// A JSON object from a model folder.
 #[derive(Clone)]
@@ -85,7 +86,11 @@ impl Json {
     }
 
     pub fn optional_f32(&self, key: &str) -> Result<Option<f32>> {
-        self.typed(key, "a number", |value| value.as_f64().map(|x| x as f32))
+        Ok(self.optional_f64(key)?.map(|x| x as f32))
+    }
+
+    pub fn optional_f64(&self, key: &str) -> Result<Option<f64>> {
+        self.typed(key, "a number", Value::as_f64)
     }
 
     pub fn optional_usize(&self, key: &str) -> Result<Option<usize>> {
@@ -95,6 +100,18 @@ impl Json {
     /// `[height, width]`, from one number for both or from two.
     pub fn optional_pair(&self, key: &str) -> Result<Option<[usize; 2]>> {
         self.typed(key, "one whole number or two", as_pair)
+    }
+
+    /// A list of whole numbers, `lengths` of them.
+    pub fn list(&self, key: &str, expected: &str, lengths: RangeInclusive<usize>) -> Result<Option<Vec<usize>>> {
+        self.typed(key, expected, |value| {
+            let values = value.as_array().filter(|values| lengths.contains(&values.len()))?;
+            let mut list = Vec::with_capacity(values.len());
+            for value in values {
+                list.push(as_usize(value)?);
+            }
+            Some(list)
+        })
     }
 
     /// The value under `key` as `read` takes it; absent is fine, another type is not.

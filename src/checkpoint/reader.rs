@@ -277,9 +277,7 @@ impl<'a> Reader<'a> {
 
     /// Rows and columns of the window of layer `layer` at the grid the file was made for.
     pub fn native_window(&self, config: &Config, layer: usize) -> Option<[usize; 2]> {
-        let size = |axis: usize| self.native_grid[axis].saturating_mul(config.patch_size[axis]);
-        let native = Config { image_size: [size(0), size(1)], ..config.clone() };
-        native.window(layer).map(|window| window.size)
+        config.window_among(self.native_grid, layer).map(|window| window.size)
     }
 
     /// `[entries, heads]` of relative positions within a window.

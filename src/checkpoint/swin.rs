@@ -1,10 +1,9 @@
 //! What Swin models have in common, whoever wrote their files (Liu et al., 2021 and 2022).
 
-use super::json::{Json, as_usize};
+use super::json::Json;
 use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{Config, Merge, Stage, Transition, WindowRule};
-use serde_json::Value;
 
 /// ε of the norms that no config speaks of: of patches, and where they are merged.
 pub(super) const LAYER_NORM_EPS: f32 = 1e-5;
@@ -14,9 +13,7 @@ pub(super) const MOST: usize = 8;
 
 /// A list of whole numbers, one a stage.
 pub(super) fn list(json: &Json, key: &str) -> Result<Option<Vec<usize>>> {
-    json.typed(key, "a list of whole numbers, one a stage", |value| {
-        value.as_array().filter(|list| (1..=MOST).contains(&list.len()))?.iter().map(as_usize).collect()
-    })
+    json.list(key, "a list of whole numbers, one a stage", 1..=MOST)
 }
 
 /// What each stage has.
@@ -51,7 +48,7 @@ pub(super) fn set_stages(config: &mut Config, sizes: &Sizes, rule: impl Fn(usize
 
 /// `mlp_ratio`, 4 unless told.
 pub(super) fn mlp_ratio(json: &Json) -> Result<f64> {
-    Ok(json.typed("mlp_ratio", "a number", Value::as_f64)?.unwrap_or(4.0))
+    Ok(json.optional_f64("mlp_ratio")?.unwrap_or(4.0))
 }
 
 /// What leads from each stage to the next, `at` telling where its tensors are; of Swin v2 the norm comes after.

@@ -2,7 +2,7 @@
 
 use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
 use super::heads::read_heads;
-use super::json::{Json, as_usize};
+use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
 use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class};
@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::model::{
     Activation, Block, Config, Embeddings, Interpolation, Pooling, Positions, Stage, Weights, WindowRule,
 };
-use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
     name: "SAM (timm)",
@@ -80,8 +79,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     }
     let relative = tensors.has("blocks.0.attn.rel_pos_h");
     config.positions = Positions { learned: tensors.has("pos_embed"), relative, ..Positions::NONE };
-    let indices = |value: &Value| value.as_array()?.iter().map(as_usize).collect::<Option<Vec<_>>>();
-    let global = args.typed("global_attn_indexes", "whole numbers", indices)?.unwrap_or(global.to_vec());
+    let global = args.list("global_attn_indexes", "whole numbers", 0..=usize::MAX)?.unwrap_or(global.to_vec());
     let window = args.optional_usize("window_size")?.unwrap_or(WINDOW);
     Stage::windowed(&mut config, (window > 0).then_some(WindowRule::Some { size: [window; 2], global }));
     if tensors.has(NECK) {
@@ -159,7 +157,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
 mod tests {
     use super::super::tensors::write;
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

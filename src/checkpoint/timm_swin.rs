@@ -1,7 +1,7 @@
 //! timm's `swin_*` and `swinv2_*` models.
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
-use super::json::{Json, as_pair, as_usize};
+use super::json::{Json, as_pair};
 use super::reader::{Bias, Reader, matrix};
 use super::swin::{self, LAYER_NORM_EPS, Sizes};
 use super::tensors::Tensors;
@@ -98,13 +98,12 @@ fn read_config(json: &Json, tensors: &Tensors, shows_heads: (&str, usize)) -> Re
     let name = |stage: usize, block: usize, rest: &str| format!("{LAYERS}{stage}{BLOCKS}{block}.{rest}");
     let first = |stage: usize| name(stage, 0, "norm1.weight");
     let stages = (0..swin::MOST).take_while(|stage| tensors.has(&first(*stage))).count();
-    let depth = |stage| (0..).take_while(|block| tensors.has(&name(stage, *block, "norm1.weight"))).count();
-    let depths: Vec<usize> = (0..stages.max(1)).map(depth).collect();
-    let of_heads = |stage| {
+    let (mut depths, mut heads) = (Vec::new(), Vec::new());
+    for stage in 0..stages.max(1) {
+        depths.push((0..).take_while(|block| tensors.has(&name(stage, *block, "norm1.weight"))).count());
         let shape = tensors.shape(&name(stage, 0, shows_heads.0))?;
-        Ok(shape.get(shows_heads.1).copied().unwrap_or(0))
-    };
-    let heads = (0..depths.len()).map(of_heads).collect::<Result<Vec<_>>>()?;
+        heads.push(shape.get(shows_heads.1).copied().unwrap_or(0));
+    }
     let sizes = Sizes { embed_dim: config.hidden_size, mlp_ratio: swin::mlp_ratio(args)?, depths, heads };
     let wrong = [
         ("embed_dim", args.optional_usize("embed_dim")?.is_some_and(|stated| stated != sizes.embed_dim)),
@@ -142,11 +141,7 @@ fn windows(architecture: &Architecture, stages: usize) -> Result<Vec<[usize; 2]>
     const KIND: &str = "a whole number, two, or one a stage";
     let stated = architecture.args.typed("window_size", KIND, |value| {
         // Two numbers are rows and columns.
-        if let Some(pair) = as_pair(value) {
-            return Some(vec![pair; stages]);
-        }
-        let list = value.as_array().filter(|list| list.len() == stages)?;
-        list.iter().map(as_pair).collect()
+        as_pair(value).map(|pair| vec![pair; stages]).or_else(|| pairs(value).filter(|list| list.len() == stages))
     })?;
     if let Some(stated) = stated {
         return Ok(stated);
@@ -161,17 +156,23 @@ fn windows(architecture: &Architecture, stages: usize) -> Result<Vec<[usize; 2]>
     Ok(vec![[last.unwrap_or(7); 2]; stages])
 }
 
+/// A list of edges, or of rows and columns.
+fn pairs(value: &Value) -> Option<Vec<[usize; 2]>> {
+    let mut pairs = Vec::new();
+    for value in value.as_array()? {
+        pairs.push(as_pair(value)?);
+    }
+    Some(pairs)
+}
+
 /// The window that each stage's bias was trained with, 0 where that is its own.
 fn pretrained(architecture: &Architecture, stages: usize) -> Result<Vec<usize>> {
     const KIND: &str = "a list of whole numbers, one a stage";
-    let one = |value: &Value| {
-        as_usize(value).or_else(|| as_pair(value).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]))
-    };
     let stated = architecture.args.typed("pretrained_window_sizes", KIND, |value| {
-        value.as_array()?.iter().map(one).collect::<Option<Vec<_>>>()
+        pairs(value).filter(|list| list.iter().all(|[rows, columns]| rows == columns))
     })?;
     if let Some(stated) = stated {
-        return Ok(stated);
+        return Ok(stated.into_iter().map(|[edge, _]| edge).collect());
     }
     // `window12to16`: trained with 12, the last stage with half of it, whose grid was no larger.
     let sizes = architecture.parts().into_iter().find_map(|part| part.strip_prefix("window")?.split_once("to"));

@@ -1,10 +1,11 @@
 //! What a query attends to, in a head or in all heads of a layer.
 
 use super::attention::Attentions;
-use super::rows::{add, mean, rows};
+use super::rows::{mean, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::{matrix, zeros};
 use crate::error::{Error, Result};
+use crate::kernels::rows::add_scaled;
 use crate::kernels::softmax::scale_in_place;
 use crate::model::Windows;
 use ndarray::{Array2, ArrayView3};
@@ -64,7 +65,7 @@ impl Fusion {
             for (fused, row) in fused.chunks_exact_mut(tokens).zip(rows(head)) {
                 match self {
                     _ if number == 0 => fused.copy_from_slice(row),
-                    Self::Mean => add(fused, 1.0, row),
+                    Self::Mean => add_scaled(fused, 1.0, row),
                     Self::Max => combine(fused, row, |max, x| if x > max { x } else { max }),
                     Self::Min => combine(fused, row, |min, x| if x < min { x } else { min }),
                 }
@@ -97,7 +98,7 @@ pub struct HeadMap {
 
 impl HeadMap {
     /// `[N]`.
-    pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+    pub fn compute(&self, shape: &Shape, attentions: &mut dyn Attentions) -> Result<Vec<f32>> {
         let mut map = self.row(shape, attentions)?.split_off(shape.prefix.len());
         if let Some(mass) = self.mass {
             keep_mass(&mut map, within("mass", mass, 1.0)?);
@@ -119,7 +120,7 @@ impl HeadMap {
     }
 
     /// `[T]`: what is given to every token, before any is left out.
-    pub fn row(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+    pub fn row(&self, shape: &Shape, attentions: &mut dyn Attentions) -> Result<Vec<f32>> {
         let layer = shape.check_layer(self.layer)?;
         let queries = shape.query_tokens(self.query)?;
         let (heads, fusion) = match self.heads {
@@ -141,7 +142,7 @@ fn in_windows(
     windows: &Windows,
     queries: Range<usize>,
     (layer, heads, fusion): (usize, Range<usize>, Fusion),
-    attentions: &mut impl Attentions,
+    attentions: &mut dyn Attentions,
 ) -> Result<Vec<f32>> {
     let (tokens, n, share) = (windows.places.len(), windows.n(), 1.0 / queries.len() as f32);
     let (read_of, slots) = match queries.len() {

@@ -1,13 +1,14 @@
 //! Principal components of the rows of a matrix.
 
 use super::eigen::leading_eigenvectors;
-use super::rows::{add, mean, rows};
+use super::rows::{mean, rows};
 use crate::alloc::{matrix, room};
 use crate::error::Result;
 use crate::kernels::Target;
 use crate::kernels::dot::dot;
 use crate::kernels::gemm_f32::gemm_f32;
 use crate::kernels::pack::PackedF32;
+use crate::kernels::rows::add_scaled;
 use ndarray::{Array2, ArrayView2};
 
 /// The first principal components of a set of rows.
@@ -26,7 +27,10 @@ impl Principal {
     pub fn new(mut x: Array2<f32>, count: usize) -> Result<Self> {
         let (n, width) = x.dim();
         let mean = mean(x.view());
-        x.as_slice_mut().expect("it is contiguous").chunks_exact_mut(width).for_each(|row| add(row, -1.0, &mean));
+        x.as_slice_mut()
+            .expect("it is contiguous")
+            .chunks_exact_mut(width)
+            .for_each(|row| add_scaled(row, -1.0, &mean));
         let wide = n <= width;
         room("principal components", &[n, width, size_of::<f32>()])?; // for what is turned below
         let vectors = if wide {
@@ -40,14 +44,14 @@ impl Principal {
             let (before, own) = loadings.as_slice_mut().expect("it is contiguous").split_at_mut(index * width);
             let own = &mut own[..width];
             if wide {
-                rows(x.view()).zip(vector).for_each(|(row, u)| add(own, *u as f32, row));
+                rows(x.view()).zip(vector).for_each(|(row, u)| add_scaled(own, *u as f32, row));
             } else {
                 own.iter_mut().zip(vector).for_each(|(own, value)| *own = *value as f32);
             }
             // Rounding left something of the stronger ones.
             for other in before.chunks_exact(width) {
                 let along = dot(own, other);
-                add(own, -along, other);
+                add_scaled(own, -along, other);
             }
             normalise(own);
         }

@@ -3,11 +3,12 @@
 
 use super::attention::Attentions;
 use super::heads::Fusion;
-use super::rows::{add, rows};
+use super::rows::rows;
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::matrix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::dot::sum;
+use crate::kernels::rows::add_scaled;
 use ndarray::ArrayView2;
 
 /// R = Â_L ⋯ Â_1 with Â = rownorm(fuse(A) + I).
@@ -23,7 +24,7 @@ pub struct Rollout {
 
 impl Rollout {
     /// `[N]`.
-    pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+    pub fn compute(&self, shape: &Shape, attentions: &mut dyn Attentions) -> Result<Vec<f32>> {
         let discard = check_discard(self.discard)?;
         let mut row = Row::new(shape, self.query)?;
         let tokens = shape.tokens();
@@ -82,7 +83,7 @@ impl Row {
         self.next.fill(0.0);
         for (token, (value, row)) in self.values.iter().zip(rows(matrix)).enumerate() {
             let factor = value * scale(row);
-            add(&mut self.next, factor, row);
+            add_scaled(&mut self.next, factor, row);
             self.next[token] += factor;
         }
         std::mem::swap(&mut self.values, &mut self.next);

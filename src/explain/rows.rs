@@ -1,5 +1,6 @@
 //! Rows of matrices as slices. (ndarray's own reductions and zips compile to many times the code.)
 
+use crate::kernels::rows::add_scaled;
 use ndarray::ArrayView2;
 
 /// The rows of a matrix whose rows are contiguous.
@@ -11,13 +12,7 @@ pub(super) fn rows<'a>(matrix: ArrayView2<'a, f32>) -> impl DoubleEndedIterator<
 pub fn mean(matrix: ArrayView2<f32>) -> Vec<f32> {
     let mut mean = vec![0.0; matrix.ncols()];
     let share = 1.0 / matrix.nrows() as f32;
-    rows(matrix).for_each(|row| add(&mut mean, 1.0, row));
+    rows(matrix).for_each(|row| add_scaled(&mut mean, 1.0, row));
     mean.iter_mut().for_each(|sum| *sum *= share);
     mean
-}
-
-/// `target += factor · x`
-#[inline(never)]
-pub(super) fn add(target: &mut [f32], factor: f32, x: &[f32]) {
-    target.iter_mut().zip(x).for_each(|(target, x)| *target += factor * x);
 }

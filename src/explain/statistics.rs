@@ -11,12 +11,12 @@ use ndarray::Array2;
 
 /// Mean attention distance in pixels `[L, heads]`: how far from a patch the patches lie that it attends to, weighted by attention, as a
 /// mean over all patches (ViT paper, figure 7 right). What goes to other tokens or to padding does not count.
-pub fn distance(shape: &Shape, attentions: &mut impl Attentions) -> Result<Array2<f32>> {
+pub fn distance(shape: &Shape, attentions: &mut dyn Attentions) -> Result<Array2<f32>> {
     each_layer(shape, |layer| distance_of(shape, layer, attentions))
 }
 
 /// The same of one layer `[heads]`, whose shape this is.
-pub fn distance_of(shape: &Shape, layer: usize, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+pub fn distance_of(shape: &Shape, layer: usize, attentions: &mut dyn Attentions) -> Result<Vec<f32>> {
     let [count, n] = shape.window_size();
     let windows = shape.windows()?;
     let mut sums = vec![0.0; shape.heads];
@@ -45,12 +45,12 @@ pub fn distance_of(shape: &Shape, layer: usize, attentions: &mut impl Attentions
 }
 
 /// Entropy of attention in nats `[L, heads]`, as a mean over all queries: 0 where each attends to one token, ln T where to all alike.
-pub fn entropy(shape: &Shape, attentions: &mut impl Attentions) -> Result<Array2<f32>> {
+pub fn entropy(shape: &Shape, attentions: &mut dyn Attentions) -> Result<Array2<f32>> {
     each_layer(shape, |layer| entropy_of(shape, layer, attentions))
 }
 
 /// The same of one layer `[heads]`, whose shape this is; padding doesn't ask.
-pub fn entropy_of(shape: &Shape, layer: usize, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+pub fn entropy_of(shape: &Shape, layer: usize, attentions: &mut dyn Attentions) -> Result<Vec<f32>> {
     let ([count, n], tokens) = (shape.window_size(), shape.tokens());
     let windows = shape.windows()?;
     let asks =

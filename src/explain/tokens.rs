@@ -1,11 +1,12 @@
 //! What patch tokens say: their principal components, and which are alike.
 
 use super::principal::Principal;
-use super::rows::{add, rows};
+use super::rows::rows;
 use super::shape::{Query, Shape};
 use crate::alloc::room;
 use crate::error::Result;
 use crate::kernels::dot::dot;
+use crate::kernels::rows::add_scaled;
 use ndarray::{Array2, ArrayView2, s};
 
 /// The first three principal components of the patch tokens, `[N, 3]`: scores, to be seen as red, green and blue (DINOv2; Oquab et al.,
@@ -22,7 +23,8 @@ pub fn similarity(shape: &Shape, tokens: ArrayView2<f32>, query: Query) -> Resul
     let share = 1.0 / queries.len() as f32;
     let inverse_length = |x: &[f32]| 1.0 / dot(x, x).sqrt().max(f32::MIN_POSITIVE);
     let mut direction = vec![0.0; tokens.ncols()];
-    rows(tokens.slice(s![queries, ..])).for_each(|query| add(&mut direction, share * inverse_length(query), query));
+    rows(tokens.slice(s![queries, ..]))
+        .for_each(|query| add_scaled(&mut direction, share * inverse_length(query), query));
     let patches = rows(tokens.slice(s![shape.prefix.len().., ..]));
     Ok(patches.map(|patch| dot(&direction, patch) * inverse_length(patch)).collect())
 }

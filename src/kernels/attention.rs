@@ -13,6 +13,7 @@ use super::gemm_f32::gemm_f32;
 use super::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use super::pack::{PackedF32, PackedI8};
 use super::quantize::{FRACTION_LEVELS, QuantizedRows, quantize_i8};
+use super::rows::{add_scaled, largest_in_place};
 use super::softmax::{exp_in_place, scale_in_place};
 use super::{Epilogue, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
 use crate::alloc::{filled, zeros};
@@ -100,11 +101,12 @@ impl Int8Head {
     fn pack_keys(&mut self, k: ArrayView2<f32>) {
         let Self { keys, key_scales, channels: mean, centred, key: quantized, .. } = self;
         mean.fill(0.0);
-        rows(k).for_each(|key| mean.iter_mut().zip(key).for_each(|(mean, k)| *mean += k));
+        rows(k).for_each(|key| add_scaled(mean, 1.0, key));
         mean.iter_mut().for_each(|mean| *mean /= k.nrows() as f32);
 
         for (token, key) in rows(k).enumerate() {
-            centred.iter_mut().zip(key).zip(&*mean).for_each(|((target, k), mean)| *target = k - mean);
+            centred.copy_from_slice(key);
+            add_scaled(centred, -1.0, mean);
             let max = fold(centred, 0.0, |max, k| max.max(k.abs())).max_lane();
             quantize_i8(centred, inverse_scale(max), quantized);
             keys.write_output(token, quantized);
@@ -117,10 +119,7 @@ impl Int8Head {
     fn pack_values(&mut self, v: ArrayView2<f32>) {
         let Self { values, value_scales, channels, .. } = self;
         channels.fill(0.0);
-        // Written as a comparison: f32::max treats NaN in a way that keeps compilers from vectorising it.
-        rows(v).for_each(|v| {
-            channels.iter_mut().zip(v).for_each(|(max, v)| *max = if v.abs() > *max { v.abs() } else { *max });
-        });
+        rows(v).for_each(|v| largest_in_place(channels, v));
         for (lanes, max) in value_scales.iter_mut().zip(channels.chunks(TILE_COLUMNS)) {
             lanes.iter_mut().zip(max).for_each(|(scale, max)| *scale = max / 127.0);
         }

@@ -1,6 +1,7 @@
 //! LayerNorm of rows (Ba, Kiros & Hinton, 2016), RMSNorm, which is the same about 0 in place of the mean (Zhang & Sennrich, 2019), and their gradient.
 
 use super::fold;
+use super::rows::multiply_in_place;
 use crate::simd::F32x4;
 
 /// `out = (x − mean) / √(variance + eps) · weight + bias`, with the biased variance, as PyTorch.
@@ -26,7 +27,7 @@ pub fn layer_norm_backward(x: &[f32], weight: &[f32], eps: f32, centred: bool, g
     let width = weight.len();
     assert!(x.len() == width && gradient.len() == width);
     let (mean, inverse_std) = mean_and_inverse_std(x, eps, centred);
-    gradient.iter_mut().zip(weight).for_each(|(g, w)| *g *= w);
+    multiply_in_place(gradient, weight);
     let inverse_width = 1.0 / width as f32;
     let sum = if centred { fold(gradient, 0.0, |a, b| a + b).sum() } else { 0.0 };
     let (level, slope) =

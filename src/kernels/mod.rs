@@ -17,6 +17,7 @@ pub mod pack;
 pub mod quantize;
 pub mod relu;
 pub mod rotate;
+pub mod rows;
 pub mod sine;
 pub mod softmax;
 pub mod swish;
@@ -127,13 +128,15 @@ fn hold<Lanes>(
 #[inline(always)]
 pub fn map_in_place(values: &mut [f32], f: impl Fn(F32x4) -> F32x4) {
     let (quads, rest) = values.as_chunks_mut::<4>();
-    for quad in quads {
+    let mut padded = [0.0; 4];
+    if !rest.is_empty() {
+        padded[..rest.len()].copy_from_slice(rest);
+    }
+    // (In one loop, so that `f` is in the module once, and inside of it.)
+    for quad in quads.iter_mut().chain((!rest.is_empty()).then_some(&mut padded)) {
         f(F32x4::load(quad)).store(quad);
     }
     if !rest.is_empty() {
-        let mut padded = [0.0; 4];
-        padded[..rest.len()].copy_from_slice(rest);
-        f(F32x4::load(&padded)).store(&mut padded);
         rest.copy_from_slice(&padded[..rest.len()]);
     }
 }

@@ -171,11 +171,13 @@ pub fn quantize_i8(x: &[f32], factor: f32, target: &mut [i8]) {
 #[inline(always)]
 fn sixteens(x: &[f32], padding: f32, mut work: impl FnMut([F32x4; 4])) {
     let (chunks, rest) = x.as_chunks::<16>();
-    chunks.iter().for_each(|x| work(quads(x)));
+    let mut padded = [padding; 16];
     if !rest.is_empty() {
-        let mut padded = [padding; 16];
         padded[..rest.len()].copy_from_slice(rest);
-        work(quads(&padded));
+    }
+    // (In one loop, so that `work` is in the module once, and inside of it.)
+    for x in chunks.iter().chain((!rest.is_empty()).then_some(&padded)) {
+        work(quads(x));
     }
 }
 

@@ -7,6 +7,7 @@ use super::scratch::Worker;
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
 use crate::kernels::dot::dot;
 use crate::kernels::rotate::Turn;
+use crate::kernels::softmax::scale_in_place;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
 use std::sync::Arc;
 
@@ -99,8 +100,8 @@ impl Attention {
         for ((query, key), scale) in heads.zip(scales) {
             let length = |x: &[f32]| dot(x, x).sqrt().max(SMALLEST);
             let (by, of_key) = (scale * unscaled / length(query), 1.0 / length(key));
-            query.iter_mut().for_each(|q| *q *= by);
-            key.iter_mut().for_each(|k| *k *= of_key);
+            scale_in_place(query, by);
+            scale_in_place(key, of_key);
         }
     }
 

@@ -171,13 +171,14 @@ impl Config {
             return invalid(problem);
         }
         for stage in 0..self.stage_count() {
-            let own = self.of_stage(stage);
-            let tokens = own.tokens();
+            let tokens = self.prefix_tokens() + self.grid_of(stage).iter().product::<usize>();
             // (Within windows few attend to each other.)
             if self.stages.is_empty() && tokens > MAX_TOKENS {
                 return invalid(format!("{tokens} tokens are too many; at most {MAX_TOKENS} are supported."));
             }
-            let widest = own.mlp_outputs().max(3 * own.hidden_size);
+            let own =
+                self.stages.get(stage).map_or([self.hidden_size, self.mlp_size], |own| [own.hidden_size, own.mlp_size]);
+            let widest = own[1].saturating_mul(1 + usize::from(self.gated)).max(3 * own[0]);
             if tokens as u64 * widest as u64 > MAX_ACTIVATIONS {
                 return invalid(format!("{tokens} tokens of up to {widest} values are too many."));
             }
@@ -236,12 +237,15 @@ impl Config {
 
     /// Rows and columns of patches, in the first of several stages. What is left of the image at the right and at the bottom is padded or not seen.
     pub fn grid(&self) -> [usize; 2] {
-        let edge = |axis: usize| {
+        self.grid_of(0)
+    }
+
+    /// The same before any stage makes whole cells of them.
+    pub(super) fn patches_along(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
             let (image, patch) = (self.image_size[axis], self.patch_size[axis]);
-            let patches = if self.pads { image.div_ceil(patch) } else { image / patch };
-            patches.next_multiple_of(self.stages.first().map_or([1; 2], Stage::cell)[axis])
-        };
-        [edge(0), edge(1)]
+            if self.pads { image.div_ceil(patch) } else { image / patch }
+        })
     }
 
     /// Patches N.
@@ -307,7 +311,7 @@ impl Config {
     pub fn pooled_size(&self) -> usize {
         match self.pooling {
             Pooling::ClsMean | Pooling::ClsDistillation => self.hidden_size.saturating_mul(2),
-            Pooling::Map => self.hidden_size.saturating_mul(self.of_stage(self.stage_count() - 1).patches()),
+            Pooling::Map => self.last_grid().into_iter().fold(self.hidden_size, usize::saturating_mul),
             _ => self.hidden_size,
         }
     }

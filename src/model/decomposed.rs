@@ -1,6 +1,9 @@
 //! Decomposed relative positions: what is added to a score is what the query makes of how many rows and columns the key lies away (MViTv2, Li et al., 2022; SAM).
 
 use crate::kernels::dot::dot;
+use crate::kernels::map_in_place;
+use crate::kernels::rows::add_scaled;
+use crate::simd::F32x4;
 
 /// Columns of keys whose part is kept while their rows are gone through.
 const COLUMNS: usize = 64;
@@ -41,7 +44,9 @@ impl Decomposed {
             across.iter_mut().zip(columns).for_each(|(sum, entry)| *sum = dot(query, entry));
             for (keys, entry) in scores.chunks_exact_mut(w).zip(of_keys(&self.rows, query, h, place / w)) {
                 let down = dot(query, entry);
-                keys[first..].iter_mut().zip(&across).for_each(|(score, across)| *score += down + across);
+                let keys = &mut keys[first..w.min(first + COLUMNS)];
+                map_in_place(keys, |score| score + F32x4::splat(down));
+                add_scaled(keys, 1.0, &across[..keys.len()]);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Maps of channels: `[H · W, C]`, a token a row, as the stream is.
 
+use crate::kernels::rows::add_scaled;
 use ndarray::ArrayView3;
 
 /// A map, its rows and its columns.
@@ -74,7 +75,7 @@ impl Bilinear {
         }
         target.fill(0.0);
         for (place, weight) in self.taps(place) {
-            target.iter_mut().zip(map.token(place)).for_each(|(sum, x)| *sum += weight * x);
+            add_scaled(target, weight, map.token(place));
         }
     }
 

@@ -4,6 +4,7 @@ use super::activation::Activation;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::scratch::Worker;
+use crate::kernels::rows::multiply_in_place;
 use ndarray::ArrayView2;
 
 /// fc2(norm(f(fc1(x)))), or gated fc2(norm(f(g) · h)) with (g, h) = fc1(x) (SwiGLU; Shazeer, 2020); few have that norm.
@@ -66,6 +67,8 @@ impl Mlp {
     /// `first ← f(first)`, times `gated` where there is that.
     pub(super) fn activate(&self, first: &mut [f32], gated: &[f32]) {
         self.activation.apply(first);
-        first.iter_mut().zip(gated).for_each(|(y, gated)| *y *= gated);
+        if !gated.is_empty() {
+            multiply_in_place(first, gated);
+        }
     }
 }

@@ -127,7 +127,7 @@ impl Maps {
     pub fn new(config: &Config) -> Result<Self> {
         let Some(sizes) = &config.maps else { return Ok(Self::default()) };
         let image = config.image_size;
-        let stages: Vec<_> = (0..config.stage_count()).map(|stage| config.of_stage(stage)).collect();
+        let grids: Vec<_> = (0..config.stage_count()).map(|stage| config.grid_of(stage)).collect();
         let places = |grid: [usize; 2]| grid[0].saturating_mul(grid[1]);
         let [stem, wide, ..] = sizes.channels;
         let mut grid = image.map(|edge| edge.div_ceil(2));
@@ -144,11 +144,11 @@ impl Maps {
                 _ => kept = kept.max(places(grid) * channels[1]),
             }
         }
-        for stage in &stages {
-            map = map.max(stage.tokens() * stage.hidden_size);
+        for (grid, stage) in grids.iter().zip(&config.stages) {
+            map = map.max(places(*grid) * stage.hidden_size);
         }
         Ok(Self {
-            grids: stages.iter().map(Config::grid).collect(),
+            grids,
             map: zeros("a map", &[map])?,
             other: zeros("a map", &[map])?,
             expanded: zeros("an expanded map", &[expanded])?,

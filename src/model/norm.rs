@@ -1,6 +1,7 @@
 //! LayerNorm with its learned weight and bias, or RMSNorm.
 
 use crate::kernels::layer_norm::{layer_norm, layer_norm_backward};
+use crate::kernels::rows::add_scaled;
 
 /// `y = (x − mean) / √(variance + eps) · weight + bias`, over the last axis. RMSNorm is the same about 0 in place of the mean, with a bias of zeros.
 pub struct LayerNorm {
@@ -41,7 +42,7 @@ impl LayerNorm {
         let rows = stream.chunks_exact_mut(normed.len()).zip(branch.chunks_exact(normed.len()));
         for (token, branch) in rows {
             self.forward(branch, normed);
-            token.iter_mut().zip(&*normed).for_each(|(sum, value)| *sum += value);
+            add_scaled(token, 1.0, normed);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::dot::dot;
+use crate::kernels::rows::add_scaled;
 use ndarray::Array2;
 
 /// Entries of a table beside those for pairs of patches, where there is a class token: class token to patch, patch to class token, class token to itself.
@@ -98,7 +99,7 @@ impl RelativeBias {
         match seen {
             None => {
                 for (v, scores) in patches.chunks_exact_mut(columns).enumerate() {
-                    scores.iter_mut().zip(&table[first(v)..]).for_each(|(score, bias)| *score += bias);
+                    add_scaled(scores, 1.0, &table[first(v)..][..columns]);
                 }
             }
             Some(seen) => {

@@ -4,7 +4,6 @@ use super::activations::Activations;
 use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
 use super::mobile::{MapSizes, Maps};
-use super::windows::Windows;
 use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
@@ -85,8 +84,7 @@ pub(super) struct WindowScratch {
 impl Scratch {
     /// All buffers a model of this shape needs.
     pub fn new(config: &Config, precision: Precision) -> Result<Self> {
-        let stages =
-            (0..config.stage_count()).map(|stage| StageShape::new(config, stage)).collect::<Result<Vec<_>>>()?;
+        let stages: Vec<_> = (0..config.stage_count()).map(|stage| StageShape::new(config, stage)).collect();
         Ok(Self { maps: Maps::new(config)?, ..Self::of_stages(config, precision, &stages, None)? })
     }
 
@@ -132,6 +130,10 @@ impl Scratch {
         seen: Option<Vec<usize>>,
     ) -> Result<Self> {
         let tokens = stages.last().map_or(0, |last| last.tokens);
+        let mut own = Vec::with_capacity(stages.len());
+        for stage in stages {
+            own.push(StageScratch::new(stage, precision)?);
+        }
         let pool_heads = match config.own_pool_heads(tokens) {
             Some([count, tokens]) => packed_heads(precision, count, tokens, config.hidden_size / count)?,
             None => Vec::new(),
@@ -141,7 +143,7 @@ impl Scratch {
             seen,
             intervention: Intervention::default(),
             precision,
-            stages: stages.iter().map(|stage| StageScratch::new(stage, precision)).collect::<Result<_>>()?,
+            stages: own,
             pool_heads,
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
@@ -184,20 +186,22 @@ impl StageShape {
         }
     }
 
-    fn new(config: &Config, stage: usize) -> Result<Self> {
-        let own = config.of_stage(stage);
-        let mut shape = Self { global: false, ..Self::plain(&own, own.tokens()) };
+    fn new(config: &Config, stage: usize) -> Self {
+        let grid = config.grid_of(stage);
+        let mut shape = Self::plain(config, config.prefix_tokens() + grid[0] * grid[1]);
+        let Some(own) = config.stages.get(stage) else { return shape };
+        (shape.width, shape.heads, shape.mlp_size) = (own.hidden_size, own.heads, own.mlp_size);
+        (shape.mlp_outputs, shape.global) = (if config.gated { 2 * own.mlp_size } else { own.mlp_size }, false);
         for layer in (0..config.layers).filter(|layer| config.stage_of(*layer)[0] == stage) {
             match config.window(layer) {
                 None => shape.global = true,
                 Some(window) => {
-                    let windows = Windows::new(own.grid(), &window)?;
-                    let most = shape.windows.unwrap_or_default();
-                    shape.windows = Some([most[0].max(windows.count), most[1].max(windows.n())]);
+                    let ([count, n], most) = (window.dim(grid), shape.windows.unwrap_or_default());
+                    shape.windows = Some([most[0].max(count), most[1].max(n)]);
                 }
             }
         }
-        Ok(shape)
+        shape
     }
 }
 
@@ -215,9 +219,14 @@ impl StageScratch {
 }
 
 fn packed_heads(precision: Precision, count: usize, tokens: usize, size: usize) -> Result<Vec<PackedHead>> {
-    (0..count).map(|_| packed_head(precision, tokens, size)).collect()
+    let mut heads = Vec::with_capacity(count);
+    for _ in 0..count {
+        heads.push(packed_head(precision, tokens, size)?);
+    }
+    Ok(heads)
 }
 
+#[inline(never)]
 fn packed_head(precision: Precision, tokens: usize, size: usize) -> Result<PackedHead> {
     match precision {
         Precision::F32 => PackedHead::f32(tokens, size),
@@ -257,47 +266,49 @@ impl Scratch {
 
 impl Worker {
     fn new(config: &Config, precision: Precision, stages: &[StageShape]) -> Result<Self> {
-        let most = |of: &dyn Fn(&StageShape) -> usize| stages.iter().map(of).max().unwrap_or(0);
+        let (mut rows, mut width, mut inside, mut read, mut keys) = (0, 0, config.pool_mlp_size(), 0, 0);
+        let mut size = config.hidden_size / config.pool_heads();
+        let mut windows = Vec::with_capacity(stages.len());
+        for stage in stages {
+            // (A window may have more slots than there are tokens.)
+            let slots = stage.windows.map_or(0, |[_, n]| n);
+            rows = rows.max(stage.tokens).max(slots);
+            width = width.max(stage.width);
+            inside = inside.max(stage.mlp_outputs).max(stage.width);
+            read = read.max(stage.mlp_size).max(stage.width);
+            // The tokens that one can attend to.
+            keys = keys.max(if stage.global { stage.tokens } else { slots });
+            size = size.max(stage.width / stage.heads);
+            windows.push(if slots > 0 { Some(WindowScratch::new(stage, precision, slots)?) } else { None });
+        }
         let maps = config.maps.as_ref();
-        // (A window may have more slots than there are tokens, and a map more places.)
-        let slots = |stage: &StageShape| stage.windows.map_or(0, |[_, n]| n);
-        let rows = if maps.is_some() { parallel::BLOCK_ROWS } else { most(&|stage| stage.tokens.max(slots(stage))) };
-        let block = parallel::BLOCK_ROWS.min(rows);
-        let width = most(&|stage| stage.width);
+        // (A map may have more places.)
+        let block = if maps.is_some() { parallel::BLOCK_ROWS } else { parallel::BLOCK_ROWS.min(rows) };
         // What merges patches reads four of them, and a convolution nine places.
         let merged = if stages.len() > 1 { 9 * width } else { 0 };
         let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
-        let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
-        let read = [
-            answer,
-            most(&|stage| stage.mlp_size.max(stage.width)),
-            config.pool_mlp_size(),
-            merged,
-            maps.map_or(0, MapSizes::widest),
-        ];
-        let read = read.into_iter().max().unwrap_or(0);
+        let read = read.max(answer).max(config.pool_mlp_size()).max(merged).max(maps.map_or(0, MapSizes::widest));
         let quantized = match precision {
             Precision::F32 => 0,
             Precision::Int8 => read,
-        };
-        // The tokens that one can attend to.
-        let keys = most(&|stage| if stage.global { stage.tokens } else { slots(stage) });
-        let size = most(&|stage| stage.width / stage.heads).max(config.hidden_size / config.pool_heads());
-        let windows = |stage: &StageShape| {
-            let Some([_, n]) = stage.windows else { return Ok(None) };
-            let size = stage.width / stage.heads;
-            let buffer = || matrix("queries, keys and values of a window", n, size);
-            Ok(Some(WindowScratch { qkv: [buffer()?, buffer()?, buffer()?], head: packed_head(precision, n, size)? }))
         };
         Ok(Self {
             activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
             attention: matrix("attention", block, keys)?,
             attend: AttendScratch::new(block, keys, size)?,
-            windows: stages.iter().map(windows).collect::<Result<_>>()?,
+            windows,
             context: zeros("the attention's output", &[block, width])?,
             hidden: zeros("the MLP's hidden layer", &[block, inside])?,
             merged: zeros("neighbours", &[merged])?,
         })
+    }
+}
+
+impl WindowScratch {
+    fn new(stage: &StageShape, precision: Precision, n: usize) -> Result<Self> {
+        let size = stage.width / stage.heads;
+        let buffer = || matrix("queries, keys and values of a window", n, size);
+        Ok(Self { qkv: [buffer()?, buffer()?, buffer()?], head: packed_head(precision, n, size)? })
     }
 }
 
@@ -314,8 +325,11 @@ impl Worker {
 impl<T> PerThread<T> {
     /// One that `make` makes for each thread.
     pub fn new(make: impl Fn() -> Result<T>) -> Result<Self> {
-        let each = (0..parallel::threads()).map(|_| Ok(Mutex::new(make()?)));
-        Ok(Self(each.collect::<Result<_>>()?))
+        let mut each = Vec::with_capacity(parallel::threads());
+        for _ in 0..parallel::threads() {
+            each.push(Mutex::new(make()?));
+        }
+        Ok(Self(each))
     }
 
     /// That of the calling thread. Each is taken by one thread at a time; the lock says so to the compiler.

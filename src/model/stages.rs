@@ -201,20 +201,36 @@ impl Config {
         [0, layer]
     }
 
+    /// Rows and columns of tokens of stage number `stage`.
+    pub fn grid_of(&self, stage: usize) -> [usize; 2] {
+        self.halved(self.patches_along(), stage)
+    }
+
+    /// The same where the image has so many rows and columns of patches.
+    fn halved(&self, patches: [usize; 2], stage: usize) -> [usize; 2] {
+        let cell = self.stages.get(stage).map_or([1; 2], Stage::cell);
+        let halvings = self.halvings(stage);
+        // (Half of an odd grid is rounded up, to whole cells where it has any.)
+        [0, 1].map(|axis| patches[axis].div_ceil(1 << halvings).next_multiple_of(cell[axis]))
+    }
+
+    /// How often the grid was halved when stage number `stage` begins.
+    fn halvings(&self, stage: usize) -> usize {
+        self.stages.iter().take(stage + 1).filter(|stage| stage.halves).count()
+    }
+
     /// Stage number `stage` as a plain ViT of its own: its grid, width, heads and MLP.
     pub fn of_stage(&self, stage: usize) -> Self {
         let Some(own) = self.stages.get(stage) else { return self.clone() };
-        let halvings = self.stages[..=stage].iter().filter(|stage| stage.halves).count();
+        let (grid, halvings, cell) = (self.grid_of(stage), self.halvings(stage), own.cell());
         let patch_size = self.patch_size.map(|edge| edge << halvings);
-        let seen = |axis: usize| {
-            let (patch, cell) = (patch_size[axis], own.cell()[axis]);
-            // (Half of an odd grid is rounded up, to whole cells where it has any.)
-            let image =
-                if self.pads { self.image_size[axis] } else { self.grid()[axis].saturating_mul(self.patch_size[axis]) };
-            if cell == 1 { image } else { image.div_ceil(patch).next_multiple_of(cell) * patch }
-        };
+        let seen = [0, 1].map(|axis| match (cell[axis], self.pads) {
+            (1, true) => self.image_size[axis],
+            (1, false) => self.patches_along()[axis].saturating_mul(self.patch_size[axis]),
+            _ => grid[axis] * patch_size[axis],
+        });
         Self {
-            image_size: [seen(0), seen(1)],
+            image_size: seen,
             pads: true,
             patch_size,
             layers: own.layers,
@@ -231,6 +247,11 @@ impl Config {
         self.of_stage(self.stage_count() - 1)
     }
 
+    /// Rows and columns of what is pooled.
+    pub fn last_grid(&self) -> [usize; 2] {
+        self.grid_of(self.stage_count() - 1)
+    }
+
     /// Layers whose stream the head could read, had the blocks behind them not been: those of the last stage.
     pub fn layers_read(&self) -> Range<usize> {
         self.layers - self.stages.last().map_or(self.layers, |last| last.layers)..self.layers
@@ -243,8 +264,13 @@ impl Config {
 
     /// Within what the tokens of layer `layer` attend; none where each sees all.
     pub fn window(&self, layer: usize) -> Option<Window> {
+        self.window_among(self.patches_along(), layer)
+    }
+
+    /// The same where the image has so many rows and columns of patches.
+    pub(crate) fn window_among(&self, patches: [usize; 2], layer: usize) -> Option<Window> {
         let [stage, index] = self.stage_of(layer);
-        self.stages.get(stage)?.windows.as_ref()?.of(layer, index, self.of_stage(stage).grid())
+        self.stages.get(stage)?.windows.as_ref()?.of(layer, index, self.halved(patches, stage))
     }
 
     /// Checks the stages one by one; [`Config::validate`] calls it.

@@ -15,6 +15,7 @@ use super::sink::Sink;
 use super::transition::Transition;
 use crate::alloc::matrix;
 use crate::error::{ErrorKind, Result};
+use crate::kernels::rows::add_scaled;
 use crate::parallel;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use std::slice;
@@ -176,7 +177,7 @@ impl Vit {
             let places = if somewhere { places } else { &nowhere };
             let [stage, index] = self.config.stage_of(layer);
             if index == 0 && stage > 0 {
-                transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());
+                transitions[stage - 1].forward(scratch, stage, self.config.grid_of(stage - 1));
             }
             block.forward(places, scratch, [stage, layer], sink);
             sink.hidden_state(layer + 1, scratch.stages[stage].stream.view());
@@ -187,7 +188,7 @@ impl Vit {
         // What follows the blocks is a stage without any.
         let stages = self.config.stage_count();
         for stage in self.config.stage_of(blocks.len() - 1)[0] + 1..stages {
-            transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());
+            transitions[stage - 1].forward(scratch, stage, self.config.grid_of(stage - 1));
         }
         None
     }
@@ -219,7 +220,7 @@ impl Vit {
             pooled.fill(0.0);
             for row in rows.clone() {
                 apply(&self.weights.norm, &stream[row * token.len()..][..token.len()], token);
-                pooled.iter_mut().zip(&*token).for_each(|(sum, value)| *sum += value);
+                add_scaled(pooled, 1.0, token);
             }
             pooled.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
         }

@@ -61,8 +61,10 @@ impl Attention {
         let (n, size) = q.dim();
         for (third, part) in [&mut *q, k, v].into_iter().enumerate() {
             let first = (third * self.heads + head) * size;
-            for (slot, mut row) in windows.slots_of(window).iter().zip(part.rows_mut()) {
-                row.assign(&qkv.slice(s![*slot as usize, first..first + size]));
+            let part = part.as_slice_mut().expect("it is contiguous");
+            for (slot, row) in windows.slots_of(window).iter().zip(part.chunks_exact_mut(size)) {
+                let token = qkv.row(*slot as usize);
+                row.copy_from_slice(&token.to_slice().expect("rows are contiguous")[first..first + size]);
             }
         }
         packed.pack(k.view(), v.view());

@@ -46,7 +46,7 @@ impl Engine {
         discard: f64,
     ) -> Result<Work> {
         let layers = self.classifier.config().layers;
-        let query = parse_query(query, self.classifier.default_query())?;
+        let query = parse_query(query.as_deref(), self.classifier.default_query())?;
         let method = match method {
             "chefer" => GradientMethod::Chefer { query },
             "gradient-rollout" => GradientMethod::GradientRollout { query, discard },
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     fn work(&self, pixel_values: &Float32Array, kind: Kind) -> Result<Work> {
-        let [rows, _] = self.classifier.config().last_stage().grid();
+        let [rows, _] = self.classifier.config().last_grid();
         Ok(Work { kind, pixel_values: copied(pixel_values)?, rows })
     }
 }

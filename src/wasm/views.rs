@@ -59,7 +59,7 @@ impl Views {
 
     /// `[rows · cols]`: the patches that a query's own window lets it look at; none where it sees all, or is several tokens.
     pub fn within(&self, query: Option<String>) -> Result<Option<Vec<u8>>> {
-        let seen = self.shape.within(parse_query(query, self.shape.default_query())?)?;
+        let seen = self.shape.within(parse_query(query.as_deref(), self.shape.default_query())?)?;
         Ok(seen.map(|seen| seen.into_iter().map(u8::from).collect()))
     }
 
@@ -73,11 +73,11 @@ impl Views {
         mass: Option<f32>,
         clip: Option<f32>,
     ) -> Result<Float32Array> {
-        self.view(attentions, |shape, attentions| {
+        self.view(attentions, &|shape, attentions| {
             let map = HeadMap {
                 layer: 0,
                 heads: head.parse()?,
-                query: parse_query(query, shape.default_query())?,
+                query: parse_query(query.as_deref(), shape.default_query())?,
                 mass,
                 clip,
             };
@@ -93,21 +93,26 @@ impl Views {
         discard: f64,
         query: Option<String>,
     ) -> Result<Float32Array> {
-        self.view(attentions, |shape, attentions| {
-            let rollout =
-                Rollout { fusion: fusion.parse()?, discard, query: parse_query(query, shape.default_query())? };
+        self.view(attentions, &|shape, attentions| {
+            let rollout = Rollout {
+                fusion: fusion.parse()?,
+                discard,
+                query: parse_query(query.as_deref(), shape.default_query())?,
+            };
             rollout.compute(shape, attentions)
         })
     }
 
     /// `[layers · heads]`, in pixels.
     pub fn distance(&mut self, attentions: &Float32Array) -> Result<Float32Array> {
-        self.view(attentions, |shape, attentions| Ok(explain::distance(shape, attentions)?.into_raw_vec_and_offset().0))
+        self.view(attentions, &|shape, attentions| {
+            Ok(explain::distance(shape, attentions)?.into_raw_vec_and_offset().0)
+        })
     }
 
     /// `[layers · heads]`, in nats.
     pub fn entropy(&mut self, attentions: &Float32Array) -> Result<Float32Array> {
-        self.view(attentions, |shape, attentions| Ok(explain::entropy(shape, attentions)?.into_raw_vec_and_offset().0))
+        self.view(attentions, &|shape, attentions| Ok(explain::entropy(shape, attentions)?.into_raw_vec_and_offset().0))
     }
 
     /// `[rows · cols · 3]`.
@@ -119,15 +124,19 @@ impl Views {
     /// `[rows · cols]`.
     pub fn similarity(&self, tokens: &Float32Array, query: Option<String>) -> Result<Float32Array> {
         let tokens = self.tokens(tokens)?;
-        answer(explain::similarity(&self.shape, tokens.view(), parse_query(query, self.shape.default_query())?)?)
+        answer(explain::similarity(
+            &self.shape,
+            tokens.view(),
+            parse_query(query.as_deref(), self.shape.default_query())?,
+        )?)
     }
 }
 
 impl Views {
-    fn view<'a>(
-        &'a mut self,
-        array: &'a Float32Array,
-        compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> error::Result<Vec<f32>>,
+    fn view(
+        &mut self,
+        array: &Float32Array,
+        compute: &dyn Fn(&Shape, &mut dyn Attentions) -> error::Result<Vec<f32>>,
     ) -> Result<Float32Array> {
         let Self { shape, kept, buffer } = self;
         let ([windows, n], tokens) = (shape.window_size(), shape.tokens());
@@ -196,8 +205,8 @@ impl Attentions for Recorded<'_> {
 }
 
 /// The query that was asked for, or the usual one.
-pub(super) fn parse_query(query: Option<String>, usual: Query) -> error::Result<Query> {
-    query.map_or(Ok(usual), |query| query.parse())
+pub(super) fn parse_query(query: Option<&str>, usual: Query) -> error::Result<Query> {
+    query.map_or(Ok(usual), str::parse)
 }
 
 pub(super) fn check_length(what: &str, array: &Float32Array, shape: &[usize]) -> Result<()> {

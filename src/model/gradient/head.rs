@@ -1,8 +1,9 @@
 //! From a logit to the last residual stream.
 
-use super::linear::{add, multiply, row};
+use super::linear::{multiply, row};
 use super::tape::{HeadTape, Tape};
 use crate::kernels::dot::dot;
+use crate::kernels::rows::add_scaled;
 use crate::kernels::softmax::scale_in_place;
 use crate::model::linear::Then;
 use crate::model::vit::{Vit, Weights, length};
@@ -86,7 +87,7 @@ impl Vit {
                 if let Some(norm) = norm {
                     norm.backward(row(stream, index, token), token);
                 }
-                add(&mut gradient[index * width..][..width], token);
+                add_scaled(&mut gradient[index * width..][..width], 1.0, token);
             }
         }
     }

@@ -5,6 +5,7 @@
 use super::tape::{Memory, Tape};
 use crate::error::Result;
 use crate::kernels::dot::dot;
+use crate::kernels::rows::add_scaled;
 use crate::kernels::softmax::softmax_in_place;
 use crate::model::block::{Block, Equalised};
 use crate::model::places::BlockPlaces;
@@ -104,7 +105,7 @@ impl<'a> Inside<'a> {
         softmax_in_place(&mut attention);
         let mut context = vec![0.0; size];
         for (v, share) in v.chunks_exact(size).zip(&attention) {
-            context.iter_mut().zip(v).for_each(|(sum, v)| *sum += share * v);
+            add_scaled(&mut context, *share, v);
         }
         Ok(HeadInside { q, k, v, bias, unturned, scores, attention, context })
     }

@@ -169,9 +169,3 @@ pub(super) fn row<'a>(matrix: &'a [f32], row: usize, like: &[f32]) -> &'a [f32] 
 pub(super) fn view(values: &[f32], width: usize) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape((values.len() / width, width), values).expect("whole rows")
 }
-
-/// `target += x`
-#[inline(never)]
-pub(super) fn add(target: &mut [f32], x: &[f32]) {
-    target.iter_mut().zip(x).for_each(|(target, x)| *target += x);
-}

@@ -1,7 +1,8 @@
 //! The gradient of an MLP.
 
-use super::linear::{Products, add, for_each_row, multiply, normalise, normalise_backward, row};
+use super::linear::{Products, for_each_row, multiply, normalise, normalise_backward, row};
 use super::tape::MlpTape;
+use crate::kernels::rows::{add_scaled, multiply_in_place};
 use crate::model::activation::Activation;
 use crate::model::linear::Then;
 use crate::model::mlp::Mlp;
@@ -64,12 +65,12 @@ impl MlpTape<'_> {
                 gate_backward(mlp.activation, first, gated, gradient);
             } else {
                 mlp.activation.derivative(first);
-                first.iter_mut().zip(gradient).for_each(|(h, g)| *h *= g);
+                multiply_in_place(first, gradient);
             }
         });
         multiply(products.backward(&mlp.fc1), hidden, Then::Store, branch);
         normalise_backward(norm, x, branch);
-        add(gradient, branch);
+        add_scaled(gradient, 1.0, branch);
     }
 }
 

@@ -23,8 +23,9 @@ use super::scratch::Scratch;
 use super::vit::Vit;
 use crate::alloc::matrix;
 use crate::error::{ErrorKind, Result};
+use crate::kernels::rows::add_scaled;
 use crate::parallel;
-use linear::{add, normalise, normalise_backward, row, view};
+use linear::{normalise, normalise_backward, row, view};
 use ndarray::{Array2, ArrayView3};
 use std::ops::Range;
 use tape::{Memory, Tape};
@@ -186,7 +187,7 @@ impl Block {
     /// The second half, of the rows of the stream that `between` belongs to.
     fn recompute_mlp(&self, stream: &[f32], tape: &mut Tape) {
         let Tape { products, mlp, between, branch, .. } = tape;
-        add(between, stream);
+        add_scaled(between, 1.0, stream);
         mlp.recompute(&self.mlp, &self.norm2, between, branch, products);
     }
 
@@ -224,6 +225,6 @@ impl Block {
         multiply(products.backward(&self.attention.qkv), attention.qkv_gradient, Then::Store, branch);
         sink.normalised(layer, view(normalised, width), view(branch, width));
         normalise_backward(&self.norm1, stream, branch);
-        add(gradient, branch);
+        add_scaled(gradient, 1.0, branch);
     }
 }
