@@ -39,20 +39,20 @@ fn blocks(rows: usize, threads: usize) -> usize {
 ///
 /// The blocks differ by at most one row, so that threads which start together end together: 197 tokens are 4 × 2 blocks of 24 or 25
 /// rows for two threads.
-pub fn for_each_block<R: Rows>(items: R, rows: usize, work: &(impl Fn(usize, R) + Sync)) {
+pub fn for_each_block<R: Rows>(items: R, rows: usize, work: &(dyn Fn(usize, R) + Sync)) {
     cut(items, 0, rows, blocks(rows, threads()), work);
 }
 
 /// Calls `work(index, item)` for every item.
-pub fn for_each<T: Send>(items: &mut [T], work: &(impl Fn(usize, &mut T) + Sync)) {
+pub fn for_each<T: Send>(items: &mut [T], work: &(dyn Fn(usize, &mut T) + Sync)) {
     let count = items.len();
     cut(items, 0, count, count, &|first, items: &mut [T]| {
         items.iter_mut().enumerate().for_each(|(i, item)| work(first + i, item));
     });
 }
 
-/// `items`: rows `first..end`, to be cut into `blocks` blocks.
-fn cut<R: Rows>(items: R, first: usize, end: usize, blocks: usize, work: &(impl Fn(usize, R) + Sync)) {
+/// `items`: rows `first..end`, to be cut into `blocks` blocks. (In the module once for each kind of rows, not for all that is done with them.)
+fn cut<R: Rows>(items: R, first: usize, end: usize, blocks: usize, work: &(dyn Fn(usize, R) + Sync)) {
     if blocks <= 1 {
         return work(first, items);
     }

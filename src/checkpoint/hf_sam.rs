@@ -1,14 +1,15 @@
 //! Hugging Face SAM: the image encoder, of a whole model or alone.
 
-use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::hf_clip::vision_config;
 use super::json::Json;
-use super::reader::{Bias, Reader, matrix};
+use super::reader::{Bias, Reader};
+use super::sam::{self, Names};
 use super::tensors::Tensors;
 use super::{Family, processors};
 use crate::error::Result;
-use crate::model::{Block, Config, Embeddings, Pooling, Positions, Stage, Weights, WindowRule};
+use crate::model::{Block, Config, Pooling, Positions, Stage, Weights, WindowRule};
 
 pub(super) const FAMILY: Family = Family {
     name: "SAM (Hugging Face)",
@@ -83,36 +84,14 @@ fn scope(reader: &Reader) -> &'static str {
     reader.choose(&["vision_encoder.", ""], "patch_embed.projection.weight")
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
-    let width = config.stages[0].hidden_size;
+const NAMES: Names = Names {
+    layers: LAYERS,
+    patches: "patch_embed.projection",
+    neck: ["neck.conv1", "neck.layer_norm1", "neck.conv2", "neck.layer_norm2"],
+    how: None,
+};
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let scope = scope(reader);
-    reader.within(scope, |reader| {
-        blocks::add_decomposed(config, reader, &mut blocks, LAYERS)?;
-        let positions = if config.positions.learned { Some(reader.grid("pos_embed", width, None)?) } else { None };
-        Ok(Weights {
-            embeddings: Embeddings {
-                stem: None,
-                patch_projection: reader.patch_projection(
-                    "patch_embed.projection",
-                    width,
-                    config.patch_size,
-                    Bias::Required,
-                )?,
-                patch_norm: None,
-                prefix: matrix(Vec::new(), width),
-                positions,
-                norm: None,
-            },
-            blocks,
-            transitions: vec![reader.within("neck.", |reader| {
-                let names = ["conv1", "layer_norm1", "conv2", "layer_norm2"];
-                blocks::read_neck(reader, [width, config.hidden_size], names)
-            })?],
-            norm: None,
-            fc_norm: None,
-            pool: None,
-            projection: None,
-            heads: Vec::new(),
-        })
-    })
+    reader.within(scope, |reader| sam::read_weights(config, reader, (blocks, Vec::new()), [None, None], &NAMES))
 }

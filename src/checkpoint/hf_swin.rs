@@ -3,12 +3,12 @@
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::json::Json;
-use super::reader::{Bias, Reader, matrix};
-use super::swin::{self, LAYER_NORM_EPS, Sizes};
+use super::reader::{Bias, Reader};
+use super::swin::{self, Sizes};
 use super::tensors::Tensors;
 use super::{Family, processors, unsupported};
 use crate::error::Result;
-use crate::model::{Block, Config, Cut, Embeddings, Interpolation, Pooling, Positions, Weights, WindowRule};
+use crate::model::{Block, Config, Cut, Interpolation, Pooling, Positions, Weights, WindowRule};
 
 pub(super) const FAMILY: Family = Family {
     name: "Swin (Hugging Face)",
@@ -99,7 +99,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let window = whole("window_size", 7)?;
     let trained = swin::list(json, "pretrained_window_sizes")?.unwrap_or_default();
     let native: Vec<usize> = config.image_size.into_iter().zip(config.patch_size).map(|(i, p)| i / p.max(1)).collect();
-    swin::set_stages(&mut config, &sizes, |stage| {
+    swin::set_stages(&mut config, &sizes, &|stage| {
         // Swin v2 is built for rows of whole patches, halved and rounded down, whatever the images are.
         let edge = if second { window.min(native[0] >> stage) } else { window };
         let shifts = !second || native[0] >> stage > edge;
@@ -129,32 +129,20 @@ fn scope(reader: &Reader) -> &'static str {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, second: bool) -> Result<Weights> {
-    let first = config.of_stage(0);
     let heads = hf::read_heads(config, reader)?;
     let scope = scope(reader);
     reader.within(scope, |reader| {
         let mut positions = None;
-        if config.positions.learned {
+        if let Some(first) = config.stages.first().filter(|_| config.positions.learned) {
             let name = "embeddings.position_embeddings";
             positions = Some(reader.positions(name, &[1], [0, first.hidden_size], Interpolation::Bicubic)?.patches);
         }
-        let bias = Bias::Required;
-        Ok(Weights {
-            embeddings: Embeddings {
-                stem: None,
-                patch_projection: reader.patch_projection(hf::PATCHES, first.hidden_size, first.patch_size, bias)?,
-                patch_norm: Some(reader.layer_norm("embeddings.norm", first.hidden_size, LAYER_NORM_EPS)?),
-                prefix: matrix(Vec::new(), first.hidden_size),
-                positions,
-                norm: None,
-            },
-            blocks,
-            transitions: swin::read_merges(config, reader, second, |stage| format!("{LAYERS}{stage}.downsample."))?,
-            norm: Some(reader.layer_norm("layernorm", config.hidden_size, config.layer_norm_eps)?),
-            fc_norm: None,
-            pool: None,
-            projection: None,
-            heads,
-        })
+        let names = swin::Names {
+            patches: hf::PATCHES,
+            patch_norm: "embeddings.norm",
+            norm: "layernorm",
+            merges: &|stage| format!("{LAYERS}{stage}.downsample."),
+        };
+        swin::read_weights(config, reader, (blocks, heads), positions, &names, second)
     })
 }

@@ -32,6 +32,7 @@ mod processor_file;
 mod processors;
 mod quantize;
 mod reader;
+mod sam;
 mod shards;
 mod stored;
 mod swin;

@@ -1,16 +1,15 @@
 //! timm's `samvit_*` models: SAM's image encoder, whose map is averaged, or the same without a neck and with a head.
 
-use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::heads::read_heads;
 use super::json::Json;
-use super::reader::{Bias, Reader, matrix};
+use super::reader::{Bias, Reader};
+use super::sam::{self, Names};
 use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class};
 use super::{Family, hf, processors};
 use crate::error::Result;
-use crate::model::{
-    Activation, Block, Config, Embeddings, Interpolation, Pooling, Positions, Stage, Weights, WindowRule,
-};
+use crate::model::{Activation, Block, Config, Interpolation, Pooling, Positions, Stage, Weights, WindowRule};
 
 pub(super) const FAMILY: Family = Family {
     name: "SAM (timm)",
@@ -120,37 +119,19 @@ impl Variant {
     }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
-    let (width, eps) = (config.stages[0].hidden_size, config.layer_norm_eps);
-    blocks::add_decomposed(config, reader, &mut blocks, timm::BLOCKS)?;
-    let positions = match config.positions.learned {
-        true => Some(reader.grid("pos_embed", width, Interpolation::BicubicAntialias)?),
-        false => None,
-    };
-    let necked = config.stage_count() > 1;
-    let transitions = match necked {
-        true => vec![blocks::read_neck(reader, [width, config.hidden_size], ["neck.0", "neck.1", "neck.2", "neck.3"])?],
-        false => Vec::new(),
-    };
-    let before = reader.optional_norm("norm_pre", width, eps)?;
-    let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
-    Ok(Weights {
-        embeddings: Embeddings {
-            stem: None,
-            patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
-            patch_norm: None,
-            prefix: matrix(Vec::new(), width),
-            positions,
-            norm: before,
-        },
-        blocks,
-        transitions,
-        norm: if necked { None } else { Some(reader.layer_norm("neck", width, MAP_NORM_EPS)?) },
-        fc_norm: None,
-        pool: None,
-        projection: None,
-        heads: read_heads(config, reader, "head.fc", [""; 2])?,
-    })
+const NAMES: Names = Names {
+    layers: timm::BLOCKS,
+    patches: "patch_embed.proj",
+    neck: ["neck.0", "neck.1", "neck.2", "neck.3"],
+    how: Some(Interpolation::BicubicAntialias),
+};
+
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
+    let width = config.stages[0].hidden_size;
+    let before = reader.optional_norm("norm_pre", width, config.layer_norm_eps)?;
+    let after = if config.stage_count() > 1 { None } else { Some(reader.layer_norm("neck", width, MAP_NORM_EPS)?) };
+    let heads = read_heads(config, reader, "head.fc", [""; 2])?;
+    sam::read_weights(config, reader, (blocks, heads), [before, after], &NAMES)
 }
 
 #[cfg(test)]

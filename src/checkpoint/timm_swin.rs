@@ -2,13 +2,13 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::{Json, as_pair};
-use super::reader::{Bias, Reader, matrix};
+use super::reader::{Bias, Reader};
 use super::swin::{self, LAYER_NORM_EPS, Sizes};
 use super::tensors::Tensors;
 use super::timm::{self, Architecture, Class};
 use super::{Family, heads, processors};
 use crate::error::Result;
-use crate::model::{Activation, Block, Config, Cut, Embeddings, Pooling, Positions, Weights, WindowRule};
+use crate::model::{Activation, Block, Config, Cut, Pooling, Positions, Weights, WindowRule};
 use serde_json::Value;
 
 pub(super) const FAMILY: Family = Family {
@@ -119,7 +119,7 @@ fn read_config(json: &Json, tensors: &Tensors, shows_heads: (&str, usize)) -> Re
     let targets = windows(&architecture, stages)?;
     let trained = pretrained(&architecture, stages)?;
     let whole = args.optional_bool("always_partition")?.unwrap_or(false);
-    swin::set_stages(&mut config, &sizes, |stage| {
+    swin::set_stages(&mut config, &sizes, &|stage| {
         let size = targets.get(stage).copied().unwrap_or_default();
         WindowRule::Shifted {
             size,
@@ -186,33 +186,15 @@ fn head(has: impl Fn(&str) -> bool) -> &'static str {
 }
 
 fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, second: bool) -> Result<Weights> {
-    let first = config.of_stage(0);
     let name = head(|name| reader.has(name));
     let heads = heads::read_heads(config, reader, name, [name; 2])?;
     // Files as they were first published merge at the end of a stage, timm's own at the beginning of the next.
     let next = usize::from(!reader.has("layers.0.downsample.reduction.weight"));
-    Ok(Weights {
-        embeddings: Embeddings {
-            stem: None,
-            patch_projection: reader.patch_projection(
-                "patch_embed.proj",
-                first.hidden_size,
-                first.patch_size,
-                Bias::Required,
-            )?,
-            patch_norm: Some(reader.layer_norm("patch_embed.norm", first.hidden_size, LAYER_NORM_EPS)?),
-            prefix: matrix(Vec::new(), first.hidden_size),
-            positions: None,
-            norm: None,
-        },
-        blocks,
-        transitions: swin::read_merges(config, reader, second, |stage| {
-            format!("{LAYERS}{}.downsample.", stage + next)
-        })?,
-        norm: Some(reader.layer_norm("norm", config.hidden_size, config.layer_norm_eps)?),
-        fc_norm: None,
-        pool: None,
-        projection: None,
-        heads,
-    })
+    let names = swin::Names {
+        patches: "patch_embed.proj",
+        patch_norm: "patch_embed.norm",
+        norm: "norm",
+        merges: &|stage| format!("{LAYERS}{}.downsample.", stage + next),
+    };
+    swin::read_weights(config, reader, (blocks, heads), None, &names, second)
 }

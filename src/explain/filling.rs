@@ -22,20 +22,20 @@ impl Filling {
         if !config.is_staged() {
             return Ok(None);
         }
-        let stages = || (0..config.stage_count()).map(|stage| config.of_stage(stage));
-        let stage = match grid {
-            None => config.last_stage(),
-            Some(grid) => stages().find(|stage| stage.grid() == grid).ok_or_else(|| {
-                let grids: Vec<_> =
-                    stages().map(|stage| stage.grid().map(|edge| edge.to_string()).join(" × ")).collect();
+        let stages = 0..config.stage_count();
+        let number = match grid {
+            None => config.stage_count() - 1,
+            Some(grid) => stages.clone().find(|stage| config.grid_of(*stage) == grid).ok_or_else(|| {
+                let text = |[rows, columns]: [usize; 2]| format!("{rows} × {columns}");
+                let grids: Vec<_> = stages.map(|stage| text(config.grid_of(stage))).collect();
                 invalid(format!(
-                    "a map of {} × {} is of no stage of this model: these have {}.",
-                    grid[0],
-                    grid[1],
+                    "a map of {} is of no stage of this model: these have {}.",
+                    text(grid),
                     grids.join(", ")
                 ))
             })?,
         };
+        let stage = config.of_stage(number);
         let edges = |axis: usize| {
             // (A stage may have the image stretched to whole cells.)
             let (image, seen, patch) = (config.image_size[axis], stage.image_size[axis], stage.patch_size[axis]);

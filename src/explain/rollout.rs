@@ -71,15 +71,15 @@ impl Row {
 
     /// row ← row · rownorm(M + I)
     pub fn multiply_normalised(&mut self, matrix: ArrayView2<f32>) {
-        self.multiply(matrix, |row| 1.0 / (1.0 + sum(row)));
+        self.multiply(matrix, &|row| 1.0 / (1.0 + sum(row)));
     }
 
     /// row ← row · (M + I)
     pub fn multiply_plain(&mut self, matrix: ArrayView2<f32>) {
-        self.multiply(matrix, |_| 1.0);
+        self.multiply(matrix, &|_| 1.0);
     }
 
-    fn multiply(&mut self, matrix: ArrayView2<f32>, scale: impl Fn(&[f32]) -> f32) {
+    fn multiply(&mut self, matrix: ArrayView2<f32>, scale: &dyn Fn(&[f32]) -> f32) {
         self.next.fill(0.0);
         for (token, (value, row)) in self.values.iter().zip(rows(matrix)).enumerate() {
             let factor = value * scale(row);

@@ -12,7 +12,7 @@ use ndarray::Array2;
 /// Mean attention distance in pixels `[L, heads]`: how far from a patch the patches lie that it attends to, weighted by attention, as a
 /// mean over all patches (ViT paper, figure 7 right). What goes to other tokens or to padding does not count.
 pub fn distance(shape: &Shape, attentions: &mut dyn Attentions) -> Result<Array2<f32>> {
-    each_layer(shape, |layer| distance_of(shape, layer, attentions))
+    each_layer(shape, &mut |layer| distance_of(shape, layer, attentions))
 }
 
 /// The same of one layer `[heads]`, whose shape this is.
@@ -46,7 +46,7 @@ pub fn distance_of(shape: &Shape, layer: usize, attentions: &mut dyn Attentions)
 
 /// Entropy of attention in nats `[L, heads]`, as a mean over all queries: 0 where each attends to one token, ln T where to all alike.
 pub fn entropy(shape: &Shape, attentions: &mut dyn Attentions) -> Result<Array2<f32>> {
-    each_layer(shape, |layer| entropy_of(shape, layer, attentions))
+    each_layer(shape, &mut |layer| entropy_of(shape, layer, attentions))
 }
 
 /// The same of one layer `[heads]`, whose shape this is; padding doesn't ask.
@@ -67,7 +67,7 @@ pub fn entropy_of(shape: &Shape, layer: usize, attentions: &mut dyn Attentions) 
     Ok(sums)
 }
 
-fn each_layer(shape: &Shape, mut of: impl FnMut(usize) -> Result<Vec<f32>>) -> Result<Array2<f32>> {
+fn each_layer(shape: &Shape, of: &mut dyn FnMut(usize) -> Result<Vec<f32>>) -> Result<Array2<f32>> {
     let mut measured = matrix("measures of heads", shape.layers, shape.heads)?;
     for (layer, mut measured) in measured.rows_mut().into_iter().enumerate() {
         measured.iter_mut().zip(of(layer)?).for_each(|(measured, own)| *measured = own);

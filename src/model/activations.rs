@@ -34,7 +34,7 @@ impl Activations {
         &mut self,
         precision: Precision,
         [rows, width]: [usize; 2],
-        mut produce: impl FnMut(usize, &mut [f32]),
+        produce: &mut dyn FnMut(usize, &mut [f32]),
     ) -> Input<'_> {
         match precision {
             Precision::F32 => {

@@ -54,7 +54,7 @@ impl Attention {
         out: &mut [f32],
         worker: &mut Worker,
     ) {
-        let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), |row, target| {
+        let x = worker.activations.produce(self.qkv.precision(), stream.dim().into(), &mut |row, target| {
             let token = stream.row(row).to_slice().expect("rows are contiguous");
             match norm {
                 Some(norm) => norm.forward(token, target),
@@ -158,7 +158,7 @@ impl Attention {
                 activations
                     .take(precision, ArrayView2::from_shape((rows, width), &*context).expect("the slice has this size"))
             }
-            Some(norm) => activations.produce(precision, [rows, width], |row, target| {
+            Some(norm) => activations.produce(precision, [rows, width], &mut |row, target| {
                 norm.forward(&context[row * width..][..width], target);
                 leave_out(target);
             }),

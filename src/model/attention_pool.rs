@@ -46,7 +46,7 @@ impl AttentionPool {
         let mut keys_values = ArrayViewMut2::from_shape((tokens, 2 * width), memory).expect("the slice has this size");
         parallel::for_each_block(keys_values.view_mut(), tokens, &|first, mut out| {
             let activations = &mut workers.own().activations;
-            let x = activations.produce(self.key_value.precision(), [out.nrows(), width], |row, target| {
+            let x = activations.produce(self.key_value.precision(), [out.nrows(), width], &mut |row, target| {
                 let token = stream.row(first + row);
                 super::norm::apply(norm, token.to_slice().expect("rows are contiguous"), target);
             });

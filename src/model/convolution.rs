@@ -63,14 +63,14 @@ pub(super) fn each_place(
     activation: Option<Activation>,
     out: &mut [f32],
     workers: &Workers,
-    read: &(impl Fn(usize, &mut [f32]) + Sync),
+    read: &(dyn Fn(usize, &mut [f32]) + Sync),
 ) {
     let size = (out.len() / layer.outputs(), layer.outputs());
     let out = ArrayViewMut2::from_shape(size, out).expect("whole rows");
     parallel::for_each_block(out, size.0, &|first, mut out| {
         let activations = &mut workers.own().activations;
         let size = [out.nrows(), layer.inputs()];
-        let x = activations.produce(layer.precision(), size, |row, target| read(first + row, target));
+        let x = activations.produce(layer.precision(), size, &mut |row, target| read(first + row, target));
         let out = out.as_slice_mut().expect("a block of rows is contiguous");
         layer.forward(x, then, out);
         if let Some(activation) = activation {

@@ -91,7 +91,7 @@ impl Embeddings {
             {
                 let activations = &mut workers.own().activations;
                 let size = [tokens.nrows(), config.patch_values()];
-                let x = activations.produce(self.patch_projection.precision(), size, |row, target| {
+                let x = activations.produce(self.patch_projection.precision(), size, &mut |row, target| {
                     cut_patch(config, pixels, patch(place(first + row)), target);
                 });
                 let out = tokens.as_slice_mut().expect("a block of rows is contiguous");

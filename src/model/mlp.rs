@@ -29,7 +29,7 @@ impl Mlp {
         let rows = stream.len() / width;
         let hidden = &mut hidden[..rows * outputs];
 
-        let x = activations.produce(self.fc1.precision(), [rows, width], |row, target| {
+        let x = activations.produce(self.fc1.precision(), [rows, width], &mut |row, target| {
             let token = &stream[row * width..][..width];
             if after { target.copy_from_slice(token) } else { norm.forward(token, target) }
         });
@@ -41,7 +41,7 @@ impl Mlp {
         } else {
             self.fc1.forward(x, Then::Store, hidden);
             let mlp = if self.gated { outputs / 2 } else { outputs };
-            activations.produce(self.fc2.precision(), [rows, mlp], |row, target| {
+            activations.produce(self.fc2.precision(), [rows, mlp], &mut |row, target| {
                 let (first, gated) = hidden[row * outputs..][..outputs].split_at_mut(mlp);
                 match &self.norm {
                     None => {

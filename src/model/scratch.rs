@@ -85,7 +85,9 @@ impl Scratch {
     /// All buffers a model of this shape needs.
     pub fn new(config: &Config, precision: Precision) -> Result<Self> {
         let stages: Vec<_> = (0..config.stage_count()).map(|stage| StageShape::new(config, stage)).collect();
-        Ok(Self { maps: Maps::new(config)?, ..Self::of_stages(config, precision, &stages, None)? })
+        let mut scratch = Self::of_stages(config, precision, &stages, None)?;
+        scratch.maps = Maps::new(config)?;
+        Ok(scratch)
     }
 
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.

@@ -72,7 +72,7 @@ impl Merge {
             let worker = &mut *workers.own();
             let size = [out.nrows(), 4 * width];
             let mut four = std::mem::take(&mut worker.merged);
-            let x = worker.activations.produce(self.reduction.precision(), size, |row, target| {
+            let x = worker.activations.produce(self.reduction.precision(), size, &mut |row, target| {
                 let (y, x) = ((first + row) / merged * 2, (first + row) % merged * 2);
                 for (part, target) in four.chunks_exact_mut(width).take(4).enumerate() {
                     let (y, x) = (y + part % 2, x + part / 2);

@@ -294,7 +294,7 @@ fn read(
     then: Then,
     mut out: ArrayViewMut2<f32>,
 ) {
-    let scaled = activations.produce(layer.precision(), x.dim().into(), |row, target| {
+    let scaled = activations.produce(layer.precision(), x.dim().into(), &mut |row, target| {
         let scale = scale(row);
         target.iter_mut().zip(x.row(row)).for_each(|(target, x)| *target = scale * x);
     });

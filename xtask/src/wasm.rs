@@ -49,6 +49,12 @@ const LINK_SHARED_MEMORY: &[&str] = &[
 /// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
 const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=20";
 
+/// The same of what is marked as worth it, as all of std's iterators are and all closures: LLVM's own is 325. What a kernel calls in one place is inside of it anyway.
+const HINT_THRESHOLD: &str = "-Cllvm-args=-inlinehint-threshold=40";
+
+/// Kernels are written in lanes and unroll what should be, so what LLVM would make of other loops is size alone: copies of them for many turns at once.
+const PLAIN_LOOPS: [&str; 2] = ["-Cno-vectorize-loops", "-Cllvm-args=-unroll-runtime=false"];
+
 /// Every place that may panic has its file, line and column in the module: 2 % of it, for what no user should see. Tests keep them.
 const NO_LOCATIONS: &str = "-Zlocation-detail=none";
 
@@ -103,8 +109,10 @@ impl Variant {
         let simd = (!self.simd.is_empty()).then(|| format!("-Ctarget-feature={}", self.simd));
         let link = LINK_SHARED_MEMORY.iter().map(|argument| format!("-Clink-arg={argument}"));
         let no_locations = (profile == "release").then(|| NO_LOCATIONS.to_owned());
-        let flags: Vec<_> = [INLINE_THRESHOLD.to_owned()]
+        let flags: Vec<_> = [INLINE_THRESHOLD, HINT_THRESHOLD]
             .into_iter()
+            .chain(PLAIN_LOOPS)
+            .map(str::to_owned)
             .chain(no_locations)
             .chain(simd)
             .chain(link.filter(|_| self.std == Std::Threads))
@@ -300,11 +308,11 @@ mod tests {
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release", ENGINE),
-            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Zlocation-detail=none\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=40\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\", \"-Zlocation-detail=none\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
         assert_eq!(
             SCALAR.config("test", ENGINE),
-            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\"]"
+            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=40\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\"]"
         );
     }
 
