@@ -69,8 +69,7 @@ pub enum Cut {
 }
 
 /// Which tokens of a layer attend to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// What a window is.
     pub kind: WindowKind,
@@ -81,7 +80,6 @@ pub struct Window {
     /// Whether the grid is padded to whole windows before it is rolled, or after.
     pub pads_first: bool,
     /// Whether what rolling brings together is kept apart by twice the usual.
-    #[serde(skip)]
     pub twice_apart: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::alloc::{room, zeros};
 use crate::checkpoint::Source;
 use crate::classifier::{Classifier, Prediction};
 use crate::explain::Shape;
-use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity, Window};
+use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity, Window, WindowKind};
 use crate::resample::Rgba;
 use js::{Bell, Float32Array, Object, Result, Uint8Array, pause};
 use recorder::{Recorder, Wanted};
@@ -276,16 +276,23 @@ struct LayerView {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WindowView {
-    #[serde(flatten)]
-    window: Window,
+    kind: WindowKind,
+    size: [usize; 2],
+    shift: [usize; 2],
+    pads_first: bool,
     count: usize,
 }
 
 impl LayerView {
     fn new(config: &Config, layer: usize) -> Self {
         let Shape { grid, patch_size, hidden_size, heads, window, .. } = Shape::of_layer(config, layer);
-        let window = window.map(|window| WindowView { window, count: window.dim(grid)[0] });
+        let window = window.map(|window| {
+            let [count, _] = window.dim(grid);
+            let Window { kind, size, shift, pads_first, .. } = window;
+            WindowView { kind, size, shift, pads_first, count }
+        });
         Self { stage: config.stage_of(layer)[0], grid, patch_size, hidden_size, heads, window }
     }
 }
