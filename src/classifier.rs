@@ -272,7 +272,7 @@ impl Classifier {
     /// Whose row of a class's relevance to read if nobody says: that of what the head reads, the class token or the patches.
     pub fn default_query(&self) -> Query {
         match self.config().pooling {
-            Pooling::Mean | Pooling::Attention => Query::Mean,
+            Pooling::Mean | Pooling::Attention | Pooling::Map => Query::Mean,
             Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation | Pooling::ClsDistillationMean => Query::Class,
         }
     }

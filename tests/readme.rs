@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::FIXTURES;
+use common::{FIXTURES, STAGED};
 use vitscope::checkpoint::{aliases, families};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -14,6 +14,7 @@ const END: &str = "<!-- /models -->\n";
 fn table() -> String {
     let loaded: Vec<_> = FIXTURES
         .iter()
+        .chain(STAGED)
         .map(|fixture| (fixture.load(None).unwrap().config().family, format!("`{}`", fixture.name)))
         .collect();
     let row = |(family, models): (&str, &str)| {

@@ -153,6 +153,7 @@ impl Naive {
             pads: false,
             hidden_size: WIDTH,
             stages: Vec::new(),
+            maps: None,
             layers: LAYERS,
             heads: HEADS,
             mlp_size: MLP,
@@ -179,14 +180,17 @@ impl Naive {
         };
         let frequencies = self.rotary.map(|_| Arc::new([by(0), by(1)]));
         let block = |[norm1, qkv, q_norm, k_norm, projection, norm2, fc1, fc2]: &[Layer; 8]| Block {
+            post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
+                cosine: None,
                 qkv: linear(qkv),
                 norm: None,
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
                 tables: Vec::new(),
+                decomposed: None,
                 frequencies: frequencies.clone(),
             },
             norm2: norm(norm2),
@@ -194,6 +198,7 @@ impl Naive {
             equalised: Equalised::default(),
         };
         let embeddings = Embeddings {
+            stem: None,
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
             patch_norm: None,
@@ -201,6 +206,7 @@ impl Naive {
             norm: None,
         };
         let weights = Weights {
+            transitions: Vec::new(),
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
             norm: Some(norm(&self.norm)),
