@@ -6,7 +6,7 @@ import { Engine } from '../../pkg/dist/engine.node.js';
 import { failure, wrong } from './failures.mjs';
 import { distance, readTensors } from './safetensors.mjs';
 
-const MODELS = ['hf_swin', 'hf_swin_positions', 'hf_swinv2', 'timm_swin', 'timm_swinv2'];
+const MODELS = ['hf_mobilevit', 'hf_swin', 'hf_swin_positions', 'hf_swinv2', 'timm_sam_224', 'timm_swin', 'timm_swinv2'];
 const folder = (/** @type {string} */ name) => new URL(`../fixtures/${name}/`, import.meta.url);
 const read = (/** @type {string} */ name, /** @type {string} */ file) => readTensors(new URL(file, folder(name)));
 const refused = (/** @type {RegExp} */ message) => failure(message, 'unsupported-view');

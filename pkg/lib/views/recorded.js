@@ -21,7 +21,8 @@ export function isStaged({ stages }) {
  * @param {Pick<Recording, 'crop' | 'grid' | 'patchSize' | 'stages'>} trace
  * @param {number} layer
  */
-export function cropOf({ crop, grid, patchSize, stages: { [layer]: own } }, layer) {
+export function cropOf({ crop, grid, patchSize, stages }, layer) {
+  const own = stages[layer];
   const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (grid[axis] * patchSize[axis]));
   const fits = own.window?.kind === 'strided' || (down === 1 && across === 1);
   return crop && !fits ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
