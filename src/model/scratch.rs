@@ -1,7 +1,7 @@
 //! Every buffer of a forward pass, allocated once.
 
 use super::activations::Activations;
-use super::config::{Config, Precision};
+use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
 use super::mobile::{MapSizes, Maps};
 use super::windows::Windows;
@@ -264,13 +264,13 @@ impl Worker {
         let rows = if maps.is_some() { parallel::BLOCK_ROWS } else { most(&|stage| stage.tokens.max(slots(stage))) };
         let block = parallel::BLOCK_ROWS.min(rows);
         let width = most(&|stage| stage.width);
-        // What merges patches reads four of them.
-        let merged = if stages.len() > 1 { 4 * width } else { 0 };
+        // What merges patches reads four of them, and a convolution nine places.
+        let merged = if stages.len() > 1 { 9 * width } else { 0 };
+        let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
         let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
         let read = [
-            config.pooled_size(),
-            config.feature_size(),
-            most(&|stage| stage.mlp_size),
+            answer,
+            most(&|stage| stage.mlp_size.max(stage.width)),
             config.pool_mlp_size(),
             merged,
             maps.map_or(0, MapSizes::widest),

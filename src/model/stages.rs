@@ -107,6 +107,33 @@ pub enum WindowKind {
     Strided,
 }
 
+impl Stage {
+    /// Makes of a plain ViT's `config` one whose tokens attend within windows (SAM).
+    pub fn windowed(config: &mut Config, windows: Option<WindowRule>) {
+        config.stages = vec![Self {
+            layers: config.layers,
+            halves: false,
+            hidden_size: config.hidden_size,
+            heads: config.heads,
+            mlp_size: config.mlp_size,
+            windows,
+        }];
+    }
+
+    /// Puts behind the stages of `config` one without blocks: a map of `channels`, on the grid of the last.
+    pub fn follow(config: &mut Config, channels: usize) {
+        config.hidden_size = channels;
+        config.stages.push(Self {
+            layers: 0,
+            halves: false,
+            hidden_size: channels,
+            heads: 1,
+            mlp_size: 1,
+            windows: None,
+        });
+    }
+}
+
 impl WindowRule {
     /// The window of layer `layer`, which is number `index` of its stage.
     fn of(&self, layer: usize, index: usize, grid: [usize; 2]) -> Option<Window> {

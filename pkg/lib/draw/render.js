@@ -32,7 +32,7 @@ export function checkColours({ colormap, range, faintest }) {
  * @param {Span} [range] instead, for colours and what stands out
  * @returns {Scale}
  */
-export function scaleOf({ channels, data, signed }, range) {
+export function scaleOf({ channels, data, signed, within }, range) {
   if (range) {
     const middle = (range[0] + range[1]) / 2;
     return { ranges: Array(channels).fill(range), middle, reach: signed ? [0, range[1] - middle] : range };
@@ -46,7 +46,8 @@ export function scaleOf({ channels, data, signed }, range) {
     sum += (signed ? Math.abs(value) : Math.max(0, value)) || 0; // of what is no number nothing
   });
   const most = Math.max(...ranges.map((range) => (signed ? Math.max(-range[0], range[1]) : Math.max(0, range[1]))));
-  const [low, high] = STANDS_OUT.map((means) => (means * sum) / data.length);
+  const cells = within?.reduce((count, is) => count + is, 0) ?? data.length; // of a window the mean is that window's
+  const [low, high] = STANDS_OUT.map((means) => (means * sum) / cells);
   return { ranges: signed ? ranges.map(() => [-most, most]) : channels === 1 ? [[0, most]] : ranges, middle: 0, reach: [low, Math.min(high, most)] };
 }
 
