@@ -134,3 +134,14 @@ fn rows_of_queries_are_those_of_all() {
     }
     assert!(compared > 0);
 }
+
+/// One array has no room for layers that differ.
+#[test]
+fn a_trace_in_one_array_is_a_plain_vits() {
+    for fixture in STAGED {
+        let mut model = fixture.load(None).unwrap();
+        let error = model.trace(&fixture.expected("pixel_values")).err().unwrap();
+        assert_eq!(error.code(), "invalid-argument");
+        assert!(error.to_string().contains("StagedTrace"), "{error}");
+    }
+}

@@ -3,9 +3,9 @@
 use super::js::{Float32Array, Object, Result};
 use crate::alloc::zeros;
 use crate::error::{self, Error, ErrorKind};
-use crate::explain::{self, HeadMap, Heads, Query, Rolled, Shape, mean};
+use crate::explain::{self, Attentions, HeadMap, Heads, Query, Rolled, Shape, mean};
 use crate::model::{Config, Sink};
-use ndarray::{ArrayView2, ArrayView3, ArrayView4, ArrayViewMut3};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut3};
 use std::ops::Range;
 
 /// What is to be recorded.
@@ -204,15 +204,14 @@ impl Recorded {
 
 /// `[heads, rows, T]` of a layer's attention: the row of each query, in image order; zeros where its grid has no such patch.
 fn kept_rows(shape: &Shape, values: &[f32], kept: &[Query]) -> error::Result<Vec<f32>> {
-    let ([windows, n], tokens) = (shape.window_size(), shape.tokens());
+    let ([_, n], tokens) = (shape.window_size(), shape.tokens());
     let mut rows = zeros("recorded rows of attention", &[shape.heads, kept.len(), tokens])?;
-    let mut layer = ArrayView4::from_shape((windows, shape.heads, n, n), values).expect("the slice has this size");
     for (index, row) in rows.chunks_exact_mut(tokens).enumerate() {
         let (head, query) = (index / kept.len(), kept[index % kept.len()]);
         let Ok(queries) = shape.query_tokens(query) else { continue };
         if shape.window.is_some() {
-            let heads = Heads::One(head);
-            row.copy_from_slice(&HeadMap { layer: 0, heads, query, mass: None, clip: None }.row(shape, &mut layer)?);
+            let map = HeadMap { layer: 0, heads: Heads::One(head), query, mass: None, clip: None };
+            row.copy_from_slice(&map.row(shape, &mut OneHead { values, heads: shape.heads, n })?);
         } else {
             let first = (head * n + queries.start) * n;
             let own = ArrayView2::from_shape((queries.len(), n), &values[first..first + queries.len() * n]);
@@ -220,6 +219,28 @@ fn kept_rows(shape: &Shape, values: &[f32], kept: &[Query]) -> error::Result<Vec
         }
     }
     Ok(rows)
+}
+
+/// A layer's attention `[windows, heads, n, n]`, of which one head is read at a time.
+struct OneHead<'a> {
+    values: &'a [f32],
+    heads: usize,
+    n: usize,
+}
+
+impl Attentions for OneHead<'_> {
+    fn read(
+        &mut self,
+        _layer: usize,
+        window: usize,
+        heads: Range<usize>,
+        queries: Range<usize>,
+    ) -> error::Result<ArrayView3<'_, f32>> {
+        let (n, rows) = (self.n, queries.len());
+        let first = ((window * self.heads + heads.start) * n + queries.start) * n;
+        let own = &self.values[first..first + rows * n];
+        Ok(ArrayView3::from_shape((1, rows, n), own).expect("whole rows"))
+    }
 }
 
 impl Arrays {

@@ -21,7 +21,8 @@ export function isStaged({ stages }) {
  * @param {Pick<Recording, 'crop' | 'stages'>} trace
  * @param {number} layer
  */
-export function cropOf({ crop, stages: { 0: first, [layer]: own } }, layer) {
+export function cropOf({ crop, stages }, layer) {
+  const [first, own] = [stages[0], stages[layer]];
   const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (first.grid[axis] * first.patchSize[axis]));
   const fits = [down, across].every((part) => Math.abs(part - 1) < 1e-6);
   return crop && !fits ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
