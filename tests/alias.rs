@@ -195,8 +195,8 @@ fn parts_have_no_head() {
 #[test]
 fn parts_that_are_not_read() {
     let weights = weights(*CASES.iter().find(|case| case.0 == "owlvit").unwrap());
-    let swin = json!({"model_type": "owlvit", "vision_config": {"model_type": "swin"}}).to_string();
-    refused(load(&swin, &weights), "unsupported-architecture", &["swin"]);
+    let swin = json!({"model_type": "owlvit", "vision_config": {"model_type": "levit"}}).to_string();
+    refused(load(&swin, &weights), "unsupported-architecture", &["levit"]);
     let mistyped = json!({"model_type": "owlvit", "vision_config": "x"}).to_string();
     refused(load(&mistyped, &weights), "invalid-config", &["vision_config", "an object"]);
     let damaged = renamed(&weights, |name| name.replace("layers.1.mlp.fc1.weight", "layers.1.mlp.fc9.weight"));

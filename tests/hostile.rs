@@ -178,7 +178,7 @@ fn configs_that_are_broken_or_disagree_with_the_tensors() {
 fn architectures_that_are_not_run_are_refused_by_name() {
     let weights = named(HF).weights;
     for (changes, name) in [
-        (json!({"model_type": "swin"}), "swin"),
+        (json!({"model_type": "levit"}), "levit"),
         (json!({"model_type": null}), "unknown"),
         (json!({"hidden_act": "mish"}), "mish"),
         (json!({"num_channels": 1}), "num_channels"),
@@ -351,10 +351,6 @@ fn preprocessors_that_make_no_sense() {
         (r#"{"size": 24, "resample": "bicubic"}"#, "resample"),
         (r#"{"size": 24, "resample": null}"#, "`resample` is null"),
         (r#"{"size": 24, "do_pad": true, "pad_size": 32}"#, "pad_size"),
-        (r#"{"image_processor_type": "SamImageProcessor", "size": 24}"#, "longest_edge"),
-        (r#"{"image_processor_type": "SamImageProcessor", "size": {"longest_edge": 0}, "pad_size": 24}"#, "resize"),
-        (r#"{"image_processor_type": "SamImageProcessor", "pad_size": 32}"#, "32 × 32"),
-        (r#"{"size": {"longest_edge": 24}}"#, "size"),
         (r#"{"size": 24, "do_thumbnail": true}"#, "do_thumbnail"),
         (r#"{"size": 24, "do_flip_channel_order": true}"#, "do_flip_channel_order"),
         (r#"{"size": 18446744073709551615}"#, "resize"),
@@ -547,9 +543,8 @@ fn empty_tensors_with_enormous_dimensions() {
 #[test]
 fn fuzzed_files_never_panic() {
     let mut rng = fastrand::Rng::with_seed(42);
-    let fixtures: Vec<_> = FIXTURES.iter().chain(STAGED).collect();
     for round in 0..4000 {
-        let fixture = fixtures[rng.usize(..fixtures.len())];
+        let fixture = FIXTURES.iter().chain(STAGED).nth(rng.usize(..FIXTURES.len() + STAGED.len())).unwrap();
         // Of split weights one file is damaged.
         let mut shards: Vec<_> =
             fixture.shards.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();

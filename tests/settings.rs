@@ -353,8 +353,12 @@ fn arguments_of_timm() {
         let files = ConfigFiles { config: &config.to_string(), preprocessor: None, processor: None };
         Classifier::load(files, &named("timm_vit").weights.to_vec(), options)
     };
-    assert!(at([12, 18]).is_ok());
-    refused(at([12, 20]), "invalid-argument", &["dynamic_img_pad", "20"]);
+    let (mut padded, mut whole) = (at([12, 20]).unwrap(), at([12, 24]).unwrap());
+    let value = |i: usize| (i as f32).sin();
+    let pixels: Vec<f32> = (0..3 * 12 * 20).map(value).collect();
+    let zeros = [0.0; 4];
+    let extended: Vec<f32> = pixels.chunks_exact(20).flat_map(|row| row.iter().chain(&zeros)).copied().collect();
+    assert_eq!(padded.logits(&pixels).unwrap(), whole.logits(&extended).unwrap());
 }
 
 /// JSON as Python's `json` writes it, and as some editors do.

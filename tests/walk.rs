@@ -3,7 +3,7 @@
 mod common;
 
 use common::edit::{file, rewritten};
-use common::{FIXTURES, Fixture, named};
+use common::{FIXTURES, Fixture, STAGED, named};
 use serde_json::{Value, json};
 use vitscope::Classifier;
 use vitscope::checkpoint::{Portable, Source, Walk, check, quantize, write};
@@ -85,7 +85,7 @@ fn assert_same(fixture: &Fixture, a: &mut Classifier, b: &mut Classifier) {
 #[test]
 fn in_any_order_it_is_the_same_model() {
     let mut rng = fastrand::Rng::with_seed(20);
-    for fixture in FIXTURES {
+    for fixture in FIXTURES.iter().chain(STAGED) {
         let source = fixture.source();
         for dtype in ["f32", "int8"] {
             let precision = Some(dtype.parse().unwrap());
@@ -99,7 +99,7 @@ fn in_any_order_it_is_the_same_model() {
 #[test]
 fn the_portable_form_is_a_quantised_file() {
     let mut rng = fastrand::Rng::with_seed(21);
-    for fixture in FIXTURES {
+    for fixture in FIXTURES.iter().chain(STAGED) {
         let source = fixture.source();
         let mut portable = Portable::int8();
         let mut model = walked(fixture, &*source, Some(Precision::Int8), &mut rng, Some(&mut portable));
@@ -115,7 +115,7 @@ fn the_portable_form_is_a_quantised_file() {
 #[test]
 fn what_is_planned_is_all_there_need_be() {
     let mut rng = fastrand::Rng::with_seed(22);
-    for fixture in FIXTURES {
+    for fixture in FIXTURES.iter().chain(STAGED) {
         let source = fixture.source();
         let walk = open(fixture, &*source, None);
         let (mut names, mut bytes) = (serde_json::Map::new(), Vec::new());
@@ -211,10 +211,10 @@ fn errors_come_with_the_header() {
 
 #[test]
 fn a_config_is_checked_alone() {
-    FIXTURES.iter().for_each(|fixture| check(fixture.config).unwrap());
+    FIXTURES.iter().chain(STAGED).for_each(|fixture| check(fixture.config).unwrap());
     for (config, code) in [
         ("{", "invalid-config"),
-        (r#"{"model_type": "swin"}"#, "unsupported-architecture"),
+        (r#"{"model_type": "levit"}"#, "unsupported-architecture"),
         (r#"{"architecture": "resnet50"}"#, "unsupported-architecture"),
     ] {
         assert_eq!(check(config).unwrap_err().code(), code);

@@ -4,8 +4,8 @@ use super::equalise::equalise;
 use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, Linear, Mlp, Neck,
-    Rotary, Transition,
+    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, LearnedGrid, Linear,
+    Mlp, Neck, RelativeBias, Rotary, Transition, WindowRule,
 };
 use std::sync::Arc;
 
@@ -27,6 +27,22 @@ pub(super) struct BlockNames {
     pub bias: Bias,
     /// LayerScale after attention and after the MLP, where the file has it.
     pub scales: Option<[&'static str; 2]>,
+    pub windowed: Windowed,
+}
+
+/// What attention within windows has of its own.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Windowed {
+    No,
+    /// Relative positions in a table, under one of these names (Swin).
+    Table(&'static [&'static str]),
+    /// Scores are cosines times e^scale, relative positions are computed by an MLP, and norms come after attention and MLP (Swin v2).
+    Continuous {
+        scale: &'static str,
+        mlp: &'static str,
+    },
+    /// Relative positions in tables of rows and of columns, where layers see all too (SAM).
+    Decomposed,
 }
 
 /// Where queries, keys and values are.
@@ -42,22 +58,78 @@ pub(super) enum Qkv {
     FusedWeight { weight: &'static str, query_bias: &'static str, value_bias: &'static str },
 }
 
-/// Where the blocks of a file are, which are called `{scope}{number}`, and their tensors within them.
+/// Where the blocks of a file are, which are called `{scope}{number}`, and their tensors within them; where there are stages `{scope}{stage}{within}{number}`.
 pub(super) struct Blocks {
     pub scope: String,
+    within: Option<&'static str>,
     pub names: BlockNames,
 }
 
 impl Blocks {
     pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
-        Self { scope: scope.into(), names }
+        Self { scope: scope.into(), within: None, names }
+    }
+
+    /// Those of stages.
+    pub fn of_stages(scope: impl Into<String>, within: &'static str, names: BlockNames) -> Self {
+        Self { scope: scope.into(), within: Some(within), names }
     }
 
     /// One of them.
     pub fn read(&self, config: &Config, reader: &mut Reader, i: usize) -> Result<Block> {
-        let config = &config.of_stage(config.stage_of(i)[0]);
-        reader.within_block(&self.scope, i, |reader| read_block(config, reader, &self.names))
+        let [stage, index] = config.stage_of(i);
+        let path = match self.within {
+            None => format!("{}{i}.", self.scope),
+            Some(within) => format!("{}{stage}{within}{index}.", self.scope),
+        };
+        let window = reader.native_window(config, i);
+        let own = config.of_stage(stage);
+        let trained = config.stages.get(stage).map_or(0, |stage| match stage.windows {
+            Some(WindowRule::Shifted { trained, .. }) => trained,
+            _ => 0,
+        });
+        reader.within_block(&path, i, |reader| {
+            let mut block = read_block(&own, reader, &self.names)?;
+            if self.names.windowed == Windowed::Decomposed && config.positions.relative {
+                block.attention.decomposed = Some(reader.decomposed(own.head_size(), window)?);
+            } else if let Some(window) = window {
+                read_windowed(&own, reader, &self.names, &mut block, (window, trained))?;
+            }
+            Ok(block)
+        })
     }
+}
+
+/// What a block has to attend within windows.
+fn read_windowed(
+    config: &Config,
+    reader: &mut Reader,
+    names: &BlockNames,
+    block: &mut Block,
+    (window, trained): ([usize; 2], usize),
+) -> Result<()> {
+    let heads = config.heads;
+    match names.windowed {
+        Windowed::No | Windowed::Decomposed => {}
+        Windowed::Table(names) => {
+            let name = names.iter().find(|name| reader.has(name)).unwrap_or(&names[0]);
+            block.attention.tables = vec![Arc::new(reader.window_table(name, heads, window)?)];
+        }
+        Windowed::Continuous { scale, mlp } => {
+            const HIDDEN: usize = 512;
+            const LARGEST: f32 = 100.0;
+            let scales = reader.floats(scale, &[heads, 1, 1])?;
+            block.attention.cosine =
+                Some(scales.iter().map(|scale| (f64::from(*scale).exp() as f32).min(LARGEST)).collect());
+            let mut part = |name: &str, shape: &[usize]| reader.floats(&[mlp, name].concat(), shape);
+            let (first, bias) = (part(".0.weight", &[HIDDEN, 2])?, part(".0.bias", &[HIDDEN])?);
+            let second = part(".2.weight", &[heads, HIDDEN])?;
+            let values = RelativeBias::continuous(window, trained, [&first, &bias, &second])?;
+            let grid = RelativeBias::distances(window);
+            block.attention.tables = vec![Arc::new(LearnedGrid { values: Arc::new(values), grid, how: None })];
+        }
+    }
+    Ok(())
 }
 
 fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Result<Block> {
@@ -103,7 +175,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
     let [before_projection, before_fc2] = inner;
     let fc1: Vec<_> = names.fc1.iter().map(|name| (*name, names.bias)).collect();
     Ok(Block {
-        post_norm: false,
+        post_norm: matches!(names.windowed, Windowed::Continuous { .. }),
         norm1: reader.layer_norm(names.norm1, width, eps)?,
         attention: Attention {
             qkv,
@@ -190,20 +262,6 @@ pub(super) fn add_tables(
     for (i, block) in blocks.iter_mut().enumerate() {
         let own = reader.within(&format!("{scope}{i}."), |reader| table(reader, names))?;
         block.attention.tables = own.into_iter().chain(shared.clone()).collect();
-    }
-    Ok(())
-}
-
-/// Gives each block, called `{scope}{number}`, its tables of decomposed relative positions, where the model has them.
-pub(super) fn add_decomposed(config: &Config, reader: &mut Reader, blocks: &mut [Block], scope: &str) -> Result<()> {
-    if !config.positions.relative {
-        return Ok(());
-    }
-    for (layer, block) in blocks.iter_mut().enumerate() {
-        let size = config.of_stage(config.stage_of(layer)[0]).head_size();
-        let window = config.window(layer).map(|window| window.size);
-        let tables = reader.within(&format!("{scope}{layer}."), |reader| reader.decomposed(size, window))?;
-        block.attention.decomposed = Some(tables);
     }
     Ok(())
 }

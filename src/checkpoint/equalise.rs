@@ -15,7 +15,7 @@
 //!
 //! Only norms within blocks are touched, so the stream, features and attention are what they were.
 
-use super::blocks::{BlockNames, Qkv};
+use super::blocks::{BlockNames, Qkv, Windowed};
 use super::reader::Reader;
 use crate::error::Result;
 use crate::model::{Activation, Config, Equalised};
@@ -48,7 +48,9 @@ pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames)
         return Ok(Equalised::default());
     }
 
-    let norm1 = after_norm(reader, names.norm1, &qkv)?;
+    // (What comes after attention or MLP is read by the stream.)
+    let before = !matches!(names.windowed, Windowed::Continuous { .. });
+    let norm1 = if before { after_norm(reader, names.norm1, &qkv)? } else { Vec::new() };
     let [before_projection, before_fc2] = names
         .inner_norms
         .map_or([None; 2], |names| names.map(|name| Some(name).filter(|name| reader.has(&weight(name)))));
@@ -59,7 +61,7 @@ pub(super) fn equalise(config: &Config, reader: &mut Reader, names: &BlockNames)
         }
         None => after_rows(reader, &qkv[qkv.len() - 1], &value_bias, &projection)?,
     };
-    let norm2 = after_norm(reader, names.norm2, &fc1)?;
+    let norm2 = if before { after_norm(reader, names.norm2, &fc1)? } else { Vec::new() };
     let mut hidden = Vec::new();
     // A gate leaves its other half linear, and ReLU lets positive factors through.
     if let Some(norm) = before_fc2 {

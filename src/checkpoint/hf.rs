@@ -1,6 +1,6 @@
 //! What the `config.json` of Hugging Face models have in common.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -211,6 +211,7 @@ pub(super) const V4: BlockNames = BlockNames {
     fc2: "output.dense",
     bias: Bias::Required,
     scales: None,
+    windowed: Windowed::No,
 };
 
 /// What transformers 5 calls them in memory; some files carry these.

@@ -1,6 +1,6 @@
 //! Hugging Face AIMv2: the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::hf_clip::{is_of_another_tower, vision_config};
 use super::json::Json;
@@ -63,6 +63,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "ffn.down_proj",
     bias: Bias::Optional,
     scales: None,
+    windowed: Windowed::No,
 };
 
 const PROJECTION: &str = "visual_projection.weight";

@@ -1,6 +1,6 @@
 //! Hugging Face CLIP: image classifiers, and the vision tower as an encoder or, given text features, as a zero-shot classifier.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
@@ -47,6 +47,7 @@ pub(super) const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: None,
+    windowed: Windowed::No,
 };
 
 /// The text tower, what compares the two, and indices that follow from the sizes.

@@ -1,6 +1,6 @@
 //! Hugging Face DINOv3: a ViT with registers that knows where its patches are by how queries and keys are turned.
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_frequencies};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed, add_frequencies};
 use super::hf::{self, Usual};
 use super::json::Json;
 use super::reader::{Bias, Reader, matrix};
@@ -44,6 +44,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.down_proj",
     bias: Bias::Optional,
     scales: Some(["layer_scale1.lambda1", "layer_scale2.lambda1"]),
+    windowed: Windowed::No,
 };
 
 /// Where blocks are in files, and in memory.

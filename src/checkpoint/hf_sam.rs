@@ -1,6 +1,6 @@
 //! Hugging Face SAM: the image encoder, of a whole model or alone.
 
-use super::blocks::{self, BlockNames, Blocks, Qkv};
+use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::hf_clip::vision_config;
 use super::json::{Json, as_usize};
@@ -44,6 +44,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.lin2",
     bias: Bias::Required,
     scales: None,
+    windowed: Windowed::Decomposed,
 };
 
 const LAYERS: &str = "layers.";
@@ -84,11 +85,10 @@ fn scope(reader: &Reader) -> &'static str {
     reader.choose(&["vision_encoder.", ""], "patch_embed.projection.weight")
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let width = config.stages[0].hidden_size;
     let scope = scope(reader);
     reader.within(scope, |reader| {
-        blocks::add_decomposed(config, reader, &mut blocks, LAYERS)?;
         let positions = if config.positions.learned { Some(reader.grid("pos_embed", width, None)?) } else { None };
         Ok(Weights {
             embeddings: Embeddings {

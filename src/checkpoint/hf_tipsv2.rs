@@ -1,6 +1,6 @@
 //! Hugging Face TIPSv2: the image encoder, a DINOv2 with a register and the names of its original.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::reader::{Bias, Reader, add, matrix};
 use super::{Family, processors};
@@ -48,6 +48,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.c_proj",
     bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
+    windowed: Windowed::No,
 };
 
 fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {

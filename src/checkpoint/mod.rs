@@ -18,6 +18,7 @@ mod hf_dinov2;
 mod hf_dinov3;
 mod hf_sam;
 mod hf_siglip;
+mod hf_swin;
 mod hf_tipsv2;
 mod hf_vit;
 mod json;
@@ -31,6 +32,7 @@ mod quantize;
 mod reader;
 mod shards;
 mod stored;
+mod swin;
 mod tensors;
 mod text;
 mod timm;
@@ -38,6 +40,7 @@ mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
 mod timm_sam;
+mod timm_swin;
 mod timm_vit;
 mod walk;
 
@@ -115,6 +118,8 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
     hf_sam::FAMILY,
+    hf_swin::FAMILY,
+    hf_swin::V2,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,
@@ -130,6 +135,8 @@ const FAMILIES: &[Family] = &[
     timm_beit::FAMILY,
     timm_aimv2::FAMILY,
     timm_sam::FAMILY,
+    timm_swin::FAMILY,
+    timm_swin::V2,
 ];
 
 /// Name and models of every supported family.

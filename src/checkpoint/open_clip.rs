@@ -16,7 +16,7 @@
 //! resampled as in timm.
 
 use super::alias::Found;
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
@@ -75,6 +75,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.c_proj",
     bias: Bias::Required,
     scales: Some(["ls_1.gamma", "ls_2.gamma"]),
+    windowed: Windowed::No,
 };
 
 /// Keys of `vision_cfg` that may only have these values, as JSON.

@@ -8,7 +8,9 @@ use super::stored::{Stored, read_stored};
 use super::tensors::{Source, Tensors};
 use crate::alloc::{reserve, room, zeros};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Convolution, Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
+use crate::model::{
+    Config, Convolution, Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias,
+};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeMap;
@@ -115,10 +117,10 @@ impl<'a> Reader<'a> {
         result
     }
 
-    /// What `read` reads of block `i`, where all names begin with `{scope}{i}.`.
+    /// What `read` reads of block `i`, where all names begin with `scope`.
     pub fn within_block<T>(&mut self, scope: &str, i: usize, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.block = Some(i);
-        let result = self.within(&format!("{scope}{i}."), read);
+        let result = self.within(scope, read);
         self.block = None;
         result
     }
@@ -271,6 +273,19 @@ impl<'a> Reader<'a> {
         let grid = if how == Interpolation::Bilinear { [native[1], native[0]] } else { native };
         let grid = RelativeBias::distances(grid);
         Ok(LearnedGrid { values: Arc::new(matrix(values, heads)), grid, how: Some(how) })
+    }
+
+    /// Rows and columns of the window of layer `layer` at the grid the file was made for.
+    pub fn native_window(&self, config: &Config, layer: usize) -> Option<[usize; 2]> {
+        let size = |axis: usize| self.native_grid[axis].saturating_mul(config.patch_size[axis]);
+        let native = Config { image_size: [size(0), size(1)], ..config.clone() };
+        native.window(layer).map(|window| window.size)
+    }
+
+    /// `[entries, heads]` of relative positions within a window.
+    pub fn window_table(&mut self, name: &str, heads: usize, window: [usize; 2]) -> Result<LearnedGrid> {
+        let values = self.floats(name, &[RelativeBias::entries(window, 0), heads])?;
+        Ok(LearnedGrid { values: Arc::new(matrix(values, heads)), grid: RelativeBias::distances(window), how: None })
     }
 
     /// `NAME.weight` and, unless norms are RMSNorms, `NAME.bias`, each `[width]`.

@@ -1,6 +1,6 @@
 //! timm's `aimv2_*` models: RMSNorm, on patches too, and a gate in each MLP.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -42,6 +42,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Optional,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
+    windowed: Windowed::No,
 };
 
 /// What follows the family in a name: a size, a patch and an image.

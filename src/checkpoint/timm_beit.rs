@@ -1,6 +1,6 @@
 //! timm's `beit_*` and `beitv2_*` models.
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_tables};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed, add_tables};
 use super::heads::read_heads;
 use super::json::Json;
 use super::reader::{Bias, Reader, add, matrix};
@@ -37,6 +37,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["gamma_1", "gamma_2"]),
+    windowed: Windowed::No,
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {

@@ -2,7 +2,7 @@
 //!
 //! Four lines of models under four names, and EVA that has learned positions alone, one class of timm's: what a name stands for beside what tensors show is a [`Variant`].
 
-use super::blocks::{BlockNames, Blocks, Qkv, add_frequencies};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed, add_frequencies};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -100,6 +100,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["gamma_1", "gamma_2"]),
+    windowed: Windowed::No,
 };
 
 /// What a name says beside what tensors show.

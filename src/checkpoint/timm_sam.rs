@@ -1,6 +1,6 @@
 //! timm's `samvit_*` models: SAM's image encoder, whose map is averaged, or the same without a neck and with a head.
 
-use super::blocks::{self, BlockNames, Blocks, Qkv};
+use super::blocks::{self, BlockNames, Blocks, Qkv, Windowed};
 use super::heads::read_heads;
 use super::json::{Json, as_usize};
 use super::reader::{Bias, Reader, matrix};
@@ -46,6 +46,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
+    windowed: Windowed::Decomposed,
 };
 
 /// What follows the family in a name, the heads of it, and the layers that see all.
@@ -121,9 +122,8 @@ impl Variant {
     }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.stages[0].hidden_size, config.layer_norm_eps);
-    blocks::add_decomposed(config, reader, &mut blocks, timm::BLOCKS)?;
     let positions = match config.positions.learned {
         true => Some(reader.grid("pos_embed", width, Interpolation::BicubicAntialias)?),
         false => None,

@@ -1,7 +1,7 @@
 //! timm's `VisionTransformer`: `vit_*`, `deit_*`, `deit3_*`, `beit3_*` and `eva_large_*` models, and FlexiViT's and RADIO's, which are the same but for
 //! how positions are resampled.
 
-use super::blocks::{BlockNames, Blocks, Qkv};
+use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::Json;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
@@ -69,6 +69,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
+    windowed: Windowed::No,
 };
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {

@@ -95,9 +95,13 @@ impl Walk {
         let preprocess = pixels.steps(config.image_size, image_size.is_some())?;
 
         // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
-        let columns = 4 * config.hidden_size + config.mlp_outputs() + config.mlp_size;
         let bytes = if precision == Precision::F32 { size_of::<f32>() } else { 1 };
-        room("the model", &[config.layers, config.hidden_size, columns, bytes])?;
+        let values = (0..config.stage_count()).fold(0usize, |sum, stage| {
+            let own = config.of_stage(stage);
+            let columns = 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size;
+            sum.saturating_add(own.layers.saturating_mul(own.hidden_size).saturating_mul(columns))
+        });
+        room("the model", &[values, bytes])?;
 
         let mut reader = Reader::new(&tensors, None, precision, native_grid, config.rms_norm);
         let names = (family.blocks)(&config, &reader);

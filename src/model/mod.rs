@@ -60,7 +60,7 @@ pub use rotary::{Coordinates, Frequencies, Rotary};
 pub use scores::{Scores, likeliest};
 pub use scratch::Scratch;
 pub use sink::Sink;
-pub use stages::{Stage, Window, WindowKind, WindowRule};
+pub use stages::{Cut, Stage, Window, WindowKind, WindowRule};
 pub use transition::{Merge, Transition};
 pub use vit::{Vit, Weights};
 pub use windows::Windows;

@@ -1,5 +1,10 @@
 //! Relative position bias: what is added to a score depends on how far query and key lie apart (BEiT; Bao et al., 2021).
 
+use crate::alloc::matrix;
+use crate::error::Result;
+use crate::kernels::dot::dot;
+use ndarray::Array2;
+
 /// Entries of a table beside those for pairs of patches, where there is a class token: class token to patch, patch to class token, class token to itself.
 const EXTRA: usize = 3;
 
@@ -39,6 +44,33 @@ impl RelativeBias {
             own.extend((0..entries).map(|entry| sum(stored(entry) * heads + head)));
         }
         Self { table: own, grid, prefix }
+    }
+
+    /// A table `[(2 h − 1)(2 w − 1), heads]` as checkpoints hold them, computed by an MLP of two layers from the logarithms of distances (Swin v2; Liu et al., 2022, equation 4).
+    /// `trained`: the window that these are relative to, 0 where that is this one. `mlp`: weights `[M, 2]` and bias `[M]` of the first layer, weights `[heads, M]` of the second.
+    pub fn continuous(window: [usize; 2], trained: usize, [first, bias, second]: [&[f32]; 3]) -> Result<Array2<f32>> {
+        const RANGE: f32 = 8.0;
+        const LARGEST: f64 = 16.0;
+        let [rows, columns] = Self::distances(window);
+        let coordinate = |distance: usize, edge: usize| {
+            let of = if trained > 0 { trained } else { edge };
+            let x = RANGE * ((distance as f32 - (edge - 1) as f32) / of.saturating_sub(1).max(1) as f32);
+            x.signum() * ((f64::from(x.abs()) + 1.0).log2() as f32 / RANGE.log2())
+        };
+        let heads = second.len() / bias.len();
+        let mut table = matrix("relative positions", rows * columns, heads)?;
+        let mut hidden = vec![0.0; bias.len()];
+        for (place, mut entries) in table.rows_mut().into_iter().enumerate() {
+            let (y, x) = (coordinate(place / columns, window[0]), coordinate(place % columns, window[1]));
+            for (hidden, (weights, bias)) in hidden.iter_mut().zip(first.as_chunks().0.iter().zip(bias)) {
+                let [by_row, by_column]: &[f32; 2] = weights;
+                *hidden = (by_row * y + by_column * x + bias).max(0.0);
+            }
+            for (entry, weights) in entries.iter_mut().zip(second.chunks_exact(bias.len())) {
+                *entry = (LARGEST / (1.0 + (-f64::from(dot(weights, &hidden))).exp())) as f32;
+            }
+        }
+        Ok(table)
     }
 
     /// Bytes it takes in memory.

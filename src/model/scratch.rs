@@ -245,7 +245,9 @@ impl Scratch {
 impl Worker {
     fn new(config: &Config, precision: Precision, stages: &[StageShape]) -> Result<Self> {
         let most = |of: &dyn Fn(&StageShape) -> usize| stages.iter().map(of).max().unwrap_or(0);
-        let block = parallel::BLOCK_ROWS.min(most(&|stage| stage.tokens));
+        // (A window may have more slots than there are tokens.)
+        let slots = |stage: &StageShape| stage.windows.map_or(0, |[_, n]| n);
+        let block = parallel::BLOCK_ROWS.min(most(&|stage| stage.tokens.max(slots(stage))));
         let width = most(&|stage| stage.width);
         // What merges patches reads four of them, and a convolution nine places.
         let merged = if stages.len() > 1 { 9 * width } else { 0 };
@@ -258,7 +260,7 @@ impl Worker {
             Precision::Int8 => read,
         };
         // The tokens that one can attend to.
-        let keys = most(&|stage| if stage.global { stage.tokens } else { stage.windows.map_or(0, |[_, n]| n) });
+        let keys = most(&|stage| if stage.global { stage.tokens } else { slots(stage) });
         let size = most(&|stage| stage.width / stage.heads).max(config.hidden_size / config.pool_heads());
         let windows = |stage: &StageShape| {
             let Some([_, n]) = stage.windows else { return Ok(None) };

@@ -27,13 +27,20 @@ pub struct Stage {
 /// How a stage's layers get their windows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WindowRule {
-    /// Those of every second layer are shifted by half a window, and none is larger than the grid (Swin).
+    /// Those of every second layer are shifted (Swin).
     Shifted {
         /// Rows and columns of tokens.
         size: [usize; 2],
-        /// timm rolls the grid before it is padded to whole windows, and cuts a window to each edge on its own; transformers pads first, and cuts
-        /// both edges to the smaller one of the grid.
-        rolls_first: bool,
+        /// By how many of them.
+        shift: [usize; 2],
+        /// What becomes of it where the grid as it is run is no larger.
+        cut: Cut,
+        /// Whether the grid is padded to whole windows before it is rolled (transformers), or after (timm).
+        pads_first: bool,
+        /// Whether what rolling brings together is kept apart by twice the usual (transformers' Swin v2).
+        twice_apart: bool,
+        /// The window that a bias computed from distances was trained with, 0 where that is this one (Swin v2).
+        trained: usize,
     },
     /// All layers but some have the same, and these see all (SAM).
     Some {
@@ -49,6 +56,17 @@ pub enum WindowRule {
     },
 }
 
+/// What becomes of a window that is no smaller than the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It stays, and the grid is padded (transformers' Swin v2, which cuts it when the model is built).
+    Nowhere,
+    /// Both its edges are cut to the smaller one of the grid, and it is not shifted (transformers' Swin).
+    Both,
+    /// Each edge is cut to that of the grid, and not shifted along it (timm).
+    Each,
+}
+
 /// Which tokens of a layer attend to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +79,9 @@ pub struct Window {
     pub shift: [usize; 2],
     /// Whether the grid is padded to whole windows before it is rolled, or after.
     pub pads_first: bool,
+    /// Whether what rolling brings together is kept apart by twice the usual.
+    #[serde(skip)]
+    pub twice_apart: bool,
 }
 
 /// How a grid is cut.
@@ -103,21 +124,27 @@ impl Stage {
 impl WindowRule {
     /// The window of layer `layer`, which is number `index` of its stage.
     fn of(&self, layer: usize, index: usize, grid: [usize; 2]) -> Option<Window> {
-        let tiles = |size, shift, pads_first| Some(Window { kind: WindowKind::Tiles, size, shift, pads_first });
+        let window =
+            Window { kind: WindowKind::Tiles, size: self.size(), shift: [0; 2], pads_first: true, twice_apart: false };
+        let smaller = grid[0].min(grid[1]);
         match *self {
-            Self::Shifted { size, rolls_first } => {
-                let smaller = grid[0].min(grid[1]);
-                let fits = |axis: usize| if rolls_first { grid[axis] > size[axis] } else { smaller > size[axis] };
-                let edge = |axis: usize| match (fits(axis), rolls_first) {
-                    (true, _) => size[axis],
-                    (false, true) => grid[axis],
-                    (false, false) => smaller,
+            Self::Shifted { size, shift, cut, pads_first, twice_apart, .. } => {
+                let cuts = |axis: usize| match cut {
+                    Cut::Nowhere => false,
+                    Cut::Both => smaller <= size[axis],
+                    Cut::Each => grid[axis] <= size[axis],
                 };
-                let shift = |axis: usize| if fits(axis) && index % 2 == 1 { size[axis] / 2 } else { 0 };
-                tiles([0, 1].map(edge), [0, 1].map(shift), !rolls_first)
+                let edge = |axis: usize| match (cuts(axis), cut) {
+                    (false, _) => size[axis],
+                    (true, Cut::Each) => grid[axis],
+                    (true, _) => smaller,
+                };
+                let rolls = |axis: usize| if index % 2 == 1 && !cuts(axis) { shift[axis] } else { 0 };
+                let (size, shift) = ([edge(0), edge(1)], [rolls(0), rolls(1)]);
+                Some(Window { size, shift, pads_first, twice_apart, ..window })
             }
-            Self::Some { size, ref global } => (!global.contains(&layer)).then(|| tiles(size, [0; 2], true))?,
-            Self::Strided { size } => Some(Window { kind: WindowKind::Strided, size, shift: [0; 2], pads_first: true }),
+            Self::Some { ref global, .. } => (!global.contains(&layer)).then_some(window),
+            Self::Strided { .. } => Some(Window { kind: WindowKind::Strided, ..window }),
         }
     }
 
@@ -154,10 +181,13 @@ impl Config {
     /// Stage number `stage` as a plain ViT of its own: its grid, width, heads and MLP.
     pub fn of_stage(&self, stage: usize) -> Self {
         let Some(own) = self.stages.get(stage) else { return self.clone() };
+        let halvings = self.stages[..=stage].iter().filter(|stage| stage.halves).count();
+        let whole = |axis: usize| self.grid()[axis].saturating_mul(self.patch_size[axis]);
         Self {
-            patch_size: self
-                .patch_size
-                .map(|edge| edge << self.stages[..=stage].iter().filter(|stage| stage.halves).count()),
+            // (Half of an odd grid is rounded up.)
+            image_size: if self.pads { self.image_size } else { [whole(0), whole(1)] },
+            pads: true,
+            patch_size: self.patch_size.map(|edge| edge << halvings),
             layers: own.layers,
             hidden_size: own.hidden_size,
             heads: own.heads,

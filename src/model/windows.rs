@@ -17,6 +17,8 @@ pub struct Windows {
     pub slots: Vec<u32>,
     /// `[T]`: the slot of each token.
     pub places: Vec<u32>,
+    /// What is added to a score between slots that lie apart.
+    apart: f32,
     /// `[count · n]`: slots of a window with different numbers lie apart in the image; empty where nothing was rolled.
     regions: Vec<u8>,
 }
@@ -70,7 +72,8 @@ impl Windows {
                 regions.push(3 * region(0) + region(1));
             }
         }
-        Ok(Self { count, size, slots, places, regions })
+        let apart = if window.twice_apart { 2.0 * APART } else { APART };
+        Ok(Self { count, size, slots, places, apart, regions })
     }
 
     /// Slots in a window.
@@ -107,7 +110,7 @@ impl Windows {
         let regions = &self.regions[window * self.n()..][..self.n()];
         for (score, region) in scores.iter_mut().zip(regions) {
             if *region != regions[query] {
-                *score += APART;
+                *score += self.apart;
             }
         }
     }
@@ -120,7 +123,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn tiles(size: [usize; 2], shift: [usize; 2], pads_first: bool) -> Window {
-        Window { kind: WindowKind::Tiles, size, shift, pads_first }
+        Window { kind: WindowKind::Tiles, size, shift, pads_first, twice_apart: false }
     }
 
     /// Each token has one slot, and all other slots are padding, whatever the grid.
@@ -132,7 +135,7 @@ mod tests {
                 tiles([3, 4], [1, 2], false),
                 tiles([3, 3], [0, 0], true),
                 tiles([4, 2], [0, 1], false),
-                Window { kind: WindowKind::Strided, size: [2, 2], shift: [0; 2], pads_first: true },
+                Window { kind: WindowKind::Strided, size: [2, 2], shift: [0; 2], pads_first: true, twice_apart: false },
             ] {
                 let windows = Windows::new(grid, &window).unwrap();
                 let tokens = grid[0] * grid[1];
@@ -171,7 +174,8 @@ mod tests {
     /// Tokens at the same place within cells of 2 × 2.
     #[test]
     fn strided_windows_take_every_second_token() {
-        let window = Window { kind: WindowKind::Strided, size: [2, 2], shift: [0; 2], pads_first: true };
+        let window =
+            Window { kind: WindowKind::Strided, size: [2, 2], shift: [0; 2], pads_first: true, twice_apart: false };
         let windows = Windows::new([2, 4], &window).unwrap();
         assert_eq!(windows.slots, [0, 2, 1, 3, 4, 6, 5, 7]);
     }

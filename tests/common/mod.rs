@@ -71,6 +71,22 @@ macro_rules! fixture {
             interventions: bytes!($name, "interventions.safetensors"),
         }
     };
+    (staged hf $name:literal) => {
+        Fixture { preprocessor: preprocessor!($name), ..fixture!(staged timm $name) }
+    };
+    (staged timm $name:literal) => {
+        Fixture {
+            name: $name,
+            config: include_str!(concat!("../fixtures/", $name, "/config.json")),
+            preprocessor: None,
+            weights: bytes!($name, "model.safetensors"),
+            shards: &[],
+            text_embeddings: None,
+            expected: bytes!($name, "expected.safetensors"),
+            explain: None,
+            interventions: &[],
+        }
+    };
     (hf encoder $name:literal) => {
         fixture!($name, preprocessor!($name), bytes!($name, "model.safetensors"), None)
     };
@@ -207,31 +223,22 @@ pub const FIXTURES: &[Fixture] = &[
     fixture!(timm "timm_wrapper"),
 ];
 
-macro_rules! staged {
-    ($name:literal, $preprocessor:expr) => {
-        Fixture {
-            name: $name,
-            config: include_str!(concat!("../fixtures/", $name, "/config.json")),
-            preprocessor: $preprocessor,
-            weights: bytes!($name, "model.safetensors"),
-            shards: &[],
-            text_embeddings: None,
-            expected: bytes!($name, "expected.safetensors"),
-            explain: None,
-            interventions: &[],
-        }
-    };
-    (hf $name:literal) => {
-        staged!($name, preprocessor!($name))
-    };
-    (timm $name:literal) => {
-        staged!($name, None)
-    };
-}
-
-/// Every tiny model with stages or windows.
-pub const STAGED: &[Fixture] =
-    &[staged!(hf "hf_sam"), staged!(hf "hf_sam_vision"), staged!(timm "timm_sam"), staged!(timm "timm_sam_224")];
+/// Every tiny model of several stages, or of windows.
+pub const STAGED: &[Fixture] = &[
+    fixture!(staged hf "hf_sam"),
+    fixture!(staged hf "hf_sam_vision"),
+    fixture!(staged hf "hf_swin"),
+    fixture!(staged hf "hf_swin_model"),
+    fixture!(staged hf "hf_swin_positions"),
+    fixture!(staged hf "hf_swinv2"),
+    fixture!(staged hf "hf_swinv2_model"),
+    fixture!(staged timm "timm_sam"),
+    fixture!(staged timm "timm_sam_224"),
+    fixture!(staged timm "timm_swin"),
+    fixture!(staged timm "timm_swin_clamped"),
+    fixture!(staged timm "timm_swinv2"),
+    fixture!(staged timm "timm_swinv2_pretrained"),
+];
 
 /// The tiny model of this name.
 pub fn named(name: &str) -> &'static Fixture {

@@ -91,12 +91,12 @@ const ANSWERS = {
   '/laion/open_clip_config.json': (response) => response.writeHead(200).end(OPEN_CLIP),
   '/laion/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/half/open_clip_config.json': (response) => response.writeHead(200).end(OPEN_CLIP),
-  '/swin/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
+  '/swin/config.json': (response) => response.writeHead(200).end('{"model_type": "levit"}'),
   '/swin/model.safetensors': (response) => stream(response, 3e9),
   '/swin/open_clip_config.json': (response) => response.writeHead(200).end(OPEN_CLIP),
   '/swin/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
-  '/swin-alone/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
-  '/swin-beside/config.json': (response) => response.writeHead(200).end('{"model_type": "swin"}'),
+  '/swin-alone/config.json': (response) => response.writeHead(200).end('{"model_type": "levit"}'),
+  '/swin-beside/config.json': (response) => response.writeHead(200).end('{"model_type": "levit"}'),
   '/swin-beside/open_clip_config.json': (response) => response.writeHead(200).end(OPEN_CLIP),
   '/swin-beside/open_clip_model.safetensors': (response) => response.writeHead(200).end(BODY),
   '/secret/config.json?key=1': (response) => response.writeHead(200).end('{}'),
@@ -270,7 +270,7 @@ test("open_clip's files, where the usual ones are missing", async () => {
 });
 
 test('a config that is refused ends the download of what belongs to it', async () => {
-  const swin = (/** @type {any} */ error) => error.code === 'unsupported-architecture' && /`swin`/.test(error.message);
+  const swin = (/** @type {any} */ error) => error.code === 'unsupported-architecture' && /`levit`/.test(error.message);
   Object.assign(sent, { bytes: 0, ended: 0 });
   await assert.rejects(read('swin/'), swin);
   while (sent.ended < 1) await new Promise((resolve) => setTimeout(resolve, 10));

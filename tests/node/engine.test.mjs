@@ -234,7 +234,7 @@ test('models that are not right are refused by code', async (t) => {
   /** @type {Record<string, [object, string, RegExp]>} */
   const cases = {
     'no JSON': [{ config: '{"model_type": "vit"' }, 'invalid-config', /config\.json/],
-    'an architecture nobody knows': [{ config: { ...parts().config, model_type: 'swin', architectures: ['SwinForImageClassification'] } }, 'unsupported-architecture', /swin/i],
+    'an architecture nobody knows': [{ config: { ...parts().config, model_type: 'levit', architectures: ['LevitForImageClassification'] } }, 'unsupported-architecture', /levit/i],
     'a preprocessor that is no JSON': [{ preprocessor: 'no' }, 'invalid-preprocessor', /preprocessor/],
     'a processor that is no JSON': [{ processor: '{' }, 'invalid-preprocessor', /^processor_config\.json.*JSON/],
     'a processor nobody follows': [{ processor: { image_processor: { image_processor_type: 'PerceiverImageProcessor' } } }, 'invalid-preprocessor', /^processor_config\.json.*PerceiverImageProcessor/],

@@ -267,7 +267,7 @@ test('a config that can not be read is refused before its weights are there', as
     ['', 'invalid-config', /config\.json.*JSON/],
     [own.slice(0, -9), 'invalid-config', /config\.json.*JSON/],
     ['[]', 'invalid-config', /config\.json.*object/],
-    [own.replace('"vit"', '"swin"'), 'unsupported-architecture', /`swin`.*Supported: /],
+    [own.replace('"vit"', '"levit"'), 'unsupported-architecture', /`levit`.*Supported: /],
     ['{"architecture": "resnet50", "num_classes": 1000}', 'unsupported-architecture', /`resnet50`/],
   ])) {
     config = text;

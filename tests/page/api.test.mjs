@@ -556,7 +556,7 @@ test('a package whose wasm is missing says so', async () => {
 test('a config that can not be read is refused before its weights are there', onApiPage(async ({ page, context }) => {
   await context.route('**/models/odd/model.safetensors', () => {}); // nothing of them ever comes
   const codes = [];
-  for (const config of ['{"model_type": "swin"}', '{"model_type": ', '[]']) {
+  for (const config of ['{"model_type": "levit"}', '{"model_type": ', '[]']) {
     await context.route('**/models/odd/config.json', (route) => route.fulfill({ body: config }));
     codes.push(await page.evaluate(() => vitscope.Vitscope.load('/models/odd/').then(() => 'loaded', (error) => error.code)));
   }

@@ -153,6 +153,7 @@ impl Naive {
             pads: false,
             hidden_size: WIDTH,
             stages: Vec::new(),
+            maps: None,
             layers: LAYERS,
             heads: HEADS,
             mlp_size: MLP,
@@ -182,12 +183,12 @@ impl Naive {
             post_norm: false,
             norm1: norm(norm1),
             attention: Attention {
+                cosine: None,
                 qkv: linear(qkv),
                 norm: None,
                 projection: linear(projection),
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
-                cosine: None,
                 tables: Vec::new(),
                 decomposed: None,
                 frequencies: frequencies.clone(),
@@ -197,6 +198,7 @@ impl Naive {
             equalised: Equalised::default(),
         };
         let embeddings = Embeddings {
+            stem: None,
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
             patch_norm: None,
@@ -204,9 +206,9 @@ impl Naive {
             norm: None,
         };
         let weights = Weights {
+            transitions: Vec::new(),
             embeddings,
             blocks: self.blocks.iter().map(block).collect(),
-            transitions: Vec::new(),
             norm: Some(norm(&self.norm)),
             fc_norm: None,
             pool: None,
