@@ -1,11 +1,12 @@
 //! Encoder blocks, whatever their tensors are called: every family names the same parts.
 
+use super::convolutions::Kernel;
 use super::equalise::equalise;
 use super::reader::{Bias, Reader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, LearnedGrid, Linear,
-    Mlp, Neck, RelativeBias, Rotary, Transition, WindowRule,
+    Activation, Attention, AttentionPool, Block, Config, Convolution, Equalised, Frequencies, Interpolation,
+    LearnedGrid, Linear, Mlp, Neck, RelativeBias, Rotary, Transition, WindowRule,
 };
 use std::sync::Arc;
 
@@ -62,17 +63,24 @@ pub(super) enum Qkv {
 pub(super) struct Blocks {
     pub scope: String,
     within: Option<&'static str>,
+    /// Number of the first stage.
+    first: usize,
     pub names: BlockNames,
 }
 
 impl Blocks {
     pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: None, names }
+        Self { scope: scope.into(), within: None, first: 0, names }
     }
 
     /// Those of stages.
     pub fn of_stages(scope: impl Into<String>, within: &'static str, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: Some(within), names }
+        Self { scope: scope.into(), within: Some(within), first: 0, names }
+    }
+
+    /// The same, the first stage being called so.
+    pub fn counted_from(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// One of them.
@@ -80,7 +88,7 @@ impl Blocks {
         let [stage, index] = config.stage_of(i);
         let path = match self.within {
             None => format!("{}{i}.", self.scope),
-            Some(within) => format!("{}{stage}{within}{index}.", self.scope),
+            Some(within) => format!("{}{}{within}{index}.", self.scope, self.first + stage),
         };
         let window = reader.native_window(config, i);
         let own = config.of_stage(stage);
@@ -267,12 +275,16 @@ pub(super) fn add_tables(
 }
 
 /// SAM's neck from `inputs` channels to `channels`: `names` are those of a convolution at each place, of its norm, of one of 3 × 3 places and of its norm.
-pub(super) fn read_neck(reader: &mut Reader, [inputs, channels]: [usize; 2], names: [&str; 4]) -> Result<Transition> {
+pub(super) fn read_neck(
+    reader: &mut Reader,
+    [inputs, channels]: [usize; 2],
+    [conv1, norm1, conv2, norm2]: [&str; 4],
+) -> Result<Transition> {
     const EPS: f32 = 1e-6;
-    let [conv1, norm1, conv2, norm2] = names;
-    let conv1 = reader.convolution(conv1, [inputs, channels], 1)?;
-    let norm1 = reader.layer_norm(norm1, channels, EPS)?;
-    let conv2 = reader.convolution(conv2, [channels; 2], 3)?;
-    let norm2 = reader.layer_norm(norm2, channels, EPS)?;
-    Ok(Transition::Neck(Neck { layers: vec![(conv1, Some(norm1)), (conv2, Some(norm2))] }))
+    let mut read = |name: &str, norm: &str, inputs: usize, size: usize| {
+        let layer = reader.convolution(name, Kernel { inputs, outputs: channels, size }, None)?;
+        let norm = reader.layer_norm(norm, channels, EPS)?;
+        Ok::<_, Error>((Convolution { layer, kernel: size, stride: 1, activation: None }, norm))
+    };
+    Ok(Transition::Neck(Neck { layers: [read(conv1, norm1, inputs, 1)?, read(conv2, norm2, channels, 3)?] }))
 }

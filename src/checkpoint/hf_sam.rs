@@ -98,6 +98,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
                     config.patch_size,
                     Bias::Required,
                 )?,
+                stem: None,
                 patch_norm: None,
                 prefix: matrix(Vec::new(), width),
                 positions,

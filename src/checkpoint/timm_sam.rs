@@ -138,6 +138,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
     Ok(Weights {
         embeddings: Embeddings {
             patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+            stem: None,
             patch_norm: None,
             prefix: matrix(Vec::new(), width),
             positions,

@@ -2,7 +2,7 @@
 
 use super::activation::Activation;
 use super::linear::{Linear, Then};
-use super::maps::{Map, Neighbours, map_mut};
+use super::maps::{Map, Neighbours};
 use super::scratch::Workers;
 use crate::kernels::depthwise::{Depthwise, TAPS};
 use crate::parallel;
@@ -38,11 +38,6 @@ impl Convolution {
         self.layer.bytes()
     }
 
-    /// Values that its layer reads a place: a [`super::scratch::Worker`] must have room for a block of so many.
-    pub(super) fn inputs(&self) -> usize {
-        self.layer.inputs()
-    }
-
     fn neighbours(&self) -> Neighbours {
         Neighbours { kernel: self.kernel, stride: self.stride }
     }
@@ -54,36 +49,41 @@ impl Convolution {
 
     /// Writes the map into the first values of `out`. `maps`: of one grid, their channels one after another.
     pub(super) fn forward<'o>(&self, maps: &[Map<'_>], out: &'o mut [f32], workers: &Workers) -> Map<'o> {
-        let grid = self.grid(maps[0].grid);
-        let channels = self.layer.outputs();
-        let out = &mut out[..grid[0] * grid[1] * channels];
-        let around = self.neighbours();
-        parallel::for_each_block(map_mut(out, grid, channels), grid[0] * grid[1], &|first, mut tokens| {
-            let activations = &mut workers.own().activations;
-            let precision = self.layer.precision();
-            let x = match maps {
-                &[map] if self.kernel == 1 && self.stride == 1 => {
-                    activations.take(precision, map.tokens(first, tokens.nrows()))
-                }
-                _ => activations.produce(precision, [tokens.nrows(), self.inputs()], |row, target| {
-                    gather(around, maps, first + row, target);
-                }),
-            };
-            let tokens = contiguous(&mut tokens);
-            self.layer.forward(x, Then::Store, tokens);
-            if let Some(activation) = self.activation {
-                activation.apply(tokens);
-            }
-        });
-        Map::new(out, grid, channels)
+        let (grid, around) = (self.grid(maps[0].grid), self.neighbours());
+        let out = &mut out[..grid[0] * grid[1] * self.layer.outputs()];
+        each_place(&self.layer, Then::Store, self.activation, out, workers, &|place, x| gather(around, maps, place, x));
+        Map::new(out, grid, self.layer.outputs())
     }
+}
+
+/// `out` `[rows, out]` becomes f(layer(x)), or has layer(x) added; `read(row, x)` writes what the layer reads.
+pub(super) fn each_place(
+    layer: &Linear,
+    then: Then,
+    activation: Option<Activation>,
+    out: &mut [f32],
+    workers: &Workers,
+    read: &(impl Fn(usize, &mut [f32]) + Sync),
+) {
+    let size = (out.len() / layer.outputs(), layer.outputs());
+    let out = ArrayViewMut2::from_shape(size, out).expect("whole rows");
+    parallel::for_each_block(out, size.0, &|first, mut out| {
+        let activations = &mut workers.own().activations;
+        let size = [out.nrows(), layer.inputs()];
+        let x = activations.produce(layer.precision(), size, |row, target| read(first + row, target));
+        let out = out.as_slice_mut().expect("a block of rows is contiguous");
+        layer.forward(x, then, out);
+        if let Some(activation) = activation {
+            activation.apply(out);
+        }
+    });
 }
 
 /// What is around a place, in the order of the weights.
 fn gather(around: Neighbours, maps: &[Map<'_>], place: usize, mut target: &mut [f32]) {
     for tap in 0..around.kernel * around.kernel {
         let at = around.tap(maps[0].grid, place, tap);
-        for &map in maps {
+        for map in maps {
             let (own, rest) = target.split_at_mut(map.channels);
             match at {
                 Some(at) => own.copy_from_slice(map.token(at)),
@@ -100,21 +100,11 @@ impl InvertedResidual {
         self.expand.bytes() + self.depthwise.bytes() + self.reduce.bytes()
     }
 
-    /// Channels between its layers.
-    pub(super) fn expanded(&self) -> usize {
-        self.reduce.inputs()
-    }
-
-    /// Rows and columns of the output.
-    pub(super) fn grid(&self, grid: [usize; 2]) -> [usize; 2] {
-        self.neighbours().grid(grid)
-    }
-
     fn neighbours(&self) -> Neighbours {
         Neighbours { kernel: 3, stride: self.stride }
     }
 
-    /// Writes the map into the first values of `out`; `expanded` has room for one of the same places with [`Self::expanded`] channels.
+    /// Writes the map into the first values of `out`; `expanded` has room for a map of as many places as the one that is read.
     pub(super) fn forward<'o>(
         &self,
         map: Map<'_>,
@@ -122,23 +112,15 @@ impl InvertedResidual {
         out: &'o mut [f32],
         workers: &Workers,
     ) -> Map<'o> {
-        let (grid, channels) = (self.grid(map.grid), self.reduce.outputs());
+        let (grid, channels) = (self.neighbours().grid(map.grid), self.reduce.outputs());
         let out = &mut out[..grid[0] * grid[1] * channels];
-        let then = if self.stride == 1 && map.channels == channels {
-            out.copy_from_slice(map.tokens(0, grid[0] * grid[1]).to_slice().expect("maps are contiguous"));
-            Then::Add
-        } else {
-            Then::Store
-        };
+        let stays = self.stride == 1 && map.channels == channels;
+        if stays {
+            out.copy_from_slice(map.values());
+        }
+        let then = if stays { Then::Add } else { Then::Store };
         let expanded = self.expand.forward(&[map], expanded, workers);
-        parallel::for_each_block(map_mut(out, grid, channels), grid[0] * grid[1], &|first, mut tokens| {
-            let activations = &mut workers.own().activations;
-            let size = [tokens.nrows(), self.expanded()];
-            let x = activations.produce(self.reduce.precision(), size, |row, target| {
-                self.convolve(expanded, first + row, target);
-            });
-            self.reduce.forward(x, then, contiguous(&mut tokens));
-        });
+        each_place(&self.reduce, then, None, out, workers, &|place, x| self.convolve(expanded, place, x));
         Map::new(out, grid, channels)
     }
 
@@ -151,10 +133,6 @@ impl InvertedResidual {
             activation.apply(target);
         }
     }
-}
-
-fn contiguous<'t>(tokens: &'t mut ArrayViewMut2<'_, f32>) -> &'t mut [f32] {
-    tokens.as_slice_mut().expect("a block of rows is contiguous")
 }
 
 #[cfg(test)]

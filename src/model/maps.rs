@@ -1,6 +1,6 @@
 //! Maps of channels: `[H · W, C]`, a token a row, as the stream is.
 
-use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2};
+use ndarray::ArrayView3;
 
 /// A map, its rows and its columns.
 #[derive(Clone, Copy)]
@@ -22,18 +22,10 @@ impl<'a> Map<'a> {
         &self.values[place * self.channels..][..self.channels]
     }
 
-    /// Tokens `first..first + count`, `[count, C]`.
-    pub fn tokens(&self, first: usize, count: usize) -> ArrayView2<'a, f32> {
-        let values = &self.values[first * self.channels..][..count * self.channels];
-        ArrayView2::from_shape((count, self.channels), values).expect("the slice has this size")
+    /// `[H · W, C]`.
+    pub fn values(&self) -> &'a [f32] {
+        self.values
     }
-}
-
-/// The first values of a buffer as a map to be written, `[H · W, C]`.
-pub(super) fn map_mut(values: &mut [f32], grid: [usize; 2], channels: usize) -> ArrayViewMut2<'_, f32> {
-    let tokens = grid[0] * grid[1];
-    let values = &mut values[..tokens * channels];
-    ArrayViewMut2::from_shape((tokens, channels), values).expect("the slice has this size")
 }
 
 /// `pixels` `[3, H, W]` as a map.
@@ -75,13 +67,19 @@ pub(super) struct Bilinear {
 }
 
 impl Bilinear {
-    /// Whether all stays as it is.
-    pub fn is_nothing(&self) -> bool {
-        self.from == self.to
+    /// `[C]` at place number `place` of the new grid.
+    pub fn read(&self, map: Map<'_>, place: usize, target: &mut [f32]) {
+        if self.from == self.to {
+            return target.copy_from_slice(map.token(place));
+        }
+        target.fill(0.0);
+        for (place, weight) in self.taps(place) {
+            target.iter_mut().zip(map.token(place)).for_each(|(sum, x)| *sum += weight * x);
+        }
     }
 
-    /// Places and weights that place number `place` of the new grid is the sum of.
-    pub fn taps(&self, place: usize) -> impl Iterator<Item = (usize, f32)> {
+    /// Places and weights that it is the sum of.
+    fn taps(&self, place: usize) -> impl Iterator<Item = (usize, f32)> {
         let [rows, columns] = [(0, place / self.to[1]), (1, place % self.to[1])].map(|(axis, i)| self.axis(axis, i));
         let columns_of = self.from[1];
         let pairs =
@@ -111,13 +109,14 @@ mod tests {
     #[test]
     fn bilinear_is_as_for_learned_grids() {
         for (from, to) in [([1, 1], [2, 2]), ([3, 5], [4, 6]), ([4, 6], [3, 5]), ([7, 7], [7, 8]), ([5, 2], [5, 2])] {
-            let values: Vec<f32> = (0..from[0] * from[1]).map(|i| (i * i % 11) as f32).collect();
+            let values: Vec<f32> = (0..2 * from[0] * from[1]).map(|i| (i * i % 11) as f32).collect();
             let expected = resize(&values, from, to, Interpolation::Bilinear);
             let bilinear = Bilinear { from, to };
-            assert_eq!(bilinear.is_nothing(), from == to);
-            for (place, expected) in expected.iter().enumerate() {
-                let value: f32 = bilinear.taps(place).map(|(i, weight)| weight * values[i]).sum();
-                assert!((value - expected).abs() < 1e-4, "{from:?} → {to:?} at {place}: {value}, not {expected}");
+            for (place, expected) in expected.chunks_exact(2).enumerate() {
+                let mut token = [f32::NAN; 2];
+                bilinear.read(Map::new(&values, from, 2), place, &mut token);
+                let near = token.iter().zip(expected).all(|(value, expected)| (value - expected).abs() < 1e-4);
+                assert!(near, "{from:?} → {to:?} at {place}: {token:?}, not {expected:?}");
             }
         }
     }
