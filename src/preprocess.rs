@@ -137,6 +137,14 @@ impl Preprocess {
         Ok(values)
     }
 
+    /// What stands for nothing in each channel of `pixel_values`: the mean, or the middle grey where no mean is subtracted.
+    pub fn blank(&self) -> [f32; 3] {
+        match self.mean {
+            [0.0, 0.0, 0.0] => self.std.map(|std| 127.5 * self.rescale_factor / std),
+            _ => [0.0; 3],
+        }
+    }
+
     /// The part of a `width × height` image that the model sees; it reaches past the image where there is padding.
     pub fn region(&self, width: usize, height: usize) -> Result<Region> {
         check_size(width, height)?;

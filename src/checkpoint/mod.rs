@@ -120,9 +120,9 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
     hf_mobilevit::FAMILY,
-    hf_sam::FAMILY,
     hf_swin::FAMILY,
     hf_swin::V2,
+    hf_sam::FAMILY,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,
@@ -137,9 +137,9 @@ const FAMILIES: &[Family] = &[
     timm_vit::BEIT3,
     timm_beit::FAMILY,
     timm_aimv2::FAMILY,
-    timm_sam::FAMILY,
     timm_swin::FAMILY,
     timm_swin::V2,
+    timm_sam::FAMILY,
 ];
 
 /// Name and models of every supported family.

@@ -112,6 +112,9 @@ const SHAPE_ARGS: &[&str] =
 /// What tensors of blocks are called.
 pub(super) const BLOCKS: &str = "blocks.";
 
+/// What the weights of a head are called: in plain models, and in those whose features are a map.
+const HEADS: [&str; 2] = ["head.weight", "head.fc.weight"];
+
 /// What tensors of an attention-pool head are called.
 pub(super) const ATTENTION_POOL: &str = "attn_pool.";
 
@@ -210,9 +213,7 @@ impl<'a> Architecture<'a> {
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
     ) -> Result<Config> {
-        // (That of features that are a map is a layer deeper.)
-        let head = if tensors.has("head.fc.weight") { "head.fc.weight" } else { "head.weight" };
-        let (mut config, classes) = self.without_blocks(tensors, prefix, usual_pooling, head)?;
+        let (mut config, classes) = self.without_blocks(tensors, prefix, usual_pooling)?;
         config.layers = (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count();
         config.heads = self.args.optional_usize("num_heads")?.unwrap_or_else(|| heads(config.hidden_size));
         config.mlp_size = tensors.inputs("blocks.0.mlp.fc2.weight")?;
@@ -220,13 +221,12 @@ impl<'a> Architecture<'a> {
         Ok(config)
     }
 
-    /// All but what blocks are, and the number of classes of the head whose weights are `head`.
+    /// All but what blocks are, and the number of classes of its head.
     pub fn without_blocks(
         &self,
         tensors: &Tensors,
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
-        head: &str,
     ) -> Result<(Config, usize)> {
         let projection = tensors.shape("patch_embed.proj.weight")?;
         let &[hidden_size, channels, patch_height, patch_width] = projection else {
@@ -237,9 +237,9 @@ impl<'a> Architecture<'a> {
         if channels != 3 {
             return Err(self.refuse(&format!("it takes {channels} channels, and only RGB is run")));
         }
-        let classes = match tensors.has(head) {
-            true => tensors.shape(head)?.first().copied().unwrap_or(0),
-            false => 0,
+        let classes = match HEADS.into_iter().find(|head| tensors.has(head)) {
+            Some(head) => tensors.shape(head)?.first().copied().unwrap_or(0),
+            None => 0,
         };
         let patch_size = [patch_height, patch_width];
         let (labels, named) = self.labels(tensors, classes)?;

@@ -293,9 +293,11 @@ impl Config {
         if self.pools_prefix { 0 } else { self.prefix_tokens() }
     }
 
-    /// The fewest patches that the model can see: without any, there is nothing whose mean could be taken.
+    /// The fewest patches that the model can see: without any, there is nothing whose mean could be taken. (Where patches can't be left out, all can be
+    /// filled.)
     pub fn fewest_patches(&self) -> usize {
         match self.pooling {
+            _ if self.is_staged() => 0,
             Pooling::Cls | Pooling::ClsDistillation | Pooling::ClsDistillationMean => 0,
             Pooling::Mean | Pooling::ClsMean | Pooling::Attention | Pooling::Map => 1,
         }

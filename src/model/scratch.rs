@@ -9,7 +9,7 @@ use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
 use crate::parallel;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use std::sync::{Mutex, MutexGuard};
 
 /// Buffers for T tokens of width D.
@@ -92,6 +92,10 @@ impl Scratch {
 
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
     pub fn seeing(config: &Config, precision: Precision, patches: Vec<usize>) -> Result<Self> {
+        if config.is_staged() {
+            let why = "each of its tokens has a place in a grid that can't be empty.";
+            return Err(ErrorKind::UnsupportedView { view: "leaving patches out", why }.into());
+        }
         if let Some(patch) = patches.iter().find(|patch| **patch >= config.patches()) {
             return Err(ErrorKind::InvalidArgument(format!(
                 "there is no patch {patch}: the image has {}.",
@@ -238,6 +242,11 @@ impl Scratch {
     /// Logits `[C]` after a forward pass.
     pub fn logits(&self) -> &[f32] {
         &self.logits
+    }
+
+    /// The stream `[T, D]` that was pooled, after a forward pass.
+    pub fn stream(&self) -> ArrayView2<'_, f32> {
+        self.stages.last().expect("there is one at least").stream.view()
     }
 
     /// The image's features after a forward pass.

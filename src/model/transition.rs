@@ -4,7 +4,7 @@ use super::linear::{Linear, Then};
 use super::mobile::{Bridge, LastMap};
 use super::neck::Neck;
 use super::norm::LayerNorm;
-use super::scratch::{Scratch, StageScratch, Workers};
+use super::scratch::{Scratch, Workers};
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -47,13 +47,13 @@ impl Transition {
     pub(super) fn forward(&self, scratch: &mut Scratch, stage: usize, grid: [usize; 2]) {
         let Scratch { stages, workers, maps, .. } = scratch;
         let (before, after) = stages.split_at_mut(stage);
-        let StageScratch { stream: after, qkv: room, .. } = &mut after[0];
-        let (before, after) = (before[stage - 1].stream.view(), after.view_mut());
+        let (before, after) = (before[stage - 1].stream.view(), &mut after[0]);
+        let stream = after.stream.view_mut();
         match self {
-            Self::Merge(merge) => merge.forward(before, after, grid, workers),
-            Self::Bridge(bridge) => bridge.forward(before, after, stage, maps, workers),
-            Self::LastMap(last) => last.forward(before, after, stage, maps, workers),
-            Self::Neck(neck) => neck.forward(before, after, room, grid, workers),
+            Self::Merge(merge) => merge.forward(before, stream, grid, workers),
+            Self::Bridge(bridge) => bridge.forward(before, stream, stage, maps, workers),
+            Self::LastMap(last) => last.forward(before, stream, stage, maps, workers),
+            Self::Neck(neck) => neck.forward(before, after, grid, workers),
         }
     }
 }
