@@ -80,7 +80,6 @@ impl Inside<'_> {
 
 /// How the patch in this row and column of `pixel_values` `[3, H, W]` becomes a token.
 pub fn patch_inside(vit: &Vit, pixel_values: &[f32], [row, column]: [usize; 2]) -> Result<PatchInside> {
-    check_patches(vit, "patchEmbedding")?;
     let shape = Shape::from(&vit.config.of_stage(0));
     let token = shape.token(Some(Query::Patch(row, column)))?;
     vit.patch_inside(pixel_values, token - shape.prefix.len())
@@ -88,19 +87,7 @@ pub fn patch_inside(vit: &Vit, pixel_values: &[f32], [row, column]: [usize; 2]) 
 
 /// The weights `[n, 3 P_h P_w]` of these outputs of the patch projection, channel by channel.
 pub fn filters_of(vit: &Vit, outputs: &[usize]) -> Result<Array2<f32>> {
-    check_patches(vit, "patchFilters")?;
     let width = vit.config.of_stage(0).hidden_size;
     outputs.iter().try_for_each(|output| check("output", *output, width).map(drop))?;
-    vit.weights.embeddings.patch_projection.weights_of(outputs.iter().copied())
-}
-
-/// Whether tokens are made of patches of pixels.
-pub(super) fn check_patches(vit: &Vit, view: &'static str) -> Result<()> {
-    match vit.weights.embeddings.stem {
-        None => Ok(()),
-        Some(_) => {
-            let why = "convolutions read its pixels, and no token is made of a patch of them alone.";
-            Err(ErrorKind::UnsupportedView { view, why }.into())
-        }
-    }
+    vit.weights.embeddings.of_patches()?.weights_of(outputs.iter().copied())
 }

@@ -1,6 +1,5 @@
 //! What a model has learned before it sees anything: positions and patch filters (ViT paper, figure 7 left and centre).
 
-use super::inside::check_patches;
 use super::principal::Principal;
 use super::rows::rows;
 use super::shape::invalid;
@@ -25,8 +24,7 @@ pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
 /// The first principal components of the D filters of the patch projection `[count, 3 P_h P_w]`, each of unit length, channel by channel; the
 /// largest element of each is positive.
 pub fn filters(vit: &Vit, count: usize) -> Result<Array2<f32>> {
-    check_patches(vit, "patchFilters")?;
-    let filters = vit.weights.embeddings.patch_projection.weights()?;
+    let filters = vit.weights.embeddings.of_patches()?.weights()?;
     let most = filters.nrows().min(filters.ncols());
     if !(1..=most).contains(&count) {
         return Err(invalid(format!("{count} filters were asked for; there are 1 to {most}.")));

@@ -28,8 +28,8 @@ impl Intervention {
             }
         }
         if self.order.is_some() && config.maps.is_some() {
-            let why = "convolutions read its pixels, and no patch is read by itself.";
-            return Err(ErrorKind::UnsupportedView { view: "an order of patches", why }.into());
+            let why = "convolutions read its pixels, across the edges of patches.";
+            return Err(ErrorKind::UnsupportedView { view: "another order of patches", why }.into());
         }
         self.order.as_ref().map_or(Ok(()), |order| check_order(order, config.patches()))
     }
