@@ -60,17 +60,24 @@ pub(super) enum Qkv {
 pub(super) struct Blocks {
     pub scope: String,
     within: Option<&'static str>,
+    /// Number of the first stage.
+    first: usize,
     pub names: BlockNames,
 }
 
 impl Blocks {
     pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: None, names }
+        Self { scope: scope.into(), within: None, first: 0, names }
     }
 
     /// Those of stages.
     pub fn of_stages(scope: impl Into<String>, within: &'static str, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: Some(within), names }
+        Self { scope: scope.into(), within: Some(within), first: 0, names }
+    }
+
+    /// The same, the first stage being called so.
+    pub fn counted_from(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// One of them.
@@ -78,7 +85,7 @@ impl Blocks {
         let [stage, index] = config.stage_of(i);
         let path = match self.within {
             None => format!("{}{i}.", self.scope),
-            Some(within) => format!("{}{stage}{within}{index}.", self.scope),
+            Some(within) => format!("{}{}{within}{index}.", self.scope, self.first + stage),
         };
         let window = reader.native_window(config, i);
         let own = config.of_stage(stage);

@@ -4,6 +4,7 @@
 
 mod alias;
 mod blocks;
+mod convolutions;
 mod equalise;
 mod foreign;
 mod header;
@@ -16,6 +17,7 @@ mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
+mod hf_mobilevit;
 mod hf_siglip;
 mod hf_swin;
 mod hf_tipsv2;
@@ -115,6 +117,7 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    hf_mobilevit::FAMILY,
     hf_swin::FAMILY,
     hf_swin::V2,
     open_clip::FAMILY,

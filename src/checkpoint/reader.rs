@@ -147,9 +147,23 @@ impl<'a> Reader<'a> {
     /// A tensor of one number, `[]` or `[1]`. It is not counted as learned.
     pub fn scalar(&mut self, name: &str) -> Result<f32> {
         let shape: &[usize] = if self.tensors.shape(&self.full(name))?.is_empty() { &[] } else { &[1] };
-        let value = self.values(name, shape)?;
+        Ok(self.uncounted(name, shape)?[0])
+    }
+
+    /// What was seen while the model learned, `[width]`. It is not counted as learned.
+    pub fn statistics(&mut self, name: &str, width: usize) -> Result<Vec<f32>> {
+        self.uncounted(name, &[width])
+    }
+
+    fn uncounted(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = self.values(name, shape)?;
         self.note(self.full(name), Role::Other);
-        Ok(value[0])
+        Ok(values)
+    }
+
+    /// The name of a tensor as the file has it, for messages.
+    pub fn in_file(&self, name: &str) -> String {
+        self.tensors.in_file(&self.full(name)).into_owned()
     }
 
     fn note(&mut self, full: String, role: Role) {
@@ -293,15 +307,18 @@ impl<'a> Reader<'a> {
         let mut stored = Vec::with_capacity(parts.len());
         let mut biases = Vec::with_capacity(outputs);
         for (name, bias) in parts {
-            stored.push(self.stored(&[name, ".weight"].concat(), [rows, inputs])?);
+            stored.push(self.matrix(&[name, ".weight"].concat(), [rows, inputs])?);
             biases.extend(self.bias(name, rows, *bias)?);
+        }
+        if let Some(scale) = &scale {
+            scale_by(&mut biases, scale);
         }
         self.assemble(stored, inputs, biases, scale)
     }
 
     /// A linear layer of the matrix `name` and a bias that is somewhere else.
     pub fn linear_with_bias(&mut self, name: &str, inputs: usize, bias: Vec<f32>) -> Result<Linear> {
-        let stored = self.stored(name, [bias.len(), inputs])?;
+        let stored = self.matrix(name, [bias.len(), inputs])?;
         self.assemble(vec![stored], inputs, bias, None)
     }
 
@@ -309,7 +326,7 @@ impl<'a> Reader<'a> {
     pub fn query_and_rest(&mut self, name: &str, input: &[f32], mut bias: Vec<f32>) -> Result<(Vec<f32>, Linear)> {
         let (inputs, outputs) = (input.len(), bias.len());
         let rest_bias = bias.split_off(inputs);
-        let whole = self.stored(name, [outputs, inputs])?;
+        let whole = self.matrix(name, [outputs, inputs])?;
         room("a tensor", &[outputs, inputs, size_of::<f32>()])?;
         let (first, rest) = whole.split_at(inputs, inputs);
         Ok((first.apply(input, bias)?, self.assemble(vec![rest], inputs, rest_bias, None)?))
@@ -318,20 +335,18 @@ impl<'a> Reader<'a> {
     /// What a layer `name` from `input` `[inputs]` to as many makes of it.
     pub fn applied(&mut self, name: &str, input: &[f32]) -> Result<Vec<f32>> {
         let inputs = input.len();
-        let whole = self.stored(&[name, ".weight"].concat(), [inputs, inputs])?;
+        let whole = self.matrix(&[name, ".weight"].concat(), [inputs, inputs])?;
         whole.apply(input, self.bias(name, inputs, Bias::Required)?)
     }
 
-    fn assemble(
+    /// The layer of the rows of all `parts`, each times its `scale`, and of this bias.
+    pub fn assemble(
         &self,
         parts: Vec<Stored>,
         inputs: usize,
-        mut bias: Vec<f32>,
+        bias: Vec<f32>,
         scale: Option<Vec<f32>>,
     ) -> Result<Linear> {
-        if let Some(scale) = &scale {
-            scale_by(&mut bias, scale);
-        }
         if parts.iter().any(|part| matches!(part, Stored::Unread)) {
             return Ok(Linear::new(self.f32_matrix(&[], inputs)?, &[]));
         }
@@ -418,10 +433,15 @@ impl<'a> Reader<'a> {
         &self.used
     }
 
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
+        self.stored(name, shape, &shape)
+    }
+
     /// A matrix, quantised where the model holds it so.
-    fn stored(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
+    /// `floats` is its shape where it is stored in floats.
+    pub fn stored(&mut self, name: &str, shape: [usize; 2], floats: &[usize]) -> Result<Stored> {
         let full = self.full(name);
-        let mut stored = read_stored(self.tensors, self.source, &full, shape)?;
+        let mut stored = read_stored(self.tensors, self.source, &full, shape, floats)?;
         if let Stored::F32(weights) = &mut stored {
             self.apply_factors(&full, weights);
         }

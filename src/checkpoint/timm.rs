@@ -249,6 +249,7 @@ impl<'a> Architecture<'a> {
             pads: self.args.optional_bool("dynamic_img_pad")?.unwrap_or(false),
             hidden_size,
             stages: Vec::new(),
+            maps: None,
             layers: 0,
             heads: 0,
             mlp_size: 0,
@@ -439,7 +440,7 @@ pub(super) fn read_rest(
     let before = reader.optional_norm("norm_pre", width, eps)?;
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     let patch_projection = reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?;
-    let embeddings = Embeddings { patch_projection, patch_norm, prefix, positions, norm: before };
+    let embeddings = Embeddings { stem: None, patch_projection, patch_norm, prefix, positions, norm: before };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
     Ok(Weights { embeddings, blocks, transitions: Vec::new(), norm, fc_norm, pool, projection: None, heads })
 }

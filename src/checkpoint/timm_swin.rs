@@ -194,6 +194,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, second
     let next = usize::from(!reader.has("layers.0.downsample.reduction.weight"));
     Ok(Weights {
         embeddings: Embeddings {
+            stem: None,
             patch_projection: reader.patch_projection(
                 "patch_embed.proj",
                 first.hidden_size,

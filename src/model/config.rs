@@ -1,6 +1,7 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
 use super::activation::Activation;
+use super::mobile::MapSizes;
 use super::positions::Positions;
 use super::rotary::Frequencies;
 use super::scores::Scores;
@@ -36,6 +37,8 @@ pub struct Config {
     pub hidden_size: usize,
     /// Stages of a hierarchical model, or of one with windows, in order; empty for a plain ViT.
     pub stages: Vec<Stage>,
+    /// The maps between the stages of a model that has convolutions there (MobileViT).
+    pub maps: Option<MapSizes>,
     /// Encoder blocks, of all stages.
     pub layers: usize,
     /// Attention heads a block; D / heads is the width of one.
@@ -161,6 +164,9 @@ impl Config {
             }
         }
         self.validate_stages()?;
+        if let Some(problem) = self.maps.as_ref().and_then(|maps| maps.problem(self.image_size, MAX_ACTIVATIONS)) {
+            return invalid(problem);
+        }
         for stage in 0..self.stage_count() {
             let own = self.of_stage(stage);
             let tokens = own.tokens();
@@ -226,7 +232,8 @@ impl Config {
     pub fn grid(&self) -> [usize; 2] {
         let edge = |axis: usize| {
             let (image, patch) = (self.image_size[axis], self.patch_size[axis]);
-            if self.pads { image.div_ceil(patch) } else { image / patch }
+            let patches = if self.pads { image.div_ceil(patch) } else { image / patch };
+            patches.next_multiple_of(self.stages.first().map_or([1; 2], Stage::cell)[axis])
         };
         [edge(0), edge(1)]
     }

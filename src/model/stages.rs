@@ -128,6 +128,16 @@ impl WindowRule {
     }
 }
 
+impl Stage {
+    /// Rows and columns that its grid is a multiple of: as many cells as cover the image.
+    pub(super) fn cell(&self) -> [usize; 2] {
+        match self.windows {
+            Some(WindowRule::Strided { size }) => size,
+            _ => [1; 2],
+        }
+    }
+}
+
 impl Config {
     /// Whether tokens attend within windows, or the grid changes from layer to layer.
     pub fn is_staged(&self) -> bool {
@@ -155,12 +165,18 @@ impl Config {
     pub fn of_stage(&self, stage: usize) -> Self {
         let Some(own) = self.stages.get(stage) else { return self.clone() };
         let halvings = self.stages[..=stage].iter().filter(|stage| stage.halves).count();
-        let whole = |axis: usize| self.grid()[axis].saturating_mul(self.patch_size[axis]);
+        let patch_size = self.patch_size.map(|edge| edge << halvings);
+        let seen = |axis: usize| {
+            let (patch, cell) = (patch_size[axis], own.cell()[axis]);
+            // (Half of an odd grid is rounded up, to whole cells where it has any.)
+            let image =
+                if self.pads { self.image_size[axis] } else { self.grid()[axis].saturating_mul(self.patch_size[axis]) };
+            if cell == 1 { image } else { image.div_ceil(patch).next_multiple_of(cell) * patch }
+        };
         Self {
-            // (Half of an odd grid is rounded up.)
-            image_size: if self.pads { self.image_size } else { [whole(0), whole(1)] },
+            image_size: [seen(0), seen(1)],
             pads: true,
-            patch_size: self.patch_size.map(|edge| edge << halvings),
+            patch_size,
             layers: own.layers,
             hidden_size: own.hidden_size,
             heads: own.heads,

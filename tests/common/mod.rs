@@ -225,6 +225,8 @@ pub const FIXTURES: &[Fixture] = &[
 
 /// Every tiny model of several stages, or of windows.
 pub const STAGED: &[Fixture] = &[
+    fixture!(staged hf "hf_mobilevit"),
+    fixture!(staged hf "hf_mobilevit_model"),
     fixture!(staged hf "hf_swin"),
     fixture!(staged hf "hf_swin_model"),
     fixture!(staged hf "hf_swin_positions"),
