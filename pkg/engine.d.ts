@@ -9,8 +9,8 @@ import type { AttributeOptions, Attribution, Backend, Classes, Classification, C
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
-  AssetOptions, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, Colormap, ColourOptions, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadInside, HeadOptions, ImageLike, InterventionOptions, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions,
-  ModelCache, ModelConfig, ModelFiles, ModelSource, Norms, OverlayOptions, Passes, PatchEmbedding, PictureOptions, Prediction, Progress, Query, QueryOptions, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, Target, Timing, UnitOptions, ViewMap, Without,
+  AssetOptions, AttentionWindow, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, Colormap, ColourOptions, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadInside, HeadOptions, ImageLike, InterventionOptions, LayerShape, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions,
+  ModelCache, ModelConfig, ModelFiles, ModelSource, Norms, OverlayOptions, Passes, PatchEmbedding, PictureOptions, Prediction, Progress, Query, QueryOptions, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, StagedRecording, Target, Timing, UnitOptions, ViewMap, Without,
 } from './index.js';
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */

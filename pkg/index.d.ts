@@ -179,6 +179,7 @@ export type ErrorCode =
   | 'tensor-dtype'
   | 'invalid-image'
   | 'invalid-argument'
+  | 'unsupported-view'
   | 'out-of-memory'
   | 'network'
   | 'integrity'
@@ -437,13 +438,14 @@ export interface RecordOptions {
   /**
    * Whose rows of attention are kept: everyone's unless told. `headMap` of one of these queries, in any layer and head, is then the same at a thousandth of the memory: 0.4 MB where
    * all rows take 540 (ViT-S, 37 × 37 patches). `'mean'` keeps the mean of what all patches ask, which has no maximum or minimum of heads. Other views of attention need all rows.
+   * In a model with stages [row, col] is a patch of each layer's own grid: layers whose grid has no such patch keep zeros for it.
    */
   queries?: Query[];
   /** The embeddings and the stream after each of the layers, by which `featureMap`, `similarity` and the lenses go: unless false. */
   hiddenStates?: boolean;
   /**
    * Attention rollout by these options, made while the model runs: `rollout` with the same `fusion` and `discard` then needs no attention, for any query. Of all
-   * layers, whichever are recorded.
+   * layers, whichever are recorded. Rejects with `unsupported-view` for a model with stages.
    */
   rollout?: Partial<Rolled>;
 }
@@ -464,7 +466,10 @@ export interface Classification {
   crop: Rectangle;
 }
 
-/** What a forward pass left behind. */
+/**
+ * What a forward pass left behind. Of a model with stages or windows (`config.stages`) no two layers need have the same shape: there `attentions` and
+ * `hiddenStates` are lists of arrays, which `Trace.staged` has with their types; `grid`, `tokens` and `patchSize` are those of its first layer, `heads` and `hiddenSize` of its last.
+ */
 export interface Recording extends Classification {
   /** Of the model. */
   layers: number;
@@ -503,6 +508,47 @@ export interface Recording extends Classification {
   hiddenSize: number;
   /** Of a patch, in pixels of the model's input. */
   patchSize: [height: number, width: number];
+  /** Each layer of the model, recorded or not: all alike in a plain ViT. */
+  stages: LayerShape[];
+}
+
+/** A recording of a model with stages or windows: an array a layer. */
+export interface StagedRecording extends Omit<Recording, 'attentions' | 'hiddenStates'> {
+  /**
+   * Of layer `recorded[i]`: [windows, heads, n, n], n being the tokens of a window (without windows one, of all tokens). Each row sums to 1, padding's too. None where it was not
+   * recorded. With `queries` [heads, queries, tokens], tokens of that layer's own grid: what goes to padding is what a row lacks of 1.
+   */
+  attentions: Floats[];
+  /** The embeddings [tokens, width], then the stream after each of the layers `recorded[i]`, before any merging of tokens. None where it was not recorded. */
+  hiddenStates: Floats[];
+}
+
+/** What a layer works on. */
+export interface LayerShape {
+  /** The stage that it belongs to, from 0: a plain ViT has one. */
+  stage: number;
+  /** Rows and columns of patches. */
+  grid: [rows: number, cols: number];
+  /** Of a patch, in pixels of the model's input: a stage's patches are larger than those of the stage before. */
+  patchSize: [height: number, width: number];
+  /** Width of a token. */
+  hiddenSize: number;
+  heads: number;
+  /** Within what its tokens attend to each other; null where each sees all. */
+  window: AttentionWindow | null;
+}
+
+/** Tokens that attend to each other, and to no others. */
+export interface AttentionWindow {
+  /** `tiles`: rectangles of `size` side by side (Swin, SAM). `strided`: tokens at the same place within cells of `size` (MobileViT). */
+  kind: 'tiles' | 'strided';
+  size: [rows: number, cols: number];
+  /** Patches by which the grid is rolled up and to the left before it is cut; [0, 0] where it is not. */
+  shift: [rows: number, cols: number];
+  /** Whether a grid that is no multiple of the window is padded before it is rolled, or after. */
+  padsFirst: boolean;
+  /** How many windows there are. */
+  count: number;
 }
 
 export interface Trace extends Recording {}
@@ -510,6 +556,9 @@ export interface Trace extends Recording {}
 /**
  * A recording and its views. Layers, heads, rows and columns count from 0. Left out, `layer` is the last one, and `query` the class
  * token, or for a model without one the mean of all patches. All throw `invalid-argument` for a layer, head or patch that is not there.
+ *
+ * In a model with stages a map has the grid of its layer (`stages`), and so has a query; within windows the mean is of all patches, each in its window. What is
+ * not defined there is `unsupported-view`, which says why.
  */
 export class Trace {
   private constructor();
@@ -518,12 +567,18 @@ export class Trace {
    * Of what `structuredClone` or `postMessage` makes of a trace, in another worker say: it has all views but the lenses, which need the model. The first one
    * there loads the engine.
    */
-  static from(data: Omit<Recording, 'crop'> & Partial<Pick<Recording, 'crop'>>, options?: { assets?: AssetOptions; signal?: AbortSignal }): Promise<Trace>;
+  static from(data: (Omit<Recording, 'crop'> | Omit<StagedRecording, 'crop'>) & Partial<Pick<Recording, 'crop'>>, options?: { assets?: AssetOptions; signal?: AbortSignal }): Promise<Trace>;
 
-  /** Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. */
+  /** The same recording, of a model with stages or windows: its arrays are lists. Undefined for a plain ViT. */
+  readonly staged: StagedRecording | undefined;
+
+  /**
+   * Where a query looks: its attention to every patch, in one head or in the mean, maximum or minimum of a layer's heads. What goes to other tokens or to padding
+   * is what the map lacks of 1. Of one patch within a window `within` tells the patches that it may look at; all others are 0.
+   */
   headMap(options?: HeadOptions): ViewMap;
 
-  /** Attention rollout (Abnar and Zuidema): what of the patches reaches a query through all layers. */
+  /** Attention rollout (Abnar and Zuidema): what of the patches reaches a query through all layers. Throws `unsupported-view` for a model with stages or windows. */
   rollout(options?: RolloutOptions): ViewMap;
 
   /** The patches' first three principal components, as red, green and blue. (`features` are the numbers that the head reads.) */
@@ -532,10 +587,10 @@ export class Trace {
   /** Cosine similarity of a token with every patch. */
   similarity(options?: { layer?: number; query?: Query }): ViewMap;
 
-  /** [recorded layers, heads]: how far each head looks on average, in pixels. */
+  /** [recorded layers, heads]: how far each head looks on average, in pixels. Where stages have more heads than others, NaN stands for those that a layer hasn't. */
   attentionDistance(): ViewMap;
 
-  /** [recorded layers, heads]: how widely each head spreads its attention on average, in nats. */
+  /** [recorded layers, heads], likewise: how widely each head spreads its attention on average, in nats. */
   attentionEntropy(): ViewMap;
 
   /** [layers + 1, classes]: the logits if the model ended with the embeddings, or after each layer. Rejects with `closed` after `close()`. */
@@ -562,7 +617,8 @@ export class Trace {
 
   /**
    * A safetensors file with `logits`, `features`, `attentions` and `hidden_states`, as the command line writes it, and `rollout` where there is one. Which `layers` and `queries` were recorded, if
-   * not all, how the `rollout` was made, what the pass did `without` and in which `order` its patches lay, its metadata say in JSON.
+   * not all, how the `rollout` was made, what the pass did `without` and in which `order` its patches lay, its metadata say in JSON. Of a model with stages `attentions.0`,
+   * `attentions.1` … and `hidden_states.0` … are a tensor for each entry of the lists.
    */
   toSafetensors(): FileBytes;
 }
@@ -747,8 +803,10 @@ export interface ViewMap {
   signed: boolean;
   /** What it is, in words. */
   text: string;
-  /** The part of the image that it lies on, in the image's pixels. */
+  /** The part of the image that it lies on, in the image's pixels. Where a grid was padded, it reaches beyond what the model saw. */
   crop?: Rectangle;
+  /** [rows, cols], of a query within a window: 1 for the patches that it may look at, 0 for all others. */
+  within?: FileBytes;
 }
 
 export interface Attribution extends ViewMap {
@@ -906,6 +964,8 @@ export interface ModelConfig {
   readonly positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none';
   readonly dtype: 'f32' | 'int8';
   readonly parameters: number;
+  /** Each layer: all alike in a plain ViT. With stages, `grid`, `tokens` and `patchSize` are those of the first layer, `hiddenSize`, `heads` and `mlpSize` of the last. */
+  readonly stages: LayerShape[];
   /** The file that says how pixels are prepared; null where none does, and it is as is usual for the family. */
   readonly processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
 }

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
-use crate::explain::{self, Attribution, Dropping, GradientMethod, Inside, Query, Trace};
+use crate::explain::{self, Attribution, Dropping, Filling, GradientMethod, Inside, Occlusion, Query, Trace};
 use crate::model::{
     Classes, Config, HeadInside, Intervention, MlpInside, Norms, PatchInside, Pooling, Precision, Scratch, Similarity,
     Sink, likeliest,
@@ -95,10 +95,17 @@ impl Classifier {
 
     /// The part of a `width × height` image that the model sees, patch by patch.
     pub fn region(&self, width: usize, height: usize) -> Result<Region> {
-        let config = self.config();
+        self.region_of(0, width, height)
+    }
+
+    /// The same of a stage, whose patches may reach further.
+    pub fn region_of(&self, stage: usize, width: usize, height: usize) -> Result<Region> {
+        let (image, stage) = (self.config().image_size, self.config().of_stage(stage));
         let mut region = self.loaded.preprocess.region(width, height)?;
-        let seen =
-            |axis: usize| (config.grid()[axis] * config.patch_size[axis]) as f64 / config.image_size[axis] as f64;
+        let seen = |axis: usize| {
+            let pixels = image[axis].max(stage.image_size[axis]);
+            (stage.grid()[axis] * stage.patch_size[axis]) as f64 / pixels as f64
+        };
         region.height *= seen(0);
         region.width *= seen(1);
         Ok(region)
@@ -154,6 +161,18 @@ impl Classifier {
         self.loaded.vit.advance(pixel_values, &mut self.scratch, sink, pause)
     }
 
+    /// Occlusion of this model: of its patches, or of the cells of its last stage's grid.
+    pub fn occlusion(&self, window: Option<usize>, stride: Option<usize>) -> Result<Occlusion> {
+        Occlusion::new(&(&self.config().last_stage()).into(), window, stride)
+    }
+
+    /// Passes that see these patches. Those of a model of stages or windows are the cells of its last stage, or of the stage with `grid`, and are filled in
+    /// place of being left out, with the mean that its processor subtracts, or else middle grey.
+    pub fn dropping(&self, seen: Vec<Vec<usize>>, target: Option<usize>, grid: Option<[usize; 2]>) -> Result<Dropping> {
+        let filling = Filling::of(self.config(), grid, self.loaded.preprocess.blank())?;
+        Ok(Dropping::new(seen, target).filling(filling))
+    }
+
     /// Makes the next pass of `dropping`, up to a pause at most; false where all were made.
     pub fn step(&mut self, pixel_values: &[f32], dropping: &mut Dropping, pause: &dyn Fn() -> bool) -> Result<bool> {
         self.class(dropping.target().unwrap_or(0))?;
@@ -204,7 +223,7 @@ impl Classifier {
 
     /// What streams of so many tokens are read in, where they are of another size.
     fn other_scratch(&self, tokens: usize) -> Result<Option<Scratch>> {
-        if tokens == self.config().tokens() {
+        if tokens == self.config().last_stage().tokens() {
             return Ok(None);
         }
         Scratch::reading(self.config(), self.precision(), tokens).map(Some)
@@ -253,7 +272,7 @@ impl Classifier {
     /// Whose row of a class's relevance to read if nobody says: that of what the head reads, the class token or the patches.
     pub fn default_query(&self) -> Query {
         match self.config().pooling {
-            Pooling::Mean | Pooling::Attention => Query::Mean,
+            Pooling::Mean | Pooling::Attention | Pooling::Map => Query::Mean,
             Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation | Pooling::ClsDistillationMean => Query::Class,
         }
     }

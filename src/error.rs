@@ -100,6 +100,14 @@ pub enum ErrorKind {
     /// A call with an impossible argument.
     #[error("{0}")]
     InvalidArgument(String),
+    /// A view that means nothing of a model like this one.
+    #[error("{view} is not defined for this model: {why}")]
+    UnsupportedView {
+        /// The view as it is asked for.
+        view: &'static str,
+        /// Why, in a sentence.
+        why: &'static str,
+    },
     /// A buffer does not fit into memory.
     #[error("out of memory: {what} needs {bytes} bytes. Use a smaller image or model, or the int8 form.")]
     OutOfMemory {
@@ -139,6 +147,7 @@ impl Error {
             ErrorKind::DecodeImage(_) => "decode-image",
             ErrorKind::InvalidImage(_) => "invalid-image",
             ErrorKind::InvalidArgument(_) => "invalid-argument",
+            ErrorKind::UnsupportedView { .. } => "unsupported-view",
             ErrorKind::OutOfMemory { .. } => "out-of-memory",
         }
     }

@@ -3,63 +3,31 @@
 mod common;
 
 use common::{Fixture, STAGED, argmax, cosine, relative_error};
-use ndarray::{Array3, ArrayView2, ArrayViewMut3};
 use vitscope::Classifier;
 use vitscope::checkpoint::quantize;
-use vitscope::model::{Config, Precision, Sink, Windows};
+use vitscope::explain::StagedTrace;
+use vitscope::model::Precision;
 use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const TOLERANCE: f32 = 1e-4;
 
-/// Everything that a pass shows, layer by layer.
-struct Lists {
-    attentions: Vec<Array3<f32>>,
-    hidden_states: Vec<Vec<f32>>,
-}
-
-impl Lists {
-    fn new(config: &Config) -> Self {
-        let layer = |layer: usize| {
-            let own = config.of_stage(config.stage_of(layer)[0]);
-            match config.window(layer) {
-                None => Array3::zeros((own.heads, own.tokens(), own.tokens())),
-                Some(window) => {
-                    let windows = Windows::new(own.grid(), &window).unwrap();
-                    Array3::zeros((windows.count * own.heads, windows.n(), windows.n()))
-                }
-            }
-        };
-        Self { attentions: (0..config.layers).map(layer).collect(), hidden_states: Vec::new() }
-    }
-}
-
-impl Sink for Lists {
-    fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
-        Some(self.attentions[layer].view_mut())
-    }
-
-    fn hidden_state(&mut self, _depth: usize, stream: ArrayView2<'_, f32>) {
-        self.hidden_states.push(stream.iter().copied().collect());
-    }
-}
-
 /// What a model makes of the recorded input, `of` that or of the one of another size.
 fn check(fixture: &Fixture, model: &mut Classifier, of: &str) {
     let expected = |name: &str| fixture.expected(&[of, name].concat());
-    let mut lists = Lists::new(model.config());
-    model.watch(&expected("pixel_values"), &mut lists).unwrap();
+    let mut trace = StagedTrace::new(model.config()).unwrap();
+    model.watch(&expected("pixel_values"), &mut trace).unwrap();
     let close = |what: &str, ours: &[f32]| {
         let error = relative_error(ours, &expected(what));
         assert!(error < TOLERANCE, "{} {of}{what}: relative error {error:e}", fixture.name);
     };
-    for (layer, attention) in lists.attentions.iter().enumerate() {
-        close(&format!("hidden_states.{layer}"), &lists.hidden_states[layer]);
+    for (layer, attention) in trace.attentions.iter().enumerate() {
         close(&format!("attentions.{layer}"), attention.as_slice().unwrap());
     }
-    let layers = lists.attentions.len();
-    close(&format!("hidden_states.{layers}"), &lists.hidden_states[layers]);
+    for (depth, stream) in trace.hidden_states.iter().enumerate() {
+        close(&format!("hidden_states.{depth}"), stream.as_slice().unwrap());
+    }
     close(fixture.result(), &fixture.run(model, &expected("pixel_values")));
 }
 
@@ -89,11 +57,11 @@ fn watching_changes_no_bit() {
         for dtype in ["f32", "int8"] {
             let mut model = fixture.load(Some(dtype)).unwrap();
             let plain = fixture.run(&mut model, &pixels);
-            let mut lists = Lists::new(model.config());
-            model.watch(&pixels, &mut lists).unwrap();
+            let mut trace = StagedTrace::new(model.config()).unwrap();
+            model.watch(&pixels, &mut trace).unwrap();
             let watched = if fixture.result() == "logits" { model.answer() } else { model.features() }.to_vec();
             assert_eq!(plain, watched, "{} {dtype}", fixture.name);
-            for row in lists.attentions.iter().flat_map(|layer| layer.rows()) {
+            for row in trace.attentions.iter().flat_map(|layer| layer.rows()) {
                 assert!((row.sum() - 1.0).abs() < 1e-5 && row.iter().all(|p| (0.0..=1.0).contains(p)));
             }
         }

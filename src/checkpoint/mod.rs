@@ -18,6 +18,7 @@ mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
 mod hf_mobilevit;
+mod hf_sam;
 mod hf_siglip;
 mod hf_swin;
 mod hf_tipsv2;
@@ -40,6 +41,7 @@ mod timm;
 mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
+mod timm_sam;
 mod timm_swin;
 mod timm_vit;
 mod walk;
@@ -120,6 +122,7 @@ const FAMILIES: &[Family] = &[
     hf_mobilevit::FAMILY,
     hf_swin::FAMILY,
     hf_swin::V2,
+    hf_sam::FAMILY,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,
@@ -136,6 +139,7 @@ const FAMILIES: &[Family] = &[
     timm_aimv2::FAMILY,
     timm_swin::FAMILY,
     timm_swin::V2,
+    timm_sam::FAMILY,
 ];
 
 /// Name and models of every supported family.

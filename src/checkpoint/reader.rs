@@ -7,7 +7,7 @@ use super::names::telltale;
 use super::stored::{Stored, read_stored};
 use super::tensors::{Source, Tensors};
 use crate::alloc::{reserve, room, zeros};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Config, Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
@@ -244,6 +244,25 @@ impl<'a> Reader<'a> {
     pub fn has_positions_of_patches_alone(&self, name: &str) -> bool {
         let rows = self.tensors.shape(&self.full(name)).ok().and_then(|shape| shape.get(1));
         rows == Some(&self.native_grid.iter().product())
+    }
+
+    /// Learned positions that are stored as a grid, `[1, rows, columns, width]`.
+    pub fn grid(&mut self, name: &str, width: usize, how: impl Into<Option<Interpolation>>) -> Result<LearnedGrid> {
+        let grid = self.native_grid;
+        let values = self.floats(name, &[1, grid[0], grid[1], width])?;
+        Ok(LearnedGrid { values: Arc::new(matrix(values, width)), grid, how: how.into() })
+    }
+
+    /// Tables of a block's decomposed relative positions, `[2 n − 1, size]` by rows and by columns, `size` wide; `window`: within what its tokens attend, if not
+    /// all to all.
+    pub fn decomposed(&mut self, size: usize, window: Option<[usize; 2]>) -> Result<[LearnedGrid; 2]> {
+        let edges = window.unwrap_or(self.native_grid);
+        let mut table = |name: &str, edge: usize| {
+            let grid = [2 * edge - 1, 1];
+            let values = Arc::new(matrix(self.floats(name, &[grid[0], size])?, size));
+            Ok::<_, Error>(LearnedGrid { values, grid, how: Some(Interpolation::Bilinear) })
+        };
+        Ok([table("attn.rel_pos_h", edges[0])?, table("attn.rel_pos_w", edges[1])?])
     }
 
     /// `[entries, heads]` of relative positions, and how they are resampled.

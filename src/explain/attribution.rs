@@ -5,7 +5,7 @@ use super::rows::{mean, rows};
 use super::shape::{Query, Shape};
 use super::trace::HiddenStates;
 use crate::alloc::matrix;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::kernels::dot::dot;
 use crate::model::{Backward, GradientSink, Scratch, Vit, likeliest};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
@@ -26,7 +26,8 @@ pub enum GradientMethod {
         /// As in [`Rollout`](super::Rollout).
         discard: f64,
     },
-    /// relu(Σ_d w_d X_d), X being what the block's first norm gives, w the mean of ∇X over the patches (Grad-CAM; Selvaraju et al., 2017).
+    /// relu(Σ_d w_d X_d), X being what the block's first norm gives, w the mean of ∇X over the patches (Grad-CAM; Selvaraju et al., 2017). Of a model of stages
+    /// or windows X is what is pooled, the stream behind the last block, and no block is differentiated.
     GradCam {
         /// Number of the block.
         layer: usize,
@@ -37,7 +38,8 @@ pub enum GradientMethod {
 pub struct Attribution {
     /// The likeliest class, once it is known, unless told.
     target: Option<usize>,
-    hidden_states: HiddenStates,
+    /// What blocks are differentiated at, if any are.
+    hidden_states: Option<HiddenStates>,
     backward: Option<Backward>,
     down_to: usize,
     sink: Box<dyn MapSink>,
@@ -53,6 +55,10 @@ impl Attribution {
     /// The map of class `target`, or of the likeliest.
     pub fn new(vit: &Vit, target: Option<usize>, method: GradientMethod) -> Result<Self> {
         let shape = Shape::from(&vit.config);
+        let staged = vit.config.is_staged();
+        if let Some((view, why)) = unsupported(method, shape.layers).filter(|_| staged) {
+            return Err(ErrorKind::UnsupportedView { view, why }.into());
+        }
         let (down_to, sink): (_, Box<dyn MapSink>) = match method {
             GradientMethod::Chefer { query } => (0, Box::new(Relevance::new(&shape, query, None)?)),
             GradientMethod::GradientRollout { query, discard } => {
@@ -63,7 +69,8 @@ impl Attribution {
                 (layer, Box::new(GradCam { layer, first: shape.prefix.len(), map: Vec::new() }))
             }
         };
-        Ok(Self { target, hidden_states: HiddenStates::new(&vit.config)?, backward: None, down_to, sink })
+        let hidden_states = if staged { None } else { Some(HiddenStates::new(&vit.config)?) };
+        Ok(Self { target, hidden_states, backward: None, down_to, sink })
     }
 
     /// Begins, or goes on, until the map is there or `pause`, asked between two blocks, says so. False where it is there. In `scratch` no other
@@ -75,17 +82,26 @@ impl Attribution {
         scratch: &mut Scratch,
         pause: &dyn Fn() -> bool,
     ) -> Result<bool> {
+        let Some(hidden_states) = &mut self.hidden_states else {
+            if vit.advance(pixels, scratch, &mut (), pause)? {
+                return Ok(true);
+            }
+            let target = *self.target.get_or_insert_with(|| likeliest(scratch.logits()));
+            let gradient = vit.gradient_of_head(scratch, target)?;
+            self.sink.normalised(self.down_to, scratch.stream(), gradient.view());
+            return Ok(false);
+        };
         let backward = match &mut self.backward {
             Some(backward) => backward,
             None => {
-                if vit.advance(pixels, scratch, &mut self.hidden_states, pause)? {
+                if vit.advance(pixels, scratch, hidden_states, pause)? {
                     return Ok(true);
                 }
                 let target = *self.target.get_or_insert_with(|| likeliest(scratch.logits()));
                 self.backward.insert(Backward::new(vit, target, self.down_to)?)
             }
         };
-        backward.advance(vit, self.hidden_states.0.view(), &mut *self.sink, pause)
+        backward.advance(vit, hidden_states.0.view(), &mut *self.sink, pause)
     }
 
     /// The class, once it is known.
@@ -96,6 +112,17 @@ impl Attribution {
     /// Its map `[N]`, in the end.
     pub fn map(&self) -> Vec<f32> {
         self.sink.map()
+    }
+}
+
+/// What means nothing where tokens attend within windows, or change their number, and why.
+fn unsupported(method: GradientMethod, layers: usize) -> Option<(&'static str, &'static str)> {
+    const PRODUCT: &str = "it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.";
+    match method {
+        GradientMethod::Chefer { .. } => Some(("chefer", PRODUCT)),
+        GradientMethod::GradientRollout { .. } => Some(("gradient-rollout", PRODUCT)),
+        GradientMethod::GradCam { layer } => (layer + 1 != layers)
+            .then_some(("grad-cam of that layer", "here it is of what the last layer leaves. Leave `layer` out.")),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Leaving patches out, and measuring what that does to a class: a ViT can simply not see them.
 //!
 //! Patches are dropped after their positions were added and before the first block, so the others keep their places and nothing stands where
-//! they were.
+//! they were. A model of stages or windows can't do without any: there [`Filling`] puts what stands for nothing in place of their pixels.
 
+use super::filling::Filling;
 use super::shape::{Shape, invalid};
 use crate::alloc::room;
 use crate::error::{Error, Result};
@@ -14,14 +15,20 @@ pub struct Dropping {
     seen: Vec<Vec<usize>>,
     scores: Vec<f32>,
     target: Option<usize>,
-    /// Of the pass that is under way.
-    scratch: Option<Scratch>,
+    filling: Option<Filling>,
+    /// Of the pass that is under way, and its pixels where some are filled.
+    pass: Option<(Scratch, Option<Vec<f32>>)>,
 }
 
 impl Dropping {
     /// One pass for each set of patches. Without a target it is the likeliest class of the first pass.
     pub fn new(seen: Vec<Vec<usize>>, target: Option<usize>) -> Self {
-        Self { seen, scores: Vec::new(), target, scratch: None }
+        Self { seen, scores: Vec::new(), target, filling: None, pass: None }
+    }
+
+    /// The same, the patches being cells of an image that are filled in place of being left out, where there is a filling.
+    pub fn filling(self, filling: Option<Filling>) -> Self {
+        Self { filling, ..self }
     }
 
     /// The class, if it is known.
@@ -48,12 +55,13 @@ impl Dropping {
         pause: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let Some(patches) = self.seen.get(self.scores.len()) else { return Ok(false) };
-        let mut scratch = match self.scratch.take() {
-            Some(scratch) => scratch,
-            None => Scratch::seeing(&vit.config, precision, patches.clone())?,
+        let (mut scratch, filled) = match (self.pass.take(), &self.filling) {
+            (Some(pass), _) => pass,
+            (None, None) => (Scratch::seeing(&vit.config, precision, patches.clone())?, None),
+            (None, Some(filling)) => (Scratch::new(&vit.config, precision)?, Some(filling.fill(pixels, patches)?)),
         };
-        if vit.advance(pixels, &mut scratch, &mut (), pause)? {
-            self.scratch = Some(scratch);
+        if vit.advance(filled.as_deref().unwrap_or(pixels), &mut scratch, &mut (), pause)? {
+            self.pass = Some((scratch, filled));
         } else {
             let mut scores = scratch.logits().to_vec();
             let target = *self.target.get_or_insert_with(|| likeliest(&scores));
@@ -191,7 +199,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn shape(grid: [usize; 2]) -> Shape {
-        Shape { layers: 1, heads: 1, prefix: Vec::new(), grid, patch_size: [1, 1], hidden_size: 1 }
+        Shape { layers: 1, heads: 1, prefix: Vec::new(), grid, patch_size: [1, 1], hidden_size: 1, window: None }
     }
 
     /// Whatever window and stride, every patch is left out at least once, and a window never reaches past the edge.

@@ -3,10 +3,12 @@
 use super::attention::Attentions;
 use super::rows::{add, mean, rows};
 use super::shape::{Query, Shape, invalid};
-use crate::alloc::matrix;
+use crate::alloc::{matrix, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::softmax::scale_in_place;
+use crate::model::Windows;
 use ndarray::{Array2, ArrayView3};
+use std::ops::Range;
 
 /// How the heads of a layer become one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,24 +98,75 @@ pub struct HeadMap {
 impl HeadMap {
     /// `[N]`.
     pub fn compute(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
+        let mut map = self.row(shape, attentions)?.split_off(shape.prefix.len());
+        if let Some(mass) = self.mass {
+            keep_mass(&mut map, within("mass", mass, 1.0)?);
+        }
+        if let Some(percentile) = self.clip {
+            let percentile = within("clip", percentile, 100.0)?;
+            match shape.within(self.query)? {
+                None => clip(&mut map, percentile),
+                // (What lies outside is 0 whatever it is, and no measure.)
+                Some(seen) => {
+                    let own = || seen.iter().enumerate().filter(|(_, seen)| **seen).map(|(patch, _)| patch);
+                    let mut values: Vec<f32> = own().map(|patch| map[patch]).collect();
+                    clip(&mut values, percentile);
+                    own().zip(values).for_each(|(patch, value)| map[patch] = value);
+                }
+            }
+        }
+        Ok(map)
+    }
+
+    /// `[T]`: what is given to every token, before any is left out.
+    pub fn row(&self, shape: &Shape, attentions: &mut impl Attentions) -> Result<Vec<f32>> {
         let layer = shape.check_layer(self.layer)?;
         let queries = shape.query_tokens(self.query)?;
         let (heads, fusion) = match self.heads {
             Heads::One(head) => (shape.check_head(head)?..head + 1, Fusion::Mean),
             Heads::All(fusion) => (0..shape.heads, fusion),
         };
-        let attention = attentions.read(layer, heads, queries)?;
+        if let Some(windows) = shape.windows()?.filter(|_| !attentions.unrolled()) {
+            return in_windows(&windows, queries, (layer, heads, fusion), attentions);
+        }
+        let attention = attentions.read(layer, 0, heads, queries)?;
         let mut fused = matrix("attention", attention.dim().1, shape.tokens())?;
         fusion.fuse(attention, &mut fused);
-        let mut map = mean(fused.view()).split_off(shape.prefix.len());
-        if let Some(mass) = self.mass {
-            keep_mass(&mut map, within("mass", mass, 1.0)?);
-        }
-        if let Some(percentile) = self.clip {
-            clip(&mut map, within("clip", percentile, 100.0)?);
-        }
-        Ok(map)
+        Ok(mean(fused.view()))
     }
+}
+
+/// `[T]`: the mean of what these tokens give each, every one in its window; what goes to padding is left out.
+fn in_windows(
+    windows: &Windows,
+    queries: Range<usize>,
+    (layer, heads, fusion): (usize, Range<usize>, Fusion),
+    attentions: &mut impl Attentions,
+) -> Result<Vec<f32>> {
+    let (tokens, n, share) = (windows.places.len(), windows.n(), 1.0 / queries.len() as f32);
+    let (read_of, slots) = match queries.len() {
+        1 => {
+            let [window, slot] = windows.place(queries.start);
+            (window..window + 1, slot..slot + 1)
+        }
+        _ => (0..windows.count, 0..n),
+    };
+    let mut fused = matrix("attention", slots.len(), n)?;
+    let mut map = zeros("a map", &[tokens])?;
+    for window in read_of {
+        fusion.fuse(attentions.read(layer, window, heads.clone(), slots.clone())?, &mut fused);
+        let keys = windows.slots_of(window);
+        for (slot, row) in slots.clone().zip(rows(fused.view())) {
+            if (keys[slot] as usize) < tokens {
+                for (key, x) in keys.iter().zip(row) {
+                    if let Some(sum) = map.get_mut(*key as usize) {
+                        *sum += share * x;
+                    }
+                }
+            }
+        }
+    }
+    Ok(map)
 }
 
 fn within(what: &str, value: f32, most: f32) -> Result<f32> {

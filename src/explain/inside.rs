@@ -2,7 +2,7 @@
 //! are, how a patch becomes a token. All of it is in f32 and in the checkpoint's own scale; see [`model::Inside`](crate::model::Inside).
 
 use super::shape::{Query, Shape, check, invalid};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{self, HeadInside, MlpInside, Norms, PatchInside, Vit};
 use ndarray::Array2;
 
@@ -51,6 +51,10 @@ impl Inside<'_> {
 
     /// What `look` sees in the block, with the places of the grid that it ran on.
     fn open<T>(&self, vit: &Vit, look: impl FnOnce(&model::Inside, &Shape) -> Result<T>) -> Result<T> {
+        if vit.config.is_staged() {
+            let why = "it is computed again of all tokens of one grid, and here they have stages or windows.";
+            return Err(ErrorKind::UnsupportedView { view: "the inside of a block", why }.into());
+        }
         let (Self { layer, stream, grid, positions, without }, [height, width]) = (*self, vit.config.patch_size);
         let other = if grid == vit.config.grid() {
             None
@@ -76,13 +80,14 @@ impl Inside<'_> {
 
 /// How the patch in this row and column of `pixel_values` `[3, H, W]` becomes a token.
 pub fn patch_inside(vit: &Vit, pixel_values: &[f32], [row, column]: [usize; 2]) -> Result<PatchInside> {
-    let shape = Shape::from(&vit.config);
+    let shape = Shape::from(&vit.config.of_stage(0));
     let token = shape.token(Some(Query::Patch(row, column)))?;
     vit.patch_inside(pixel_values, token - shape.prefix.len())
 }
 
 /// The weights `[n, 3 P_h P_w]` of these outputs of the patch projection, channel by channel.
 pub fn filters_of(vit: &Vit, outputs: &[usize]) -> Result<Array2<f32>> {
-    outputs.iter().try_for_each(|output| check("output", *output, vit.config.hidden_size).map(drop))?;
+    let width = vit.config.of_stage(0).hidden_size;
+    outputs.iter().try_for_each(|output| check("output", *output, width).map(drop))?;
     vit.weights.embeddings.patch_projection.weights_of(outputs.iter().copied())
 }

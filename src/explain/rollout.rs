@@ -6,7 +6,7 @@ use super::heads::Fusion;
 use super::rows::{add, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::matrix;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::dot::sum;
 use ndarray::ArrayView2;
 
@@ -29,12 +29,18 @@ impl Rollout {
         let tokens = shape.tokens();
         let mut fused = matrix("a layer's attention", tokens, tokens)?;
         for layer in (0..shape.layers).rev() {
-            self.fusion.fuse(attentions.read(layer, 0..shape.heads, 0..tokens)?, &mut fused);
+            self.fusion.fuse(attentions.read(layer, 0, 0..shape.heads, 0..tokens)?, &mut fused);
             discard_smallest(fused.as_slice_mut().expect("it is contiguous"), discard);
             row.multiply_normalised(fused.view());
         }
         Ok(row.patches())
     }
+}
+
+/// Why a model with stages or windows has none.
+pub fn no_rollout() -> Error {
+    let why = "it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.";
+    ErrorKind::UnsupportedView { view: "rollout", why }.into()
 }
 
 /// `discard`, if it is a share that leaves something.

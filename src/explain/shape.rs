@@ -1,7 +1,7 @@
 //! Which tokens there are, and how people name them.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Config, Prefix};
+use crate::model::{Config, Prefix, Window, Windows};
 use std::ops::Range;
 
 /// The shape of what a model records, for views that need no more of it.
@@ -19,6 +19,8 @@ pub struct Shape {
     pub patch_size: [usize; 2],
     /// Width D of a token.
     pub hidden_size: usize,
+    /// Within what tokens attend; none where each sees all.
+    pub window: Option<Window>,
 }
 
 impl From<&Config> for Shape {
@@ -30,6 +32,7 @@ impl From<&Config> for Shape {
             grid: config.grid(),
             patch_size: config.patch_size,
             hidden_size: config.hidden_size,
+            window: None,
         }
     }
 }
@@ -72,6 +75,22 @@ impl std::str::FromStr for Query {
 }
 
 impl Shape {
+    /// What layer `layer` of a model records: with stages or windows not what others do.
+    pub fn of_layer(config: &Config, layer: usize) -> Self {
+        let [stage, _] = config.stage_of(layer);
+        Self { layers: config.layers, window: config.window(layer), ..Self::from(&config.of_stage(stage)) }
+    }
+
+    /// Windows of its layer, where it has some.
+    pub fn windows(&self) -> Result<Option<Windows>> {
+        self.window.map(|window| Windows::new(self.grid, &window)).transpose()
+    }
+
+    /// Number of windows and tokens n of each, padding included; without windows one of all tokens.
+    pub fn window_size(&self) -> [usize; 2] {
+        self.window.map_or([1, self.tokens()], |window| window.dim(self.grid))
+    }
+
     /// Patches N.
     pub fn patches(&self) -> usize {
         self.grid.iter().product()
@@ -80,6 +99,21 @@ impl Shape {
     /// Tokens T.
     pub fn tokens(&self) -> usize {
         self.prefix.len() + self.patches()
+    }
+
+    /// `[N]`: the patches that a query's own window lets it look at; none where it sees all, or is several tokens.
+    pub fn within(&self, query: Query) -> Result<Option<Vec<bool>>> {
+        let (queries, windows) = (self.query_tokens(query)?, self.windows()?);
+        Ok(windows.filter(|_| query != Query::Mean).map(|windows| {
+            let [window, slot] = windows.place(queries.start);
+            let mut seen = vec![false; self.patches()];
+            for (key, token) in windows.slots_of(window).iter().enumerate() {
+                if windows.sees(window, slot, key) {
+                    seen[*token as usize] = true;
+                }
+            }
+            seen
+        }))
     }
 
     /// What stands for the image as a whole: the class token, or in a model without one all patches.

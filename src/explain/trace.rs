@@ -1,9 +1,10 @@
 //! Everything a forward pass can show, recorded.
 
-use crate::alloc::zeros;
+use super::shape::{Shape, invalid};
+use crate::alloc::{matrix, zeros};
 use crate::error::Result;
 use crate::model::{Config, Sink};
-use ndarray::{Array3, Array4, ArrayView2, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayViewMut3, Axis};
 
 /// The attention of every head and the residual stream after every block.
 pub struct Trace {
@@ -14,8 +15,13 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Memory for the trace of a model of this shape.
+    /// Memory for the trace of a model of this shape, whose layers are all alike.
     pub fn new(config: &Config) -> Result<Self> {
+        if config.is_staged() {
+            return Err(invalid(
+                "the layers of this model are not alike: record them one by one (`StagedTrace`).".into(),
+            ));
+        }
         let (layers, tokens) = (config.layers, config.tokens());
         let shape = [layers, config.heads, tokens, tokens];
         let values = zeros("recorded attention", &shape)?;
@@ -49,5 +55,42 @@ impl Sink for Trace {
 
     fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {
         self.hidden_states.index_axis_mut(Axis(0), depth).assign(&stream);
+    }
+}
+
+/// The same of any model, an array a layer: with stages or windows none need be like another.
+pub struct StagedTrace {
+    /// Of each layer `[windows, heads, n, n]`; without windows one, of all tokens.
+    pub attentions: Vec<Array4<f32>>,
+    /// Of each depth `[T, D]`, after its block and before any merging.
+    pub hidden_states: Vec<Array2<f32>>,
+}
+
+impl StagedTrace {
+    /// Memory for the trace of a model of this shape.
+    pub fn new(config: &Config) -> Result<Self> {
+        let shapes = || (0..config.layers).map(|layer| Shape::of_layer(config, layer));
+        let attention = |shape: Shape| {
+            let [windows, n] = shape.window_size();
+            let dim = [windows, shape.heads, n, n];
+            Ok(Array4::from_shape_vec(dim, zeros("recorded attention", &dim)?).expect("the buffer has this size"))
+        };
+        let stream = |shape: Shape| matrix("recorded hidden states", shape.tokens(), shape.hidden_size);
+        Ok(Self {
+            attentions: shapes().map(attention).collect::<Result<_>>()?,
+            hidden_states: shapes().take(1).chain(shapes()).map(stream).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl Sink for StagedTrace {
+    fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
+        let (windows, heads, n, _) = self.attentions[layer].dim();
+        let values = self.attentions[layer].as_slice_mut().expect("allocated in standard order");
+        Some(ArrayViewMut3::from_shape((windows * heads, n, n), values).expect("the buffer has this size"))
+    }
+
+    fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {
+        self.hidden_states[depth].assign(&stream);
     }
 }

@@ -43,7 +43,8 @@ pub struct PatchInside {
 impl Vit {
     /// How patch number `patch` of `pixels` `[3, H, W]` becomes a token.
     pub fn patch_inside(&self, pixels: &[f32], patch: usize) -> Result<PatchInside> {
-        let (config, embeddings, pixels) = (&self.config, &self.weights.embeddings, self.view_pixels(pixels)?);
+        let (config, embeddings, pixels) =
+            (&self.config.of_stage(0), &self.weights.embeddings, self.view_pixels(pixels)?);
         let mut scratch = Scratch::seeing(config, Precision::F32, vec![patch])?;
         embeddings.forward(config, self.places.positions.as_deref(), pixels, &mut scratch);
         let mut cut = vec![0.0; config.patch_values()];

@@ -20,7 +20,7 @@ impl Intervention {
     /// Whether a model of this shape has what it names.
     pub fn check(&self, config: &Config) -> Result<()> {
         for [layer, head] in &self.without_heads {
-            let there = [("layer", *layer, config.layers), ("head", *head, config.heads)];
+            let there = [("layer", *layer, config.layers), ("head", *head, config.heads_of(*layer))];
             if let Some((what, number, count)) = there.into_iter().find(|(_, number, count)| number >= count) {
                 return Err(invalid(format!(
                     "there is no {what} {number} to leave out: the model has {count}, and they count from 0."

@@ -1,7 +1,7 @@
 //! Every buffer of a forward pass, allocated once.
 
 use super::activations::Activations;
-use super::config::{Config, Precision};
+use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
 use super::mobile::{MapSizes, Maps};
 use super::windows::Windows;
@@ -9,7 +9,7 @@ use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::attention::{AttendScratch, PackedHead};
 use crate::parallel;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use std::sync::{Mutex, MutexGuard};
 
 /// Buffers for T tokens of width D.
@@ -92,6 +92,10 @@ impl Scratch {
 
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
     pub fn seeing(config: &Config, precision: Precision, patches: Vec<usize>) -> Result<Self> {
+        if config.is_staged() {
+            let why = "each of its tokens has a place in a grid that can't be empty.";
+            return Err(ErrorKind::UnsupportedView { view: "leaving patches out", why }.into());
+        }
         if let Some(patch) = patches.iter().find(|patch| **patch >= config.patches()) {
             return Err(ErrorKind::InvalidArgument(format!(
                 "there is no patch {patch}: the image has {}.",
@@ -240,6 +244,11 @@ impl Scratch {
         &self.logits
     }
 
+    /// The stream `[T, D]` that was pooled, after a forward pass.
+    pub fn stream(&self) -> ArrayView2<'_, f32> {
+        self.stages.last().expect("there is one at least").stream.view()
+    }
+
     /// The image's features after a forward pass.
     pub fn features(&self) -> &[f32] {
         &self.features
@@ -255,13 +264,13 @@ impl Worker {
         let rows = if maps.is_some() { parallel::BLOCK_ROWS } else { most(&|stage| stage.tokens.max(slots(stage))) };
         let block = parallel::BLOCK_ROWS.min(rows);
         let width = most(&|stage| stage.width);
-        // What merges patches reads four of them.
-        let merged = if stages.len() > 1 { 4 * width } else { 0 };
+        // What merges patches reads four of them, and a convolution nine places.
+        let merged = if stages.len() > 1 { 9 * width } else { 0 };
+        let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
         let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
         let read = [
-            config.pooled_size(),
-            config.feature_size(),
-            most(&|stage| stage.mlp_size),
+            answer,
+            most(&|stage| stage.mlp_size.max(stage.width)),
             config.pool_mlp_size(),
             merged,
             maps.map_or(0, MapSizes::widest),

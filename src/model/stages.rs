@@ -6,6 +6,7 @@
 use super::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::kernels::gemm_i8::MAX_K;
+use std::ops::Range;
 
 /// Layers that work on one grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +85,18 @@ pub struct Window {
     pub twice_apart: bool,
 }
 
+impl Window {
+    /// How many there are in a grid of rows and columns, and tokens n of each, padding included.
+    pub fn dim(&self, grid: [usize; 2]) -> [usize; 2] {
+        let size = self.size[0] * self.size[1];
+        let across = grid[0].div_ceil(self.size[0]) * grid[1].div_ceil(self.size[1]);
+        match self.kind {
+            WindowKind::Tiles => [across, size],
+            WindowKind::Strided => [size, across],
+        }
+    }
+}
+
 /// How a grid is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +105,33 @@ pub enum WindowKind {
     Tiles,
     /// Into tokens at the same place within cells.
     Strided,
+}
+
+impl Stage {
+    /// Makes of a plain ViT's `config` one whose tokens attend within windows (SAM).
+    pub fn windowed(config: &mut Config, windows: Option<WindowRule>) {
+        config.stages = vec![Self {
+            layers: config.layers,
+            halves: false,
+            hidden_size: config.hidden_size,
+            heads: config.heads,
+            mlp_size: config.mlp_size,
+            windows,
+        }];
+    }
+
+    /// Puts behind the stages of `config` one without blocks: a map of `channels`, on the grid of the last.
+    pub fn follow(config: &mut Config, channels: usize) {
+        config.hidden_size = channels;
+        config.stages.push(Self {
+            layers: 0,
+            halves: false,
+            hidden_size: channels,
+            heads: 1,
+            mlp_size: 1,
+            windows: None,
+        });
+    }
 }
 
 impl WindowRule {
@@ -184,6 +224,21 @@ impl Config {
             stages: Vec::new(),
             ..self.clone()
         }
+    }
+
+    /// The stage whose stream is pooled, as a plain ViT of its own.
+    pub fn last_stage(&self) -> Self {
+        self.of_stage(self.stage_count() - 1)
+    }
+
+    /// Layers whose stream the head could read, had the blocks behind them not been: those of the last stage.
+    pub fn layers_read(&self) -> Range<usize> {
+        self.layers - self.stages.last().map_or(self.layers, |last| last.layers)..self.layers
+    }
+
+    /// Heads of layer `layer`.
+    pub fn heads_of(&self, layer: usize) -> usize {
+        self.stages.get(self.stage_of(layer)[0]).map_or(self.heads, |stage| stage.heads)
     }
 
     /// Within what the tokens of layer `layer` attend; none where each sees all.

@@ -2,6 +2,7 @@
 
 use super::linear::{Linear, Then};
 use super::mobile::{Bridge, LastMap};
+use super::neck::Neck;
 use super::norm::LayerNorm;
 use super::scratch::{Scratch, Workers};
 use crate::parallel;
@@ -16,6 +17,8 @@ pub enum Transition {
     Bridge(Bridge),
     /// To a last map.
     LastMap(LastMap),
+    /// Blocks become the map that is pooled (SAM).
+    Neck(Neck),
 }
 
 /// reduction(norm([x₀₀, x₁₀, x₀₁, x₁₁])), a row of x being numbered before its column; beyond the grid are zeros. Where the norm comes after:
@@ -36,6 +39,7 @@ impl Transition {
             Self::Merge(Merge { norm, reduction, .. }) => norm.bytes() + reduction.bytes(),
             Self::Bridge(bridge) => bridge.bytes(),
             Self::LastMap(last) => last.bytes(),
+            Self::Neck(neck) => neck.bytes(),
         }
     }
 
@@ -43,11 +47,13 @@ impl Transition {
     pub(super) fn forward(&self, scratch: &mut Scratch, stage: usize, grid: [usize; 2]) {
         let Scratch { stages, workers, maps, .. } = scratch;
         let (before, after) = stages.split_at_mut(stage);
-        let (before, after) = (before[stage - 1].stream.view(), after[0].stream.view_mut());
+        let (before, after) = (before[stage - 1].stream.view(), &mut after[0]);
+        let stream = after.stream.view_mut();
         match self {
-            Self::Merge(merge) => merge.forward(before, after, grid, workers),
-            Self::Bridge(bridge) => bridge.forward(before, after, stage, maps, workers),
-            Self::LastMap(last) => last.forward(before, after, stage, maps, workers),
+            Self::Merge(merge) => merge.forward(before, stream, grid, workers),
+            Self::Bridge(bridge) => bridge.forward(before, stream, stage, maps, workers),
+            Self::LastMap(last) => last.forward(before, stream, stage, maps, workers),
+            Self::Neck(neck) => neck.forward(before, after, grid, workers),
         }
     }
 }

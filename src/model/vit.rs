@@ -5,7 +5,7 @@ use super::attention::Attention;
 use super::attention_pool::AttentionPool;
 use super::block::Block;
 use super::classes::{ClassHead, Similarity};
-use super::config::Config;
+use super::config::{Config, Pooling};
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
@@ -47,8 +47,9 @@ impl Weights {
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
         let linear = heads.iter().chain(projection).map(Linear::bytes);
         let mut shared = SharedBytes::default();
-        for Attention { tables, frequencies, .. } in blocks.iter().map(|block| &block.attention) {
+        for Attention { tables, decomposed, frequencies, .. } in blocks.iter().map(|block| &block.attention) {
             tables.iter().for_each(|table| shared.add(table, table.bytes()));
+            decomposed.iter().flatten().for_each(|table| shared.add(&table.values, table.bytes()));
             let learned = |[rows, columns]: &[Vec<f32>; 2]| (rows.len() + columns.len()) * size_of::<f32>();
             frequencies.iter().for_each(|frequencies| shared.add(frequencies, learned(frequencies)));
         }
@@ -163,14 +164,16 @@ impl Vit {
         pause: &dyn Fn() -> bool,
     ) -> Option<usize> {
         let Weights { embeddings, blocks, transitions, .. } = &*self.weights;
-        let (somewhere, nowhere) = (!scratch.intervention.without_positions, BlockPlaces::default());
+        let somewhere = !scratch.intervention.without_positions;
         if scratch.depth.is_none() {
             let positions = self.places.positions.as_deref().filter(|_| somewhere);
             embeddings.forward(&self.config, positions, pixels, scratch);
             sink.hidden_state(0, scratch.stages[0].stream.view());
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
-            let places = if somewhere { &self.places.blocks[layer] } else { &nowhere };
+            let places = &self.places.blocks[layer];
+            let nowhere = BlockPlaces { windows: places.windows.clone(), ..BlockPlaces::default() };
+            let places = if somewhere { places } else { &nowhere };
             let [stage, index] = self.config.stage_of(layer);
             if index == 0 && stage > 0 {
                 transitions[stage - 1].forward(scratch, stage, self.config.of_stage(stage - 1).grid());
@@ -197,6 +200,10 @@ impl Vit {
         }
         let Scratch { stages, pooled, workers, .. } = scratch;
         let Some(StageScratch { stream, .. }) = stages.last() else { return };
+        if self.config.pooling == Pooling::Map {
+            let channels = pooled.chunks_exact_mut(stream.nrows()).zip(stream.columns());
+            return channels.for_each(|(pooled, channel)| ArrayViewMut1::from(pooled).assign(&channel));
+        }
         let token = &mut workers.own().context[..stream.ncols()];
         self.average(stream.as_slice().expect("it is contiguous"), pooled, token);
         if let Some(norm) = fc_norm {

@@ -97,6 +97,13 @@ impl Windows {
         [slot / self.n(), slot % self.n()]
     }
 
+    /// Whether slot `query` of a window may look at its slot `key`: both are tokens, and lie together.
+    pub fn sees(&self, window: usize, query: usize, key: usize) -> bool {
+        let region = |slot: usize| self.regions.get(window * self.n() + slot);
+        let token = |slot: usize| (self.slots_of(window)[slot] as usize) < self.places.len();
+        token(query) && token(key) && region(query) == region(key)
+    }
+
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
         (self.slots.len() + self.places.len()) * size_of::<u32>() + self.regions.len()

@@ -15,7 +15,8 @@ mod walk;
 use crate::alloc::{room, zeros};
 use crate::checkpoint::Source;
 use crate::classifier::{Classifier, Prediction};
-use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity};
+use crate::explain::Shape;
+use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity, Window};
 use crate::resample::Rgba;
 use js::{Bell, Float32Array, Object, Result, Uint8Array, pause};
 use recorder::{Recorder, Wanted};
@@ -32,13 +33,18 @@ export interface EngineConfig {
   numClasses: number; labels: string[]; numFeatures: number; zeroShot: boolean; similarity: { scale: number; bias: number } | null; scores: 'softmax' | 'sigmoid' | 'none';
   pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
   positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none'; dtype: 'f32' | 'int8'; parameters: number;
-  processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null;
+  processor: 'processor_config.json' | 'preprocessor_config.json' | 'config.json' | null; stages: EngineLayer[];
+}
+export interface EngineLayer {
+  stage: number; grid: [number, number]; patchSize: [number, number]; hiddenSize: number; heads: number;
+  window: { kind: 'tiles' | 'strided'; size: [number, number]; shift: [number, number]; padsFirst: boolean; count: number } | null;
 }
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineRecording {
   layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; attentions?: Float32Array; hiddenStates?: Float32Array; rollouts?: Float32Array;
+  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; stages: EngineLayer[];
+  attentions?: Float32Array | Float32Array[]; hiddenStates?: Float32Array | Float32Array[]; rollouts?: Float32Array;
 }
 "#;
 
@@ -116,6 +122,13 @@ impl Engine {
         Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
     }
 
+    /// That on which maps of the last stage lie.
+    #[wasm_bindgen(js_name = mapCrop)]
+    pub fn map_crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
+        let last = self.classifier.config().stage_count() - 1;
+        Ok(Object::of(&self.classifier.region_of(last, width, height)?)?.unchecked_into())
+    }
+
     /// Takes images of another height and width from now on; what it is then. Where that fails all stays as it was.
     pub fn resize(&mut self, height: usize, width: usize) -> Result<EngineConfig> {
         // (Both are made anew for the next pass, and are memory for this.)
@@ -159,7 +172,7 @@ impl Engine {
     ) -> Result<()> {
         let rollout = fusion.zip(discard);
         let wanted = Wanted { layers, attentions, hidden_states, queries, rollout };
-        self.recorder.start(&self.classifier.config().into(), wanted)
+        self.recorder.start(self.classifier.config(), wanted)
     }
 
     /// Goes on with it until it is over, then false, or the bell rings; without a bell for one block.
@@ -247,6 +260,34 @@ struct ShapeView<'a> {
     grid: [usize; 2],
     patch_size: [usize; 2],
     hidden_size: usize,
+    stages: Vec<LayerView>,
+}
+
+/// A layer, of any model.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerView {
+    stage: usize,
+    grid: [usize; 2],
+    patch_size: [usize; 2],
+    hidden_size: usize,
+    heads: usize,
+    window: Option<WindowView>,
+}
+
+#[derive(Serialize)]
+struct WindowView {
+    #[serde(flatten)]
+    window: Window,
+    count: usize,
+}
+
+impl LayerView {
+    fn new(config: &Config, layer: usize) -> Self {
+        let Shape { grid, patch_size, hidden_size, heads, window, .. } = Shape::of_layer(config, layer);
+        let window = window.map(|window| WindowView { window, count: window.dim(grid)[0] });
+        Self { stage: config.stage_of(layer)[0], grid, patch_size, hidden_size, heads, window }
+    }
 }
 
 impl<'a> ShapeView<'a> {
@@ -260,6 +301,7 @@ impl<'a> ShapeView<'a> {
             grid: config.grid(),
             patch_size: config.patch_size,
             hidden_size: config.hidden_size,
+            stages: (0..config.layers).map(|layer| LayerView::new(config, layer)).collect(),
         }
     }
 }

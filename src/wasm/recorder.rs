@@ -2,11 +2,10 @@
 
 use super::js::{Float32Array, Object, Result};
 use crate::alloc::zeros;
-use crate::error;
-use crate::explain::{Rolled, Shape, mean};
-use crate::model::Sink;
-use ndarray::{Array3, ArrayView2, ArrayViewMut3};
-use std::ops::Range;
+use crate::error::{self, Error, ErrorKind};
+use crate::explain::{self, HeadMap, Heads, Query, Rolled, Shape, mean};
+use crate::model::{Config, Sink};
+use ndarray::{ArrayView2, ArrayView3, ArrayView4, ArrayViewMut3};
 
 /// What is to be recorded.
 pub struct Wanted {
@@ -25,8 +24,10 @@ pub struct Wanted {
 /// The attention of every head and the residual stream, copied to JavaScript layer by layer.
 #[derive(Default)]
 pub struct Recorder {
-    /// `[heads, T, T]` of the layer at work, made for the first recording of attention.
-    layer: Array3<f32>,
+    /// `[windows, heads, n, n]` of the layer at work, with room for the largest.
+    layer: Vec<f32>,
+    /// What each layer of the model has.
+    shapes: Vec<Shape>,
     /// Those that are recorded, in order.
     layers: Vec<u32>,
     /// What is recorded, or what JavaScript threw meanwhile, of which the forward pass learns nothing. None between recordings.
@@ -35,37 +36,60 @@ pub struct Recorder {
 
 /// Of n layers.
 struct Recorded {
-    /// `[n, heads, T, T]`, or of the rows that are kept `[n, heads, rows, T]`.
-    attentions: Option<Float32Array>,
-    /// The tokens of each query whose row is kept: several for the mean of theirs.
-    kept: Option<Vec<Range<usize>>>,
-    /// `[n + 1, T, D]`: the embeddings, then the stream after each of the layers.
-    hidden_states: Option<Float32Array>,
+    /// Of each `[windows, heads, n, n]`, or of the rows that are kept `[heads, rows, T]`.
+    attentions: Option<Arrays>,
+    /// The queries whose rows are kept.
+    kept: Option<Vec<Query>>,
+    /// `[T, D]`, n + 1 of them: the embeddings, then the stream after each of the layers.
+    hidden_states: Option<Arrays>,
     rolled: Option<Rolled>,
+}
+
+/// Parts of an array, or where no two need be alike an array each.
+struct Arrays {
+    arrays: Vec<Float32Array>,
+    each: bool,
 }
 
 impl Recorder {
     /// Takes memory for a forward pass, before there is one to be interrupted.
-    pub fn start(&mut self, shape: &Shape, wanted: Wanted) -> Result<()> {
-        let (count, tokens) = (wanted.layers.len(), shape.tokens());
-        let tokens_of = |query: String| shape.query_tokens(query.parse()?);
-        let kept = wanted.queries.map(|queries| queries.into_iter().map(tokens_of).collect::<error::Result<Vec<_>>>());
-        let roll = |(fusion, discard): (String, f64)| Rolled::new(shape, fusion.parse()?, discard);
-        let (kept, rolled) = (kept.transpose()?, wanted.rollout.map(roll).transpose()?);
-        if (wanted.attentions || rolled.is_some()) && self.layer.is_empty() {
-            let shape = [shape.heads, tokens, tokens];
-            let layer = zeros("recorded attention", &shape)?;
-            self.layer = Array3::from_shape_vec(shape, layer).expect("the buffer has this size");
+    pub fn start(&mut self, config: &Config, wanted: Wanted) -> Result<()> {
+        let Wanted { layers, attentions, hidden_states, .. } = wanted;
+        let staged = config.is_staged();
+        if staged && wanted.rollout.is_some() {
+            return Err(explain::no_rollout().into());
         }
-        let rows = kept.as_ref().map_or(tokens, Vec::len);
-        let array = |wanted: bool, length| wanted.then(|| Float32Array::zeros(length)).transpose();
+        let shapes: Vec<_> = (0..config.layers).map(|layer| Shape::of_layer(config, layer)).collect();
+        let parse = |query: String| {
+            let query = query.parse()?;
+            // (Stages have grids of their own: one of them has to have it.)
+            let known = shapes.iter().find_map(|shape| shape.query_tokens(query).ok());
+            known.map_or_else(|| shapes[0].query_tokens(query), Ok).map(|_| query)
+        };
+        let kept = wanted.queries.map(|queries| queries.into_iter().map(parse).collect::<error::Result<Vec<_>>>());
+        let roll = |(fusion, discard): (String, f64)| Rolled::new(&Shape::from(config), fusion.parse()?, discard);
+        let (kept, rolled) = (kept.transpose()?, wanted.rollout.map(roll).transpose()?);
+        let recorded = || layers.iter().filter_map(|layer| shapes.get(*layer as usize));
+
+        let all = if rolled.is_some() { shapes.iter().map(whole).max() } else { None };
+        let largest = all.max(if attentions { recorded().map(whole).max() } else { None }).unwrap_or(0);
+        if self.layer.len() < largest {
+            self.layer = Vec::new(); // what it holds goes before more is asked for
+            self.layer = zeros(ATTENTION, &[largest])?;
+        }
+        let sizes = recorded().map(|shape| match &kept {
+            None => whole(shape),
+            Some(kept) => shape.heads * kept.len() * shape.tokens(),
+        });
+        let stream = |shape: &Shape| shape.tokens() * shape.hidden_size;
+        let streams = shapes.iter().take(1).chain(recorded()).map(stream);
         self.recorded = Some(Ok(Recorded {
-            attentions: array(wanted.attentions, count * shape.heads * rows * tokens)?,
+            attentions: attentions.then(|| Arrays::new(ATTENTION, sizes.collect(), staged)).transpose()?,
+            hidden_states: hidden_states.then(|| Arrays::new(STREAMS, streams.collect(), staged)).transpose()?,
             kept,
-            hidden_states: array(wanted.hidden_states, (count + 1) * tokens * shape.hidden_size)?,
             rolled,
         }));
-        self.layers = wanted.layers;
+        (self.layers, self.shapes) = (layers, shapes);
         Ok(())
     }
 
@@ -78,10 +102,11 @@ impl Recorder {
     pub fn finish(&mut self, target: &Object) -> Result<()> {
         let Some(recorded) = self.recorded.take() else { return Ok(()) };
         let Recorded { attentions, hidden_states, rolled, .. } = recorded?;
-        let put = |key, array: Option<Float32Array>| array.map_or(Ok(()), |array| target.put(key, &array));
+        let put = |key, arrays: Option<Arrays>| arrays.map_or(Ok(()), |arrays| arrays.give(target, key));
         put("attentions", attentions)?;
         put("hiddenStates", hidden_states)?;
-        put("rollouts", rolled.map(|rolled| Float32Array::of(rolled.values())).transpose()?)
+        let rollouts = rolled.map(|rolled| Float32Array::of(rolled.values())).transpose()?;
+        rollouts.map_or(Ok(()), |rollouts| target.put("rollouts", &rollouts))
     }
 
     /// Which of the recorded layers this is.
@@ -94,17 +119,24 @@ impl Recorder {
         let layer = depth.checked_sub(1);
         let row = layer.map_or(Some(0), |layer| Some(self.place(layer)? + 1));
         let Some(Ok(Recorded { attentions, kept, hidden_states, rolled })) = &mut self.recorded else { return Ok(()) };
-        if let (Some(rolled), Some(_)) = (rolled, layer) {
-            rolled.add(self.layer.view());
-        }
-        let Some(row) = row else { return Ok(()) };
-        if let (Some(attentions), Some(_)) = (attentions, layer) {
-            match kept {
-                None => put(attentions, row - 1, self.layer.as_slice())?,
-                Some(kept) => put_rows(attentions, row - 1, &self.layer, kept)?,
+        if let Some(shape) = layer.and_then(|layer| self.shapes.get(layer)) {
+            let values = self.layer.get(..whole(shape)).unwrap_or_default();
+            if let Some(rolled) = rolled {
+                let tokens = shape.tokens();
+                let layer = ArrayView3::from_shape((shape.heads, tokens, tokens), values);
+                rolled.add(layer.expect("the slice has this size"));
+            }
+            if let (Some(attentions), Some(row)) = (attentions, row) {
+                match kept {
+                    None => attentions.put(row - 1, values)?,
+                    Some(kept) => attentions.put(row - 1, &kept_rows(shape, values, kept)?)?,
+                }
             }
         }
-        hidden_states.as_ref().map_or(Ok(()), |states| put(states, row, stream.as_slice()))
+        match (hidden_states, row) {
+            (Some(states), Some(row)) => states.put(row, stream.as_slice().expect("allocated in standard order")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -112,7 +144,9 @@ impl Sink for Recorder {
     fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
         let Some(Ok(Recorded { attentions, rolled, .. })) = &self.recorded else { return None };
         let wanted = rolled.is_some() || (attentions.is_some() && self.place(layer).is_some());
-        wanted.then(|| self.layer.view_mut())
+        let (shape, [windows, n]) = self.shapes.get(layer).map(|shape| (shape, shape.window_size()))?;
+        let values = self.layer.get_mut(..whole(shape)).filter(|_| wanted)?;
+        ArrayViewMut3::from_shape((windows * shape.heads, n, n), values).ok()
     }
 
     fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {
@@ -122,22 +156,67 @@ impl Sink for Recorder {
     }
 }
 
-/// Writes these rows of every head of a layer, which is number `index` of those in the array.
-fn put_rows(array: &Float32Array, index: usize, layer: &Array3<f32>, kept: &[Range<usize>]) -> Result<()> {
-    let (heads, tokens, _) = layer.dim();
-    let layer = layer.as_slice().expect("allocated in standard order");
-    for (head, attention) in (index * heads..).zip(layer.chunks_exact(tokens * tokens)) {
-        for (place, rows) in kept.iter().enumerate() {
-            let values = &attention[rows.start * tokens..rows.end * tokens];
-            let rows = ArrayView2::from_shape((rows.len(), tokens), values).expect("whole rows");
-            put(array, head * kept.len() + place, Some(&mean(rows)))?;
-        }
-    }
-    Ok(())
+const ATTENTION: &str = "recorded attention (`queries` or fewer `layers` take less)";
+const STREAMS: &str = "recorded hidden states (fewer `layers` take less)";
+
+/// What is recorded of models whose layers differ takes no more: 2 GiB.
+const MOST: u128 = 1 << 31;
+
+/// Values of a layer's attention.
+fn whole(shape: &Shape) -> usize {
+    let [windows, n] = shape.window_size();
+    windows * shape.heads * n * n
 }
 
-/// Writes part number `index` of an array of such parts.
-fn put(array: &Float32Array, index: usize, part: Option<&[f32]>) -> Result<()> {
-    let part = part.expect("allocated in standard order");
-    array.write(index * part.len(), part)
+/// `[heads, rows, T]` of a layer's attention: the row of each query, in image order; zeros where its grid has no such patch.
+fn kept_rows(shape: &Shape, values: &[f32], kept: &[Query]) -> error::Result<Vec<f32>> {
+    let ([windows, n], tokens) = (shape.window_size(), shape.tokens());
+    let mut rows = zeros("recorded rows of attention", &[shape.heads, kept.len(), tokens])?;
+    let mut layer = ArrayView4::from_shape((windows, shape.heads, n, n), values).expect("the slice has this size");
+    for (index, row) in rows.chunks_exact_mut(tokens).enumerate() {
+        let (head, query) = (index / kept.len(), kept[index % kept.len()]);
+        let Ok(queries) = shape.query_tokens(query) else { continue };
+        if shape.window.is_some() {
+            let heads = Heads::One(head);
+            row.copy_from_slice(&HeadMap { layer: 0, heads, query, mass: None, clip: None }.row(shape, &mut layer)?);
+        } else {
+            let first = (head * n + queries.start) * n;
+            let own = ArrayView2::from_shape((queries.len(), n), &values[first..first + queries.len() * n]);
+            row.copy_from_slice(&mean(own.expect("whole rows")));
+        }
+    }
+    Ok(rows)
+}
+
+impl Arrays {
+    /// Parts of these lengths.
+    fn new(what: &'static str, lengths: Vec<usize>, each: bool) -> Result<Self> {
+        let all = lengths.iter().map(|length| *length as u128).sum::<u128>();
+        let bytes = all * size_of::<f32>() as u128;
+        let array = |length| Float32Array::zeros(length);
+        let arrays = if each && bytes > MOST {
+            return Err(Error::from(ErrorKind::OutOfMemory { what, bytes }).into());
+        } else if each {
+            lengths.into_iter().map(array).collect::<Result<_>>()?
+        } else {
+            vec![array(all as usize)?]
+        };
+        Ok(Self { arrays, each })
+    }
+
+    /// Writes part number `index`; of parts in one array all have this length.
+    fn put(&self, index: usize, part: &[f32]) -> Result<()> {
+        let (array, start) = if self.each { (index, 0) } else { (0, index * part.len()) };
+        self.arrays.get(array).map_or(Ok(()), |array| array.write(start, part))
+    }
+
+    /// Gives them to `target`, as a list or as the one array.
+    fn give(self, target: &Object, key: &str) -> Result<()> {
+        if !self.each {
+            return self.arrays.iter().try_for_each(|array| target.put(key, array));
+        }
+        let list = Object::of(&[(); 0])?;
+        self.arrays.iter().enumerate().try_for_each(|(index, array)| list.put(&index.to_string(), array))?;
+        target.put(key, &list)
+    }
 }

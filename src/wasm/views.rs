@@ -4,7 +4,7 @@ use super::js::{Float32Array, Result};
 use crate::alloc::{matrix, zeros};
 use crate::error::{self, Error, ErrorKind};
 use crate::explain::{self, Attentions, HeadMap, Query, Rollout, Shape};
-use crate::model::Prefix;
+use crate::model::{Prefix, Window, WindowKind};
 use ndarray::{Array2, ArrayView3};
 use std::ops::Range;
 use wasm_bindgen::prelude::*;
@@ -41,7 +41,7 @@ impl Views {
         };
         let prefix = prefix.iter().map(kind).collect();
         let (grid, patch_size) = ([rows, cols], [patch_height, patch_width]);
-        let shape = Shape { layers, heads, prefix, grid, patch_size, hidden_size };
+        let shape = Shape { layers, heads, prefix, grid, patch_size, hidden_size, window: None };
         Self { shape, kept: None, buffer: Vec::new() }
     }
 
@@ -50,20 +50,37 @@ impl Views {
         self.kept = Some([place, count]);
     }
 
+    /// Its tokens attend within windows: `strided`, or tiles, rolled so far down and to the right.
+    pub fn cut(&mut self, strided: bool, height: usize, width: usize, down: usize, right: usize, pads_first: bool) {
+        let kind = if strided { WindowKind::Strided } else { WindowKind::Tiles };
+        let (size, shift) = ([height, width], [down, right]);
+        self.shape.window = Some(Window { kind, size, shift, pads_first, twice_apart: false });
+    }
+
+    /// `[rows · cols]`: the patches that a query's own window lets it look at; none where it sees all, or is several tokens.
+    pub fn within(&self, query: Option<String>) -> Result<Option<Vec<u8>>> {
+        let seen = self.shape.within(parse_query(query, self.shape.default_query())?)?;
+        Ok(seen.map(|seen| seen.into_iter().map(u8::from).collect()))
+    }
+
     /// `[rows · cols]`; `head`: a number, `mean`, `max` or `min`.
     #[wasm_bindgen(js_name = headMap)]
     pub fn head_map(
         &mut self,
         attentions: &Float32Array,
-        layer: usize,
         head: &str,
         query: Option<String>,
         mass: Option<f32>,
         clip: Option<f32>,
     ) -> Result<Float32Array> {
         self.view(attentions, |shape, attentions| {
-            let map =
-                HeadMap { layer, heads: head.parse()?, query: parse_query(query, shape.default_query())?, mass, clip };
+            let map = HeadMap {
+                layer: 0,
+                heads: head.parse()?,
+                query: parse_query(query, shape.default_query())?,
+                mass,
+                clip,
+            };
             map.compute(shape, attentions)
         })
     }
@@ -94,19 +111,14 @@ impl Views {
     }
 
     /// `[rows · cols · 3]`.
-    pub fn features(&self, hidden_states: &Float32Array, layer: usize) -> Result<Float32Array> {
-        let tokens = self.tokens(hidden_states, layer)?;
+    pub fn features(&self, tokens: &Float32Array) -> Result<Float32Array> {
+        let tokens = self.tokens(tokens)?;
         answer(explain::features(&self.shape, tokens.view())?.into_raw_vec_and_offset().0)
     }
 
     /// `[rows · cols]`.
-    pub fn similarity(
-        &self,
-        hidden_states: &Float32Array,
-        layer: usize,
-        query: Option<String>,
-    ) -> Result<Float32Array> {
-        let tokens = self.tokens(hidden_states, layer)?;
+    pub fn similarity(&self, tokens: &Float32Array, query: Option<String>) -> Result<Float32Array> {
+        let tokens = self.tokens(tokens)?;
         answer(explain::similarity(&self.shape, tokens.view(), parse_query(query, self.shape.default_query())?)?)
     }
 }
@@ -118,9 +130,11 @@ impl Views {
         compute: impl FnOnce(&Shape, &mut Recorded<'a>) -> error::Result<Vec<f32>>,
     ) -> Result<Float32Array> {
         let Self { shape, kept, buffer } = self;
-        let tokens = shape.tokens();
-        let rows = kept.map_or(tokens, |[_, count]| count);
-        check_length("attentions", array, &[shape.layers, shape.heads, rows, tokens])?;
+        let ([windows, n], tokens) = (shape.window_size(), shape.tokens());
+        match *kept {
+            None => check_length("attentions", array, &[shape.layers, windows, shape.heads, n, n])?,
+            Some([_, count]) => check_length("attentions", array, &[shape.layers, shape.heads, count, tokens])?,
+        }
         let mut recorded = Recorded { array, shape, kept: *kept, buffer, thrown: None };
         let map = compute(shape, &mut recorded);
         match recorded.thrown {
@@ -129,20 +143,17 @@ impl Views {
         }
     }
 
-    /// `[T, D]` after a layer.
-    fn tokens(&self, hidden_states: &Float32Array, layer: usize) -> Result<Array2<f32>> {
-        let Shape { layers, hidden_size, .. } = self.shape;
-        let tokens = self.shape.tokens();
-        check_length("hiddenStates", hidden_states, &[layers + 1, tokens, hidden_size])?;
-        let size = tokens * hidden_size;
-        let depth = self.shape.check_layer(layer)? + 1;
-        let mut values = matrix("tokens", tokens, hidden_size)?;
-        hidden_states.read(depth * size, values.as_slice_mut().expect("allocated in standard order"))?;
+    /// `[T, D]`.
+    fn tokens(&self, tokens: &Float32Array) -> Result<Array2<f32>> {
+        let shape = [self.shape.tokens(), self.shape.hidden_size];
+        check_length("hiddenStates", tokens, &shape)?;
+        let mut values = matrix("tokens", shape[0], shape[1])?;
+        tokens.read(0, values.as_slice_mut().expect("allocated in standard order"))?;
         Ok(values)
     }
 }
 
-/// Attention in JavaScript's memory `[L, heads, T, T]`, or of the rows that were kept.
+/// Attention in JavaScript's memory `[L, windows, heads, n, n]`, or of the rows that were kept `[L, heads, rows, T]`.
 struct Recorded<'a> {
     array: &'a Float32Array,
     shape: &'a Shape,
@@ -153,24 +164,34 @@ struct Recorded<'a> {
 }
 
 impl Attentions for Recorded<'_> {
-    fn read(&mut self, layer: usize, heads: Range<usize>, queries: Range<usize>) -> error::Result<ArrayView3<'_, f32>> {
-        let tokens = self.shape.tokens();
-        let (queries, rows) = match self.kept {
-            None => (queries, tokens),
-            Some([place, count]) => (place..place + 1, count),
+    fn read(
+        &mut self,
+        layer: usize,
+        window: usize,
+        heads: Range<usize>,
+        queries: Range<usize>,
+    ) -> error::Result<ArrayView3<'_, f32>> {
+        let [windows, n] = self.shape.window_size();
+        let (matrices, queries, rows, keys) = match self.kept {
+            None => (layer * windows + window, queries, n, n),
+            Some([place, count]) => (layer, place..place + 1, count, self.shape.tokens()),
         };
-        let (shape, size) = ((heads.len(), queries.len(), tokens), queries.len() * tokens);
+        let (shape, size) = ((heads.len(), queries.len(), keys), queries.len() * keys);
         if self.buffer.len() != heads.len() * size {
             *self.buffer = Vec::new(); // what it holds goes before more is asked for
             *self.buffer = zeros("attention", &[heads.len(), size])?;
         }
         for (head, target) in heads.zip(self.buffer.chunks_exact_mut(size)) {
-            let first = ((layer * self.shape.heads + head) * rows + queries.start) * tokens;
+            let first = ((matrices * self.shape.heads + head) * rows + queries.start) * keys;
             if let Err(thrown) = self.array.read(first, target) {
                 self.thrown = Some(thrown);
             }
         }
         Ok(ArrayView3::from_shape(shape, self.buffer.as_slice()).expect("the buffer has this size"))
+    }
+
+    fn unrolled(&self) -> bool {
+        self.kept.is_some()
     }
 }
 

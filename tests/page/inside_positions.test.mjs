@@ -194,7 +194,7 @@ test('what came after: each step has its drawing, with the numbers of the packag
   await read('after', 0);
   await told('after', /The loaded model has none/);
   await read('after', 1);
-  await told('after', /windows of 4 × 4 a head needs 4,096 scores in place of 65,536\. After two blocks 64 of 256/);
+  await told('after', /A head needs 153,664 scores in place of 9,834,496; after both blocks 196 of 3,136/);
   await read('after', 2);
   const heads = await told('after', /Head (\d) spends that on (\d+) of 256 patches, head (\d) on (\d+)/);
   assert.ok(Number(heads[2]) <= said.lit && said.lit <= Number(heads[4]));

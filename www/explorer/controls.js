@@ -23,6 +23,23 @@ export function segments(legend, options, onChange) {
     get value() {
       return /** @type {T} */ (inputs.find(({ checked }) => checked)?.value);
     },
+    /** @param {T} value */
+    choose(value) {
+      for (const input of inputs) input.checked = input.value === value;
+    },
+    /**
+     * There is no such thing: it can be chosen all the same, to hear why.
+     * @param {T} value
+     * @param {string | undefined} reason undefined: there is
+     */
+    refuse(value, reason) {
+      const i = inputs.findIndex((input) => input.value === value);
+      labels[i].title = reason ?? '';
+      for (const name of ['aria-disabled', 'aria-description']) inputs[i].removeAttribute(name);
+      if (reason === undefined) return;
+      inputs[i].setAttribute('aria-disabled', 'true');
+      inputs[i].setAttribute('aria-description', reason);
+    },
   };
 }
 

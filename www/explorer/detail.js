@@ -4,6 +4,16 @@
 export const LEAST = 8;
 export const MOST = 37;
 
+/**
+ * The least and the most that are offered of a model; one with finer patches begins and ends with its own.
+ * @param {[rows: number, cols: number]} own
+ * @returns {[least: number, most: number]}
+ */
+export function offered(own) {
+  const most = Math.max(...own);
+  return most > MOST ? [Math.ceil(most / 4), most] : [LEAST, MOST];
+}
+
 /** A picture longer than this many times its height, or the other way round, is cut off. */
 const LONGEST = 4;
 

@@ -51,7 +51,8 @@ export function isLight({ channels, signed }, { style }) {
 export function rangeOf(map, look) {
   const most = largest(map);
   if (!isLight(map, look)) return [map.signed ? -most : 0, most];
-  const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / map.data.length;
+  const cells = map.within?.reduce((count, is) => count + is, 0) ?? map.data.length;
+  const mean = map.data.reduce((sum, value) => sum + Math.max(0, value), 0) / cells;
   return [mean / 2, Math.min(3 * mean, most)];
 }
 
@@ -76,6 +77,9 @@ export function rampOf(map, look) {
   return isLight(map, look) ? 'grey' : colormapOf(map, look);
 }
 
+/** Cells along an edge, above which a small picture has fewer pixels than cells. */
+const FINE = 40;
+
 /**
  * A map as a small picture: a pixel a cell.
  * @param {HTMLCanvasElement} canvas
@@ -84,6 +88,7 @@ export function rampOf(map, look) {
  */
 export function drawCells(canvas, map, look) {
   if (canvas.width !== map.cols || canvas.height !== map.rows) Object.assign(canvas, { width: map.cols, height: map.rows });
+  canvas.classList.toggle('fine', Math.max(map.cols, map.rows) > FINE);
   context2d(canvas).putImageData(new ImageData(colourise(map, { colormap: colormapOf(map, look) }), map.cols, map.rows), 0, 0);
 }
 

@@ -7,8 +7,9 @@
  * @typedef {import('../../pkg/index.js').RecordOptions} RecordOptions
  * @typedef {{attentions?: boolean, hidden?: boolean, rollout?: Partial<Rolled>}} Reads
  *   what a view reads beside the attention of the token that is asked about. attentions: that of all tokens; hidden: the stream after every layer
- * @typedef {{layers: number, heads: number, hiddenSize: number}} Shape  of a model or a trace
+ * @typedef {{layers: number, heads: number, hiddenSize: number, stages?: import('./stages.js').Layer[]}} Shape  of a model or a trace
  */
+import { isStaged } from './stages.js';
 
 /** Bytes that are held of a picture. */
 const MOST = 64e6;
@@ -19,8 +20,21 @@ const MOST = 64e6;
  * @param {number} rows of attention, in each head
  * @param {Reads} reads
  */
-function bytes({ layers, heads, hiddenSize }, tokens, rows, { hidden, rollout }) {
+function bytes({ layers, heads, hiddenSize, stages = [] }, tokens, rows, { hidden, rollout }) {
+  if (isStaged({ stages })) return 4 * stages.reduce((sum, layer) => sum + numbersOf(layer, rows > 1, Boolean(hidden)), 0);
   return 4 * tokens * (layers * heads * rows + (hidden ? (layers + 1) * hiddenSize : 0) + (rollout ? tokens : 0));
+}
+
+/**
+ * What is written down of a layer of its own grid and windows.
+ * @param {import('./stages.js').Layer} layer
+ * @param {boolean} all whether the attention of all tokens
+ * @param {boolean} hidden
+ */
+function numbersOf({ grid: [rows, cols], hiddenSize, heads, window }, all, hidden) {
+  const tokens = rows * cols;
+  const [count, size] = window ? [window.count, Math.ceil(tokens / window.count)] : [1, tokens];
+  return heads * (all ? count * size * size : size) + (hidden ? tokens * hiddenSize : 0);
 }
 
 /**
@@ -42,7 +56,8 @@ export function asker(prefix, patch) {
  */
 export function recordingFor(model, query, reads, live) {
   if (!live && bytes(model, model.tokens, model.tokens, { hidden: true }) <= MOST) return {};
-  const all = reads.attentions && fits(model, model.tokens, reads);
+  // Of a model with windows all rows are little, and a patch is another one in each stage.
+  const all = (reads.attentions || isStaged({ stages: model.stages ?? [] })) && fits(model, model.tokens, { ...reads, attentions: true });
   return { hiddenStates: Boolean(reads.hidden), ...(!all && { queries: [query] }), ...(reads.rollout && { rollout: reads.rollout }) };
 }
 

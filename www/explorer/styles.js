@@ -87,6 +87,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .segments label:first-of-type span { border-radius: 4px 0 0 4px; }
 .segments label:last-of-type span { border-radius: 0 4px 4px 0; }
 .segments label:hover span { color: var(--ink); }
+.segments [aria-disabled="true"] + span { opacity: 0.55; border-style: dashed; }
 .segments input:checked + span { color: var(--ink); border-color: var(--ink); position: relative; z-index: 1; }
 .segments input:focus-visible + span { outline: 2px solid var(--signal); outline-offset: 2px; z-index: 2; }
 .segments canvas { width: 14px; height: 14px; border-radius: 2px; image-rendering: auto; }
@@ -132,6 +133,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 .strip li button { display: block; padding: 0; border: 0; background: none; font: inherit; font-size: 11px; line-height: 16px; color: var(--soft); cursor: pointer; text-align: center; }
 .strip li canvas { display: block; width: 46px; height: 46px; background: var(--well); image-rendering: pixelated; }
 .strip li:nth-child(1) canvas, .strip li:nth-child(2) canvas { image-rendering: auto; }
+.strip li.begins { margin-left: 4px; padding-left: 7px; border-left: 1px solid var(--strong-line); }
 .strip li button:hover { color: var(--ink); }
 .strip li [aria-current] { color: var(--ink); font-weight: 600; }
 .strip li [aria-current] canvas { box-shadow: 0 0 0 1px var(--paper), 0 0 0 3px var(--signal); }
@@ -267,7 +269,10 @@ select.button option { background: var(--paper); color: var(--ink); }
 .tabs [role="tab"][aria-selected="true"] { font-weight: 600; border-bottom-color: var(--signal); }
 .tabs [role="tab"][aria-selected="true"] span { font-weight: 400; color: var(--ink); }
 .tabs [role="tab"]:focus-visible { outline-offset: -2px; }
+.tabs [aria-disabled="true"] { opacity: 0.5; }
 .sentence { min-height: 38px; margin-top: 8px; }
+.refusal { margin: 4px 0 12px; padding-left: 10px; border-left: 2px solid var(--signal); color: var(--ink); }
+.panel.refused { display: none; }
 .caution { margin-top: 10px; padding-left: 10px; border-left: 2px solid var(--strong-line); }
 #view-heads { min-height: 330px; }
 .panel { padding-top: 2px; }
@@ -339,8 +344,11 @@ h3 { margin: 0; font-size: 13px; font-weight: 600; }
 .tiles .axis.current { color: var(--ink); font-weight: 600; }
 .tiles .tile { position: relative; width: var(--tile); height: var(--tile-height); background: var(--well); cursor: pointer; border: 0; padding: 0; }
 .tiles .fused { margin-top: 8px; }
+.tiles.fused-first .fused { margin: 0 0 8px; }
+.tiles .axis.joint { white-space: nowrap; border-top: 2px solid var(--strong-line); padding-top: 3px; text-align: center; }
 .tiles .tile canvas { display: block; width: 100%; height: 100%; image-rendering: pixelated; }
 .tiles.smooth .tile canvas { image-rendering: auto; }
+:is(.strip, .choices, .tiles) canvas.fine { image-rendering: auto; }
 .tiles .tile:hover { box-shadow: 0 0 0 1px var(--ink); z-index: 1; }
 .tiles .tile[aria-selected="true"] { box-shadow: 0 0 0 1px var(--paper), 0 0 0 3px var(--signal); z-index: 2; }
 .tiles .tile:focus-visible { outline-offset: 4px; z-index: 3; }

@@ -170,6 +170,7 @@ export const TEMPLATE = `${HEADER}
     <div id="teach" class="teach" role="group" aria-label="Teach it your own classes" hidden></div>
     <div class="tabs" role="tablist" aria-label="Views"></div>
     <p class="hint sentence"></p>
+    <p class="hint refusal" aria-live="polite" hidden></p>
     <div class="panels"></div>
     <p class="hint caution"></p>
     <div id="judge" class="judge"></div>

@@ -4,6 +4,9 @@ import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
 import { cardOf } from './pins/card.js';
 import { asker, fits, lacks, recordingFor } from './recordings.js';
+import { refusal } from './refusal.js';
+import { isStaged, mostHeads, samePoint, windowsOf } from './stages.js';
+import { remember } from './views/cache.js';
 import { before } from './words.js';
 
 /**
@@ -14,25 +17,27 @@ import { before } from './words.js';
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {import('./maps.js').Look} Look
  * @typedef {Blob | ImageBitmap} Picture
- * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string}} Words
- *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which
+ * @typedef {{text?: string, detail?: string, format?: (value: number) => string, unit?: string, window?: import('./stages.js').Layer['window']}} Words
+ *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which;
+ *   window: within what patches see each other, where the map is of a layer's attention
  * @typedef {{
  *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
- *   layer: number, head: number | null, query: [number, number] | undefined, target: {index: number, name: string} | undefined,
+ *   layer: number, head: number | null, query: [number, number] | undefined, queryIn: (layer: number) => [number, number] | undefined, target: {index: number, name: string} | undefined,
  *   signal: AbortSignal, wanted: AbortSignal,
  *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void, watch: () => Watch,
  * }} Context
- *   query: a patch, or the image as a whole; target: undefined for a model without classes; signal: aborted when something newer is drawn;
+ *   query: a patch, or the image as a whole; queryIn: the patch at that point of the photo in a layer's own grid; target: undefined for a model without classes; signal: aborted when something newer is drawn;
  *   wanted: aborted when another photo, view, patch, class or option is wanted, as is what the model has under way; watch: over an answer of the model
  * @typedef {import('./panels/notice.js').Watch} Watch
  * @typedef {{
  *   id: string, title: string, term: string, sentence: string, caution: string, element: HTMLElement,
  *   uses: () => {query?: boolean, target?: boolean, layer?: boolean},
  *   reads?: (query: import('../../pkg/index.js').Query) => import('./recordings.js').Reads,
- *   firstLayer?: (context: Pick<Context, 'trace' | 'query'>) => number,
- *   show: (context: Context) => void | Promise<void>,
+ *   firstLayer?: (context: Pick<Context, 'trace' | 'queryIn'>) => number,
+ *   tries?: (trace: Trace) => unknown, show: (context: Context) => void | Promise<void>,
  * }} View
  *   title, term: what a visitor calls it, and what the field does; caution: when it is not to be trusted; firstLayer: to begin with, the last unless told;
+ *   tries: asks the package for what not all models have, and hears why;
  *   show draws the view's own panel and paints its map, later if it must wait for one
  */
 
@@ -69,6 +74,8 @@ export class Viewer {
   #shape = '';
   /** @type {[number, number] | undefined} */
   #grid;
+  /** In whose grid the map on the stage is. */
+  #shownLayer = 0;
   /** @type {string | undefined} */
   #refusal;
   /** @type {Promise<unknown> | undefined} */
@@ -113,14 +120,23 @@ export class Viewer {
    * @param {boolean} live
    */
   records(model, live) {
-    const query = asker(model.prefix, this.#queryIn(model.grid));
+    const query = asker(model.prefix, this.#queryIn(model.stages));
     return recordingFor(model, query, this.#view.reads?.(query) ?? {}, live);
   }
 
-  /** The patch that is asked about, by row and column. @param {[number, number]} grid @returns {[number, number] | undefined} */
-  #queryIn([rows, cols]) {
+  /**
+   * The patch that is asked about, by row and column: the one that has the chosen point of the photo.
+   * @param {import('./stages.js').Layer[]} stages
+   * @param {number} [layer] in whose grid, the first unless told
+   * @returns {[number, number] | undefined}
+   */
+  #queryIn(stages, layer = 0) {
     const { patch } = this.#choice;
-    return this.#view.uses().query && patch !== null && patch < rows * cols ? [Math.floor(patch / cols), patch % cols] : undefined;
+    const [{ grid: [rows, cols] }] = stages;
+    if (!this.#view.uses().query || patch === null || patch >= rows * cols) return undefined;
+    const here = samePoint(patch, stages[0], stages[layer]);
+    const across = stages[layer].grid[1];
+    return [Math.floor(here / across), here % across];
   }
 
   /**
@@ -128,8 +144,8 @@ export class Viewer {
    * @param {Subject} subject
    */
   take(subject) {
-    const { layers, heads, grid } = subject.trace;
-    const shape = `${layers} ${heads}`;
+    const { layers, heads, grid, stages } = subject.trace;
+    const shape = `${layers} ${heads} ${stages[0].heads}`;
     const { target, detail, whole, patch } = this.#choice;
     // What was chosen of a model of another shape means nothing in this one.
     const another = this.#shape && this.#shape !== shape && !this.#coming;
@@ -138,7 +154,16 @@ export class Viewer {
     this.#grid = grid;
     this.#subject = subject;
     this.#keepWithin(another ? { ...this.#choice, ...unchosen(), target, detail, whole } : this.#choice);
+    this.#tell(subject);
     return this.change();
+  }
+
+  /** Which views this model does not have, and why. @param {Subject} subject */
+  async #tell({ trace, vit }) {
+    const staged = isStaged(trace);
+    const reasons = staged ? remember(vit, 'refused', () => Promise.all(this.#views.map(({ tries }) => tries && refusal(() => tries(trace))))) : [];
+    const known = await reasons;
+    if (this.#subject?.vit === vit) this.#views.forEach(({ id }, i) => this.#panels.tabs.refuse(id, known[i]));
   }
 
   /**
@@ -164,8 +189,8 @@ export class Viewer {
     this.#choice = choice;
     if (!this.#coming && this.#subject) {
       const { trace, vit } = this.#subject;
-      const { layers, heads, grid } = trace;
-      this.#choice = within(choice, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses });
+      const { layers, grid } = trace;
+      this.#choice = within(choice, { layers, heads: mostHeads(trace), patches: grid[0] * grid[1], classes: vit.config.numClasses });
     }
     if (JSON.stringify(before) !== JSON.stringify(this.#choice)) this.#handlers.onChoice();
   }
@@ -203,7 +228,9 @@ export class Viewer {
 
   /** @param {number | null} patch */
   choosePatch(patch) {
-    if (this.#subject && this.#view.uses().query) this.choose({ patch });
+    if (!this.#subject || !this.#view.uses().query) return;
+    const { stages } = this.#subject.trace;
+    this.choose({ patch: patch === null ? null : samePoint(patch, stages[this.#shownLayer], stages[0]) });
   }
 
   /** @param {number} target */
@@ -260,8 +287,9 @@ export class Viewer {
       await Promise.all([drawn, strip]).finally(over);
     } catch (error) {
       if (signal.aborted) return;
-      this.#paint(undefined);
-      this.#handlers.fail(error);
+      const reason = await refusal(() => Promise.reject(error));
+      this.#paint(undefined, { detail: reason });
+      if (!reason) this.#handlers.fail(error);
     }
   }
 
@@ -275,15 +303,17 @@ export class Viewer {
     const { trace } = subject;
     const { layer, head } = this.#choice;
     const { layer: layered } = this.#view.uses();
-    const query = this.#queryIn(trace.grid);
-    const first = () => (layered && this.#view.firstLayer?.({ trace, query })) || trace.layers - 1;
+    const queryIn = (/** @type {number} */ layer) => this.#queryIn(trace.stages, layer);
+    const first = () => (layered && this.#view.firstLayer?.({ trace, queryIn })) || trace.layers - 1;
+    const at = layer === null || layer >= trace.layers ? first() : layer;
     return {
       ...subject,
       live: Boolean(subject.live),
       look: this.#panels.overlay.read(),
-      layer: layer === null || layer >= trace.layers ? first() : layer,
-      head: head === null || head >= trace.heads ? null : head,
-      query,
+      layer: at,
+      head: head === null || head >= trace.stages[at].heads ? null : head,
+      query: this.#queryIn(trace.stages),
+      queryIn,
       target: this.#targetOf(subject),
       signal,
       wanted: this.#wanted.signal,
@@ -301,12 +331,12 @@ export class Viewer {
   }
 
   /** @param {Context} context */
-  #drawStrip({ trace, layer, query, look, vit, live }) {
+  #drawStrip({ trace, layer, queryIn, look, vit, live }) {
     const at = this.#choice.stop ?? (this.#view.uses().layer ? layer : 'answer');
     const [top] = trace.top;
     this.#panels.strip.show({
-      layers: trace.layers, at, answer: top ? classNames(vit.config.labels)[top.index] : 'features', grid: trace.grid, crop: trace.crop,
-      picture: this.#panels.stage.picture, look, live, of: (layer) => trace.headMap({ layer, query }),
+      stages: trace.stages, at, answer: top ? classNames(vit.config.labels)[top.index] : 'features', grid: trace.grid, crop: trace.crop,
+      picture: this.#panels.stage.picture, look, live, of: (layer) => trace.headMap({ layer, query: queryIn(layer) }),
     });
   }
 
@@ -335,8 +365,14 @@ export class Viewer {
       return;
     }
     const { trace, image, title } = subject;
-    const patch = this.#context?.query ? this.#choice.patch : null;
-    stage.showMap({ crop: trace.crop, grid: trace.grid }, map?.crop ? map : undefined, look, patch, stop === 'patches');
+    const over = map?.crop ? map : undefined;
+    /** @type {[number, number]} */
+    const grid = over ? [over.rows, over.cols] : trace.grid;
+    this.#shownLayer = Math.max(0, trace.stages.findIndex((layer) => String(layer.grid) === String(grid)));
+    const query = this.#context && this.#queryIn(trace.stages, this.#shownLayer);
+    const patch = query ? query[0] * grid[1] + query[1] : null;
+    const windows = over && words?.window !== undefined && isStaged(trace) ? remember(trace, `windows ${grid} ${JSON.stringify(words.window)}`, () => windowsOf(grid, words?.window ?? null)) : undefined;
+    stage.showMap({ crop: over?.crop ?? trace.crop, grid, windows }, over, look, patch, stop === 'patches');
     const text = words?.text ?? this.#inShort(map?.text);
     caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });

@@ -1,5 +1,6 @@
 /** A chapter on the page: its text with the model's numbers, and its figure, which is drawn when it is near. */
 import { find, make } from '../explorer/dom.js';
+import { isStaged } from '../explorer/stages.js';
 import { conditionsOf, factsOf } from './facts.js';
 
 /**
@@ -10,13 +11,15 @@ import { conditionsOf, factsOf } from './facts.js';
 /** What is said while a figure computes. */
 const MOMENT = 'One moment.';
 const NO_FACT = '…';
+/** Where a figure is of other models. */
+const UNFIT = 'This figure is of a plain Vision Transformer, where in every layer all tokens meet. The loaded model has stages or windows: the last chapter shows what these do.';
 
 /**
  * @param {Chapter} chapter
  * @param {number} number from 1
  * @param {{choose: import('./figure.js').Hands['choose'], fail: (error: unknown) => void}} hands
  */
-export function createChapter({ id, title, steps, figure: create, facts: own }, number, { choose, fail }) {
+export function createChapter({ id, title, steps, figure: create, facts: own, staged = [] }, number, { choose, fail }) {
   const figure = create({ choose, change: () => void draw() });
   const drawing = make('div', { class: 'drawing' }, [figure.element]);
   const caption = make('figcaption', {}, [MOMENT]);
@@ -42,6 +45,9 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
     if (!shown || !near) return;
     work = new AbortController();
     const { signal } = work;
+    const unfit = isStaged(shown.trace) && !staged.includes(step);
+    section.classList.toggle('unfit', unfit);
+    if (unfit) return void (caption.textContent = UNFIT);
     const context = { ...shown, step, signal };
     const slow = setTimeout(() => (section.dataset.busy = 'yes'), 200);
     try {
@@ -52,7 +58,7 @@ export function createChapter({ id, title, steps, figure: create, facts: own }, 
       if (signal.aborted) return;
       const { code, message } = /** @type {Error & {code?: string}} */ (error);
       caption.textContent = message;
-      if (code !== 'invalid-argument') fail(error);
+      if (code !== 'invalid-argument' && code !== 'unsupported-view') fail(error);
     } finally {
       clearTimeout(slow);
       if (work.signal === signal) delete section.dataset.busy;

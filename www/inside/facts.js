@@ -1,6 +1,7 @@
 /** What the text says of the loaded model and the photo. */
 import { classNames } from '../explorer/names.js';
 import { scoreFormat } from '../explorer/scores.js';
+import { isStaged, spread } from '../explorer/stages.js';
 
 /** @typedef {import('./figure.js').Context} Context */
 
@@ -25,6 +26,8 @@ export function factsOf({ vit: { config }, trace, title, target }) {
   const [height, width] = trace.patchSize;
   const [top] = trace.top;
   const patches = rows * cols;
+  const { stages } = trace;
+  const [tokens, widths] = [stages.map(({ grid }) => grid[0] * grid[1] + trace.prefixTokens), stages.map(({ hiddenSize }) => hiddenSize)];
   return {
     photo: title,
     family: config.family,
@@ -35,13 +38,13 @@ export function factsOf({ vit: { config }, trace, title, target }) {
     grid: `${cols} × ${rows}`,
     patches: count(patches),
     prefix: count(trace.prefixTokens),
-    tokens: count(trace.tokens),
-    shape: `[1, ${count(trace.tokens)}, ${count(trace.hiddenSize)}]`,
-    width: count(trace.hiddenSize),
-    qkv: count(3 * trace.hiddenSize),
+    tokens: spread(tokens),
+    shape: `[1, ${count(tokens[0])}, ${count(widths[0])}]`,
+    width: spread(widths),
+    qkv: spread(widths.map((width) => 3 * width)),
     layers: count(trace.layers),
-    heads: count(trace.heads),
-    'head-size': count(trace.hiddenSize / trace.heads),
+    heads: spread(stages.map(({ heads }) => heads)),
+    'head-size': spread(stages.map(({ heads, hiddenSize }) => hiddenSize / heads)),
     mlp: count(config.mlpSize),
     classes: count(config.numClasses),
     features: count(config.numFeatures),
@@ -56,10 +59,10 @@ export function factsOf({ vit: { config }, trace, title, target }) {
 
 /**
  * What is true of the model, and what is not.
- * @param {Pick<Context, 'vit'>} context
+ * @param {Pick<Context, 'vit' | 'trace'>} context
  * @returns {Record<string, boolean>}
  */
-export function conditionsOf({ vit: { config } }) {
+export function conditionsOf({ vit: { config }, trace }) {
   const { positions } = config;
   return {
     class: config.prefix.includes('class'),
@@ -75,5 +78,6 @@ export function conditionsOf({ vit: { config } }) {
     classes: config.numClasses > 0,
     softmax: config.numClasses > 0 && config.scores === 'softmax',
     int8: config.dtype === 'int8',
+    staged: isStaged(trace),
   };
 }

@@ -21,10 +21,10 @@
  *   choose: what all figures share; change: something of this figure's own was changed, so that it is shown anew
  *
  * @typedef {{
- *   id: string, title: string, steps: string[], styles?: string, figure: (hands: Hands) => Figure,
+ *   id: string, title: string, steps: string[], styles?: string, figure: (hands: Hands) => Figure, staged?: number[],
  *   facts?: (context: Context) => Record<string, string> | Promise<Record<string, string>>,
  * }} Chapter
  *   id: by which a link tells it; steps: HTML, each of a few paragraphs, which the figure follows. In it `<b data-fact="tokens">` is filled from the loaded model (facts.js, and the
- *   chapter's own `facts`), and what has `data-when="class"` or `data-when="!class"` is there for such models alone (facts.js has the conditions); styles: CSS of its figure's own
+ *   chapter's own `facts`), and what has `data-when="class"` or `data-when="!class"` is there for such models alone (facts.js has the conditions); styles: CSS of its figure's own; staged: steps whose figure is of models with stages and windows, too
  */
 export {};

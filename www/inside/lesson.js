@@ -1,5 +1,6 @@
 /** The lesson as one component: a photo, a model, and chapters that tell with these how it works. Here its parts are wired. */
 import { unchosen, within } from '../explorer/choice.js';
+import { moved } from '../explorer/detail.js';
 import { find, make, sheet } from '../explorer/dom.js';
 import { createModelDesk } from '../explorer/model_desk.js';
 import { choiceFor, choiceOf, keyOf } from '../explorer/models.js';
@@ -9,6 +10,7 @@ import { createSources } from '../explorer/panels/sources.js';
 import { asker, recordingFor } from '../explorer/recordings.js';
 import { Scope } from '../explorer/scope.js';
 import { scoreFormat } from '../explorer/scores.js';
+import { mostHeads } from '../explorer/stages.js';
 import { Session } from '../explorer/session.js';
 import { STYLES } from '../explorer/styles.js';
 import { remember } from '../explorer/views/cache.js';
@@ -138,9 +140,9 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     },
     async take(next) {
       subject = next;
-      const { trace: { layers, heads, grid }, vit } = next;
+      const { trace, trace: { layers, grid }, vit } = next;
       const before = JSON.stringify(chosen);
-      chosen = { ...chosen, ...within(chosen, { layers, heads, patches: grid[0] * grid[1], classes: vit.config.numClasses }) };
+      chosen = { ...chosen, ...within(chosen, { layers, heads: mostHeads(trace), patches: grid[0] * grid[1], classes: vit.config.numClasses }) };
       show();
       if (JSON.stringify(chosen) !== before) changed();
     },
@@ -245,5 +247,5 @@ function mostSeen(trace) {
     }
     return sum;
   });
-  return around.indexOf(Math.max(...around));
+  return moved(around.indexOf(Math.max(...around)), [rows, cols], trace.grid);
 }

@@ -69,6 +69,9 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
 .chapter figcaption { display: block; flex: none; padding: 10px 0 0; min-height: 66px; font-size: 14px; line-height: 20px; color: var(--soft); border-top: 1px solid var(--line); }
 .chapter .stage { flex: 1; height: auto; min-height: 120px; width: 100%; background: none; }
 .chapter canvas { max-width: 100%; }
+.chapter.unfit .drawing { display: none; }
+.chapter.unfit figure { justify-content: center; }
+.chapter.unfit figcaption { max-width: 32em; margin: 0 auto; padding: 0; min-height: 0; border: 0; font-size: 15px; text-align: center; text-wrap: balance; }
 .drawing .row { display: flex; gap: 16px; min-height: 0; min-width: 0; }
 .drawing .grow { flex: 1; min-width: 0; min-height: 0; }
 .drawing .controls { margin: 0; flex: none; }
@@ -119,6 +122,7 @@ math[display="block"] { margin: 0.9em 0; overflow-x: auto; overflow-y: hidden; p
   .chapter { display: block; }
   .chapter h2 { padding-top: 7svh; font-size: 23px; }
   .chapter figure { z-index: 4; height: 54svh; margin: 10px -16px 0; padding: 8px 16px; background: var(--paper); border-bottom: 1px solid var(--line); font-size: 13px; }
+  .chapter.unfit figure { height: auto; padding: 20px 16px; }
   .chapter figcaption { min-height: 57px; padding-top: 6px; font-size: 12.5px; line-height: 17px; }
   .prose { padding: 2svh 0 10svh; }
   .step { min-height: 34svh; }

@@ -5,6 +5,7 @@ import { remember } from '../explorer/views/cache.js';
 import { factsOf } from './facts.js';
 import { stripsOf } from './figures/sequence.js';
 import { createPlane, fit, pictureOf } from './kit/plane.js';
+import { streamAt } from './kit/token.js';
 
 /**
  * @typedef {import('./figure.js').Context} Context
@@ -36,8 +37,8 @@ function drawPatches({ context, width, height }, picture, { trace: { crop, grid:
 
 /** @param {Sheet} sheet @param {ImageBitmap} _ @param {Shown} shown */
 function drawTokens({ context, width, height }, _, { trace }) {
-  const { tokens, hiddenSize, prefixTokens, hiddenStates } = trace;
-  const { image } = remember(trace, 'tokens as strips', () => stripsOf(hiddenStates, tokens, hiddenSize, prefixTokens));
+  const { stream, tokens, hiddenSize } = streamAt(trace, 0);
+  const { image } = remember(trace, 'tokens as strips', () => stripsOf(stream, tokens, hiddenSize, trace.prefixTokens));
   context.drawImage(image, 0, 0, width, height);
 }
 

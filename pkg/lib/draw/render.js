@@ -32,7 +32,7 @@ export function checkColours({ colormap, range, faintest }) {
  * @param {Span} [range] instead, for colours and what stands out
  * @returns {Scale}
  */
-export function scaleOf({ channels, data, signed }, range) {
+export function scaleOf({ channels, data, signed, within }, range) {
   if (range) {
     const middle = (range[0] + range[1]) / 2;
     return { ranges: Array(channels).fill(range), middle, reach: signed ? [0, range[1] - middle] : range };
@@ -43,10 +43,11 @@ export function scaleOf({ channels, data, signed }, range) {
     const range = ranges[i % channels];
     if (value < range[0]) range[0] = value;
     if (value > range[1]) range[1] = value;
-    sum += signed ? Math.abs(value) : Math.max(0, value);
+    sum += (signed ? Math.abs(value) : Math.max(0, value)) || 0; // of what is no number nothing
   });
   const most = Math.max(...ranges.map((range) => (signed ? Math.max(-range[0], range[1]) : Math.max(0, range[1]))));
-  const [low, high] = STANDS_OUT.map((means) => (means * sum) / data.length);
+  const cells = within?.reduce((count, is) => count + is, 0) ?? data.length; // of a window the mean is that window's
+  const [low, high] = STANDS_OUT.map((means) => (means * sum) / cells);
   return { ranges: signed ? ranges.map(() => [-most, most]) : channels === 1 ? [[0, most]] : ranges, middle: 0, reach: [low, Math.min(high, most)] };
 }
 
@@ -129,7 +130,11 @@ export function upsample(map, width, height, mode = 'bilinear') {
       }
     }
   }
-  return { ...map, rows: height, cols: width, data: out };
+  if (!map.within) return { ...map, rows: height, cols: width, data: out };
+  // Nothing of a window gets beyond its edge.
+  const within = new Uint8Array(width * height);
+  ys.forEach((y, row) => xs.forEach((x, col) => (within[row * width + col] = /** @type {any} */ (map).within[y.nearest * cols + x.nearest])));
+  return { ...map, rows: height, cols: width, data: out.map((value, i) => (within[Math.floor(i / channels)] ? value : 0)), within };
 }
 
 /**
@@ -142,6 +147,6 @@ function taps(size, cells, mode) {
     const at = ((i + 0.5) / size) * cells;
     const low = Math.min(cells - 1, Math.max(0, Math.floor(mode === 'nearest' ? at : at - 0.5)));
     const high = Math.min(cells - 1, low + 1);
-    return { low, high, part: mode === 'nearest' ? 0 : Math.min(1, Math.max(0, at - 0.5 - low)) };
+    return { low, high, nearest: Math.min(cells - 1, Math.floor(at)), part: mode === 'nearest' ? 0 : Math.min(1, Math.max(0, at - 0.5 - low)) };
   });
 }

@@ -1,10 +1,10 @@
 import { orAborted } from '../common/abort.js';
 import { checkChoice, checkNumber, checkOptions, checkWhole, describe } from '../common/checks.js';
-import { guard, invalid } from '../common/errors.js';
+import { guard, invalid, unsupported } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
-import { keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
+import { arrayOf, cropOf, keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
 import { FUSIONS, checkRollout } from '../views/rolled.js';
 import { viewsAlone } from './views.js';
 
@@ -56,8 +56,9 @@ export class Trace extends Recorded {
    */
   static async from(data, options) {
     const { assets, signal } = checkOptions(options, ['assets', 'signal']);
-    const { attentions, hiddenStates, rollouts = attentions, recorded, queries = [], prefix, grid, patchSize } = data ?? {};
-    if (![attentions, hiddenStates, rollouts].every((values) => values instanceof Float32Array) || ![recorded, queries, prefix, grid, patchSize].every(Array.isArray)) {
+    const { attentions, hiddenStates, rollouts = attentions, recorded, queries = [], prefix, grid, patchSize, stages } = data ?? {};
+    const lists = [attentions, hiddenStates].map((values) => (Array.isArray(values) ? values : [values]));
+    if (![...lists.flat(), ...(rollouts === attentions ? [] : [rollouts])].every((values) => values instanceof Float32Array) || ![recorded, queries, prefix, grid, patchSize, stages].every(Array.isArray)) {
       throw invalid(`Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
     const views = async () => Trace.#known ?? viewsAlone(assets);
@@ -70,10 +71,15 @@ export class Trace extends Recorded {
     if (typeof head !== 'number') checkChoice('head, unless it is a number,', head, FUSIONS);
     const chosen = typeof head === 'number' ? `head ${checkWhole('head', head)}` : `${head} of heads`;
     const kept = mass === undefined ? '' : `, ${Math.round(100 * checkNumber('mass', mass))} % of the mass`;
-    return this.#map(
-      this.#see((views) => views.headMap(this.attentions, recorded(this, 'attentions', 'headMap', layer), String(head), queryToken(query), mass, clip === undefined ? clip : checkNumber('clip', clip)), { kept: keptRow(this, 'headMap', query, head) }),
-      `Layer ${layer}, ${chosen}: where ${this.#name(query)} looks${kept}`,
-    );
+    const attentions = arrayOf(this, 'attentions', recorded(this, 'attentions', 'headMap', layer));
+    const [token, percentile] = [queryToken(query), clip === undefined ? clip : checkNumber('clip', clip)];
+    const row = keptRow(this, 'headMap', query, head);
+    return this.#see((views) => {
+      const within = views.within(token);
+      if (row) views.keep(...row);
+      const data = views.headMap(attentions, String(head), token, mass, percentile);
+      return this.#map(data, `Layer ${layer}, ${chosen}: where ${this.#name(query)} looks${kept}`, { layer, ...(within && { within }) });
+    }, { layer });
   }
 
   /** @param {import('../../index.js').RolloutOptions} [options] */
@@ -81,6 +87,7 @@ export class Trace extends Recorded {
     const { query, ...asked } = checkOptions(options, ['fusion', 'discard', 'query']);
     const { fusion, discard } = checkRollout(asked);
     const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
+    if (this.staged) throw unsupported('rollout', 'it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.');
     return this.#map(this.#rollout(fusion, discard, queryToken(query)), `Rollout, ${fusion} of heads${left}: what reaches ${this.#name(query)}`);
   }
 
@@ -92,38 +99,32 @@ export class Trace extends Recorded {
    */
   #rollout(fusion, discard, query) {
     const { rollouts, rolled } = this;
-    if (rollouts && rolled?.fusion === fusion && rolled.discard === discard) return this.#see((views) => views.headMap(rollouts, 0, '0', query), { layers: 1, heads: 1 });
+    if (rollouts && rolled?.fusion === fusion && rolled.discard === discard) return this.#see((views) => views.headMap(rollouts, '0', query), { heads: 1 });
     const or = `rollout: {fusion: '${fusion}', discard: ${discard}}, or `;
     recordedRows(this, 'rollout', or);
-    return this.#see((views) => views.rollout(recordedAll(this, 'attentions', 'rollout', or), fusion, discard, query));
+    return this.#see((views) => views.rollout(recordedAll(this, 'attentions', 'rollout', or), fusion, discard, query), { layers: this.layers });
   }
 
   /** @param {{layer?: number}} [options] */
   featureMap(options) {
     const { layer = this.#last } = checkOptions(options, ['layer']);
-    return this.#map(
-      this.#see((views) => views.features(this.hiddenStates, recorded(this, 'hiddenStates', 'featureMap', layer))),
-      `Layer ${layer}: principal components of the patches as red, green, blue`,
-      { channels: 3 },
-    );
+    const tokens = this.#tokens('featureMap', layer);
+    return this.#map(this.#see((views) => views.features(tokens), { layer }), `Layer ${layer}: principal components of the patches as red, green, blue`, { layer, channels: 3 });
   }
 
   /** @param {{layer?: number, query?: import('../../index.js').Query}} [options] */
   similarity(options) {
     const { layer = this.#last, query } = checkOptions(options, ['layer', 'query']);
-    return this.#map(
-      this.#see((views) => views.similarity(this.hiddenStates, recorded(this, 'hiddenStates', 'similarity', layer), queryToken(query))),
-      `Layer ${layer}: how similar each patch is to ${this.#name(query)}`,
-      { signed: true },
-    );
+    const [tokens, token] = [this.#tokens('similarity', layer), queryToken(query)];
+    return this.#map(this.#see((views) => views.similarity(tokens, token), { layer }), `Layer ${layer}: how similar each patch is to ${this.#name(query)}`, { layer, signed: true });
   }
 
   attentionDistance() {
-    return this.#table(this.#see((views) => views.distance(recordedRows(this, 'attentionDistance'))), 'Mean distance of attention in pixels');
+    return this.#table('attentionDistance', 'distance', 'Mean distance of attention in pixels');
   }
 
   attentionEntropy() {
-    return this.#table(this.#see((views) => views.entropy(recordedRows(this, 'attentionEntropy'))), 'Mean entropy of attention in nats');
+    return this.#table('attentionEntropy', 'entropy', 'Mean entropy of attention in nats');
   }
 
   /** @param {{signal?: AbortSignal}} [options] */
@@ -157,17 +158,20 @@ export class Trace extends Recorded {
   }
 
   toSafetensors() {
-    const { layers, recorded, queries, rolled, without, order, heads, tokens, hiddenSize, attentions, hiddenStates, rollouts = new Float32Array(), logits, features } = this;
+    const { layers, recorded, queries, rolled, without, order, tokens, rollouts = new Float32Array(), logits, features } = this;
     const all = {
       logits: { shape: [logits.length], data: logits },
       features: { shape: [features.length], data: features },
-      attentions: { shape: [recorded.length, heads, queries?.length ?? tokens, tokens], data: attentions },
-      hidden_states: { shape: [recorded.length + 1, tokens, hiddenSize], data: hiddenStates },
+      ...arrays(this),
       rollout: { shape: [tokens, tokens], data: rollouts },
     };
     const there = Object.entries(all).filter(([, { data }]) => data.length);
     const said = Object.entries({ layers: recorded.length < layers ? recorded : undefined, queries, rollout: rolled, without, order }).filter(([, value]) => value);
     return toSafetensors(Object.fromEntries(there), Object.fromEntries(said.map(([name, value]) => [name, JSON.stringify(value)])));
+  }
+
+  get staged() {
+    return Array.isArray(this.attentions) ? /** @type {any} */ (this) : undefined;
   }
 
   get #last() {
@@ -180,38 +184,84 @@ export class Trace extends Recorded {
   }
 
   /**
-   * @param {(views: InstanceType<Views>) => Float32Array} view
-   * @param {{layers?: number, heads?: number, kept?: [number, number]}} [array] what it reads, if not all that was recorded
+   * The tokens after a layer.
+   * @param {string} view
+   * @param {number} layer
    */
-  #see(view, { layers = this.recorded.length, heads = this.heads, kept } = {}) {
+  #tokens(view, layer) {
+    return arrayOf(this, 'hiddenStates', recorded(this, 'hiddenStates', view, layer) + 1);
+  }
+
+  /**
+   * @template T
+   * @param {(views: InstanceType<Views>) => T} view
+   * @param {{layer?: number, layers?: number, heads?: number}} [array] what it reads: one layer's, whose shape that is
+   */
+  #see(view, { layer = 0, layers = 1, heads } = {}) {
     return guard(() => {
-      const { prefix, grid: [rows, cols], patchSize: [height, width], hiddenSize } = this;
-      const views = new this.#views(layers, heads, prefix, rows, cols, height, width, hiddenSize);
-      if (kept) views.keep(...kept);
-      const values = view(views);
+      const { grid: [rows, cols], patchSize: [height, width], hiddenSize, heads: own, window } = this.stages[layer];
+      const views = new this.#views(layers, heads ?? own, this.prefix, rows, cols, height, width, hiddenSize);
+      if (window) views.cut(window.kind === 'strided', ...window.size, ...window.shift, window.padsFirst);
+      const seen = view(views);
       views.free(); // what failed may still hold it
-      return values;
+      return seen;
     });
   }
 
   /**
    * @param {Float32Array} data
    * @param {string} text
-   * @param {{channels?: 1 | 3, signed?: boolean}} [kind]
+   * @param {{layer?: number, channels?: 1 | 3, signed?: boolean, within?: Uint8Array}} [kind]
    * @returns {ViewMap}
    */
-  #map(data, text, kind) {
-    const [rows, cols] = this.grid;
-    return viewMap(rows, cols, data, text, { ...kind, crop: this.crop });
+  #map(data, text, { layer = 0, ...kind } = {}) {
+    const [rows, cols] = this.stages[layer].grid;
+    return viewMap(rows, cols, data, text, { ...kind, crop: cropOf(this, layer) });
   }
 
   /**
-   * @param {Float32Array} data
+   * A number for each head: NaN where another layer has more.
+   * @param {string} name
+   * @param {'distance' | 'entropy'} view
    * @param {string} text
    */
-  #table(data, text) {
-    const { recorded, layers, heads } = this;
+  #table(name, view, text) {
+    recordedRows(this, name);
+    const { recorded, layers, stages } = this;
+    const most = Math.max(...recorded.map((layer) => stages[layer].heads));
+    const data = new Float32Array(recorded.length * most).fill(NaN);
+    recorded.forEach((layer, place) => data.set(this.#see((views) => views[view](arrayOf(this, 'attentions', place)), { layer }), place * most));
     const which = recorded.length < layers ? `layers ${recorded.join(', ')}` : 'each layer';
-    return viewMap(recorded.length, heads, data, `${text}, of each head (columns) in ${which} (rows)`);
+    return viewMap(recorded.length, most, data, `${text}, of each head (columns) in ${which} (rows)`);
   }
+}
+
+/**
+ * What was recorded as tensors: of stages each layer's.
+ * @param {Recording} trace
+ */
+function arrays({ recorded, queries, heads, tokens, hiddenSize, stages, ...trace }) {
+  const rows = queries?.length ?? tokens;
+  /** @type {any} */
+  const { attentions, hiddenStates } = trace;
+  if (!Array.isArray(attentions)) {
+    return {
+      attentions: { shape: [recorded.length, heads, rows, tokens], data: attentions },
+      hidden_states: { shape: [recorded.length + 1, tokens, hiddenSize], data: hiddenStates },
+    };
+  }
+  const named = (/** @type {string} */ name, /** @type {Float32Array[]} */ list, /** @type {(data: Float32Array, i: number) => number[]} */ shape) =>
+    list.map((data, i) => [`${name}.${i}`, { shape: shape(data, i), data }]);
+  const attended = named('attentions', attentions, (data, i) => {
+    const { heads, grid, window } = stages[recorded[i]];
+    if (queries) return [heads, queries.length, grid[0] * grid[1]];
+    const count = window?.count ?? 1;
+    const n = Math.round(Math.sqrt(data.length / (count * heads)));
+    return [count, heads, n, n];
+  });
+  const streams = named('hidden_states', hiddenStates, (data, i) => {
+    const width = stages[i ? recorded[i - 1] : 0].hiddenSize;
+    return [data.length / width, width];
+  });
+  return Object.fromEntries([...attended, ...streams]);
 }

@@ -28,7 +28,7 @@ export function toNpy(map) {
  */
 export function toJSON(map) {
   checkMap(map);
-  return JSON.stringify({ ...map, data: [...map.data] });
+  return JSON.stringify({ ...map, data: [...map.data], ...(map.within && { within: [...map.within] }) });
 }
 
 /**

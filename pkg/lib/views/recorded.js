@@ -9,6 +9,25 @@ import { queryName, queryPlace } from './query.js';
  */
 
 /**
+ * Whether tokens attend within windows, or their number changes from layer to layer.
+ * @param {Pick<import('../../index.js').ModelConfig, 'stages'>} config
+ */
+export function isStaged({ stages }) {
+  return stages.some(({ stage, window }) => stage > 0 || window);
+}
+
+/**
+ * Where a layer's grid lies: where a stage is padded it reaches beyond that of the first. (To cells of strided windows it is stretched.)
+ * @param {Pick<Recording, 'crop' | 'grid' | 'patchSize' | 'stages'>} trace
+ * @param {number} layer
+ */
+export function cropOf({ crop, grid, patchSize, stages: { [layer]: own } }, layer) {
+  const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (grid[axis] * patchSize[axis]));
+  const fits = own.window?.kind === 'strided' || (down === 1 && across === 1);
+  return crop && !fits ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
+}
+
+/**
  * @param {unknown} layer
  * @param {number} count of the model's layers
  */
@@ -29,6 +48,21 @@ export function recorded(trace, kind, view, layer) {
   const place = trace.recorded.indexOf(checkLayer(layer, trace.layers));
   if (place < 0 || !trace[kind].length) missing(view, kind, `layers: [${layer}]`);
   return place;
+}
+
+/**
+ * A layer's part of what was recorded, or of a model with stages the layer's own array.
+ * @param {Recording} trace
+ * @param {Kind} kind
+ * @param {number} place
+ * @returns {Float32Array}
+ */
+export function arrayOf({ recorded: { length }, ...trace }, kind, place) {
+  /** @type {any} */
+  const values = trace[kind];
+  if (Array.isArray(values)) return values[place];
+  const size = values.length / (kind === 'attentions' ? length : length + 1);
+  return values.subarray(place * size, (place + 1) * size);
 }
 
 /**

@@ -79,7 +79,7 @@ impl<'a> Inside<'a> {
     pub fn head(&self, head: usize, token: usize) -> Result<HeadInside> {
         let (block, width, size) = (self.block, self.vit.config.hidden_size, self.vit.config.head_size());
         let mut memory = Memory::of_block(self.vit, block, 1)?;
-        let (mut tape, _) = Tape::new(self.vit, &mut memory);
+        let (mut tape, _) = Tape::new(&self.vit.config, &mut memory);
         let part = |qkv: &[f32], third: usize| -> Vec<f32> {
             let first = third * width + head * size;
             qkv.chunks_exact(3 * width).flat_map(|token| &token[first..][..size]).copied().collect()
@@ -134,7 +134,7 @@ impl<'a> Inside<'a> {
     fn activated<T>(&self, rows: Range<usize>, read: impl FnOnce(&[f32], &[f32]) -> T) -> Result<T> {
         let count = rows.len();
         let mut memory = Memory::of_block(self.vit, self.block, count)?;
-        let (mut tape, _) = Tape::new(self.vit, &mut memory);
+        let (mut tape, _) = Tape::new(&self.vit.config, &mut memory);
         parallel::awake(|| {
             self.block.recompute(&self.places, self.stream, rows, self.without, &mut tape);
             tape.mlp.activate(&self.block.mlp, count);
@@ -147,7 +147,7 @@ impl<'a> Inside<'a> {
         let (block, width) = (self.block, self.vit.config.hidden_size);
         let all = 0..self.stream.len() / width;
         let mut memory = Memory::of_block(self.vit, block, all.len())?;
-        let (mut tape, _) = Tape::new(self.vit, &mut memory);
+        let (mut tape, _) = Tape::new(&self.vit.config, &mut memory);
         let Equalised { norm1, norm2, .. } = &block.equalised;
         let lengths = |values: &[f32]| values.chunks_exact(width).map(length).collect::<Vec<_>>();
         let restored = |values: &mut [f32], factors: &[f32]| {

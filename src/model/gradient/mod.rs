@@ -19,11 +19,13 @@ mod tests;
 use super::block::Block;
 use super::linear::Then;
 use super::places::BlockPlaces;
+use super::scratch::Scratch;
 use super::vit::Vit;
+use crate::alloc::matrix;
 use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use linear::{add, normalise, normalise_backward, row, view};
-use ndarray::ArrayView3;
+use ndarray::{Array2, ArrayView3};
 use std::ops::Range;
 use tape::{Memory, Tape};
 
@@ -46,6 +48,20 @@ impl Vit {
         Backward::new(self, target, down_to)?.advance(self, hidden_states, sink, &|| false)?;
         Ok(())
     }
+
+    /// The gradient `[T, D]` of logit `target` by the stream that is pooled, which a forward pass left in `scratch`.
+    pub fn gradient_of_head(&self, scratch: &Scratch, target: usize) -> Result<Array2<f32>> {
+        let stream = scratch.stream();
+        let mut gradient = matrix("the gradient", stream.nrows(), stream.ncols())?;
+        check_target(self, target)?;
+        let config = self.config.last_stage();
+        let mut memory = Memory::of_head(&self.weights, &config)?;
+        let (mut tape, mut head) = Tape::new(&config, &mut memory);
+        let stream = stream.to_slice().expect("it is contiguous");
+        parallel::awake(|| self.head_backward(stream, target, &mut head, &mut tape));
+        gradient.assign(&view(tape.gradient, config.hidden_size));
+        Ok(gradient)
+    }
 }
 
 /// A backward pass that may be left between two blocks.
@@ -60,16 +76,11 @@ pub struct Backward {
 impl Backward {
     /// One of logit `target` down to block `down_to`.
     pub fn new(vit: &Vit, target: usize, down_to: usize) -> Result<Self> {
-        let invalid = |problem: String| Err(ErrorKind::InvalidArgument(problem).into());
-        let (classes, layers) = (vit.config.classes(), vit.weights.blocks.len());
-        if classes == 0 {
-            return invalid(
-                "the model has no head, so there is no logit to explain. Use a model with classes, or text embeddings."
-                    .into(),
-            );
-        }
-        if target >= classes {
-            return invalid(format!("there is no class {target}. Use one of 0..={}.", classes - 1));
+        check_target(vit, target)?;
+        let layers = vit.weights.blocks.len();
+        if vit.config.is_staged() {
+            let why = "blocks are differentiated where all tokens attend to all, in one grid.";
+            return Err(ErrorKind::UnsupportedView { view: "a backward pass", why }.into());
         }
         if down_to >= layers {
             return invalid(format!("there is no layer {down_to}. Use one of 0..={}.", layers - 1));
@@ -88,7 +99,7 @@ impl Backward {
         let (width, layers) = (vit.config.hidden_size, vit.weights.blocks.len());
         let states = check_states(hidden_states, [layers + 1, vit.config.tokens(), width])?;
         let stream = |depth: usize| row(states, depth, &states[..vit.config.tokens() * width]);
-        let (mut tape, mut head) = Tape::new(vit, &mut self.memory);
+        let (mut tape, mut head) = Tape::new(&vit.config, &mut self.memory);
         let end = parallel::awake(|| {
             if self.depth.is_none() {
                 vit.head_backward(stream(layers), self.target, &mut head, &mut tape);
@@ -109,16 +120,31 @@ impl Backward {
     }
 }
 
+/// Whether there is such a class.
+fn check_target(vit: &Vit, target: usize) -> Result<()> {
+    match vit.config.classes() {
+        0 => invalid(
+            "the model has no head, so there is no logit to explain. Use a model with classes, or text embeddings."
+                .into(),
+        ),
+        classes if target >= classes => invalid(format!("there is no class {target}. Use one of 0..={}.", classes - 1)),
+        _ => Ok(()),
+    }
+}
+
+fn invalid<T>(problem: String) -> Result<T> {
+    Err(ErrorKind::InvalidArgument(problem).into())
+}
+
 /// The hidden states one after another.
 fn check_states(hidden_states: ArrayView3<'_, f32>, shape: [usize; 3]) -> Result<&[f32]> {
     match hidden_states.to_slice() {
         Some(states) if hidden_states.shape() == shape => Ok(states),
         _ => {
             let [depths, tokens, width] = shape;
-            Err(ErrorKind::InvalidArgument(format!(
+            invalid(format!(
                 "hidden states are {depths} × {tokens} × {width} values, row after row. Give all of a forward pass."
             ))
-            .into())
         }
     }
 }

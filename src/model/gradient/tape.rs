@@ -8,7 +8,7 @@ use crate::model::attention_pool::AttentionPool;
 use crate::model::block::Block;
 use crate::model::config::Config;
 use crate::model::scratch::PerThread;
-use crate::model::vit::Vit;
+use crate::model::vit::{Vit, Weights};
 use std::slice;
 
 /// What is computed again of one block, and the gradients on their way through it: T tokens of width D.
@@ -96,17 +96,23 @@ impl Memory {
         let (weights, tokens) = (&vit.weights, vit.config.tokens());
         let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
         let layers = weights.blocks.iter().flat_map(Block::layers).chain(layers);
-        Self::with_room(vit, &weights.blocks, tokens, Products::new(layers, true)?, true)
+        Self::with_room(&vit.config, &weights.blocks, tokens, Products::new(layers, true)?, true)
+    }
+
+    /// For the head alone, of the stage `config` that it reads.
+    pub fn of_head(weights: &Weights, config: &Config) -> Result<Self> {
+        let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
+        Self::with_room(config, &[], 1, Products::new(layers, true)?, true)
     }
 
     /// For what one block computes again of so many tokens.
     pub fn of_block(vit: &Vit, block: &Block, rows: usize) -> Result<Self> {
-        Self::with_room(vit, slice::from_ref(block), rows, Products::new(block.layers().into_iter(), false)?, false)
+        let products = Products::new(block.layers().into_iter(), false)?;
+        Self::with_room(&vit.config, slice::from_ref(block), rows, products, false)
     }
 
     /// For blocks of which `rows` tokens are looked at, `backward` for gradients and the head too.
-    fn with_room(vit: &Vit, blocks: &[Block], rows: usize, products: Products, backward: bool) -> Result<Self> {
-        let config: &Config = &vit.config;
+    fn with_room(config: &Config, blocks: &[Block], rows: usize, products: Products, backward: bool) -> Result<Self> {
         let (tokens, width) = (config.tokens(), config.hidden_size);
         let of_backward = |size: usize| if backward { size } else { 0 };
         let normalises = blocks.iter().any(|block| block.attention.qk_norm.is_some());
@@ -135,14 +141,14 @@ impl Memory {
 
 impl<'m> Tape<'m> {
     /// All of it; what is in the memory stays as it is.
-    pub fn new(vit: &Vit, memory: &'m mut Memory) -> (Self, HeadTape<'m>) {
-        let (tokens, size) = (vit.config.tokens(), vit.config.head_size());
+    pub fn new(config: &Config, memory: &'m mut Memory) -> (Self, HeadTape<'m>) {
+        let (tokens, size) = (config.tokens(), config.head_size());
         let mut rest = memory.values.as_mut_slice();
         let cut = memory.sizes.map(|size| rest.split_off_mut(..size).expect("the memory has room for all"));
         let [normalised, between, branch, gradient, qkv, qkv_gradient, unnormalised, rest @ ..] = cut;
         let [probabilities, p_gradient, own, hidden, active, product, average, pooled, features, f_gradient, token] =
             rest;
-        let (workers, config) = (&memory.workers, &vit.config);
+        let workers = &memory.workers;
         let [count, read] = config.own_pool_heads(tokens).unwrap_or([config.heads, tokens]);
         let pool = (memory.pool.as_ref().unwrap_or(workers), [count, read, config.hidden_size / count]);
         let heads = Heads { probabilities, gradient: p_gradient, own, workers, tokens, size, pool };

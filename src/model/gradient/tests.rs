@@ -190,6 +190,7 @@ impl Naive {
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
                 tables: Vec::new(),
+                decomposed: None,
                 frequencies: frequencies.clone(),
             },
             norm2: norm(norm2),

@@ -22,12 +22,12 @@ const WEIGHT = 0.2;
 const work = (tokens, width) => tokens * (1 + tokens / (6 * width));
 
 /**
- * @param {{edge: number, forward: number, rest: number, width: number, most: number}} measured ms of the forward pass with so many patches along an edge, and of the rest of a frame; the model's width and own edge
+ * @param {{edge: number, forward: number, rest: number, width: number, least?: number, most: number}} measured ms of the forward pass with so many patches along an edge, and of the rest of a frame; the model's width, the fewest that it is given, and its own edge
  */
-export function pick({ edge, forward, rest, width, most }) {
+export function pick({ edge, forward, rest, width, least = LEAST, most }) {
   const fits = (/** @type {number} */ rate) => {
-    let fit = LEAST;
-    for (let next = LEAST; next <= most; next++) {
+    let fit = least;
+    for (let next = least; next <= most; next++) {
       if (rest + (forward * work(next * next, width)) / work(edge * edge, width) <= 1000 / rate) fit = next;
     }
     return fit;
@@ -57,17 +57,17 @@ export function createAuto() {
 
     /**
      * A frame was shown.
-     * @param {{edge: number, forward: number, busy: number, width: number, most: number}} frame busy: ms from taking it until the model is free for the next
+     * @param {{edge: number, forward: number, busy: number, width: number, least?: number, most: number}} frame busy: ms from taking it until the model is free for the next
      * @param {number} [now] ms
      */
-    saw({ edge, forward: pass, busy, width, most }, now = performance.now()) {
+    saw({ edge, forward: pass, busy, width, least, most }, now = performance.now()) {
       frames++;
       if (frames < WARM) return;
       const share = frames === WARM ? 1 : WEIGHT;
       forward += share * (pass - forward);
       rest += share * (busy - pass - rest);
       if (chosen !== null && now - last < CALM) return;
-      const next = pick({ edge, forward, rest, width, most });
+      const next = pick({ edge, forward, rest, width, least, most });
       const tooSlow = (forward + rest) * SMOOTH > 1000 * SLOW;
       if (chosen === null || (next < chosen && tooSlow) || next >= chosen + BETTER) {
         [chosen, last, frames] = [next, now, 0];

@@ -1,4 +1,4 @@
-import { LEAST } from '../detail.js';
+import { LEAST, offered } from '../detail.js';
 import { Overtaken } from '../session.js';
 import { createAuto } from './auto.js';
 import { Feed } from './feed.js';
@@ -247,7 +247,7 @@ export class Live {
   #count({ grid: [rows, cols], timing: { forward } }, busy) {
     this.#pace.tick();
     const { model } = this.#session;
-    if (model) this.#auto.saw({ edge: Math.sqrt(rows * cols), forward, busy, width: model.config.hiddenSize, most: Math.max(LEAST, ...model.config.grid) });
+    if (model) this.#auto.saw({ edge: Math.sqrt(rows * cols), forward, busy, width: model.config.hiddenSize, least: offered(model.config.grid)[0], most: Math.max(LEAST, ...model.config.grid) });
     const now = performance.now();
     if (now - this.#lastReading < READOUT_PAUSE) return;
     this.#lastReading = now;

@@ -1,3 +1,4 @@
+import { offered } from '../detail.js';
 import { find } from '../dom.js';
 
 /**
@@ -26,6 +27,7 @@ export function createDetail(root, onChoose) {
      * @param {string} [refusal] why it takes no other
      */
     show({ detail, whole: all }, grid, own, refusal) {
+      [edge.min, edge.max] = offered(own ?? [0, 0]).map(String);
       const now = detail ?? (grid ? Math.round(Math.sqrt(grid[0] * grid[1])) : undefined);
       if (now && /** @type {ShadowRoot} */ (root.getRootNode()).activeElement !== edge) edge.value = String(now);
       output.textContent = grid ? `${grid[1]} × ${grid[0]}` : '';

@@ -1,5 +1,6 @@
 import { simdName, threadCount } from '../backend.js';
 import { find, make } from '../dom.js';
+import { beginnings, spread } from '../stages.js';
 
 /**
  * @typedef {import('../../../pkg/index.js').ModelConfig} ModelConfig
@@ -92,14 +93,16 @@ const READS = {
  */
 function entries(name, config, backend) {
   const size = (/** @type {[number, number]} */ [height, width]) => `${width} × ${height}`;
+  const { stages } = config;
+  const several = beginnings(config).length;
   return [
     ['Name', name],
     ['Family', config.family],
     ['Parameters', config.parameters.toLocaleString('en')],
     ['Input', `${size(config.imageSize)} pixels`],
     ['Patches', `${size(config.patchSize)} pixels each, ${size(config.grid)} of them`],
-    ['Encoder', `${config.layers} layers, ${config.heads} heads`],
-    ['Width', `${config.hiddenSize}, ${config.mlpSize} in the MLP`],
+    ['Encoder', `${config.layers} layers${several > 1 ? ` in ${several} stages` : ''}, ${spread(stages.map(({ heads }) => heads))} heads`],
+    ['Width', `${spread(stages.map(({ hiddenSize }) => hiddenSize))}, ${config.mlpSize} in the ${several > 1 ? 'last ' : ''}MLP`],
     ['Answer from', READS[config.pooling]],
     ['Classes', config.numClasses ? `${config.numClasses.toLocaleString('en')}${config.zeroShot ? ', given as texts' : ''}` : 'none: features and attention only'],
     ['Runs on', `${simdName(backend)}, ${threadCount(backend)}`],

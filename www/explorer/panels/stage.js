@@ -1,12 +1,13 @@
 import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d, find } from '../dom.js';
 import { isLight, overlayOptions } from '../maps.js';
+import { drawWindows } from '../stages.js';
 
 /**
  * @typedef {import('../maps.js').ViewMap} ViewMap
  * @typedef {import('../../../pkg/index.js').Rectangle} Rectangle
  * @typedef {import('../maps.js').Look} Look
- * @typedef {{crop: Rectangle, grid: [number, number]}} Sight  what of the photo the model saw, in the photo's pixels
+ * @typedef {{crop: Rectangle, grid: [number, number], windows?: import('../stages.js').Windows}} Sight  what of the photo the model saw, in the photo's pixels; windows: that are drawn
  */
 
 /**
@@ -96,9 +97,10 @@ export function createStage(root, { onPick, onHover }, life) {
     if (map && look) {
       // The photo as it is beneath has fewer pixels to read than most.
       drawOverlay(overlay, base, map, { ...overlayOptions(map, look), crop: scaled(crop, base.width / place.width) });
-      if (isLight(map, look)) return; // which darkens what the model didn't see
     }
-    shadeOutside(context, place, crop);
+    // Light darkens what the model didn't see by itself.
+    if (!(map && look && isLight(map, look))) shadeOutside(context, place, crop);
+    if (map && sight?.windows) drawWindows(context, sight.grid, sight.windows, query, crop);
     const grid = expected ?? (cut ? sight?.grid : undefined);
     if (grid) drawPatches(context, crop, grid);
   }

@@ -1,6 +1,7 @@
 import { context2d, make } from '../dom.js';
 import { createTurns } from '../live/turns.js';
 import { drawCells } from '../maps.js';
+import { beginnings } from '../stages.js';
 
 /**
  * @typedef {import('../choice.js').Choice} Choice
@@ -8,7 +9,7 @@ import { drawCells } from '../maps.js';
  * @typedef {import('../../../pkg/index.js').Rectangle} Rectangle
  * @typedef {{button: HTMLButtonElement, canvas: HTMLCanvasElement, choice: Partial<Choice>}} Stop
  * @typedef {{
- *   layers: number, at: number | 'photo' | 'patches' | 'answer', answer: string, grid: [number, number], crop: Rectangle,
+ *   stages: import('../stages.js').Layer[], at: number | 'photo' | 'patches' | 'answer', answer: string, grid: [number, number], crop: Rectangle,
  *   picture: CanvasImageSource | undefined, look: import('../maps.js').Look, live: boolean, of: (layer: number) => ViewMap,
  * }} Way  at: where one is; of: a layer's map
  */
@@ -27,6 +28,7 @@ export function createStrip(root, onChoose) {
   root.append(list, play);
   /** @type {Stop[]} */
   let stops = [];
+  let built = '';
   /** Where one is. @type {HTMLButtonElement | undefined} */
   let here;
   const turns = createTurns();
@@ -50,19 +52,22 @@ export function createStrip(root, onChoose) {
     return { button, canvas, choice };
   }
 
-  /** @param {number} layers */
-  function build(layers) {
+  /** @param {Way} way */
+  function build(way) {
+    const starts = beginnings(way);
+    built = shapeOf(way);
     stops = [
       stop('photo', 'Photo', { stop: 'photo' }),
       stop('patches', 'Patches', { stop: 'patches' }),
-      ...Array.from({ length: layers }, (_, layer) => stop(String(layer), `Layer ${layer}`, { layer, stop: null })),
+      ...way.stages.map(({ stage }, layer) => stop(String(layer), starts.length > 1 ? `Layer ${layer}, stage ${stage}` : `Layer ${layer}`, { layer, stop: null })),
       stop('', 'Answer', { view: 'class', stop: null }),
     ];
-    list.replaceChildren(...stops.map(({ button }) => make('li', {}, [button])));
+    list.replaceChildren(...stops.map(({ button }, i) => make('li', i > 2 && starts.includes(i - 2) ? { class: 'begins' } : {}, [button])));
     stops[stops.length - 1].canvas.remove();
   }
 
   const layers = () => stops.length - 3;
+  const shapeOf = (/** @type {Way} */ { stages }) => stages.map(({ stage }) => stage).join();
   const place = (/** @type {Way['at']} */ at) => (at === 'photo' ? 0 : at === 'patches' ? 1 : at === 'answer' ? stops.length - 1 : at + 2);
 
   /** @param {HTMLButtonElement} button */
@@ -120,7 +125,7 @@ export function createStrip(root, onChoose) {
     show(way) {
       root.classList.toggle('empty', !way);
       if (!way) return halt();
-      if (layers() !== way.layers) build(way.layers);
+      if (built !== shapeOf(way)) build(way);
       const at = place(way.at);
       if (playing !== undefined && at !== playing + 2) halt();
       const { button: end } = stops[stops.length - 1];
@@ -129,7 +134,7 @@ export function createStrip(root, onChoose) {
         end.textContent = way.answer;
       }
       if (stops[at].button !== here) mark(stops[at].button);
-      turns(way.layers + 2, way.live, (i) => {
+      turns(way.stages.length + 2, way.live, (i) => {
         if (i < 2) drawPhoto(stops[i].canvas, way, i ? way.grid : undefined);
         else drawCells(stops[i].canvas, way.of(i - 2), way.look);
       });

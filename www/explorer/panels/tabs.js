@@ -9,6 +9,7 @@ import { find, make } from '../dom.js';
 export function createTabs(root, views, onChoose) {
   const list = find(root, '[role=tablist]');
   const sentence = find(root, '.sentence');
+  const refused = find(root, '.refusal');
   const caution = find(root, '.caution');
   const tabs = views.map((view) => {
     const { id, title, term, element } = view;
@@ -31,7 +32,40 @@ export function createTabs(root, views, onChoose) {
     tab.focus();
   });
 
+  /** Why a view is not of this model. @type {Map<string, string>} */
+  const reasons = new Map();
+
+  /** @param {string} id */
+  function say(id) {
+    const shown = tabs.find(({ view }) => view.id === id);
+    if (!shown) return;
+    const reason = reasons.get(id);
+    sentence.textContent = shown.view.sentence;
+    refused.textContent = reason ?? '';
+    refused.hidden = reason === undefined;
+    caution.textContent = shown.view.caution;
+    caution.hidden = shown.element.inert = reason !== undefined;
+    shown.element.classList.toggle('refused', reason !== undefined);
+  }
+
   return {
+    /**
+     * This model has no such view: it is opened all the same, to say so.
+     * @param {string} id
+     * @param {string | undefined} reason undefined: it has
+     */
+    refuse(id, reason) {
+      const known = tabs.find(({ view }) => view.id === id);
+      if (!known || reasons.get(id) === reason) return;
+      if (reason === undefined) reasons.delete(id);
+      else reasons.set(id, reason);
+      for (const [name, value] of Object.entries({ 'aria-disabled': 'true', title: reason ?? '', 'aria-description': reason ?? '' })) {
+        if (reason === undefined) known.tab.removeAttribute(name);
+        else known.tab.setAttribute(name, value);
+      }
+      if (known.tab.getAttribute('aria-selected') === 'true') say(id);
+    },
+
     /** @param {string} id */
     select(id) {
       for (const { view, tab, element } of tabs) {
@@ -40,8 +74,7 @@ export function createTabs(root, views, onChoose) {
         tab.tabIndex = chosen ? 0 : -1;
         element.hidden = !chosen;
         if (!chosen) continue;
-        sentence.textContent = view.sentence;
-        caution.textContent = view.caution;
+        say(id);
         // Within the row of tabs: the page itself must not move.
         list.scrollLeft = tab.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
       }

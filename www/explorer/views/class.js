@@ -1,6 +1,8 @@
 import { runner, segments, slider } from '../controls.js';
 import { make } from '../dom.js';
 import { attempt } from '../passes.js';
+import { refusal } from '../refusal.js';
+import { isStaged } from '../stages.js';
 import { NO_CLASSES, number } from '../words.js';
 import { keep, kept, remember } from './cache.js';
 
@@ -23,6 +25,12 @@ const SCALE = {
   'gradient-rollout': 'Weight of each patch, without a unit.',
   'grad-cam': 'Weighted features, without a unit; what is below 0 is left out.',
   occlusion: 'Loss of probability; below 0 the class is likelier without the patch.',
+};
+
+/** Where tokens are merged, or see only those of their window. */
+const OF_STAGES = {
+  'grad-cam': 'What the last layer leaves, weighted by how much the class depends on it.',
+  occlusion: "No token can be left out here: windows of the photo are filled with the mean colour instead, one after the other. How much less likely is the class without them?",
 };
 
 /** Where the answer is no probability but a value. */
@@ -50,9 +58,34 @@ export function createClass({ change }) {
   let context;
   let key = '';
   let grid = '';
+  /** The model whose methods are offered. @type {Context['vit'] | undefined} */
+  let known;
 
   const values = () => context?.vit.config.scores === 'none';
   const scaleWords = () => (values() && method.value === 'occlusion' ? OF_VALUES.scale : SCALE[method.value]);
+
+  /**
+   * Which methods this model does not have, and why. Where it has not the one that is chosen, it begins with one that it has.
+   * @param {Context} next
+   */
+  async function offer({ trace, vit, image }) {
+    if (known === vit) return;
+    const all = METHODS.map(([name]) => name);
+    const reasons = isStaged(trace)
+      ? await remember(vit, 'refused methods', () => Promise.all(all.map((name) => (name === 'occlusion' ? undefined : refusal(() => vit.attribute(image, { method: name }))))))
+      : [];
+    if (context?.vit !== vit) return;
+    known = vit;
+    all.forEach((name, i) => method.refuse(name, reasons[i]));
+    const first = all.findIndex((_, i) => reasons[i] === undefined);
+    if (reasons[all.indexOf(method.value)] && first >= 0) method.choose(all[first]);
+  }
+
+  /** @param {Context} context */
+  function say({ trace }) {
+    const own = isStaged(trace) ? /** @type {Record<string, string>} */ (OF_STAGES)[method.value] : undefined;
+    return own ?? (values() && method.value === 'occlusion' ? OF_VALUES.words : WORDS[method.value]);
+  }
 
   /**
    * @param {ViewMap | undefined} map
@@ -82,18 +115,21 @@ export function createClass({ change }) {
     sentence: 'What in the photo speaks for a class. Click an answer to choose it.',
     caution: 'An estimate, and other methods give others: the curves below say how far this one is right.',
     element,
-    uses: () => ({ target: true, query: method.value === 'chefer' || method.value === 'gradient-rollout', layer: method.value === 'grad-cam' }),
+    uses: () => ({ target: true, query: method.value === 'chefer' || method.value === 'gradient-rollout', layer: method.value === 'grad-cam' && !(context && isStaged(context.trace)) }),
 
     async show(next) {
       context = next;
       const { trace, vit, image, target, query, layer, live, signal, wanted } = next;
       wanted.addEventListener('abort', () => occlusion.stop());
-      if (grid !== String(trace.grid)) window.extend(Math.max(1, Math.floor(Math.min(...trace.grid) / 2)), Math.ceil(Math.max(...trace.grid) / 8));
-      grid = String(trace.grid);
+      if (known !== vit) await offer(next);
+      if (signal.aborted) return;
+      const cells = trace.stages[trace.layers - 1].grid; // of an occlusion's map
+      if (grid !== String(cells)) window.extend(Math.max(1, Math.floor(Math.min(...cells) / 2)), Math.ceil(Math.max(...cells) / 8));
+      grid = String(cells);
       discard.element.hidden = method.value !== 'gradient-rollout';
       window.element.hidden = occlusion.element.hidden = method.value !== 'occlusion';
-      words.textContent = values() && method.value === 'occlusion' ? OF_VALUES.words : WORDS[method.value];
-      const options = { method: method.value, target: target?.index, query, discard: discard.value / 100, layer: method.value === 'grad-cam' ? layer : undefined };
+      words.textContent = say(next);
+      const options = { method: method.value, target: target?.index, query, discard: discard.value / 100, layer: method.value === 'grad-cam' && !isStaged(trace) ? layer : undefined };
       const asked = (key = JSON.stringify([options, window.value]));
       if (!target) return paint(undefined, NO_CLASSES);
       if (method.value === 'occlusion') {

@@ -1,6 +1,7 @@
 import { make } from '../dom.js';
 import { createTurns } from '../live/turns.js';
 import { drawCells } from '../maps.js';
+import { beginnings } from '../stages.js';
 
 /**
  * @typedef {import('../maps.js').ViewMap} ViewMap
@@ -8,17 +9,20 @@ import { drawCells } from '../maps.js';
  * @typedef {'mean' | 'max' | 'min'} Fusion
  * @typedef {{layer: number, head: number | Fusion}} HeadChoice
  * @typedef {HeadChoice & {element: HTMLElement, canvas: HTMLCanvasElement}} Tile
- * @typedef {{layers: number, heads: number, grid: [number, number], fusion: Fusion}} Shape
+ * @typedef {import('../stages.js').Layer} Layer
+ * @typedef {{stages: Layer[], heads: number, fusion: Fusion}} Shape  heads: the most that a layer has
  */
 
 const AXIS = 34; // px, the column of head numbers
 const LARGEST_TILE = 128;
 const SMALLEST_TILE = 24; // which a finger finds; the grid is scrolled where that is too wide
+const SMALLEST_OF_STAGES = 28; // where some layers have many heads, and most have few
 const BESIDE = 330; // px above and below the tiles, where they stand beside the photo
 const FUSED_GAP = 8; // px that set the fused row apart; as in the styles
+const STAGE_GAP = 6; // px that set stages apart
 
 /**
- * One small map a head: columns are layers, as in the strip, rows heads, the last row all heads fused. An ARIA grid with one tab stop.
+ * One small map a head: columns are layers, as in the strip, rows heads, the last row all heads fused; the first, where layers have different numbers of heads. An ARIA grid with one tab stop.
  * @param {{onSelect: (choice: HeadChoice) => void, onPreview: (choice: HeadChoice | null) => void}} handlers
  */
 export function createHeadGrid({ onSelect, onPreview }) {
@@ -26,7 +30,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
   const root = make('div', { class: 'scroll' }, [grid]);
   /** @type {Shape | undefined} */
   let shape;
-  /** @type {Tile[][]} rows of them */
+  /** @type {(Tile | undefined)[][]} rows of them; undefined: that layer has no such head */
   let tiles = [];
   const turns = createTurns();
   /** @type {HTMLElement[]} */
@@ -39,14 +43,44 @@ export function createHeadGrid({ onSelect, onPreview }) {
     shape = next;
     selected = undefined;
     axes = [];
-    const top = Array.from({ length: next.layers }, (_, layer) => axis('columnheader', String(layer)));
-    const rows = [make('div', { role: 'row' }, [make('div', { class: 'axis', role: 'columnheader' }, ['head']), ...top])];
-    tiles = rowsOf(next).map((head) => top.map((_, layer) => tile(layer, head, next)));
-    tiles.forEach((row) => rows.push(make('div', { role: 'row' }, [axis('rowheader', String(row[0].head)), ...row.map((t) => t.element)])));
-    grid.replaceChildren(...rows);
-    grid.setAttribute('aria-rowcount', String(tiles.length + 1));
-    grid.setAttribute('aria-colcount', String(next.layers + 1));
+    const { stages } = next;
+    const starts = beginnings(next);
+    const top = stages.map((_, layer) => axis('columnheader', String(layer)));
+    const heads = rowsOf(next);
+    tiles = heads.map((head) => stages.map((layer, i) => (typeof head === 'string' || head < layer.heads ? tile(i, head, layer) : undefined)));
+    const rows = [
+      ...(starts.length > 1 ? [[corner(''), ...starts.map((start, i) => stageHeader(stages[start], (starts[i + 1] ?? stages.length) - start))]] : []),
+      [corner('head'), ...top],
+      ...tiles.map((row, i) => [axis('rowheader', String(heads[i])), ...row.flatMap((t) => t?.element ?? [])]),
+    ];
+    grid.replaceChildren(...rows.map((cells) => make('div', { role: 'row' }, cells)));
+    if (starts.length > 1) {
+      const place = (/** @type {HTMLElement} */ element, /** @type {number} */ layer, span = 1) => {
+        element.style.gridColumn = `${2 + layer + starts.filter((start) => start && start <= layer).length} / span ${span}`;
+        element.setAttribute('aria-colindex', String(layer + 2));
+      };
+      for (const [first] of rows) first.style.gridColumn = '1';
+      rows[0].slice(1).forEach((header, i) => place(header, starts[i], Number(header.getAttribute('aria-colspan'))));
+      top.forEach((header, layer) => place(header, layer));
+      for (const t of all()) place(t.element, t.layer);
+    }
+    grid.classList.toggle('fused-first', typeof heads[0] === 'string');
+    grid.setAttribute('aria-rowcount', String(grid.children.length));
+    grid.setAttribute('aria-colcount', String(stages.length + 1));
     layout();
+  }
+
+  /** @param {string} text */
+  const corner = (text) => make('div', { class: 'axis', role: 'columnheader' }, [text]);
+
+  /**
+   * What columns have in common.
+   * @param {Layer} layer
+   * @param {number} span
+   */
+  function stageHeader({ stage, grid: [rows, cols] }, span) {
+    const title = `Stage ${stage}: ${cols} × ${rows} patches`;
+    return make('div', { class: 'axis joint', role: 'columnheader', 'aria-colspan': String(span), title }, [`stage ${stage}`, make('br'), `${cols} × ${rows}`]);
   }
 
   /**
@@ -63,26 +97,30 @@ export function createHeadGrid({ onSelect, onPreview }) {
   /** Tiles as large as fit; a whole number of screen pixels a patch where that costs little, for even cells. */
   function layout() {
     if (!shape || !root.clientWidth) return;
-    const [rows, cols] = shape.grid;
-    const gap = shape.layers > 9 ? 2 : 4;
-    const room = (root.clientWidth - AXIS - shape.layers * gap) / shape.layers;
+    const layers = shape.stages.length;
+    const [rows, cols] = shape.stages[layers - 1].grid;
+    const starts = beginnings(shape);
+    const gap = layers > 9 ? 2 : 4;
+    const room = (root.clientWidth - AXIS - layers * gap - (starts.length - 1) * (STAGE_GAP + gap)) / layers;
     const { clientWidth, clientHeight } = document.documentElement;
     const beside = root.clientWidth < 0.6 * clientWidth; // else the page is scrolled to them anyway
     const high = beside ? (((clientHeight - BESIDE - FUSED_GAP) / (shape.heads + 1) - gap) * cols) / rows : LARGEST_TILE;
     const ratio = window.devicePixelRatio || 1;
-    const size = Math.max(SMALLEST_TILE, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
+    const least = grid.classList.contains('fused-first') ? SMALLEST_OF_STAGES : SMALLEST_TILE;
+    const size = Math.max(least, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
-    const width = even >= 0.85 * size ? even : size;
+    const width = even >= Math.max(SMALLEST_TILE, 0.85 * size) ? even : size;
     grid.style.setProperty('--tile', `${width}px`);
     grid.style.setProperty('--tile-height', `${(width * rows) / cols}px`);
     grid.style.setProperty('--tile-gap', `${gap}px`);
-    grid.style.gridTemplateColumns = `${AXIS}px repeat(${shape.layers}, ${width}px)`;
+    const columns = shape.stages.map((_, layer) => `${layer && starts.includes(layer) ? `${STAGE_GAP}px ` : ''}${width}px`);
+    grid.style.gridTemplateColumns = `${AXIS}px ${columns.join(' ')}`;
   }
 
   /**
    * @param {number} layer
    * @param {number | Fusion} head
-   * @param {Shape} next
+   * @param {Layer} own
    * @returns {Tile}
    */
   function tile(layer, head, { grid: [rows, cols] }) {
@@ -95,10 +133,12 @@ export function createHeadGrid({ onSelect, onPreview }) {
     return { layer, head, element, canvas };
   }
 
+  const all = () => tiles.flat().filter((t) => t !== undefined);
+
   /** @param {EventTarget | null} target */
   function tileAt(target) {
     const element = target instanceof Element ? target.closest('.tile') : null;
-    return element ? tiles.flat().find((t) => t.element === element) : undefined;
+    return element ? all().find((t) => t.element === element) : undefined;
   }
 
   /** @param {Tile} next */
@@ -130,7 +170,9 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const to = from && neighbour(event, rowIndex(from), from.layer, tiles.length - 1, tiles[0].length - 1);
     if (!to) return;
     event.preventDefault();
-    const t = tiles[to[0]][to[1]];
+    let [row, column] = to;
+    while (!tiles[row][column]) row--; // to the last that this layer has
+    const t = /** @type {Tile} */ (tiles[row][column]);
     onSelect(t);
     t.element.focus();
   });
@@ -147,19 +189,20 @@ export function createHeadGrid({ onSelect, onPreview }) {
      * @param {boolean} live
      */
     show(next, mapOf, look, choice, live) {
-      if (!shape || ['layers', 'heads', 'grid', 'fusion'].some((key) => String(shape?.[/** @type {keyof Shape} */ (key)]) !== String(next[/** @type {keyof Shape} */ (key)]))) build(next);
+      if (JSON.stringify(shape) !== JSON.stringify(next)) build(next);
       grid.classList.toggle('smooth', look.smooth);
-      const all = tiles.flat();
-      turns(all.length, live, (i) => drawCells(all[i].canvas, mapOf(all[i]), look));
-      const t = all.find(({ layer, head }) => layer === choice.layer && head === choice.head);
+      const each = all();
+      turns(each.length, live, (i) => drawCells(each[i].canvas, mapOf(each[i]), look));
+      const t = each.find(({ layer, head }) => layer === choice.layer && head === choice.head);
       if (t) mark(t);
     },
   };
 }
 
 /** @param {Shape} shape @returns {(number | Fusion)[]} */
-function rowsOf({ heads, fusion }) {
-  return [...Array.from({ length: heads }, (_, head) => head), fusion];
+function rowsOf({ stages, heads, fusion }) {
+  const each = Array.from({ length: heads }, (_, head) => head);
+  return stages.every((layer) => layer.heads === heads) ? [...each, fusion] : [fusion, ...each];
 }
 
 /**

@@ -1,6 +1,8 @@
 import { segments, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
 import { yielded } from '../live/turns.js';
+import { isStaged, layerWords, mostHeads } from '../stages.js';
+import { number } from '../words.js';
 import { createHeadGrid } from './head_grid.js';
 
 /**
@@ -30,14 +32,18 @@ export function createHeads({ change, choose }) {
 
   /** @param {HeadChoice} choice */
   function mapOf({ layer, head }) {
-    const { trace, query } = /** @type {Context} */ (context);
+    const { trace, queryIn } = /** @type {Context} */ (context);
+    const query = queryIn(layer);
     const part = mass.value < 100 ? mass.value / 100 : undefined;
     return trace.headMap({ layer, head, query, mass: part, clip: clip.value < 100 ? clip.value : undefined });
   }
 
   /** @param {HeadChoice | undefined} choice */
   function paint(choice) {
-    if (context && choice) context.paint(mapOf(choice), { detail: rest(context, choice), format: percent });
+    if (!context || !choice) return;
+    const map = mapOf(choice);
+    const { window } = context.trace.stages[choice.layer];
+    context.paint(map, { detail: [layerWords(context.trace, choice.layer), rest(context, choice)].filter(Boolean).join(' '), format: isStaged(context.trace) ? share : percent, window });
   }
 
   return {
@@ -52,25 +58,31 @@ export function createHeads({ change, choose }) {
 
     show(next) {
       context = next;
-      const { layers, heads, grid: patches } = next.trace;
+      const { stages } = next.trace;
       paint(chosen());
-      const tiles = () => grid.show({ layers, heads, grid: patches, fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
+      const tiles = () => grid.show({ stages, heads: mostHeads(next.trace), fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
       if (next.live) return yielded().then(() => void (next.signal.aborted || tiles())); // the page stays free in between
       tiles();
     },
   };
 }
 
+/** Of thousands of patches each has little. @param {number} value */
+const share = (value) => `${number(100 * value)} %`;
+
 /**
  * What of a query's attention goes to no patch.
  * @param {Context} context
  * @param {HeadChoice} choice
  */
-function rest({ trace, query }, { layer, head }) {
+function rest({ trace, queryIn }, { layer, head }) {
   const { prefix } = trace;
-  if (!prefix.length) return 'All of it goes to patches.';
+  const query = queryIn(layer);
+  const staged = isStaged(trace);
+  if (!prefix.length && !staged) return 'All of it goes to patches.';
   if (head === 'max' || head === 'min') return `Each patch has the ${head === 'max' ? 'most' : 'least'} that a head gives it.`;
   const left = percent(Math.max(0, 1 - trace.headMap({ layer, head, query }).data.reduce((a, b) => a + b, 0)));
+  if (staged) return Number.parseFloat(left) ? `${left} go to padding.` : '';
   if (prefix.length > 1 || prefix[0] !== 'class') return `${left} go to special tokens.`;
   return `${left} ${query === undefined ? 'stays on itself' : 'go to the class token'}.`;
 }

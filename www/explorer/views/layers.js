@@ -1,6 +1,7 @@
 import { pictures } from '../controls.js';
 import { make } from '../dom.js';
 import { drawCells } from '../maps.js';
+import { beginnings } from '../stages.js';
 
 /**
  * @typedef {import('../viewer.js').Context} Context
@@ -10,7 +11,7 @@ import { drawCells } from '../maps.js';
 
 /**
  * A view that has a map for each layer: one of them on the photo, all of them small to choose from.
- * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'reads' | 'firstLayer'> & {
+ * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'reads' | 'tries' | 'firstLayer'> & {
  *   detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
  *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, missing?: (context: Context) => string | undefined,
  * }} what missing: why there is nothing to show, if that is so
@@ -28,7 +29,8 @@ export function createLayerView({ detail, uses, of, missing = () => undefined, .
 
     async show(context) {
       const { trace, paint, look, layer } = context;
-      layers.offer(Array.from({ length: trace.layers }, (_, i) => String(i)));
+      const several = beginnings(trace).length > 1;
+      layers.offer(trace.stages.map(({ grid: [rows, cols] }, i) => (several ? `${i} · ${cols} × ${rows}` : String(i))));
       layers.choose(layer);
       const reason = missing(context);
       layers.element.hidden = reason !== undefined;

@@ -26,6 +26,7 @@ export function createLogitLens({ change }) {
     caution: 'The head was trained on the last layer alone: early ones tell a tendency.',
     element,
     uses: () => ({ target: true, layer: true }),
+    tries: (trace) => trace.logitLens(),
     reads: () => ({ hidden: true }),
 
     async show({ trace, target, vit, paint, signal, layer }) {

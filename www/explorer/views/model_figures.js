@@ -59,10 +59,10 @@ export function createModelFigures({ change, choose }) {
    */
   function showHeads({ trace, paint }, what) {
     const map = what === 'distance' ? trace.attentionDistance() : trace.attentionEntropy();
-    const dots = Array.from(map.data, (value, i) => ({ step: Math.floor(i / map.cols), value }));
+    const dots = Array.from(map.data, (value, i) => ({ step: Math.floor(i / map.cols), value })).filter(({ value }) => !Number.isNaN(value)); // of the heads that a layer has
     chart.show({
       x: 'layer', y: what === 'distance' ? 'pixels' : 'nats', steps: Array.from({ length: map.rows }, (_, layer) => String(layer)), dots,
-      max: Math.max(...map.data), format: number, label: `${map.text}: one dot for each head`,
+      max: Math.max(...dots.map(({ value }) => value)), format: number, label: `${map.text}: one dot for each head`,
     });
     paint(map, { detail: 'One dot for each head, on this photo.', format: number, unit: what });
   }

@@ -15,6 +15,7 @@ export function createPatchLens(hands) {
     caution: 'A patch holds what attention brought there, too, and no head was trained on patches.',
     detail: ({ vit }) => (vit.config.scores === 'none' ? 'What the value would be by each patch alone.' : 'Above 0 a patch speaks for the class, below 0 against it.'),
     uses: { target: true },
+    tries: (trace) => trace.patchLens(),
     reads: () => ({ hidden: true }),
     missing: ({ target }) => (target ? undefined : NO_CLASSES),
     of: ({ trace, target }, layer) => remember(trace, `lens ${layer} ${target?.index}`, () => trace.patchLens({ layer, target: target?.index })),

@@ -25,6 +25,7 @@ export function createRollout({ change }) {
     caution: 'It follows attention alone, whatever the answer is: no explanation of it.',
     element,
     uses: () => ({ query: true }),
+    tries: (trace) => trace.rollout(),
     reads: () => ({ rollout: { fusion: FUSIONS[fusion.value] ?? 'mean', discard: discard.value / 100 } }),
 
     async show(context) {

@@ -17,9 +17,9 @@ export function createSimilarity(hands) {
     detail: '1 points the same way, 0 has nothing to do with it, below 0 is opposed.',
     uses: { query: true },
     reads: () => ({ hidden: true }),
-    of: ({ trace, query }, layer) => trace.similarity({ layer, query }),
-    firstLayer({ trace, query }) {
-      const least = (/** @type {number} */ layer) => Math.min(...trace.similarity({ layer, query }).data);
+    of: ({ trace, queryIn }, layer) => trace.similarity({ layer, query: queryIn(layer) }),
+    firstLayer({ trace, queryIn }) {
+      const least = (/** @type {number} */ layer) => Math.min(...trace.similarity({ layer, query: queryIn(layer) }).data);
       let layer = trace.layers - 1;
       while (layer > 0 && least(layer) > ALIKE) layer--;
       return layer;

@@ -54,6 +54,7 @@ ${READ_STYLES}${SOFTMAX_STYLES}${VOTES_STYLES}${classesStyles('answer')}`,
     unread: unreadSaid(config, trace.layers),
     linear: linearSaid(config),
   }),
+  staged: [0, 1, 2, 3, 4],
   figure: createAnswer,
 };
 

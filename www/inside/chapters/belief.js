@@ -108,5 +108,6 @@ ${classesStyles('belief')}`,
       windows: String(Math.ceil(rows / window) * Math.ceil(cols / window) + 1),
     };
   },
+  staged: [0, 1, 2, 3, 4],
   figure: createBelief,
 };

@@ -48,8 +48,9 @@ export const patches = {
     #patches .field input { width: clamp(120px, 34cqw, 320px); }
     @container drawing (max-aspect-ratio: 7/10) { #patches .row { flex-direction: column; } }
     @container drawing (max-width: 460px) { #patches .stage { flex: 0.7; } #patches .note { font-size: 12px; } }`,
+  staged: [0, 1, 2, 3, 4],
   figure: createPatches,
-  facts({ trace: { hiddenSize, patchSize: [height, width] } }) {
+  facts({ trace: { stages: [{ hiddenSize }], patchSize: [height, width] } }) {
     return {
       'embedding-weights': (3 * height * width * hiddenSize).toLocaleString('en'),
       outputs: String(hiddenSize),

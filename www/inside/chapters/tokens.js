@@ -42,6 +42,7 @@ export const tokens = {
   styles: `
     #tokens .stage { flex: 1.15; }
     #tokens .plane { flex: 1; }`,
+  staged: [0, 1, 2, 3],
   figure: createTokens,
   facts: ({ trace: { prefixTokens, tokens } }) => ({
     counted: prefixTokens ? `${count(prefixTokens)} and ${count(tokens - prefixTokens)} patches` : 'patches alone',

@@ -123,14 +123,14 @@ export function createBelief({ choose, change }) {
 
   /** @param {Context} context @param {Claim} chosen @param {HTMLCanvasElement} part */
   function drawCurves(context, chosen, part) {
-    const { trace, target, vit } = context;
+    const { target, vit } = context;
     const map = mapOf(chosen, context);
     const known = claims.flatMap((claim) => {
       const curve = curvesOf(claim, context)?.[way.value];
       return curve ? [{ curve, claim }] : [];
     }).sort((a, b) => Number(a.claim === chosen) - Number(b.claim === chosen));
     const at = share.value;
-    if (map) drawSeen(left, part, trace.grid, seenAt(map, way.value, at, context));
+    if (map) drawSeen(left, part, [map.rows, map.cols], seenAt(map, way.value, at, context));
     left.setAttribute('aria-label', `The photo ${way.value === 'deletion' ? 'without' : 'with only'} the ${percentOf(at / steps)} of patches that ${chosen.name} puts first`);
     if (!known.length) return chart.show(undefined);
     const top = Math.max(...known.flatMap(({ curve }) => [...curve.probabilities]));

@@ -3,6 +3,7 @@ import { drawOverlay } from '../../../pkg/dist/index.js';
 import { context2d } from '../../explorer/dom.js';
 import { overlayOptions } from '../../explorer/maps.js';
 import { asker } from '../../explorer/recordings.js';
+import { isStaged } from '../../explorer/stages.js';
 import { kept, remember } from '../../explorer/views/cache.js';
 
 /**
@@ -26,11 +27,14 @@ export const CLAIMS = [
   { id: 'chefer', name: 'relevance', kind: 'other-3', first: 0 },
   { id: 'grad-cam', name: 'Grad-CAM', kind: 'other-4', first: 0 },
   { id: 'occlusion', name: 'occlusion', kind: 'other-5', first: 1 },
-  { id: 'random', name: 'random', kind: 'random', first: 0, of: ({ trace }) => remember(trace, 'claim random', () => randomMap(trace.grid)) },
+  { id: 'random', name: 'random', kind: 'random', first: 0, of: ({ trace }) => remember(trace, 'claim random', () => randomMap(trace.stages[trace.layers - 1].grid)) },
 ];
 
 /** Those that there are for a model: without classes there is nothing to explain. @param {Context} context */
-export const claimsOf = ({ target }) => (target ? CLAIMS : CLAIMS.filter(({ id }) => id === 'attention' || id === 'rollout'));
+export const claimsOf = ({ target, trace }) => {
+  const whole = isStaged(trace) ? CLAIMS.filter(({ id }) => id !== 'rollout' && id !== 'chefer') : CLAIMS; // what goes through all layers needs one grid
+  return target ? whole : whole.filter(({ id }) => id === 'attention' || id === 'rollout');
+};
 
 const mapKey = (/** @type {Claim} */ { id }, /** @type {Context} */ { target }) => (id === 'rollout' ? 'claim rollout' : `claim ${id} ${target?.index}`);
 const curvesKey = (/** @type {Claim} */ { id }, /** @type {Context} */ { target }) => `judged ${id} ${target?.index}`;
@@ -42,7 +46,7 @@ export const mapOf = (claim, context) => (claim.of ? claim.of(context) : kept(co
 export const curvesOf = (claim, context) => kept(context.trace, curvesKey(claim, context));
 
 /** How many points a curve has after the first. @param {Context} context */
-export const stepsOf = ({ trace: { grid: [rows, cols] } }) => Math.min(STEPS, rows * cols);
+export const stepsOf = ({ trace: { stages } }) => Math.min(STEPS, ...stages.map(({ grid: [rows, cols] }) => rows * cols));
 
 /**
  * What makes a map.

@@ -1,5 +1,6 @@
 /** The head, asked of each patch alone. */
 import { segments } from '../../explorer/controls.js';
+import { moved } from '../../explorer/detail.js';
 import { find, make } from '../../explorer/dom.js';
 import { drawRamp, largest } from '../../explorer/maps.js';
 import { classNames } from '../../explorer/names.js';
@@ -67,7 +68,7 @@ export function createPatchVotes({ choose, change }) {
       const map = await lens(context, target.index);
       if (signal.aborted) return '';
       shown = map;
-      chosen = picked ? patch : -1;
+      chosen = picked ? moved(patch, trace.grid, [map.rows, map.cols]) : -1;
       const mean = meanOf(map.data);
       const zero = middle.value === 'mean' ? mean : 0;
       const coloured = { ...map, data: map.data.map((logit) => logit - zero) };

@@ -147,7 +147,7 @@ export function createPatches({ choose, change }) {
     /** @param {Context} context */
     async show(context) {
       const { trace, vit, image, step, patch, still, signal } = context;
-      const { grid, grid: [rows, cols], hiddenSize, patchSize: [height, width] } = trace;
+      const { grid, grid: [rows, cols], stages: [{ hiddenSize }], patchSize: [height, width] } = trace;
       const [row, col] = [Math.floor(patch / cols), patch % cols];
       if (step !== SWEPT) sweep.stop();
       const outputs = () => vit.patchFilters({ outputs: Array.from({ length: hiddenSize }, (_, j) => j), signal });

@@ -1,7 +1,9 @@
 /** Which tokens the head reads, and what they hold after the last layer. */
+import { moved } from '../../explorer/detail.js';
 import { make } from '../../explorer/dom.js';
 import { count } from '../facts.js';
 import { createPhoto } from '../kit/photo.js';
+import { streamAt } from '../kit/token.js';
 import { createVector } from '../kit/vector.js';
 
 /** @typedef {import('../figure.js').Context} Context */
@@ -38,7 +40,9 @@ export function createRead({ choose }) {
     /** @param {Context} context */
     async show(context) {
       const { trace, vit: { config }, patch, picked } = context;
-      const { prefixTokens, tokens, hiddenSize, grid: [, cols], hiddenStates } = trace;
+      const { prefixTokens } = trace;
+      const { stream: last = new Float32Array(), tokens, hiddenSize, grid } = streamAt(trace, trace.recorded.length);
+      const at = moved(patch, trace.grid, grid);
       const { pooling } = config;
       const classRead = pooling.startsWith('cls');
       const patchesRead = pooling !== 'cls' && pooling !== 'cls-distillation';
@@ -50,7 +54,6 @@ export function createRead({ choose }) {
       }));
       element.classList.toggle('unread', !patchesRead);
       label.textContent = patchesRead ? `${count(patches)} patches: read${pooling === 'attention' ? '' : ', as their mean'}` : `${count(patches)} patches: not read`;
-      const last = hiddenStates.subarray(hiddenStates.length - tokens * hiddenSize);
       const token = (/** @type {number} */ index) => last.subarray(index * hiddenSize, (index + 1) * hiddenSize);
       /** @type {[string, ArrayLike<number>][]} */
       const read = [
@@ -58,7 +61,7 @@ export function createRead({ choose }) {
         ...(pooling === 'cls-distillation' ? [/** @type {[string, ArrayLike<number>]} */ (['distillation token', token(trace.prefix.indexOf('distillation'))])] : []),
         ...(pooling === 'mean' || pooling === 'cls-mean' ? [/** @type {[string, ArrayLike<number>]} */ (['mean of patches', meanOf(last, prefixTokens, hiddenSize)])] : []),
       ];
-      if (read.length < 2 && picked) read.push([`patch in row ${Math.floor(patch / cols)}, column ${patch % cols}`, token(prefixTokens + patch)]);
+      if (read.length < 2 && picked) read.push([`patch in row ${Math.floor(at / grid[1])}, column ${at % grid[1]}`, token(prefixTokens + at)]);
       [first, second].forEach((strip, i) => {
         strip.element.hidden = !read[i] || !last.length;
         strip.name.textContent = read[i]?.[0] ?? '';

@@ -22,7 +22,7 @@ export function createSweep(onStop, onFail) {
   let failure = /** @type {unknown} */ (undefined);
 
   /** @param {Context} context @param {AbortSignal} signal */
-  async function go({ trace: { grid: [rows, cols], hiddenSize }, vit, image, still }, signal) {
+  async function go({ trace: { grid: [rows, cols], stages: [{ hiddenSize }] }, vit, image, still }, signal) {
     while (swept.done < rows * cols) {
       const patch = swept.done;
       if (!still) await new Promise((resolve) => requestAnimationFrame(resolve));
@@ -42,7 +42,7 @@ export function createSweep(onStop, onFail) {
      * @param {Context} context
      */
     start(context) {
-      const { trace: { grid: [rows, cols], hiddenSize } } = context;
+      const { trace: { grid: [rows, cols], stages: [{ hiddenSize }] } } = context;
       if (trace !== context.trace) {
         this.stop();
         trace = context.trace;
@@ -72,7 +72,7 @@ export function createSweep(onStop, onFail) {
     output(output) {
       const { length = 0 } = swept.values;
       if (!trace) return { values: new Float32Array(), done: 0 };
-      const { hiddenSize } = trace;
+      const [{ hiddenSize }] = trace.stages;
       return { values: Float32Array.from({ length: length / hiddenSize }, (_, patch) => swept.values[patch * hiddenSize + output]), done: swept.done };
     },
   };

@@ -5,6 +5,7 @@ import { number } from '../../explorer/words.js';
 import { count } from '../facts.js';
 import { createPhoto, drawCrop } from '../kit/photo.js';
 import { createTween, pictureOf } from '../kit/plane.js';
+import { streamAt, streamOf } from '../kit/token.js';
 import { createVector } from '../kit/vector.js';
 import { createSequence, stripsOf } from './sequence.js';
 
@@ -47,7 +48,8 @@ function nameOf({ prefix, prefixTokens, grid }, token) {
  * @param {number} first
  * @param {number} last not included
  */
-function differenceOf({ hiddenStates: a, hiddenSize }, { hiddenStates: b }, first, last) {
+function differenceOf(trace, other, first, last) {
+  const [{ stream: a, hiddenSize }, { stream: b }] = [streamAt(trace, 0), streamAt(other, 0)];
   let sum = 0;
   for (let i = first * hiddenSize; i < last * hiddenSize; i++) sum += Math.abs(a[i] - b[i]);
   return sum / ((last - first) * hiddenSize);
@@ -97,7 +99,9 @@ export function createTokens({ choose }) {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move || !shown) return;
     event.preventDefault();
-    const { tokens, prefixTokens } = shown.trace;
+    const { trace } = shown;
+    const { tokens } = streamAt(trace, 0);
+    const { prefixTokens } = trace;
     pick(Math.min(tokens - 1, Math.max(step ? 0 : prefixTokens, resting(shown) + move)));
   }
 
@@ -110,11 +114,12 @@ export function createTokens({ choose }) {
   function look(token) {
     if (!shown) return;
     const { trace } = shown;
-    const { hiddenSize, prefixTokens, hiddenStates } = trace;
+    const { prefixTokens } = trace;
+    const vectorOf = streamOf(trace, 0, token);
     sequence.mark(token);
     photo.show(shown, undefined, { patch: token < prefixTokens ? null : token - prefixTokens, cut: true });
-    name.textContent = `Token ${count(token)}, ${nameOf(trace, token)}: ${count(hiddenSize)} numbers`;
-    vector.show(hiddenStates.subarray(token * hiddenSize, (token + 1) * hiddenSize));
+    name.textContent = `Token ${count(token)}, ${nameOf(trace, token)}: ${count(vectorOf.length)} numbers`;
+    vector.show(vectorOf);
   }
 
   return {
@@ -123,11 +128,12 @@ export function createTokens({ choose }) {
     /** @param {Context} context */
     async show(context) {
       const { trace, vit, signal, still } = context;
-      const { tokens, prefixTokens, hiddenSize, grid: [height, width] } = trace;
+      const { prefixTokens, grid: [height, width] } = trace;
+      const { tokens, hiddenSize } = streamAt(trace, 0);
       const isNew = step !== context.step;
       if (isNew) held = null;
       [shown, step] = [context, context.step];
-      const strips = (/** @type {Trace} */ of) => remember(of, 'tokens as strips', () => stripsOf(of.hiddenStates, tokens, hiddenSize, prefixTokens));
+      const strips = (/** @type {Trace} */ of) => remember(of, 'tokens as strips', () => stripsOf(streamAt(of, 0).stream, tokens, hiddenSize, prefixTokens));
       const key = `tokens of a grey picture, ${height} × ${width}`;
       const grey = step === 2 ? await remember(vit, key, () => vit.trace(GREY, { layers: [0], attentions: false, topK: 1, signal }), signal) : undefined;
       if (signal.aborted) return '';

@@ -1,3 +1,4 @@
+import { moved } from '../../explorer/detail.js';
 import { make } from '../../explorer/dom.js';
 import { createStage } from '../../explorer/panels/stage.js';
 import { STAGE } from '../../explorer/template.js';
@@ -13,7 +14,9 @@ export function createPhoto(label, { onPick = () => {}, onHover = () => {} } = {
   const element = make('div', { class: 'stage', tabindex: '0', role: 'application', 'aria-label': label });
   element.innerHTML = STAGE;
   const life = new AbortController();
-  const stage = createStage(element, { onPick, onHover }, life.signal);
+  /** Of the model, and of the map, which may be a layer's own. @type {[number, number][]} */
+  let [first, grid] = /** @type {[number, number][]} */ ([[1, 1], [1, 1]]);
+  const stage = createStage(element, { onPick: (patch) => onPick(patch === null ? null : moved(patch, grid, first)), onHover }, life.signal);
   /** @type {Blob | ImageBitmap | undefined} */
   let shown;
 
@@ -37,7 +40,8 @@ export function createPhoto(label, { onPick = () => {}, onHover = () => {} } = {
         shown = image;
         stage.showPhoto(bitmap, label);
       }
-      stage.showMap({ crop: trace.crop, grid: trace.grid }, map && { ...map, crop: trace.crop }, { ...look, ...own }, patch, cut);
+      [first, grid] = [trace.grid, map ? [map.rows, map.cols] : trace.grid];
+      stage.showMap({ crop: trace.crop, grid }, map && { ...map, crop: trace.crop }, { ...look, ...own }, patch === null ? null : moved(patch, first, grid), cut);
     },
   };
 }

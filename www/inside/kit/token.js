@@ -11,14 +11,26 @@ export function tokenOf({ trace: { prefix, prefixTokens, grid }, patch, picked }
 }
 
 /**
- * A token's numbers in the stream, a view of the trace's own memory.
- * @param {import('../../../pkg/index.js').Trace} trace
+ * All tokens in the stream, row by row, a view of the trace's own memory.
+ * @param {Pick<import('../../../pkg/index.js').Trace, 'hiddenStates' | 'staged' | 'stages' | 'prefixTokens'>} trace
  * @param {number} depth 0: before the first layer; else after so many
+ */
+export function streamAt({ hiddenStates, staged, stages, prefixTokens }, depth) {
+  const { grid: [rows, cols], hiddenSize } = stages[Math.max(0, depth - 1)];
+  const tokens = prefixTokens + rows * cols;
+  const stream = staged ? staged.hiddenStates[depth] : hiddenStates.subarray(depth * tokens * hiddenSize, (depth + 1) * tokens * hiddenSize);
+  return { stream, tokens, hiddenSize, grid: /** @type {[number, number]} */ ([rows, cols]) };
+}
+
+/**
+ * A token's numbers in it.
+ * @param {import('../../../pkg/index.js').Trace} trace
+ * @param {number} depth
  * @param {number} token
  */
-export function streamOf({ hiddenStates, tokens, hiddenSize }, depth, token) {
-  const start = (depth * tokens + token) * hiddenSize;
-  return hiddenStates.subarray(start, start + hiddenSize);
+export function streamOf(trace, depth, token) {
+  const { stream, hiddenSize } = streamAt(trace, depth);
+  return stream.subarray(token * hiddenSize, (token + 1) * hiddenSize);
 }
 
 /** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */

@@ -33,7 +33,7 @@ export function createOutlines({ choose, change }) {
       cells.show({ grid, ratio: (grid[1] * ratio) / grid[0], place: layer === last ? head : null, text: `What ${asker} looks at in each of ${heads} heads of the last layer` }, tiled(photo, maps, names, grid, look));
       const wide = maps.map(({ data }) => data.filter((value) => value > 0).length);
       const [least, most] = [Math.min(...wide), Math.max(...wide)];
-      const all = count(trace.grid[0] * trace.grid[1]);
+      const all = count(maps[0].data.length);
       return `Layer ${last}: where ${asker} ${asker === 'the class token' ? 'looks' : 'look'}, the strongest ${mass.value} % of each head’s attention. `
         + (least === most ? `Each spends that on ${count(least)} of ${all} patches.` : `Head ${wide.indexOf(least)} spends that on ${count(least)} of ${all} patches, head ${wide.indexOf(most)} on ${count(most)}.`);
     },
