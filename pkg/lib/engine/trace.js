@@ -227,8 +227,11 @@ export class Trace extends Recorded {
     recordedRows(this, name);
     const { recorded, layers, stages } = this;
     const most = Math.max(...recorded.map((layer) => stages[layer].heads));
-    const data = guard(() => new Float32Array(recorded.length * most).fill(NaN));
-    recorded.forEach((layer, place) => data.set(this.#see((views) => views[view](arrayOf(this, 'attentions', place)), { layer }), place * most));
+    const data = guard(() => {
+      const all = new Float32Array(recorded.length * most).fill(NaN);
+      recorded.forEach((layer, place) => all.set(this.#see((views) => views[view](arrayOf(this, 'attentions', place)), { layer }), place * most));
+      return all;
+    });
     const which = recorded.length < layers ? `layers ${recorded.join(', ')}` : 'each layer';
     return viewMap(recorded.length, most, data, `${text}, of each head (columns) in ${which} (rows)`);
   }
