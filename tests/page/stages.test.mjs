@@ -84,8 +84,8 @@ test('layers are told by what they have of their own', () => {
   assert.equal(layerWords({ stages: [layer, layer] }, 1), '');
   const stages = [layer, { ...layer, window }, { ...layer, stage: 1, grid: /** @type {[number, number]} */ ([6, 6]) }];
   assert.deepEqual(beginnings({ stages }), [0, 2]);
-  assert.equal(layerWords({ stages }, 1), 'Stage 0, 12 × 12 patches: windows of 3 × 3, shifted by 1.');
-  assert.equal(layerWords({ stages }, 2), 'Stage 1, 6 × 6 patches: each sees all.');
+  assert.equal(layerWords({ stages }, 1), 'Stage 0, 12 × 12: windows of 3 × 3, shifted by 1.');
+  assert.equal(layerWords({ stages }, 2), 'Stage 1, 6 × 6: each sees all.');
 });
 
 test('a point of the photo stays where it is from grid to grid', () => {
@@ -126,7 +126,7 @@ test('windows of the page are those within which the package has attention', asy
 
 test('a patch is asked about in its window, in each layer’s own grid', async () => {
   const { page, errors, close } = await openSwin();
-  await says(page, 'Layer 5, mean of heads', /^Stage 2, 3 × 3 patches: windows of 3 × 3\./);
+  await says(page, 'Layer 5, mean of heads', /^Stage 2, 3 × 3: windows of 3 × 3\./);
   const tile = (/** @type {number} */ layer, /** @type {number | string} */ head) => page.locator(`.tile[data-layer="${layer}"][data-head="${head}"]`);
   for (const [layer, heads] of [[0, 2], [1, 2], [2, 3], [3, 3], [4, 4], [5, 4]]) assert.equal(await page.locator(`.tile[data-layer="${layer}"]`).count(), heads + 1);
   assert.deepEqual(await page.locator('.tiles .joint').allInnerTexts(), ['stage 0\n12 × 12', 'stage 1\n6 × 6', 'stage 2\n3 × 3']);
@@ -134,7 +134,7 @@ test('a patch is asked about in its window, in each layer’s own grid', async (
 
   // Layer 1 is shifted by one: patch (4, 7) is of rows 4 to 6 and columns 7 to 9.
   await tile(1, 0).click();
-  await says(page, 'Layer 1, head 0', /^Stage 0, 12 × 12 patches: windows of 3 × 3, shifted by 1\./);
+  await says(page, 'Layer 1, head 0', /^Stage 0, 12 × 12: windows of 3 × 3, shifted by 1\./);
   await clickPatch(page, 4, 7, 12);
   await says(page, 'patch (4, 7)');
   const window = [4, 5, 6].flatMap((row) => [7, 8, 9].map((col) => 12 * row + col));
@@ -224,7 +224,7 @@ test('a link has a point of the photo, and leads back to it', async () => {
 test('other sizes, pins and exports are of windows, too', async () => {
   const { page, errors, close } = await openSwin('&layer=1', { acceptDownloads: true });
   await page.locator('[name=whole]').check();
-  await says(page, 'Layer 1', /^Stage 0, 1[3-9] × (9|10) patches: windows of 3 × 3, shifted by 1\. .*padding/);
+  await says(page, 'Layer 1', /^Stage 0, 1[3-9] × (9|10): windows of 3 × 3, shifted by 1\. .*padding/);
   await page.locator('[name=whole]').uncheck();
   await says(page, 'Layer 1', /^Stage 0, 12 × 12/);
   await page.locator('[data-pins=pin]').click();

@@ -1,6 +1,7 @@
 import { segments, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
 import { yielded } from '../live/turns.js';
+import { windowOf } from '../maps.js';
 import { isStaged, layerWords, mostHeads } from '../stages.js';
 import { number } from '../words.js';
 import { createHeadGrid } from './head_grid.js';
@@ -60,7 +61,7 @@ export function createHeads({ change, choose }) {
       context = next;
       const { stages } = next.trace;
       paint(chosen());
-      const tiles = () => grid.show({ stages, heads: mostHeads(next.trace), fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
+      const tiles = () => grid.show({ stages, heads: mostHeads(next.trace), fusion: fusion.value }, (choice) => windowOf(mapOf(choice)), next.look, /** @type {HeadChoice} */ (chosen()), next.live);
       if (next.live) return yielded().then(() => void (next.signal.aborted || tiles())); // the page stays free in between
       tiles();
     },

@@ -25,7 +25,7 @@ export function createWindows({ choose, change }) {
   const cells = ['one block', 'another block'].map((name) => createCells(`Windows of ${name}: choose a patch`, { onPick: (patch) => pick(patch), onHover: (place) => draw(place) }));
   const titles = cells.map(() => make('h3'));
   const note = make('p', { class: 'note' });
-  const element = make('div', {}, [
+  const element = make('div', { class: 'windows' }, [
     make('div', { class: 'row grow' }, cells.map((cell, i) => make('div', { class: 'side' }, [titles[i], cell.element]))),
     make('div', { class: 'controls' }, [stage.element, note]),
   ]);
