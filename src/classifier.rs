@@ -95,10 +95,17 @@ impl Classifier {
 
     /// The part of a `width × height` image that the model sees, patch by patch.
     pub fn region(&self, width: usize, height: usize) -> Result<Region> {
-        let config = self.config();
+        self.region_of(0, width, height)
+    }
+
+    /// The same of a stage, whose patches may reach further.
+    pub fn region_of(&self, stage: usize, width: usize, height: usize) -> Result<Region> {
+        let (image, stage) = (self.config().image_size, self.config().of_stage(stage));
         let mut region = self.loaded.preprocess.region(width, height)?;
-        let seen =
-            |axis: usize| (config.grid()[axis] * config.patch_size[axis]) as f64 / config.image_size[axis] as f64;
+        let seen = |axis: usize| {
+            let pixels = image[axis].max(stage.image_size[axis]);
+            (stage.grid()[axis] * stage.patch_size[axis]) as f64 / pixels as f64
+        };
         region.height *= seen(0);
         region.width *= seen(1);
         Ok(region)
@@ -265,7 +272,7 @@ impl Classifier {
     /// Whose row of a class's relevance to read if nobody says: that of what the head reads, the class token or the patches.
     pub fn default_query(&self) -> Query {
         match self.config().pooling {
-            Pooling::Mean | Pooling::Attention => Query::Mean,
+            Pooling::Mean | Pooling::Attention | Pooling::Map => Query::Mean,
             Pooling::Cls | Pooling::ClsMean | Pooling::ClsDistillation | Pooling::ClsDistillationMean => Query::Class,
         }
     }

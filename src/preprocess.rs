@@ -1,4 +1,4 @@
-//! From pixels as decoded to the `pixel_values` a model was trained on: resize, crop, rescale, normalise.
+//! From pixels as decoded to the `pixel_values` a model was trained on: resize, crop, rescale, normalise, pad.
 
 use crate::alloc;
 use crate::error::{ErrorKind, Result};
@@ -28,6 +28,8 @@ pub struct Preprocess {
     pub std: [f32; 3],
     /// Whether the model takes B, G, R.
     pub bgr: bool,
+    /// Height and width that zeros fill up on the right and below, behind all other steps (SAM).
+    pub pad: Option<[usize; 2]>,
 }
 
 /// The resize step.
@@ -39,6 +41,8 @@ pub enum Resize {
     Squash([usize; 2]),
     /// The shorter edge to this many pixels, keeping the aspect ratio (the longer edge rounds down).
     ShortestEdge(usize),
+    /// The longer edge to this many pixels, keeping the aspect ratio (the shorter edge rounds, half up: SAM).
+    LongestEdge(usize),
     /// To the smallest size that covers height × width, keeping the aspect ratio (timm, for targets that are not square).
     Cover([usize; 2]),
     /// To the largest size that fits into height × width, keeping the aspect ratio (timm's `border`).
@@ -79,9 +83,9 @@ pub struct Region {
 impl Preprocess {
     /// Height and width this leaves an image of any size with, if that is known.
     pub fn output_size(&self) -> Option<[usize; 2]> {
-        match (self.crop, self.resize) {
-            (Some(size), _) | (None, Resize::Squash(size)) => Some(size),
-            (None, _) => None,
+        match (self.pad, self.crop, self.resize) {
+            (Some(size), ..) | (None, Some(size), _) | (None, None, Resize::Squash(size)) => Some(size),
+            _ => None,
         }
     }
 
@@ -89,8 +93,9 @@ impl Preprocess {
     pub fn apply(&self, image: Rgba<'_>, size: [usize; 2]) -> Result<Vec<f32>> {
         check(image)?;
         let resized = self.resized_size(image.width, image.height);
-        let [height, width] = self.crop.unwrap_or([resized.0, resized.1]);
-        if [height, width] != size {
+        let seen = self.crop.unwrap_or([resized.0, resized.1]);
+        let [height, width] = seen;
+        if self.pad.map_or(seen != size, |pad| pad != size || height > pad[0] || width > pad[1]) {
             return Err(ErrorKind::InvalidImage(format!(
                 "preprocessing leaves it at {height} × {width} where the model takes {} × {}; resize it before, or add a \
                  centre crop to the model's processor file.",
@@ -99,7 +104,7 @@ impl Preprocess {
         }
         let start = [self.crop_start(resized.0, height), self.crop_start(resized.1, width)];
         let (rows, columns) = (visible(start[0], height, resized.0), visible(start[1], width, resized.1));
-        let window = Window { start, rows: rows.clone(), columns: columns.clone(), size };
+        let window = Window { start, rows: rows.clone(), columns: columns.clone(), size: seen, padded: size };
         let rgb = if self.floats {
             resample::resize_floats(image, resized, self.filter, rows, columns)?
         } else {
@@ -109,9 +114,9 @@ impl Preprocess {
         self.lay(&window, &rgb)
     }
 
-    /// `[3, height, width]` of what was resized, with padding around it, normalised.
+    /// `[3, height, width]` of what was resized, with padding around it, normalised, with zeros behind.
     fn lay(&self, window: &Window, rgb: &[[f32; 3]]) -> Result<Vec<f32>> {
-        let Window { start: [top, left], rows, columns, size: [height, width] } = window;
+        let Window { start: [top, left], rows, columns, size: [height, width], padded } = window;
         let fill = self.fill.map(f32::from);
         let pixel = |row: isize, column: isize| match (usize::try_from(row), usize::try_from(column)) {
             (Ok(y), Ok(x)) if rows.contains(&y) && columns.contains(&x) => {
@@ -119,13 +124,15 @@ impl Preprocess {
             }
             _ => fill,
         };
-        let mut values = alloc::reserve("pixel values", &[3, *height, *width])?;
-        for channel in if self.bgr { [2, 1, 0] } else { [0, 1, 2] } {
+        let mut values = alloc::reserve("pixel values", &[3, padded[0], padded[1]])?;
+        for (plane, channel) in if self.bgr { [2, 1, 0] } else { [0, 1, 2] }.into_iter().enumerate() {
             let (mean, std) = (self.mean[channel], self.std[channel]);
             for row in (0..*height).map(|y| y as isize + top) {
                 let row = (0..*width).map(|x| pixel(row, x as isize + left)[channel]);
                 values.extend(row.map(|value| (value * self.rescale_factor - mean) / std));
+                values.resize(values.len() + padded[1] - width, 0.0);
             }
+            values.resize((plane + 1) * padded[0] * padded[1], 0.0);
         }
         Ok(values)
     }
@@ -138,18 +145,19 @@ impl Preprocess {
         }
     }
 
-    /// The part of a `width × height` image that the model sees; it reaches past the image where the crop pads.
+    /// The part of a `width × height` image that the model sees; it reaches past the image where there is padding.
     pub fn region(&self, width: usize, height: usize) -> Result<Region> {
         check_size(width, height)?;
         let (resized_height, resized_width) = self.resized_size(width, height);
-        let [crop_height, crop_width] = self.crop.unwrap_or([resized_height, resized_width]);
+        let crop = self.crop.unwrap_or([resized_height, resized_width]);
+        let [seen_height, seen_width] = self.pad.unwrap_or(crop);
         let x_scale = width as f64 / resized_width as f64;
         let y_scale = height as f64 / resized_height as f64;
         Ok(Region {
-            x: self.crop_start(resized_width, crop_width) as f64 * x_scale,
-            y: self.crop_start(resized_height, crop_height) as f64 * y_scale,
-            width: crop_width as f64 * x_scale,
-            height: crop_height as f64 * y_scale,
+            x: self.crop_start(resized_width, crop[1]) as f64 * x_scale,
+            y: self.crop_start(resized_height, crop[0]) as f64 * y_scale,
+            width: seen_width as f64 * x_scale,
+            height: seen_height as f64 * y_scale,
         })
     }
 
@@ -162,6 +170,12 @@ impl Preprocess {
             Resize::Squash([h, w]) => (h, w),
             Resize::ShortestEdge(edge) if width <= height => (scaled(height, width, edge), edge),
             Resize::ShortestEdge(edge) => (edge, scaled(width, height, edge)),
+            Resize::LongestEdge(edge) => {
+                let scale = edge as f64 / height.max(width) as f64;
+                // A very long image would shrink to nothing across.
+                let edge = |size: usize| (size as f64 * scale + 0.5).max(1.0) as usize;
+                (edge(height), edge(width))
+            }
             Resize::Least { size: [h, w], multiple } => {
                 let [rows, columns] = [h as f64 / height as f64, w as f64 / width as f64];
                 let scale = if (1.0 - columns).abs() < (1.0 - rows).abs() { columns } else { rows };
@@ -205,6 +219,8 @@ struct Window {
     columns: Range<usize>,
     /// Its height and width.
     size: [usize; 2],
+    /// The same with the zeros behind it.
+    padded: [usize; 2],
 }
 
 /// The part of `start..start + length` that lies in `0..size`.

@@ -189,7 +189,7 @@ macro_rules! processors {
 
 /// Each family's image processor, and the forms that old files have.
 const PROCESSORS: &[(&str, &str)] = processors!(
-    "beit" "beit_crop" "beit_legacy" "clip" "clip_legacy" "clip_sparse" "deit" "deit_legacy" "deit_sparse" "dino_legacy" "dinov2" "raw"
+    "beit" "beit_crop" "beit_legacy" "clip" "clip_legacy" "clip_sparse" "deit" "deit_legacy" "deit_sparse" "dino_legacy" "dinov2" "raw" "sam"
     "siglip" "siglip_sparse"
 );
 
@@ -252,6 +252,10 @@ fn images_of_another_shape_than_the_models() {
     let error = model.preprocess(Decoded::named("photo").view()).unwrap_err();
     assert_eq!(error.code(), "invalid-image");
     assert!(error.to_string().contains("16 × 23 where the model takes 16 × 16"), "{error}");
+    // What is larger than what is padded to, likewise.
+    let json = r#"{"image_processor_type": "SamImageProcessor", "do_resize": false, "pad_size": 48}"#;
+    let error = model_for("sam", json, [48, 48]).preprocess(Decoded::named("photo").view()).unwrap_err();
+    assert!(error.to_string().contains("37 × 53 where the model takes 48 × 48"), "{error}");
 }
 
 /// A file that names its class and no more is the class's defaults, by whichever of its names.
@@ -263,7 +267,9 @@ fn silent_processors_equal_their_defaults() {
         let stated: Value = serde_json::from_str(&whole).unwrap();
         let edges = |key: &str| {
             let edge = |edge: &str| stated[key][edge].as_u64().map(|edge| edge as usize);
-            edge("height").zip(edge("width")).or(edge("shortest_edge").map(|edge| (edge, edge)))
+            edge("height")
+                .zip(edge("width"))
+                .or(edge("shortest_edge").or(edge("longest_edge")).map(|edge| (edge, edge)))
         };
         let cropped = edges("crop_size").filter(|_| stated["do_center_crop"] == true);
         let (height, width) = cropped.or(edges("size")).unwrap();
@@ -326,6 +332,10 @@ fn region_is_what_the_crop_keeps() {
     // Shortest edge to 21, crop 24 × 26, of a 42 × 42 image: padded by ⌈3 / 2⌉ rows above and ⌈5 / 2⌉ columns before.
     let region = model_for("hf_crop_pads", json("hf_crop_pads"), [24, 26]).region(42, 42).unwrap();
     assert_eq!((region.x, region.y, region.width, region.height), (-6.0, -4.0, 52.0, 48.0));
+    // Longest edge to 16, of a 32 × 64 image: scale 4, and zeros fill the other half of 16 columns.
+    let (_, sam) = PROCESSORS.iter().find(|(name, _)| *name == "sam").unwrap();
+    let region = model_for("sam", sam, [16, 16]).region(32, 64).unwrap();
+    assert_eq!((region.x, region.y, region.width, region.height), (0.0, 0.0, 64.0, 64.0));
 }
 
 #[test]

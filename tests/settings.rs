@@ -3,7 +3,7 @@
 mod common;
 
 use common::edit::{doubled, edited, load, refused, renamed, rewritten, with_tensor};
-use common::{FIXTURES, Fixture, named};
+use common::{FIXTURES, Fixture, named, some_classes};
 use serde_json::{Value, json};
 use vitscope::checkpoint::{ConfigFiles, LoadOptions, Shards, Tensors, quantize};
 use vitscope::model::Pooling;
@@ -85,6 +85,7 @@ fn full_dumps_and_unknown_keys_change_nothing() {
             json!({"pos_embed_shift": 0.1, "pos_embed_jitter": 2.0, "pos_embed_rescale": null, "layerscale_value": 0.5, "qkv_bias": false, "mlp_ratio": 4}),
         ),
         ("hf_mae", json!({"mask_ratio": 0.9, "norm_pix_loss": true})),
+        ("hf_sam_vision", json!({"intermediate_size": 4711, "mlp_ratio": 7, "num_pos_feats": 3, "scale": 1})),
     ] {
         let fixture = named(name);
         let own = answer(fixture, fixture.load(None));
@@ -132,6 +133,13 @@ fn settings_that_change_the_answer_are_refused_by_name() {
         ("hf_aimv2_headless", "use_head", json!(true), "invalid-config"),
         ("hf_aimv2_headless", "is_native", json!("yes"), "invalid-config"),
         ("hf_aimv2_zero_shot", "max_logit_scale", json!("100"), "invalid-config"),
+        ("hf_sam_vision", "qkv_bias", json!(true), "invalid-config"),
+        ("hf_sam_vision", "use_abs_pos", json!(true), "invalid-config"),
+        ("hf_sam_vision", "use_rel_pos", json!(false), "invalid-config"),
+        ("hf_sam_vision", "window_size", json!("14"), "invalid-config"),
+        ("hf_sam_vision", "global_attn_indexes", json!([1.5]), "invalid-config"),
+        ("hf_sam_vision", "output_channels", json!("256"), "invalid-config"),
+        ("hf_sam_vision", "mlp_dim", json!(-1), "invalid-config"),
         ("timm_vit", "global_pool", json!(1), "invalid-config"),
         ("timm_vit", "model_args", json!([]), "invalid-config"),
         ("timm_vit", "pretrained_cfg", json!(5), "invalid-config"),
@@ -618,6 +626,61 @@ fn pooling_of_timm() {
     assert_eq!(run(intern, &normed), own(intern));
 }
 
+/// SAM's windows, neck and positions are what the tensors are; its map is no features to compare with texts.
+#[test]
+fn settings_of_sam() {
+    let (whole, vision) = (named("hf_sam"), named("hf_sam_vision"));
+    // What tells how large a window is, and which layers have none.
+    for (fixture, key, value, parts) in [
+        (vision, "window_size", json!(5), ["`vision_encoder.layers.0.attn.rel_pos_h`", "9"]),
+        (vision, "global_attn_indexes", json!([0]), ["`vision_encoder.layers.0.attn.rel_pos_h`", "11"]),
+        (vision, "output_channels", json!(9), ["`vision_encoder.neck.conv1.weight`", "9"]),
+    ] {
+        refused(changed(fixture, &edited(fixture.name, json!({key: value})), None), "tensor-shape", &parts);
+    }
+    // Silence is the class's own default.
+    let silent = edited("hf_sam_vision", json!({"qkv_bias": Value::Null}));
+    refused(changed(vision, &silent, None), "invalid-config", &["qkv_bias", "default"]);
+    // Of windows and layers out of reach there is nothing to say: without windows all see all.
+    let global = edited("hf_sam_vision", json!({"global_attn_indexes": [0, 1]}));
+    let none = edited("hf_sam_vision", json!({"window_size": 0}));
+    let tables = rewritten(vision.weights, |tensors| {
+        for (name, (_, shape, bytes)) in tensors.iter_mut().filter(|(name, _)| name.contains("rel_pos")) {
+            assert_eq!(shape[0], 7, "{name}");
+            shape[0] = 11;
+            bytes.resize(11 * bytes.len() / 7, 0);
+        }
+    });
+    let answers = [global, none].map(|config| answer(vision, changed(vision, &config, Some(tables.clone()))));
+    assert_eq!(answers[0], answers[1]);
+    // Its size is its own.
+    refused(whole.load_at(Some([24, 24]), None), "invalid-argument", &["24 × 24", "5 × 5"]);
+    let model = whole.load(None).unwrap();
+    assert_eq!((model.config().pooling, model.config().feature_size()), (Pooling::Map, 8 * 5 * 5));
+    let texts = some_classes(8 * 5 * 5);
+    assert_eq!(model.with_classes(&texts).map(drop).unwrap_err().code(), "invalid-argument");
+    // timm's name says of a neck and of positions what its arguments don't.
+    let (necked, small) = (named("timm_sam"), named("timm_sam_224"));
+    let named_as = |fixture: &Fixture, name: &str| edited(fixture.name, json!({"architecture": name}));
+    refused(changed(necked, &named_as(necked, "samvit_base_patch16_224"), None), "invalid-config", &["use_abs_pos"]);
+    refused(changed(small, &named_as(small, "samvit_base_patch16"), None), "invalid-config", &["use_abs_pos"]);
+    refused(changed(small, &named_as(small, "samvit_tiny_patch16"), None), "unsupported-architecture", &["tiny"]);
+    for (fixture, key, value, code) in [
+        (necked, "neck_chans", json!(9), "invalid-config"),
+        (small, "neck_chans", json!(12), "invalid-config"),
+        (necked, "window_size", json!(4), "tensor-shape"),
+        (necked, "use_rel_pos", json!(false), "invalid-config"),
+        (necked, "use_rope", json!(true), "unsupported-architecture"),
+        (necked, "norm_layer", json!("layernorm"), "unsupported-architecture"),
+        (necked, "head_hidden_size", json!(8), "unsupported-architecture"),
+    ] {
+        let mut config: Value = serde_json::from_str(fixture.config).unwrap();
+        config["model_args"][key] = value;
+        let part = if code == "tensor-shape" { "rel_pos_h" } else { key };
+        refused(changed(fixture, &config.to_string(), None), code, &[part]);
+    }
+}
+
 /// What `vit.config.positions` and `inspect` say.
 #[test]
 fn positions_are_named() {
@@ -634,6 +697,8 @@ fn positions_are_named() {
         ("timm_rope_mixed_ape", "learned-rotary"),
         ("hf_aimv2_native", "sinusoidal"),
         ("hf_aimv2_headless", "learned"),
+        ("hf_sam", "learned-relative"),
+        ("hf_sam_vision", "relative"),
     ] {
         assert_eq!(named(name).load(None).unwrap().config().positions.name(), positions, "{name}");
     }

@@ -1,11 +1,12 @@
 //! Encoder blocks, whatever their tensors are called: every family names the same parts.
 
+use super::convolutions::Kernel;
 use super::equalise::equalise;
 use super::reader::{Bias, Reader};
 use crate::error::Result;
 use crate::model::{
-    Activation, Attention, AttentionPool, Block, Config, Equalised, Frequencies, Interpolation, LearnedGrid, Linear,
-    Mlp, RelativeBias, Rotary, WindowRule,
+    Activation, Attention, AttentionPool, Block, Config, Convolution, Equalised, Frequencies, Interpolation,
+    LearnedGrid, Linear, Mlp, Neck, RelativeBias, Rotary, Transition, WindowRule,
 };
 use std::sync::Arc;
 
@@ -60,17 +61,24 @@ pub(super) enum Qkv {
 pub(super) struct Blocks {
     pub scope: String,
     within: Option<&'static str>,
+    /// Number of the first stage.
+    first: usize,
     pub names: BlockNames,
 }
 
 impl Blocks {
     pub fn new(scope: impl Into<String>, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: None, names }
+        Self { scope: scope.into(), within: None, first: 0, names }
     }
 
     /// Those of stages.
     pub fn of_stages(scope: impl Into<String>, within: &'static str, names: BlockNames) -> Self {
-        Self { scope: scope.into(), within: Some(within), names }
+        Self { scope: scope.into(), within: Some(within), first: 0, names }
+    }
+
+    /// The same, the first stage being called so.
+    pub fn counted_from(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// One of them.
@@ -78,7 +86,7 @@ impl Blocks {
         let [stage, index] = config.stage_of(i);
         let path = match self.within {
             None => format!("{}{i}.", self.scope),
-            Some(within) => format!("{}{stage}{within}{index}.", self.scope),
+            Some(within) => format!("{}{}{within}{index}.", self.scope, self.first + stage),
         };
         let window = reader.native_window(config, i);
         let own = config.of_stage(stage);
@@ -180,6 +188,7 @@ fn read_block(config: &Config, reader: &mut Reader, names: &BlockNames) -> Resul
             heads: config.heads,
             qk_norm,
             cosine: None,
+            decomposed: None,
             tables: Vec::new(),
             frequencies: None,
         },
@@ -259,4 +268,33 @@ pub(super) fn add_tables(
         block.attention.tables = own.into_iter().chain(shared.clone()).collect();
     }
     Ok(())
+}
+
+/// Gives each block, called `{scope}{number}`, its tables of decomposed relative positions, where the model has them.
+pub(super) fn add_decomposed(config: &Config, reader: &mut Reader, blocks: &mut [Block], scope: &str) -> Result<()> {
+    if !config.positions.relative {
+        return Ok(());
+    }
+    for (layer, block) in blocks.iter_mut().enumerate() {
+        let size = config.of_stage(config.stage_of(layer)[0]).head_size();
+        let window = config.window(layer).map(|window| window.size);
+        let tables = reader.within(&format!("{scope}{layer}."), |reader| reader.decomposed(size, window))?;
+        block.attention.decomposed = Some(tables);
+    }
+    Ok(())
+}
+
+/// SAM's neck from `inputs` channels to `channels`: `names` are those of a convolution at each place, of its norm, of one of 3 × 3 places and of its norm.
+pub(super) fn read_neck(reader: &mut Reader, [inputs, channels]: [usize; 2], names: [&str; 4]) -> Result<Transition> {
+    const EPS: f32 = 1e-6;
+    let [conv1, norm1, conv2, norm2] = names;
+    let convolution = |reader: &mut Reader, name: &str, inputs: usize, size: usize| {
+        let layer = reader.convolution(name, Kernel { inputs, outputs: channels, size }, None)?;
+        Ok::<_, crate::Error>(Convolution { layer, kernel: size, stride: 1, activation: None })
+    };
+    let conv1 = convolution(reader, conv1, inputs, 1)?;
+    let norm1 = reader.layer_norm(norm1, channels, EPS)?;
+    let conv2 = convolution(reader, conv2, channels, 3)?;
+    let norm2 = reader.layer_norm(norm2, channels, EPS)?;
+    Ok(Transition::Neck(Neck { layers: vec![(conv1, Some(norm1)), (conv2, Some(norm2))] }))
 }

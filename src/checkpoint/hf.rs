@@ -72,6 +72,7 @@ pub(super) fn read_config(json: &Json, model_type: &str, usual: &Usual) -> Resul
         pads: false,
         hidden_size,
         stages: Vec::new(),
+        maps: None,
         layers: size("num_hidden_layers", 2)?,
         heads,
         mlp_size,

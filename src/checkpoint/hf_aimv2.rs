@@ -116,6 +116,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
         };
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection: reader.patch_projection(
                     "embeddings.patch_embed",
                     width,

@@ -58,6 +58,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
         let patches = "embeddings.patch_embedding";
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
                 patch_norm: None,
                 prefix: matrix(positions.prefix, width),

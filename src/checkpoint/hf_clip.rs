@@ -101,6 +101,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
         let norm = reader.layer_norm("post_layernorm", width, eps)?;
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Absent)?,
                 patch_norm: None,
                 prefix: matrix(positions.prefix, width),

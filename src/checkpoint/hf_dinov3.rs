@@ -93,6 +93,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
     let patches = "embeddings.patch_embeddings";
     Ok(Weights {
         embeddings: Embeddings {
+            stem: None,
             patch_projection: reader.patch_projection(patches, width, config.patch_size, Bias::Required)?,
             patch_norm: None,
             prefix: matrix(prefix, width),

@@ -89,6 +89,7 @@ fn read_tower(config: &Config, reader: &mut Reader, blocks: Vec<Block>, flexible
         let attends = config.pooling == Pooling::Attention;
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection,
                 patch_norm: None,
                 prefix: matrix(positions.prefix, width),

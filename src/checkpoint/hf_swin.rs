@@ -141,6 +141,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, second
         let bias = Bias::Required;
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection: reader.patch_projection(hf::PATCHES, first.hidden_size, first.patch_size, bias)?,
                 patch_norm: Some(reader.layer_norm("embeddings.norm", first.hidden_size, LAYER_NORM_EPS)?),
                 prefix: matrix(Vec::new(), first.hidden_size),

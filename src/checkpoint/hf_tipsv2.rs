@@ -62,6 +62,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Res
     }
     Ok(Weights {
         embeddings: Embeddings {
+            stem: None,
             patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
             patch_norm: None,
             prefix: matrix(positions.prefix, width),

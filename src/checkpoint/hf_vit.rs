@@ -72,6 +72,7 @@ pub(super) fn read_encoder(config: &Config, reader: &mut Reader, blocks: Vec<Blo
         }
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection: reader.patch_projection(hf::PATCHES, width, config.patch_size, Bias::Required)?,
                 patch_norm: None,
                 prefix: matrix(positions.prefix, width),

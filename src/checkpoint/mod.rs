@@ -4,6 +4,7 @@
 
 mod alias;
 mod blocks;
+mod convolutions;
 mod equalise;
 mod foreign;
 mod header;
@@ -16,6 +17,8 @@ mod hf_clip;
 mod hf_deit;
 mod hf_dinov2;
 mod hf_dinov3;
+mod hf_mobilevit;
+mod hf_sam;
 mod hf_siglip;
 mod hf_swin;
 mod hf_tipsv2;
@@ -38,6 +41,7 @@ mod timm;
 mod timm_aimv2;
 mod timm_beit;
 mod timm_eva;
+mod timm_sam;
 mod timm_swin;
 mod timm_vit;
 mod walk;
@@ -115,8 +119,10 @@ const FAMILIES: &[Family] = &[
     hf_aimv2::FAMILY,
     hf_aimv2::NATIVE,
     hf_blip::FAMILY,
+    hf_mobilevit::FAMILY,
     hf_swin::FAMILY,
     hf_swin::V2,
+    hf_sam::FAMILY,
     open_clip::FAMILY,
     open_clip::CLIPA,
     timm_eva::DINOV3,
@@ -133,6 +139,7 @@ const FAMILIES: &[Family] = &[
     timm_aimv2::FAMILY,
     timm_swin::FAMILY,
     timm_swin::V2,
+    timm_sam::FAMILY,
 ];
 
 /// Name and models of every supported family.

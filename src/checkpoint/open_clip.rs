@@ -180,6 +180,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, norms_
         let (norm, fc_norm) = if norms_after_pool { (None, norm) } else { (norm, None) };
         Ok(Weights {
             embeddings: Embeddings {
+                stem: None,
                 patch_projection,
                 patch_norm: None,
                 prefix: matrix(positions.prefix, width),

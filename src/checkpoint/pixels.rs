@@ -112,11 +112,12 @@ fn for_size(steps: Preprocess, size: [usize; 2]) -> Preprocess {
         Resize::Squash(edges) => Resize::Squash(scaled(edges)),
         Resize::ShortestEdge(edge) if size[0] == size[1] => Resize::ShortestEdge(scaled([edge, edge])[0]),
         Resize::ShortestEdge(edge) => Resize::Cover(scaled([edge, edge])),
+        Resize::LongestEdge(edge) => Resize::LongestEdge(scaled([edge, edge]).into_iter().min().unwrap_or(edge)),
         Resize::Cover(edges) => Resize::Cover(scaled(edges)),
         Resize::Contain(edges) => Resize::Contain(scaled(edges)),
         Resize::Least { multiple, .. } => Resize::Least { size, multiple },
     };
-    Preprocess { resize, crop: steps.crop.map(|_| size), ..steps }
+    Preprocess { resize, crop: steps.crop.map(|_| size), pad: steps.pad.map(|_| size), ..steps }
 }
 
 /// What timm calls Pillow's filters, in the order of their numbers.
@@ -166,6 +167,7 @@ fn from_timm(json: &Json, size: [usize; 2]) -> Result<Preprocess> {
         rescale_factor: 1.0 / 255.0,
         mean,
         bgr: false,
+        pad: None,
         std: triple("std", IMAGENET_STD)?,
     })
 }
@@ -177,7 +179,7 @@ fn check(file: &'static str, steps: &Preprocess, model: [usize; 2]) -> Result<()
     let edges = match steps.resize {
         Resize::None => [1, 1],
         Resize::Squash(size) | Resize::Cover(size) | Resize::Contain(size) | Resize::Least { size, .. } => size,
-        Resize::ShortestEdge(edge) => [edge, edge],
+        Resize::ShortestEdge(edge) | Resize::LongestEdge(edge) => [edge, edge],
     };
     if edges.iter().any(|edge| *edge == 0 || *edge > MAX_EDGE) {
         return problem(format!("a resize to {edges:?} makes no sense; edges must lie in 1..={MAX_EDGE}."));

@@ -68,6 +68,7 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
     if floats && resize != Resize::None && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
         return Err(json.problem("`resample` of a DINOv3 processor should be 2 (bilinear) or 3 (bicubic).".into()));
     }
+    let pads = on("do_pad", own == Own::Sam)?;
     let steps = Preprocess {
         resize,
         filter,
@@ -79,10 +80,15 @@ pub(super) fn steps(json: &Json, processor: &Processor) -> Result<Preprocess> {
         mean,
         std,
         bgr: own == Own::MobileVit && on("do_flip_channel_order", true)?,
+        pad: None,
     };
     // (Without a size it pads to the largest image of a batch.)
     let padded = json.typed("pad_size", "a number or {height, width}", as_size)?;
-    if on("do_pad", false)? && padded.is_some() && padded != steps.output_size() {
+    if own == Own::Sam {
+        let usual = (!is_null(json, "pad_size")).then_some([1024; 2]);
+        return Ok(Preprocess { pad: padded.or(usual).filter(|_| pads), ..steps });
+    }
+    if pads && padded.is_some() && padded != steps.output_size() {
         return Err(json.problem(
             "`pad_size` pads behind the other steps, which is not followed here; resize or crop to the size instead."
                 .into(),
@@ -160,8 +166,12 @@ fn value<T>(json: &Json, key: &str, expected: &str, read: impl FnOnce(&Value) ->
     json.typed(key, expected, read)
 }
 
-/// `size` is a number (legacy), two, `{height, width}` or `{shortest_edge}`.
+/// `size` is a number (legacy), two, `{height, width}` or `{shortest_edge}`; SAM's is `{longest_edge}`.
 fn size(json: &Json, processor: &Processor, on: &impl Fn(&str, bool) -> Result<bool>) -> Result<Resize> {
+    if processor.own == Own::Sam {
+        let longest = |value: &Value| value.get("longest_edge").and_then(as_usize).map(Resize::LongestEdge);
+        return Ok(value(json, "size", "{longest_edge}", longest)?.unwrap_or(processor.size));
+    }
     let square = on("default_to_square", !processor.shortest)?;
     let read = |value: &Value| match value.as_object() {
         Some(edges) => {

@@ -51,6 +51,8 @@ pub(super) enum Own {
     Llava,
     /// Keeps the shape of an image; here at the square of as many patches.
     Siglip2,
+    /// Resizes the longer edge, and pads with zeros behind all else.
+    Sam,
     /// May subtract 1 after rescaling, and divides by the deviations twice.
     EfficientNet,
 }
@@ -91,6 +93,16 @@ pub(super) const TIPSV2: Processor =
 pub(super) const DINOV3: Processor =
     Processor { name: "DINOv3ViT", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::DinoV3, ..VIT };
 
+pub(super) const MOBILEVIT: Processor = Processor { name: "MobileViT", crop_size: 256, own: Own::MobileVit, ..CLIP };
+pub(super) const SAM: Processor = Processor {
+    name: "Sam",
+    size: Resize::LongestEdge(1024),
+    mean: IMAGENET_MEAN,
+    std: IMAGENET_STD,
+    own: Own::Sam,
+    ..VIT
+};
+
 pub(super) const BLIP: Processor =
     Processor { name: "Blip", size: Resize::Squash([384; 2]), mean: CLIP_MEAN, std: CLIP_STD, ..BICUBIC };
 const LEVIT: Processor = Processor { name: "Levit", mean: IMAGENET_MEAN, std: IMAGENET_STD, own: Own::Levit, ..CLIP };
@@ -109,6 +121,7 @@ const PROCESSORS: &[&Processor] = &[
     &TIPSV2,
     &Processor { name: "Tipsv2Dpt", ..TIPSV2 },
     &DINOV3,
+    &SAM,
     &BLIP,
     &LEVIT,
     &MOBILENET,
@@ -131,7 +144,7 @@ const PROCESSORS: &[&Processor] = &[
     &Processor { name: "DPT", size: Resize::Squash([384; 2]), own: Own::Dpt, ..BICUBIC },
     &Processor { name: "ConvNext", size: Resize::ShortestEdge(384), shortest: true, own: Own::ConvNext, ..BICUBIC },
     &Processor { name: "PoolFormer", own: Own::PoolFormer, ..LEVIT },
-    &Processor { name: "MobileViT", crop_size: 256, own: Own::MobileVit, ..CLIP },
+    &MOBILEVIT,
     &Processor { name: "EfficientNet", size: Resize::Squash([346; 2]), crop_size: 289, own: Own::EfficientNet, ..BEIT },
 ];
 
@@ -172,8 +185,10 @@ pub(super) fn stated<'p>(json: &Json, usual: &'p Processor) -> Result<Option<&'p
 pub(super) fn usual_steps(usual: &Processor, native: [usize; 2]) -> Preprocess {
     let resize = match usual.size {
         Resize::ShortestEdge(_) if native[0] == native[1] => Resize::ShortestEdge(native[0]),
+        Resize::LongestEdge(_) if native[0] == native[1] => Resize::LongestEdge(native[0]),
         _ => Resize::Squash(native),
     };
+    let blue_first = usual.own == Own::MobileVit;
     Preprocess {
         resize,
         filter: Filter::ALL[usual.resample],
@@ -182,8 +197,9 @@ pub(super) fn usual_steps(usual: &Processor, native: [usize; 2]) -> Preprocess {
         crop_rounding: CropRounding::Down,
         floats: usual.own == Own::DinoV3,
         rescale_factor: 1.0 / 255.0,
-        mean: usual.mean,
-        std: usual.std,
-        bgr: false,
+        mean: if blue_first { [0.0; 3] } else { usual.mean },
+        std: if blue_first { [1.0; 3] } else { usual.std },
+        bgr: blue_first,
+        pad: (usual.own == Own::Sam).then_some(native),
     }
 }

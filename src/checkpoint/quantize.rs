@@ -81,7 +81,7 @@ impl Portable<'_> {
         let all = kept().count();
         for Planned { name, shape, role, .. } in kept().filter(|tensor| tensor.block == block) {
             let (bits, sqnr) = match role {
-                Role::Matrix => self.push_matrix(reader, source, name, [shape[0], shape[1]])?,
+                Role::Matrix => self.push_matrix(reader, source, name, shape)?,
                 _ => {
                     self.push(name, shape, Values::F32(reader.values(name, shape)?));
                     (Bits::ThirtyTwo, None)
@@ -99,14 +99,15 @@ impl Portable<'_> {
         self.tensors.push((name.into(), shape.into(), values));
     }
 
-    /// Adds a matrix, in `bits` where that costs little. Gives the bits it has got, and its signal to noise where it was rounded.
+    /// Adds a matrix, or a convolution as one, in `bits` where that costs little. Gives the bits it has got, and its signal to noise where it was rounded.
     fn push_matrix(
         &mut self,
         reader: &Reader,
         source: &dyn Source,
         name: &str,
-        [rows, columns]: [usize; 2],
+        stored: &[usize],
     ) -> Result<(Bits, Option<f64>)> {
+        let (rows, columns) = (stored[0], stored[1..].iter().product());
         let shape = [rows, columns];
         match reader.tensors.bits(name) {
             Bits::Four => {
@@ -124,13 +125,13 @@ impl Portable<'_> {
                 Ok((Bits::Eight, None))
             }
             Bits::ThirtyTwo => {
-                let weights = reader.values(name, &shape)?;
+                let weights = reader.values(name, stored)?;
                 if let Some(sqnr) = self.try_four_bits(name, &weights, columns) {
                     return Ok((Bits::Four, Some(sqnr)));
                 }
                 let (int8, sqnr) = QuantizedMatrix::accurate(&weights, columns);
                 let Some(int8) = int8 else {
-                    self.push(name, &shape, Values::F32(weights));
+                    self.push(name, stored, Values::F32(weights));
                     return Ok((Bits::ThirtyTwo, Some(sqnr)));
                 };
                 self.push_int8(name, int8);

@@ -7,7 +7,7 @@ use super::names::telltale;
 use super::stored::{Stored, read_stored};
 use super::tensors::{Source, Tensors};
 use crate::alloc::{reserve, room, zeros};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Config, Interpolation, LayerNorm, LearnedGrid, Linear, Matrix, Precision, RelativeBias};
 use crate::quant::{Bits, SCALE_SUFFIX, STEPS_SUFFIX};
 use ndarray::{Array2, ArrayView2};
@@ -147,9 +147,23 @@ impl<'a> Reader<'a> {
     /// A tensor of one number, `[]` or `[1]`. It is not counted as learned.
     pub fn scalar(&mut self, name: &str) -> Result<f32> {
         let shape: &[usize] = if self.tensors.shape(&self.full(name))?.is_empty() { &[] } else { &[1] };
-        let value = self.values(name, shape)?;
+        Ok(self.uncounted(name, shape)?[0])
+    }
+
+    /// What was seen while the model learned, `[width]`. It is not counted as learned.
+    pub fn statistics(&mut self, name: &str, width: usize) -> Result<Vec<f32>> {
+        self.uncounted(name, &[width])
+    }
+
+    fn uncounted(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = self.values(name, shape)?;
         self.note(self.full(name), Role::Other);
-        Ok(value[0])
+        Ok(values)
+    }
+
+    /// The name of a tensor as the file has it, for messages.
+    pub fn in_file(&self, name: &str) -> String {
+        self.tensors.in_file(&self.full(name)).into_owned()
     }
 
     fn note(&mut self, full: String, role: Role) {
@@ -232,6 +246,25 @@ impl<'a> Reader<'a> {
         rows == Some(&self.native_grid.iter().product())
     }
 
+    /// Learned positions that are stored as a grid, `[1, rows, columns, width]`.
+    pub fn grid(&mut self, name: &str, width: usize, how: impl Into<Option<Interpolation>>) -> Result<LearnedGrid> {
+        let grid = self.native_grid;
+        let values = self.floats(name, &[1, grid[0], grid[1], width])?;
+        Ok(LearnedGrid { values: Arc::new(matrix(values, width)), grid, how: how.into() })
+    }
+
+    /// Tables of a block's decomposed relative positions, `[2 n − 1, size]` by rows and by columns, `size` wide; `window`: within what its tokens attend, if not
+    /// all to all.
+    pub fn decomposed(&mut self, size: usize, window: Option<[usize; 2]>) -> Result<[LearnedGrid; 2]> {
+        let edges = window.unwrap_or(self.native_grid);
+        let mut table = |name: &str, edge: usize| {
+            let grid = [2 * edge - 1, 1];
+            let values = Arc::new(matrix(self.floats(name, &[grid[0], size])?, size));
+            Ok::<_, Error>(LearnedGrid { values, grid, how: Some(Interpolation::Bilinear) })
+        };
+        Ok([table("attn.rel_pos_h", edges[0])?, table("attn.rel_pos_w", edges[1])?])
+    }
+
     /// `[entries, heads]` of relative positions, and how they are resampled.
     pub fn relative_table(&mut self, name: &str, heads: usize, how: Interpolation) -> Result<LearnedGrid> {
         let native = self.native_grid;
@@ -293,15 +326,18 @@ impl<'a> Reader<'a> {
         let mut stored = Vec::with_capacity(parts.len());
         let mut biases = Vec::with_capacity(outputs);
         for (name, bias) in parts {
-            stored.push(self.stored(&[name, ".weight"].concat(), [rows, inputs])?);
+            stored.push(self.matrix(&[name, ".weight"].concat(), [rows, inputs])?);
             biases.extend(self.bias(name, rows, *bias)?);
+        }
+        if let Some(scale) = &scale {
+            scale_by(&mut biases, scale);
         }
         self.assemble(stored, inputs, biases, scale)
     }
 
     /// A linear layer of the matrix `name` and a bias that is somewhere else.
     pub fn linear_with_bias(&mut self, name: &str, inputs: usize, bias: Vec<f32>) -> Result<Linear> {
-        let stored = self.stored(name, [bias.len(), inputs])?;
+        let stored = self.matrix(name, [bias.len(), inputs])?;
         self.assemble(vec![stored], inputs, bias, None)
     }
 
@@ -309,7 +345,7 @@ impl<'a> Reader<'a> {
     pub fn query_and_rest(&mut self, name: &str, input: &[f32], mut bias: Vec<f32>) -> Result<(Vec<f32>, Linear)> {
         let (inputs, outputs) = (input.len(), bias.len());
         let rest_bias = bias.split_off(inputs);
-        let whole = self.stored(name, [outputs, inputs])?;
+        let whole = self.matrix(name, [outputs, inputs])?;
         room("a tensor", &[outputs, inputs, size_of::<f32>()])?;
         let (first, rest) = whole.split_at(inputs, inputs);
         Ok((first.apply(input, bias)?, self.assemble(vec![rest], inputs, rest_bias, None)?))
@@ -318,20 +354,18 @@ impl<'a> Reader<'a> {
     /// What a layer `name` from `input` `[inputs]` to as many makes of it.
     pub fn applied(&mut self, name: &str, input: &[f32]) -> Result<Vec<f32>> {
         let inputs = input.len();
-        let whole = self.stored(&[name, ".weight"].concat(), [inputs, inputs])?;
+        let whole = self.matrix(&[name, ".weight"].concat(), [inputs, inputs])?;
         whole.apply(input, self.bias(name, inputs, Bias::Required)?)
     }
 
-    fn assemble(
+    /// The layer of the rows of all `parts`, each times its `scale`, and of this bias.
+    pub fn assemble(
         &self,
         parts: Vec<Stored>,
         inputs: usize,
-        mut bias: Vec<f32>,
+        bias: Vec<f32>,
         scale: Option<Vec<f32>>,
     ) -> Result<Linear> {
-        if let Some(scale) = &scale {
-            scale_by(&mut bias, scale);
-        }
         if parts.iter().any(|part| matches!(part, Stored::Unread)) {
             return Ok(Linear::new(self.f32_matrix(&[], inputs)?, &[]));
         }
@@ -418,10 +452,15 @@ impl<'a> Reader<'a> {
         &self.used
     }
 
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
+        self.stored(name, shape, &shape)
+    }
+
     /// A matrix, quantised where the model holds it so.
-    fn stored(&mut self, name: &str, shape: [usize; 2]) -> Result<Stored> {
+    /// `floats` is its shape where it is stored in floats.
+    pub fn stored(&mut self, name: &str, shape: [usize; 2], floats: &[usize]) -> Result<Stored> {
         let full = self.full(name);
-        let mut stored = read_stored(self.tensors, self.source, &full, shape)?;
+        let mut stored = read_stored(self.tensors, self.source, &full, shape, floats)?;
         if let Stored::F32(weights) = &mut stored {
             self.apply_factors(&full, weights);
         }

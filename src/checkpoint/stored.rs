@@ -65,17 +65,18 @@ impl Stored {
     }
 }
 
-/// A matrix of this shape as the file holds it, 4 bits as 8; checked, where there is nothing to read it from.
+/// A matrix of this shape, in floats of that of `floats`, as the file holds it, 4 bits as 8; checked, where there is nothing to read it from.
 pub(super) fn read_stored(
     tensors: &Tensors,
     source: Option<&dyn Source>,
     name: &str,
     shape: [usize; 2],
+    floats: &[usize],
 ) -> Result<Stored> {
     let bits = tensors.bits(name);
     let Some(source) = source else {
         match bits {
-            Bits::ThirtyTwo => drop(tensors.check_floats(name, &shape)?),
+            Bits::ThirtyTwo => drop(tensors.check_floats(name, floats)?),
             Bits::Eight => {
                 tensors.check_bytes(name, &shape, true)?;
                 tensors.check_floats(&[name, SCALE_SUFFIX].concat(), &shape[..1])?;
@@ -85,7 +86,7 @@ pub(super) fn read_stored(
         return Ok(Stored::Unread);
     };
     match bits {
-        Bits::ThirtyTwo => Ok(Stored::F32(tensors.floats(source, name, &shape)?)),
+        Bits::ThirtyTwo => Ok(Stored::F32(tensors.floats(source, name, floats)?)),
         _ => Ok(Stored::Int8(read_quantized(tensors, source, name, shape)?)),
     }
 }

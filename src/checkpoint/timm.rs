@@ -112,6 +112,9 @@ const SHAPE_ARGS: &[&str] =
 /// What tensors of blocks are called.
 pub(super) const BLOCKS: &str = "blocks.";
 
+/// What the weights of a head are called: in plain models, and in those whose features are a map.
+const HEADS: [&str; 2] = ["head.weight", "head.fc.weight"];
+
 /// What tensors of an attention-pool head are called.
 pub(super) const ATTENTION_POOL: &str = "attn_pool.";
 
@@ -210,7 +213,7 @@ impl<'a> Architecture<'a> {
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
     ) -> Result<Config> {
-        let (mut config, classes) = self.without_blocks(tensors, prefix, usual_pooling, "head.weight")?;
+        let (mut config, classes) = self.without_blocks(tensors, prefix, usual_pooling)?;
         config.layers = (0..).take_while(|i| tensors.has(&format!("blocks.{i}.norm1.weight"))).count();
         config.heads = self.args.optional_usize("num_heads")?.unwrap_or_else(|| heads(config.hidden_size));
         config.mlp_size = tensors.inputs("blocks.0.mlp.fc2.weight")?;
@@ -218,13 +221,12 @@ impl<'a> Architecture<'a> {
         Ok(config)
     }
 
-    /// All but what blocks are, and the number of classes of the head whose weights are `head`.
+    /// All but what blocks are, and the number of classes of its head.
     pub fn without_blocks(
         &self,
         tensors: &Tensors,
         prefix: Vec<Prefix>,
         usual_pooling: Pooling,
-        head: &str,
     ) -> Result<(Config, usize)> {
         let projection = tensors.shape("patch_embed.proj.weight")?;
         let &[hidden_size, channels, patch_height, patch_width] = projection else {
@@ -235,9 +237,9 @@ impl<'a> Architecture<'a> {
         if channels != 3 {
             return Err(self.refuse(&format!("it takes {channels} channels, and only RGB is run")));
         }
-        let classes = match tensors.has(head) {
-            true => tensors.shape(head)?.first().copied().unwrap_or(0),
-            false => 0,
+        let classes = match HEADS.into_iter().find(|head| tensors.has(head)) {
+            Some(head) => tensors.shape(head)?.first().copied().unwrap_or(0),
+            None => 0,
         };
         let patch_size = [patch_height, patch_width];
         let (labels, named) = self.labels(tensors, classes)?;
@@ -249,6 +251,7 @@ impl<'a> Architecture<'a> {
             pads: self.args.optional_bool("dynamic_img_pad")?.unwrap_or(false),
             hidden_size,
             stages: Vec::new(),
+            maps: None,
             layers: 0,
             heads: 0,
             mlp_size: 0,
@@ -333,7 +336,12 @@ impl<'a> Architecture<'a> {
         if let Some(size) = self.args.optional_pair("img_size")?.or(input_size) {
             return Ok(size);
         }
-        let rows = tensors.shape("pos_embed").ok().and_then(|shape| shape.get(1)).copied().unwrap_or(0);
+        // (`[1, N, D]`, or a grid of them.)
+        let places = |shape: &[usize]| {
+            let edges = shape.get(1..shape.len().saturating_sub(1)).unwrap_or_default();
+            edges.iter().fold(1usize, |places, edge| places.saturating_mul(*edge))
+        };
+        let rows = tensors.shape("pos_embed").map_or(0, places);
         let edge = |patches: usize| (patches as f64).sqrt() as usize;
         let square = |patches: &usize| *patches > 0 && edge(*patches).pow(2) == *patches;
         if let Some(patches) = [rows.saturating_sub(prefix), rows].into_iter().find(square) {
@@ -439,7 +447,7 @@ pub(super) fn read_rest(
     let before = reader.optional_norm("norm_pre", width, eps)?;
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     let patch_projection = reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?;
-    let embeddings = Embeddings { patch_projection, patch_norm, prefix, positions, norm: before };
+    let embeddings = Embeddings { stem: None, patch_projection, patch_norm, prefix, positions, norm: before };
     let heads = read_heads(config, reader, "head", ["head", "head_dist"])?;
     Ok(Weights { embeddings, blocks, transitions: Vec::new(), norm, fc_norm, pool, projection: None, heads })
 }

@@ -67,6 +67,7 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
     add_tables(config, reader, &mut blocks, timm::BLOCKS, tables, Interpolation::Geometric)?;
     let (norm, fc_norm) = read_last_norm(config, reader)?;
     let embeddings = Embeddings {
+        stem: None,
         patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, Bias::Required)?,
         patch_norm: None,
         prefix: matrix(prefix, width),

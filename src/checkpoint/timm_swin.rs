@@ -93,9 +93,7 @@ fn read_config(json: &Json, tensors: &Tensors, shows_heads: (&str, usize)) -> Re
         let sizes = part.strip_prefix("patch").or(part.strip_prefix("window")).unwrap_or(part);
         matches!(part, "swin" | "swinv2" | "tiny" | "small" | "base" | "large" | "s3") || sizes.split("to").all(number)
     })?;
-    let head = head(|name| tensors.has(name));
-    let (mut config, _) =
-        architecture.without_blocks(tensors, Vec::new(), Pooling::Mean, &[head, ".weight"].concat())?;
+    let (mut config, _) = architecture.without_blocks(tensors, Vec::new(), Pooling::Mean)?;
     let args = &architecture.args;
     let name = |stage: usize, block: usize, rest: &str| format!("{LAYERS}{stage}{BLOCKS}{block}.{rest}");
     let first = |stage: usize| name(stage, 0, "norm1.weight");
@@ -194,6 +192,7 @@ fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>, second
     let next = usize::from(!reader.has("layers.0.downsample.reduction.weight"));
     Ok(Weights {
         embeddings: Embeddings {
+            stem: None,
             patch_projection: reader.patch_projection(
                 "patch_embed.proj",
                 first.hidden_size,

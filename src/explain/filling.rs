@@ -39,7 +39,7 @@ impl Filling {
         let edges = |axis: usize| {
             // (A stage may have the image stretched to whole cells.)
             let (image, seen, patch) = (config.image_size[axis], stage.image_size[axis], stage.patch_size[axis]);
-            (0..=stage.grid()[axis]).map(|cell| (cell * patch * image / seen).min(image)).collect()
+            (0..=stage.grid()[axis]).map(|cell| (cell * patch * image / seen.max(image)).min(image)).collect()
         };
         Ok(Some(Self { image: config.image_size, edges: [edges(0), edges(1)], value }))
     }

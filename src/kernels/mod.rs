@@ -4,6 +4,7 @@
 //! none knows the model. Matrices are row-major `ndarray` views whose rows are contiguous.
 
 pub mod attention;
+pub mod depthwise;
 pub mod dot;
 pub mod entropy;
 pub mod exp;

@@ -26,6 +26,8 @@ pub struct Attention {
     pub cosine: Option<Vec<f32>>,
     /// `[distances, heads]`, each to be added to the scores by how far query and key lie apart (BEiT); may be common to all blocks.
     pub tables: Vec<Arc<LearnedGrid>>,
+    /// `[2 h − 1, d_k]` and `[2 w − 1, d_k]`, whose products with a query are added to its scores by how many rows and columns a key lies away (SAM).
+    pub decomposed: Option<[LearnedGrid; 2]>,
     /// `[heads or 1, d_k / 2]` by rows and by columns: how fast queries and keys of patches are turned (RoPE); may be common to all blocks.
     pub frequencies: Option<Arc<[Vec<f32>; 2]>>,
 }
@@ -122,11 +124,14 @@ impl Attention {
                 Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
                 None => (rows_of(attention, rows, head.tokens()), false),
             };
+            let BlockPlaces { bias, decomposed, .. } = tokens.places;
             let add_bias = |row: usize, scores: &mut [f32]| {
-                let bias = tokens.places.bias.iter();
-                bias.for_each(|bias| bias.add_to(index, tokens.first + row, tokens.seen, scores));
+                let place = tokens.first + row;
+                bias.iter().for_each(|bias| bias.add_to(index, place, tokens.seen, scores));
+                let query = q.row(row).to_slice().expect("rows are contiguous");
+                decomposed.iter().for_each(|decomposed| decomposed.add_to(query, place, scores));
             };
-            let bias = tokens.places.bias.is_some().then_some(&add_bias as &AddBias);
+            let bias = (bias.is_some() || decomposed.is_some()).then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
     }

@@ -1,6 +1,6 @@
 //! Classes given as directions in the space of features, at any time: what a model without a head answers with, or one in place of its own.
 
-use super::config::{Config, Precision};
+use super::config::{Config, Pooling, Precision};
 use super::linear::{Linear, Matrix};
 use super::scores::Scores;
 use super::vit::Vit;
@@ -91,6 +91,12 @@ impl Vit {
     /// The same model with these classes in place of its own, or of none: it has the same weights, not a copy.
     pub fn with_classes(&self, classes: &Classes, precision: Precision) -> Result<Self> {
         let features = self.config.feature_size();
+        if self.config.pooling == Pooling::Map {
+            return Err(ErrorKind::InvalidArgument(
+                "this model's features are a map, which is no direction to compare with classes.".into(),
+            )
+            .into());
+        }
         classes.check(features)?;
         let usual = self.similarity.unwrap_or(Similarity { scale: 1.0, bias: 0.0 });
         let similarity =

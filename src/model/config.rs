@@ -1,6 +1,7 @@
 //! Every hyper-parameter a supported family needs, and what follows from them.
 
 use super::activation::Activation;
+use super::mobile::MapSizes;
 use super::positions::Positions;
 use super::rotary::Frequencies;
 use super::scores::Scores;
@@ -36,6 +37,8 @@ pub struct Config {
     pub hidden_size: usize,
     /// Stages of a hierarchical model, or of one with windows, in order; empty for a plain ViT.
     pub stages: Vec<Stage>,
+    /// The maps between the stages of a model that has convolutions there (MobileViT).
+    pub maps: Option<MapSizes>,
     /// Encoder blocks, of all stages.
     pub layers: usize,
     /// Attention heads a block; D / heads is the width of one.
@@ -103,6 +106,8 @@ pub enum Pooling {
     ClsDistillationMean,
     /// What a learned query gathers from the patch tokens.
     Attention,
+    /// Nothing is pooled: features are the map of the patches, `[D, rows, columns]` (SAM).
+    Map,
 }
 
 /// How weight matrices are held and multiplied.
@@ -140,7 +145,8 @@ impl Config {
             ("number of heads", self.heads, MAX_K),
             ("MLP width", self.mlp_size, MAX_K),
             ("MLP width of the pooling", self.pool_mlp_size(), MAX_K),
-            ("feature width", self.feature_size(), MAX_K),
+            // (Nothing reads a map.)
+            ("feature width", if self.pooling == Pooling::Map { 1 } else { self.feature_size() }, MAX_K),
             // (A model without a head has no classes, and gives features.)
             ("number of classes", self.labels.len().max(1), MAX_K),
         ];
@@ -161,6 +167,9 @@ impl Config {
             }
         }
         self.validate_stages()?;
+        if let Some(problem) = self.maps.as_ref().and_then(|maps| maps.problem(self.image_size, MAX_ACTIVATIONS)) {
+            return invalid(problem);
+        }
         for stage in 0..self.stage_count() {
             let own = self.of_stage(stage);
             let tokens = own.tokens();
@@ -200,8 +209,11 @@ impl Config {
         let needed: &[Prefix] = match self.pooling {
             Pooling::Cls | Pooling::ClsMean => &[Prefix::Class],
             Pooling::ClsDistillation | Pooling::ClsDistillationMean => &[Prefix::Class, Prefix::Distillation],
-            Pooling::Mean | Pooling::Attention => &[],
+            Pooling::Mean | Pooling::Attention | Pooling::Map => &[],
         };
+        if self.pooling == Pooling::Map && (self.classes() > 0 || self.prefix_tokens() > 0) {
+            return invalid("features that are a map have no classes, and no tokens beside the patches.".into());
+        }
         if !self.prefix.starts_with(needed) {
             return invalid("the head reads the class token or the distillation token, but the model has none.".into());
         }
@@ -226,7 +238,8 @@ impl Config {
     pub fn grid(&self) -> [usize; 2] {
         let edge = |axis: usize| {
             let (image, patch) = (self.image_size[axis], self.patch_size[axis]);
-            if self.pads { image.div_ceil(patch) } else { image / patch }
+            let patches = if self.pads { image.div_ceil(patch) } else { image / patch };
+            patches.next_multiple_of(self.stages.first().map_or([1; 2], Stage::cell)[axis])
         };
         [edge(0), edge(1)]
     }
@@ -267,7 +280,7 @@ impl Config {
         let patches = self.prefix_tokens()..tokens;
         let (first, second) = match self.pooling {
             Pooling::Cls => (0..1, None),
-            Pooling::Mean | Pooling::Attention => (self.first_pooled()..tokens, None),
+            Pooling::Mean | Pooling::Attention | Pooling::Map => (self.first_pooled()..tokens, None),
             Pooling::ClsMean => (0..1, Some(patches)),
             Pooling::ClsDistillation => (0..1, Some(1..2)),
             Pooling::ClsDistillationMean => (0..2, None),
@@ -286,16 +299,16 @@ impl Config {
         match self.pooling {
             _ if self.is_staged() => 0,
             Pooling::Cls | Pooling::ClsDistillation | Pooling::ClsDistillationMean => 0,
-            Pooling::Mean | Pooling::ClsMean | Pooling::Attention => 1,
+            Pooling::Mean | Pooling::ClsMean | Pooling::Attention | Pooling::Map => 1,
         }
     }
 
     /// Width of what is pooled.
     pub fn pooled_size(&self) -> usize {
-        if matches!(self.pooling, Pooling::ClsMean | Pooling::ClsDistillation) {
-            self.hidden_size.saturating_mul(2)
-        } else {
-            self.hidden_size
+        match self.pooling {
+            Pooling::ClsMean | Pooling::ClsDistillation => self.hidden_size.saturating_mul(2),
+            Pooling::Map => self.hidden_size.saturating_mul(self.of_stage(self.stage_count() - 1).patches()),
+            _ => self.hidden_size,
         }
     }
 

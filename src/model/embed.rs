@@ -3,6 +3,7 @@
 use super::activations::Input;
 use super::config::{Config, Precision};
 use super::linear::{Linear, Then};
+use super::mobile::Stem;
 use super::norm::LayerNorm;
 use super::places::LearnedGrid;
 use super::scratch::{Scratch, StageScratch, Workers};
@@ -13,6 +14,8 @@ use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
 /// z₀ = norm([prefix; patch_norm(x₁ E) + p₁; …; patch_norm(x_N E) + p_N]).
 pub struct Embeddings {
+    /// What makes a map of the pixels first, where a model has it (MobileViT): its places are then in the place of patches.
+    pub stem: Option<Stem>,
     /// E: a patch, flattened channel by channel, to D.
     pub patch_projection: Linear,
     /// On every patch before its position is added, where a model has it (AIMv2).
@@ -60,7 +63,8 @@ impl Embeddings {
     pub fn bytes(&self) -> usize {
         let positions = self.positions.as_ref().map_or(0, LearnedGrid::bytes);
         let norms = [&self.patch_norm, &self.norm].into_iter().flatten().map(LayerNorm::bytes).sum::<usize>();
-        self.patch_projection.bytes() + self.prefix.len() * size_of::<f32>() + positions + norms
+        let stem = self.stem.as_ref().map_or(0, Stem::bytes);
+        stem + self.patch_projection.bytes() + self.prefix.len() * size_of::<f32>() + positions + norms
     }
 
     /// Begins the stream in `scratch`. `pixels`: `[3, H, W]`; `positions`: `[N, D]`, of each place.
@@ -71,8 +75,11 @@ impl Embeddings {
         pixels: ArrayView3<f32>,
         scratch: &mut Scratch,
     ) {
-        let Scratch { seen, intervention, stages, workers, .. } = scratch;
+        let Scratch { seen, intervention, stages, workers, maps, .. } = scratch;
         let StageScratch { stream, .. } = &mut stages[0];
+        if let Some(stem) = &self.stem {
+            return stem.forward(pixels, &self.patch_projection, stream.view_mut(), maps, workers);
+        }
         let place = |row: usize| seen.as_ref().map_or(row, |seen| seen[row]);
         let patch = |place: usize| intervention.order.as_ref().map_or(place, |order| order[place]);
         let (mut prefix, patches) =

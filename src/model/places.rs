@@ -3,6 +3,7 @@
 
 use super::attention::Attention;
 use super::config::Config;
+use super::decomposed::Decomposed;
 use super::interpolate::{Interpolation, resize};
 use super::positions::sinusoidal;
 use super::relative_bias::RelativeBias;
@@ -38,6 +39,8 @@ pub struct Places {
 pub(super) struct BlockPlaces {
     /// Added to the scores by where query and key are (BEiT).
     pub bias: Option<Arc<RelativeBias>>,
+    /// Added to the scores as the query and where both are have it (SAM).
+    pub decomposed: Option<Arc<Decomposed>>,
     /// By which queries and keys of patches are turned, after their norm (RoPE).
     pub rotations: Option<Arc<Rotations>>,
     /// Within what tokens attend, if not all to all.
@@ -112,9 +115,10 @@ impl Places {
         let mut shared = SharedBytes::default();
         weights.embeddings.positions.iter().for_each(|stored| shared.add(&stored.values, 0));
         self.positions.iter().for_each(|own| shared.add(own, own.len() * size_of::<f32>()));
-        for BlockPlaces { bias, rotations, windows } in &self.blocks {
+        for BlockPlaces { bias, decomposed, rotations, windows } in &self.blocks {
             windows.iter().for_each(|windows| shared.add(windows, windows.bytes()));
             bias.iter().for_each(|bias| shared.add(bias, bias.bytes()));
+            decomposed.iter().for_each(|decomposed| shared.add(decomposed, decomposed.bytes()));
             rotations.iter().for_each(|rotations| shared.add(rotations, rotations.bytes()));
         }
         shared.sum
@@ -129,7 +133,7 @@ impl BlockPlaces {
         attention: &Attention,
         before: Option<(&Attention, Self)>,
     ) -> Result<Self> {
-        let Attention { tables, frequencies, .. } = attention;
+        let Attention { tables, decomposed, frequencies, .. } = attention;
         let (same_tables, same_frequencies) = match &before {
             Some((other, _)) => {
                 (same(tables, &other.tables), same(frequencies.as_slice(), other.frequencies.as_slice()))
@@ -140,6 +144,11 @@ impl BlockPlaces {
         if !same_tables {
             places.bias = RelativeBias::of(config, window, tables)?.map(Arc::new);
         }
+        let grid = window.map_or(config.grid(), |window| window.size);
+        places.decomposed = match decomposed {
+            Some(tables) => Some(Arc::new(Decomposed::of(config, tables, grid)?)),
+            None => None,
+        };
         if !same_frequencies {
             places.rotations = match (frequencies, &config.positions.rotary) {
                 (Some(frequencies), Some(rotary)) => Some(Arc::new(Rotations::new(config, rotary, frequencies)?)),
@@ -147,6 +156,15 @@ impl BlockPlaces {
             };
         }
         Ok(places)
+    }
+}
+
+impl Decomposed {
+    /// What was learned for each distance along an axis, at `grid` of keys.
+    fn of(config: &Config, [rows, columns]: &[LearnedGrid; 2], grid: [usize; 2]) -> Result<Self> {
+        let at = |table: &LearnedGrid, edge: usize| table.at(config, "relative positions", [2 * edge - 1, 1]);
+        let tables = [at(rows, grid[0])?, at(columns, grid[1])?];
+        Ok(Self::new([0, 1].map(|axis| tables[axis].as_slice().unwrap_or_default()), grid))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Every buffer of a forward pass, allocated once.
 
 use super::activations::Activations;
-use super::config::{Config, Precision};
+use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
+use super::mobile::{MapSizes, Maps};
 use super::windows::Windows;
 use crate::alloc::{matrix, zeros};
 use crate::error::{ErrorKind, Result};
@@ -31,6 +32,8 @@ pub struct Scratch {
     pub(super) features: Vec<f32>,
     /// `[C]`.
     pub(super) logits: Vec<f32>,
+    /// Between stages, where there are maps.
+    pub(super) maps: Maps,
     /// One a thread.
     pub(super) workers: Workers,
 }
@@ -84,7 +87,7 @@ impl Scratch {
     pub fn new(config: &Config, precision: Precision) -> Result<Self> {
         let stages =
             (0..config.stage_count()).map(|stage| StageShape::new(config, stage)).collect::<Result<Vec<_>>>()?;
-        Self::of_stages(config, precision, &stages, None)
+        Ok(Self { maps: Maps::new(config)?, ..Self::of_stages(config, precision, &stages, None)? })
     }
 
     /// For a model that sees only these patches (row-major numbers): it runs on fewer tokens, as if the others did not exist.
@@ -143,6 +146,7 @@ impl Scratch {
             pooled: zeros("the pooled tokens", &[config.pooled_size()])?,
             features: zeros("features", &[config.feature_size()])?,
             logits: zeros("logits", &[config.classes()])?,
+            maps: Maps::default(),
             workers: PerThread::new(|| Worker::new(config, precision, stages))?,
         })
     }
@@ -254,19 +258,22 @@ impl Scratch {
 impl Worker {
     fn new(config: &Config, precision: Precision, stages: &[StageShape]) -> Result<Self> {
         let most = |of: &dyn Fn(&StageShape) -> usize| stages.iter().map(of).max().unwrap_or(0);
-        // (A window may have more slots than there are tokens.)
+        let maps = config.maps.as_ref();
+        // (A window may have more slots than there are tokens, and a map more places.)
         let slots = |stage: &StageShape| stage.windows.map_or(0, |[_, n]| n);
-        let block = parallel::BLOCK_ROWS.min(most(&|stage| stage.tokens.max(slots(stage))));
+        let rows = if maps.is_some() { parallel::BLOCK_ROWS } else { most(&|stage| stage.tokens.max(slots(stage))) };
+        let block = parallel::BLOCK_ROWS.min(rows);
         let width = most(&|stage| stage.width);
-        // What merges patches reads four of them.
-        let merged = if stages.len() > 1 { 4 * width } else { 0 };
+        // What merges patches reads four of them, and a convolution nine places.
+        let merged = if stages.len() > 1 { 9 * width } else { 0 };
+        let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
         let inside = most(&|stage| stage.mlp_outputs.max(stage.width)).max(config.pool_mlp_size());
         let read = [
-            config.pooled_size(),
-            config.feature_size(),
-            most(&|stage| stage.mlp_size),
+            answer,
+            most(&|stage| stage.mlp_size.max(stage.width)),
             config.pool_mlp_size(),
             merged,
+            maps.map_or(0, MapSizes::widest),
         ];
         let read = read.into_iter().max().unwrap_or(0);
         let quantized = match precision {
@@ -291,6 +298,16 @@ impl Worker {
             hidden: zeros("the MLP's hidden layer", &[block, inside])?,
             merged: zeros("neighbours", &[merged])?,
         })
+    }
+}
+
+#[cfg(test)]
+impl Worker {
+    /// For what needs nothing else.
+    pub fn holding(activations: Activations) -> Self {
+        let attend = AttendScratch::new(1, 1, 1).expect("it is small");
+        let (windows, [context, hidden, merged]) = (Vec::new(), [const { Vec::new() }; 3]);
+        Self { activations, attention: Array2::zeros((1, 1)), attend, windows, context, hidden, merged }
     }
 }
 

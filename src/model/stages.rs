@@ -107,6 +107,33 @@ pub enum WindowKind {
     Strided,
 }
 
+impl Stage {
+    /// Makes of a plain ViT's `config` one whose tokens attend within windows (SAM).
+    pub fn windowed(config: &mut Config, windows: Option<WindowRule>) {
+        config.stages = vec![Self {
+            layers: config.layers,
+            halves: false,
+            hidden_size: config.hidden_size,
+            heads: config.heads,
+            mlp_size: config.mlp_size,
+            windows,
+        }];
+    }
+
+    /// Puts behind the stages of `config` one without blocks: a map of `channels`, on the grid of the last.
+    pub fn follow(config: &mut Config, channels: usize) {
+        config.hidden_size = channels;
+        config.stages.push(Self {
+            layers: 0,
+            halves: false,
+            hidden_size: channels,
+            heads: 1,
+            mlp_size: 1,
+            windows: None,
+        });
+    }
+}
+
 impl WindowRule {
     /// The window of layer `layer`, which is number `index` of its stage.
     fn of(&self, layer: usize, index: usize, grid: [usize; 2]) -> Option<Window> {
@@ -141,6 +168,16 @@ impl WindowRule {
     }
 }
 
+impl Stage {
+    /// Rows and columns that its grid is a multiple of: as many cells as cover the image.
+    pub(super) fn cell(&self) -> [usize; 2] {
+        match self.windows {
+            Some(WindowRule::Strided { size }) => size,
+            _ => [1; 2],
+        }
+    }
+}
+
 impl Config {
     /// Whether tokens attend within windows, or the grid changes from layer to layer.
     pub fn is_staged(&self) -> bool {
@@ -168,12 +205,18 @@ impl Config {
     pub fn of_stage(&self, stage: usize) -> Self {
         let Some(own) = self.stages.get(stage) else { return self.clone() };
         let halvings = self.stages[..=stage].iter().filter(|stage| stage.halves).count();
-        let whole = |axis: usize| self.grid()[axis].saturating_mul(self.patch_size[axis]);
+        let patch_size = self.patch_size.map(|edge| edge << halvings);
+        let seen = |axis: usize| {
+            let (patch, cell) = (patch_size[axis], own.cell()[axis]);
+            // (Half of an odd grid is rounded up, to whole cells where it has any.)
+            let image =
+                if self.pads { self.image_size[axis] } else { self.grid()[axis].saturating_mul(self.patch_size[axis]) };
+            if cell == 1 { image } else { image.div_ceil(patch).next_multiple_of(cell) * patch }
+        };
         Self {
-            // (Half of an odd grid is rounded up.)
-            image_size: if self.pads { self.image_size } else { [whole(0), whole(1)] },
+            image_size: [seen(0), seen(1)],
             pads: true,
-            patch_size: self.patch_size.map(|edge| edge << halvings),
+            patch_size,
             layers: own.layers,
             hidden_size: own.hidden_size,
             heads: own.heads,

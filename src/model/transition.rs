@@ -1,14 +1,24 @@
 //! From one stage to the next.
 
 use super::linear::{Linear, Then};
+use super::mobile::{Bridge, LastMap};
+use super::neck::Neck;
 use super::norm::LayerNorm;
-use super::scratch::{Scratch, StageScratch};
+use super::scratch::{Scratch, Workers};
 use crate::parallel;
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// What leads from a stage to the next.
+#[allow(clippy::large_enum_variant)] // A model has three.
 pub enum Transition {
     /// Four neighbours become one (Swin; Liu et al., 2021).
     Merge(Merge),
+    /// By way of maps (MobileViT).
+    Bridge(Bridge),
+    /// To a last map.
+    LastMap(LastMap),
+    /// Blocks become the map that is pooled (SAM).
+    Neck(Neck),
 }
 
 /// reduction(norm([x₀₀, x₁₀, x₀₁, x₁₁])), a row of x being numbered before its column; beyond the grid are zeros. Where the norm comes after:
@@ -27,26 +37,38 @@ impl Transition {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Merge(Merge { norm, reduction, .. }) => norm.bytes() + reduction.bytes(),
+            Self::Bridge(bridge) => bridge.bytes(),
+            Self::LastMap(last) => last.bytes(),
+            Self::Neck(neck) => neck.bytes(),
         }
     }
 
     /// Writes the stream of stage `stage` from that of the one before; `grid`: rows and columns of tokens before.
     pub(super) fn forward(&self, scratch: &mut Scratch, stage: usize, grid: [usize; 2]) {
+        let Scratch { stages, workers, maps, .. } = scratch;
+        let (before, after) = stages.split_at_mut(stage);
+        let (before, after) = (before[stage - 1].stream.view(), &mut after[0]);
+        let stream = after.stream.view_mut();
         match self {
-            Self::Merge(merge) => merge.forward(scratch, stage, grid),
+            Self::Merge(merge) => merge.forward(before, stream, grid, workers),
+            Self::Bridge(bridge) => bridge.forward(before, stream, stage, maps, workers),
+            Self::LastMap(last) => last.forward(before, stream, stage, maps, workers),
+            Self::Neck(neck) => neck.forward(before, after, grid, workers),
         }
     }
 }
 
 impl Merge {
-    fn forward(&self, scratch: &mut Scratch, stage: usize, [rows, columns]: [usize; 2]) {
-        let Scratch { stages, workers, .. } = scratch;
-        let (before, after) = stages.split_at_mut(stage);
-        let (StageScratch { stream: before, .. }, StageScratch { stream: after, .. }) =
-            (&before[stage - 1], &mut after[0]);
+    fn forward(
+        &self,
+        before: ArrayView2<f32>,
+        after: ArrayViewMut2<f32>,
+        [rows, columns]: [usize; 2],
+        workers: &Workers,
+    ) {
         let (width, merged) = (before.ncols(), columns.div_ceil(2));
         let tokens = after.nrows();
-        parallel::for_each_block(after.view_mut(), tokens, &|first, mut out| {
+        parallel::for_each_block(after, tokens, &|first, mut out| {
             let worker = &mut *workers.own();
             let size = [out.nrows(), 4 * width];
             let mut four = std::mem::take(&mut worker.merged);

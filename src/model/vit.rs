@@ -5,7 +5,7 @@ use super::attention::Attention;
 use super::attention_pool::AttentionPool;
 use super::block::Block;
 use super::classes::{ClassHead, Similarity};
-use super::config::Config;
+use super::config::{Config, Pooling};
 use super::embed::Embeddings;
 use super::linear::{Linear, Then};
 use super::norm::{LayerNorm, apply};
@@ -47,8 +47,9 @@ impl Weights {
         let norms = [norm, fc_norm].into_iter().flatten().map(LayerNorm::bytes);
         let linear = heads.iter().chain(projection).map(Linear::bytes);
         let mut shared = SharedBytes::default();
-        for Attention { tables, frequencies, .. } in blocks.iter().map(|block| &block.attention) {
+        for Attention { tables, decomposed, frequencies, .. } in blocks.iter().map(|block| &block.attention) {
             tables.iter().for_each(|table| shared.add(table, table.bytes()));
+            decomposed.iter().flatten().for_each(|table| shared.add(&table.values, table.bytes()));
             let learned = |[rows, columns]: &[Vec<f32>; 2]| (rows.len() + columns.len()) * size_of::<f32>();
             frequencies.iter().for_each(|frequencies| shared.add(frequencies, learned(frequencies)));
         }
@@ -199,6 +200,10 @@ impl Vit {
         }
         let Scratch { stages, pooled, workers, .. } = scratch;
         let Some(StageScratch { stream, .. }) = stages.last() else { return };
+        if self.config.pooling == Pooling::Map {
+            let channels = pooled.chunks_exact_mut(stream.nrows()).zip(stream.columns());
+            return channels.for_each(|(pooled, channel)| ArrayViewMut1::from(pooled).assign(&channel));
+        }
         let token = &mut workers.own().context[..stream.ncols()];
         self.average(stream.as_slice().expect("it is contiguous"), pooled, token);
         if let Some(norm) = fc_norm {

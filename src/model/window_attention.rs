@@ -75,13 +75,15 @@ impl Attention {
                 }
                 None => (rows_of(attention, rows, n), false),
             };
+            let q = q.slice(s![first..first + rows, ..]);
             let add_bias = |row: usize, scores: &mut [f32]| {
-                let bias = places.bias.iter();
-                bias.for_each(|bias| bias.add_to(head, first + row, None, scores));
+                let BlockPlaces { bias, decomposed, .. } = places;
+                bias.iter().for_each(|bias| bias.add_to(head, first + row, None, scores));
+                let query = q.row(row).to_slice().expect("rows are contiguous");
+                decomposed.iter().for_each(|decomposed| decomposed.add_to(query, first + row, scores));
                 windows.mask(window, first + row, scores);
             };
             let wanted = Wanted { probabilities, bias: Some(&add_bias as &AddBias) };
-            let q = q.slice(s![first..first + rows, ..]);
             attend(q, packed, scratch, attention, wanted, &mut context[first * size..], size);
         }
     }

@@ -4,7 +4,7 @@ use super::Engine;
 use super::js::{Bell, Float32Array, Result, pause};
 use super::views::{answer, check_length, parse_query};
 use crate::error::{Error, ErrorKind};
-use crate::explain::{self, Curve, GradientMethod, Occlusion};
+use crate::explain::{Attribution, Curve, Dropping, GradientMethod, Occlusion};
 use ndarray::{Array2, Array3};
 use wasm_bindgen::prelude::*;
 
@@ -58,8 +58,8 @@ impl Engine {
                 );
             }
         };
-        let pixel_values = copied(pixel_values)?;
-        Ok(Work { kind: Kind::Gradients(self.classifier.attribution(target, method)?), pixel_values })
+        let attribution = self.classifier.attribution(target, method)?;
+        self.work(pixel_values, Kind::Gradients(attribution))
     }
 
     /// `[N · N]`.
@@ -80,37 +80,41 @@ impl Engine {
         window: Option<usize>,
         stride: Option<usize>,
     ) -> Result<Work> {
-        let occlusion = Occlusion::new(&self.classifier.config().into(), window, stride)?;
-        self.dropping(pixel_values, target, occlusion.seen(), Some(occlusion))
+        let occlusion = self.classifier.occlusion(window, stride)?;
+        let dropping = self.classifier.dropping(occlusion.seen(), target, None)?;
+        self.drop(pixel_values, dropping, Some(occlusion))
     }
 
-    /// A class's score as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps.
+    /// A class's score as the patches of a map `[rows · cols]` go (`deletion`) or come (`insertion`), in so many steps. The map is of the model's grid, or of that
+    /// of any of its stages.
+    #[allow(clippy::too_many_arguments)] // JavaScript's side of it is one line in one place.
     pub fn curve(
         &self,
         pixel_values: &Float32Array,
         map: &Float32Array,
         kind: &str,
+        rows: usize,
+        cols: usize,
         target: Option<usize>,
         steps: usize,
     ) -> Result<Work> {
         let config = self.classifier.config();
-        check_length("the map", map, &[config.patches()])?;
+        let cells = if config.is_staged() { rows.saturating_mul(cols) } else { config.patches() };
+        check_length("the map", map, &[cells])?;
         let seen = kind.parse::<Curve>()?.seen(&copied(map)?, steps, config.fewest_patches())?;
-        self.dropping(pixel_values, target, seen, None)
+        self.drop(pixel_values, self.classifier.dropping(seen, target, Some([rows, cols]))?, None)
     }
 }
 
 impl Engine {
-    fn dropping(
-        &self,
-        pixel_values: &Float32Array,
-        target: Option<usize>,
-        seen: Vec<Vec<usize>>,
-        occlusion: Option<Occlusion>,
-    ) -> Result<Work> {
-        self.classifier.class(target.unwrap_or(0))?;
-        let kind = Kind::Dropping(explain::Dropping::new(seen, target), occlusion);
-        Ok(Work { kind, pixel_values: copied(pixel_values)? })
+    fn drop(&self, pixel_values: &Float32Array, dropping: Dropping, occlusion: Option<Occlusion>) -> Result<Work> {
+        self.classifier.class(dropping.target().unwrap_or(0))?;
+        self.work(pixel_values, Kind::Dropping(dropping, occlusion))
+    }
+
+    fn work(&self, pixel_values: &Float32Array, kind: Kind) -> Result<Work> {
+        let [rows, _] = self.classifier.config().last_stage().grid();
+        Ok(Work { kind, pixel_values: copied(pixel_values)?, rows })
     }
 }
 
@@ -120,13 +124,16 @@ impl Engine {
 pub struct Work {
     kind: Kind,
     pixel_values: Vec<f32>,
+    /// Of a map.
+    #[wasm_bindgen(readonly)]
+    pub rows: usize,
 }
 
 enum Kind {
     /// A forward and a backward pass.
-    Gradients(explain::Attribution),
+    Gradients(Attribution),
     /// Forward passes that see some of the patches, and of what they are made if it is occlusion.
-    Dropping(explain::Dropping, Option<Occlusion>),
+    Dropping(Dropping, Option<Occlusion>),
 }
 
 #[wasm_bindgen]

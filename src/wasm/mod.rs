@@ -122,6 +122,13 @@ impl Engine {
         Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
     }
 
+    /// That on which maps of the last stage lie.
+    #[wasm_bindgen(js_name = mapCrop)]
+    pub fn map_crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
+        let last = self.classifier.config().stage_count() - 1;
+        Ok(Object::of(&self.classifier.region_of(last, width, height)?)?.unchecked_into())
+    }
+
     /// Takes images of another height and width from now on; what it is then. Where that fails all stays as it was.
     pub fn resize(&mut self, height: usize, width: usize) -> Result<EngineConfig> {
         // (Both are made anew for the next pass, and are memory for this.)

@@ -225,11 +225,17 @@ pub const FIXTURES: &[Fixture] = &[
 
 /// Every tiny model of several stages, or of windows.
 pub const STAGED: &[Fixture] = &[
+    fixture!(staged hf "hf_mobilevit"),
+    fixture!(staged hf "hf_mobilevit_model"),
+    fixture!(staged hf "hf_sam"),
+    fixture!(staged hf "hf_sam_vision"),
     fixture!(staged hf "hf_swin"),
     fixture!(staged hf "hf_swin_model"),
     fixture!(staged hf "hf_swin_positions"),
     fixture!(staged hf "hf_swinv2"),
     fixture!(staged hf "hf_swinv2_model"),
+    fixture!(staged timm "timm_sam"),
+    fixture!(staged timm "timm_sam_224"),
     fixture!(staged timm "timm_swin"),
     fixture!(staged timm "timm_swin_clamped"),
     fixture!(staged timm "timm_swinv2"),

@@ -112,6 +112,15 @@ export function invalid(message, options) {
   return new VitscopeError('invalid-argument', message, options);
 }
 
+/**
+ * A view that means nothing of a model.
+ * @param {string} view
+ * @param {string} why in a sentence
+ */
+export function unsupported(view, why) {
+  return new VitscopeError('unsupported-view', `${view} is not defined for this model: ${why}`);
+}
+
 /** @returns {VitscopeError} */
 export function closed() {
   return new VitscopeError('closed', 'This instance was closed. Load the model again to go on.');

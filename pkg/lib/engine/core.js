@@ -136,12 +136,13 @@ export class Core {
   /**
    * @param {ImageLike | Float32Array} image
    * @param {import('../views/requests.js').AttributionRequest} request
-   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, grid: [number, number], crop?: import('../../index.js').Rectangle}>}
+   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, rows: number, crop?: import('../../index.js').Rectangle}>}
    */
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
-    const { pixels, crop } = this.#input(image);
+    const { pixels } = this.#input(image);
     const make = (/** @type {WasmEngine} */ wasm) => (method === 'occlusion' ? wasm.occlusion(pixels, target, window, stride) : wasm.attribute(pixels, method, target, layer, query, discard));
-    return { ...(yield* this.#work(make)), grid: this.#config.grid, crop };
+    const crop = image instanceof Float32Array ? undefined : this.#call((wasm) => wasm.mapCrop(image.width, image.height));
+    return { ...(yield* this.#work(make)), crop };
   }
 
   /**
@@ -149,10 +150,10 @@ export class Core {
    * @param {import('../views/requests.js').CurvesRequest} request
    * @returns {Generator<Passes | undefined, {target: number, deletion: Float32Array, insertion: Float32Array}>}
    */
-  *curves(image, { map, target, steps }) {
+  *curves(image, { map, grid: [rows, cols], target, steps }) {
     const { pixels } = this.#input(image);
-    const deletion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'deletion', target, steps), { done: 0, total: steps + 1 });
-    const insertion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'insertion', deletion.target, steps), { done: steps + 1, total: steps + 1 });
+    const deletion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'deletion', rows, cols, target, steps), { done: 0, total: steps + 1 });
+    const insertion = yield* this.#work((wasm) => wasm.curve(pixels, map, 'insertion', rows, cols, deletion.target, steps), { done: steps + 1, total: steps + 1 });
     return { target: deletion.target, deletion: deletion.data, insertion: insertion.data };
   }
 
@@ -227,7 +228,7 @@ export class Core {
   /**
    * @param {(wasm: WasmEngine) => Work} make
    * @param {Passes} [others] passes that are made before it, and all that are not its own
-   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array}>}
+   * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, rows: number}>}
    */
   *#work(make, others = { done: 0, total: 0 }) {
     const work = this.#call(make);
@@ -238,7 +239,7 @@ export class Core {
         yield done > before ? { done: others.done + done, total: others.total + passes } : undefined;
         before = done;
       }
-      return this.#call(() => ({ target: work.target, data: work.result() }));
+      return this.#call(() => ({ target: work.target, data: work.result(), rows: work.rows }));
     } finally {
       if (!isFatal(this.#dead)) work.free();
     }

@@ -1,10 +1,10 @@
 import { orAborted } from '../common/abort.js';
 import { checkChoice, checkNumber, checkOptions, checkWhole, describe } from '../common/checks.js';
-import { VitscopeError, guard, invalid } from '../common/errors.js';
+import { guard, invalid, unsupported } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
-import { arrayOf, keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
+import { arrayOf, cropOf, keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
 import { FUSIONS, checkRollout } from '../views/rolled.js';
 import { viewsAlone } from './views.js';
 
@@ -87,7 +87,7 @@ export class Trace extends Recorded {
     const { query, ...asked } = checkOptions(options, ['fusion', 'discard', 'query']);
     const { fusion, discard } = checkRollout(asked);
     const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
-    if (this.staged) throw new VitscopeError('unsupported-view', 'rollout is not defined for this model: it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.');
+    if (this.staged) throw unsupported('rollout', 'it multiplies the attention of all layers, between the same tokens, and here tokens attend within windows or are merged.');
     return this.#map(this.#rollout(fusion, discard, queryToken(query)), `Rollout, ${fusion} of heads${left}: what reaches ${this.#name(query)}`);
   }
 
@@ -216,17 +216,7 @@ export class Trace extends Recorded {
    */
   #map(data, text, { layer = 0, ...kind } = {}) {
     const [rows, cols] = this.stages[layer].grid;
-    return viewMap(rows, cols, data, text, { ...kind, crop: this.#crop(layer) });
-  }
-
-  /**
-   * Where a layer's grid lies: where a stage is padded it reaches beyond that of the first.
-   * @param {number} layer
-   */
-  #crop(layer) {
-    const { crop, grid, patchSize, stages: { [layer]: own } } = this;
-    const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (grid[axis] * patchSize[axis]));
-    return crop && (down !== 1 || across !== 1) ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
+    return viewMap(rows, cols, data, text, { ...kind, crop: cropOf(this, layer) });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What is asked of the model about the inside of a block or of its patch embedding, and the plain answers. */
 import { checkWhole, mustBe } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+import { invalid, unsupported } from '../common/errors.js';
 import { viewMap } from './map.js';
 import { queryToken } from './query.js';
 import { checkLayer, recordedBefore } from './recorded.js';
@@ -24,6 +24,7 @@ import { checkLayer, recordedBefore } from './recorded.js';
  */
 function block(trace, view, layer = trace.layers - 1) {
   const { tokens, hiddenSize, hiddenStates, grid, without } = trace;
+  if (Array.isArray(hiddenStates)) throw unsupported(view, 'what is inside a block is computed again of all tokens of one grid, and here they have stages or windows.');
   const index = checkLayer(layer, trace.layers);
   const row = recordedBefore(trace, view, index);
   const size = tokens * hiddenSize;

@@ -1,7 +1,7 @@
 /** What a forward pass is told besides its image: what it does without, and in which order its patches lie. */
 import { checkChoice, checkNames, checkWhole, mustBe } from '../common/checks.js';
 import { invalid } from '../common/errors.js';
-import { checkLayer } from './recorded.js';
+import { checkLayer, isStaged } from './recorded.js';
 
 /** @typedef {Pick<import('../../index.js').Recording, 'without' | 'order'>} Intervention */
 
@@ -23,7 +23,7 @@ export function checkIntervention(config, { without, order }) {
  * @param {Partial<import('../../index.js').Without>} without
  * @returns {import('../../index.js').Without}
  */
-function checkWithout({ layers, heads: count }, without) {
+function checkWithout({ layers, stages }, without) {
   if (typeof without !== 'object' || without === null || Array.isArray(without)) throw mustBe('without', 'an object with heads, positions or both, or left out', without);
   checkNames(without, ['heads', 'positions'], 'part to leave out by the name of');
   const { heads = [], positions = false } = without;
@@ -33,7 +33,8 @@ function checkWithout({ layers, heads: count }, without) {
     if (!Array.isArray(pair) || pair.length !== 2) throw mustBe('Each of heads', 'a [layer, head]', pair);
     const layer = checkLayer(pair[0], layers);
     const head = checkWhole('head', pair[1]);
-    if (head >= count) throw invalid(`There is no head ${head}: each layer of the model has ${count}, and they count from 0.`);
+    const { heads: count } = stages[layer];
+    if (head >= count) throw invalid(`There is no head ${head}: ${isStaged({ stages }) ? `layer ${layer}` : 'each layer of the model'} has ${count}, and they count from 0.`);
     return /** @type {[number, number]} */ ([layer, head]);
   });
   return { heads: [...new Map(pairs.map((pair) => [String(pair), pair])).values()], positions };

@@ -9,6 +9,25 @@ import { queryName, queryPlace } from './query.js';
  */
 
 /**
+ * Whether tokens attend within windows, or their number changes from layer to layer.
+ * @param {Pick<import('../../index.js').ModelConfig, 'stages'>} config
+ */
+export function isStaged({ stages }) {
+  return stages.some(({ stage, window }) => stage > 0 || window);
+}
+
+/**
+ * Where a layer's grid lies: where a stage is padded it reaches beyond that of the first. (To cells of strided windows it is stretched.)
+ * @param {Pick<Recording, 'crop' | 'grid' | 'patchSize' | 'stages'>} trace
+ * @param {number} layer
+ */
+export function cropOf({ crop, grid, patchSize, stages: { [layer]: own } }, layer) {
+  const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (grid[axis] * patchSize[axis]));
+  const fits = own.window?.kind === 'strided' || (down === 1 && across === 1);
+  return crop && !fits ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
+}
+
+/**
  * @param {unknown} layer
  * @param {number} count of the model's layers
  */

@@ -4,12 +4,12 @@
  * when the answer is made: a trace and an answer say theirs.
  */
 import { checkChoice, checkMap, checkNumber, checkTopK, checkWhole, mustBe } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+import { invalid, unsupported } from '../common/errors.js';
 import { viewMap } from './map.js';
 import { checkIntervention } from './intervention.js';
 import { queryName, queryToken } from './query.js';
 import { checkRollout } from './rolled.js';
-import { checkLayer, recorded, recordedAll } from './recorded.js';
+import { arrayOf, checkLayer, cropOf, isStaged, recorded, recordedAll } from './recorded.js';
 import { targetIndex } from './target.js';
 
 /**
@@ -17,7 +17,7 @@ import { targetIndex } from './target.js';
  * @typedef {import('../../index.js').Recording} Recording
  * @typedef {import('../../index.js').ViewMap} ViewMap
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
- * @typedef {{map: Float32Array, target?: number, steps: number}} CurvesRequest
+ * @typedef {{map: Float32Array, grid: [number, number], target?: number, steps: number}} CurvesRequest
  * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean, queries?: import('../../index.js').Query[], rolled?: import('../../index.js').Rolled}} RecordRequest
  * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
  */
@@ -87,10 +87,31 @@ function checkQueries(queries) {
  * @param {Recording} trace
  * @returns {Request<ViewMap>}
  */
-export function logitLens({ layers, numClasses }, trace) {
-  const hiddenStates = recordedAll(trace, 'hiddenStates', 'logitLens');
-  const text = 'Logits of all classes (columns) after each layer (rows)';
-  return { method: 'logitLens', args: [hiddenStates, trace.tokens], read: (logits) => viewMap(layers + 1, numClasses, logits, text, { signed: true }) };
+export function logitLens({ numClasses, hiddenSize }, trace) {
+  const read = (/** @type {number} */ rows, /** @type {string} */ of) => (/** @type {Float32Array} */ logits) => viewMap(rows, numClasses, logits, `Logits of all classes (columns) after ${of} (rows)`, { signed: true });
+  if (!Array.isArray(trace.hiddenStates)) return { method: 'logitLens', args: [recordedAll(trace, 'hiddenStates', 'logitLens'), trace.tokens], read: read(trace.layers + 1, 'each layer') };
+  const layers = trace.stages.flatMap((shape, layer) => (isRead(shape, trace, hiddenSize) ? [layer] : []));
+  if (!layers.length) throw unreadable('logitLens');
+  const streams = layers.map((layer) => arrayOf(trace, 'hiddenStates', recorded(trace, 'hiddenStates', 'logitLens', layer) + 1));
+  const [{ length }] = streams;
+  const all = new Float32Array(length * streams.length);
+  streams.forEach((stream, i) => all.set(stream, i * length));
+  return { method: 'logitLens', args: [all, length / hiddenSize], read: read(layers.length, layers.length > 1 ? `layers ${layers[0]} to ${layers.at(-1)}` : `layer ${layers[0]}`) };
+}
+
+/**
+ * Whether a layer leaves what the head could read: those of the last stage do, unless convolutions follow.
+ * @param {import('../../index.js').LayerShape} shape
+ * @param {Recording} trace
+ * @param {number} width that the head reads
+ */
+function isRead({ stage, hiddenSize }, { stages, layers }, width) {
+  return stage === stages[layers - 1].stage && hiddenSize === width;
+}
+
+/** @param {string} view */
+function unreadable(view) {
+  return unsupported(view, 'its head reads tokens as those of the last stage are, and layers leave others; where convolutions follow all do.');
 }
 
 /**
@@ -99,16 +120,17 @@ export function logitLens({ layers, numClasses }, trace) {
  * @param {{layer?: number, target?: import('../../index.js').ClassName}} [options]
  * @returns {Request<ViewMap>}
  */
-export function patchLens({ labels, layers }, trace, { layer = layers - 1, target } = {}) {
-  const { hiddenStates, tokens, hiddenSize, top, crop, grid: [rows, cols] } = trace;
+export function patchLens({ labels, layers, hiddenSize }, trace, { layer = layers - 1, target } = {}) {
+  const { top, stages } = trace;
   const index = targetIndex(target, labels) ?? top[0]?.index ?? 0;
-  const row = recorded(trace, 'hiddenStates', 'patchLens', layer) + 1;
-  const size = tokens * hiddenSize;
+  const tokens = arrayOf(trace, 'hiddenStates', recorded(trace, 'hiddenStates', 'patchLens', layer) + 1);
+  if (!isRead(stages[layer], trace, hiddenSize)) throw unreadable('patchLens of that layer');
+  const { grid: [rows, cols] } = stages[layer];
   const text = `Layer ${layer}: the logit of ${labels[index]} in each patch alone`;
   return {
     method: 'patchLens',
-    args: [hiddenStates.slice(row * size, (row + 1) * size), tokens, index],
-    read: (logits) => viewMap(rows, cols, logits, text, { signed: true, crop }),
+    args: [tokens.slice(), tokens.length / hiddenSize, index],
+    read: (logits) => viewMap(rows, cols, logits, text, { signed: true, crop: cropOf(trace, layer) }),
   };
 }
 
@@ -117,7 +139,7 @@ export function patchLens({ labels, layers }, trace, { layer = layers - 1, targe
  * @param {import('../../index.js').AttributeOptions} options
  * @returns {Request<import('../../index.js').Attribution>}
  */
-export function attribute({ labels, layers, prefix, scores }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
+export function attribute({ labels, layers, prefix, scores, stages }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
   checkChoice('method', method, METHODS);
   const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
   /** @type {AttributionRequest} */
@@ -132,17 +154,18 @@ export function attribute({ labels, layers, prefix, scores }, { method = 'chefer
   };
   const left = discard ? `, ${Math.round(100 * discard)} % left out` : '';
   const of = query === undefined ? '' : `, to ${queryName(query, prefix)}`;
+  const staged = isStaged({ stages });
   const text = (/** @type {string} */ label) => ({
     chefer: `Relevance for ${label} (Chefer et al.)${of}`,
     'gradient-rollout': `Gradient rollout for ${label}${left}${of}`,
-    'grad-cam': `Grad-CAM for ${label}, layer ${layer ?? layers - 1}`,
-    occlusion: `Occlusion: how much ${scores === 'none' ? 'lower' : 'less likely'} ${label} is without each patch`,
+    'grad-cam': `Grad-CAM for ${label}, ${staged ? 'what is pooled' : `layer ${layer ?? layers - 1}`}`,
+    occlusion: `Occlusion: how much ${scores === 'none' ? 'lower' : 'less likely'} ${label} is ${staged ? 'with each patch filled' : 'without each patch'}`,
   }[method]);
   return {
     method: 'attribute',
     args: [request],
-    read: ({ target: index, data, grid: [rows, cols], crop }) => ({
-      ...viewMap(rows, cols, data, text(labels[index]), { signed: method === 'occlusion', crop }),
+    read: ({ target: index, data, rows, crop }) => ({
+      ...viewMap(rows, data.length / rows, data, text(labels[index]), { signed: method === 'occlusion', crop }),
       target: { index, label: labels[index] },
     }),
   };
@@ -157,7 +180,7 @@ export function attribute({ labels, layers, prefix, scores }, { method = 'chefer
 export function curves({ labels, scores }, map, { target, steps = STEPS }) {
   checkMap(map);
   /** @type {CurvesRequest} */
-  const request = { map: map.data, target: targetIndex(target, labels), steps: checkWhole('steps', steps) };
+  const request = { map: map.data, grid: [map.rows, map.cols], target: targetIndex(target, labels), steps: checkWhole('steps', steps) };
   return {
     method: 'curves',
     args: [request],
@@ -192,7 +215,7 @@ export function positionSimilarity() {
  * @param {{count?: number, outputs?: number[]}} options
  * @returns {Request<ViewMap[]>}
  */
-export function patchFilters({ hiddenSize, patchSize: [height, width] }, { count, outputs }) {
+export function patchFilters({ stages: [{ hiddenSize }], patchSize: [height, width] }, { count, outputs }) {
   const size = height * width;
   // The engine has them channel by channel, a picture pixel by pixel.
   const filter = (/** @type {Float32Array} */ data, /** @type {number} */ i, /** @type {string} */ text) =>

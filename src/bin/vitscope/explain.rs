@@ -6,7 +6,7 @@ use crate::render::{Look, Map, render};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{Array2, Array3, ArrayD, IxDyn};
 use ndarray_npy::WriteNpyExt;
 use serde_json::json;
 use std::path::Path;
@@ -14,9 +14,9 @@ use vitscope::Classifier;
 use vitscope::checkpoint::{self, Values};
 use vitscope::decode::Picture;
 use vitscope::explain::{
-    self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Occlusion, Query, Rollout, Shape,
+    self, Curve, Dropping, Fusion, GradientMethod, HeadMap, Heads, Query, Rollout, Shape, StagedTrace,
 };
-use vitscope::model::Scores;
+use vitscope::model::{Config, Scores};
 
 /// What can be shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,8 +99,8 @@ struct Shown {
     map: ArrayD<f32>,
     /// In words.
     text: String,
-    /// A value a patch.
-    over_patches: bool,
+    /// The stage of whose patches it has a value each, 0 in a plain ViT, where it is of an image.
+    stage: Option<usize>,
     /// Values of both signs, 0 in the middle.
     signed: bool,
     /// The class it is of, where it is of one.
@@ -158,22 +158,26 @@ impl View {
             Method::Chefer | Method::GradientRollout => classifier.default_query(),
             _ => shape.default_query(),
         };
+        let config = classifier.config().clone();
+        let (own, [stage, _]) = (Shape::of_layer(&config, layer), config.stage_of(layer));
+        let last = config.stage_count() - 1;
         let query = self.query.as_ref().map_or(Ok(usual), |query| query.parse())?;
         let fusion = || self.head.parse::<Fusion>();
-        let patches = |values: Vec<f32>| reshaped(values, &shape.grid);
+        let patches = |values: Vec<f32>, text| Shown::of_patches(reshaped(values, &own.grid), text, stage);
         Ok(match self.method {
             Method::Head => {
                 let map =
                     HeadMap { layer, heads: self.head.parse::<Heads>()?, query, mass: self.mass, clip: self.clip };
-                let (_, trace) = classifier.trace(pixels)?;
                 let text = format!("attention of {} in layer {layer}, head {}", name(query), self.head);
-                Shown::of_patches(patches(map.compute(&shape, &mut &trace)?), text)
+                patches(map.compute(&own, &mut &traced(classifier, pixels)?)?, text)
             }
             Method::Rollout => {
                 let rollout = Rollout { fusion: fusion()?, discard: self.discard, query };
-                let (_, trace) = classifier.trace(pixels)?;
+                if config.is_staged() {
+                    return Err(explain::no_rollout().into());
+                }
                 let text = format!("attention rollout of {}, {} of heads", name(query), self.head);
-                Shown::of_patches(patches(rollout.compute(&shape, &mut &trace)?), text)
+                patches(rollout.compute(&shape, &mut &traced(classifier, pixels)?)?, text)
             }
             Method::GradientRollout => {
                 let method = GradientMethod::GradientRollout { query, discard: self.discard };
@@ -182,54 +186,53 @@ impl View {
             Method::Chefer => self.by_gradient(classifier, pixels, GradientMethod::Chefer { query }, "relevance")?,
             Method::GradCam => self.by_gradient(classifier, pixels, GradientMethod::GradCam { layer }, "Grad-CAM")?,
             Method::LogitLens => {
-                let (_, trace) = classifier.trace(pixels)?;
-                let map = classifier.logit_lens(trace.hidden_states.view())?.into_dyn();
-                Shown { signed: true, ..Shown::of_model(map, "logits after each layer, the embeddings first") }
+                let (rows, text) = match config.layers_read() {
+                    _ if !config.is_staged() => (0, "logits after each layer, the embeddings first".into()),
+                    read => (read.start + 1, format!("logits after layers {} to {}", read.start, config.layers - 1)),
+                };
+                let streams = &traced(classifier, pixels)?.hidden_states[rows..];
+                let (read, values) = (config.last_stage(), streams.iter().flatten().copied().collect());
+                let streams = Array3::from_shape_vec((streams.len(), read.tokens(), read.hidden_size), values)?;
+                Shown { signed: true, ..Shown::of_model(classifier.logit_lens(streams.view())?.into_dyn(), &text) }
             }
             Method::PatchLens => {
                 let target = self.target(classifier, pixels)?;
-                let (_, trace) = classifier.trace(pixels)?;
-                let logits = classifier.patch_lens(trace.hidden_states.index_axis(Axis(0), layer + 1))?;
+                let trace = traced(classifier, pixels)?;
+                let logits = classifier.patch_lens(trace.hidden_states[layer + 1].view())?;
                 let text = format!("logit of {} at each patch after layer {layer}", class(classifier, target));
-                let map = patches(logits.column(target).to_vec());
-                Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text) }
+                Shown { signed: true, target: Some(target), ..patches(logits.column(target).to_vec(), text) }
             }
             Method::Features => {
-                let (_, trace) = classifier.trace(pixels)?;
-                let scores = explain::features(&shape, trace.hidden_states.index_axis(Axis(0), layer + 1))?;
-                let map = reshaped(scores.into_raw_vec_and_offset().0, &[shape.grid[0], shape.grid[1], 3]);
+                let scores = explain::features(&own, traced(classifier, pixels)?.hidden_states[layer + 1].view())?;
+                let map = reshaped(scores.into_raw_vec_and_offset().0, &[own.grid[0], own.grid[1], 3]);
                 let text = format!("principal components of the patches after layer {layer}");
-                Shown { signed: true, ..Shown::of_patches(map, text) }
+                Shown { signed: true, ..Shown::of_patches(map, text, stage) }
             }
             Method::Similarity => {
-                let (_, trace) = classifier.trace(pixels)?;
-                let map = explain::similarity(&shape, trace.hidden_states.index_axis(Axis(0), layer + 1), query)?;
+                let trace = traced(classifier, pixels)?;
+                let map = explain::similarity(&own, trace.hidden_states[layer + 1].view(), query)?;
                 let text = format!("similarity of {} with each patch after layer {layer}", name(query));
-                Shown { signed: true, ..Shown::of_patches(patches(map), text) }
+                Shown { signed: true, ..patches(map, text) }
             }
             Method::Occlusion => {
                 let target = self.target(classifier, pixels)?;
-                let occlusion = Occlusion::new(&shape, self.window, self.stride)?;
-                let mut dropping = Dropping::new(occlusion.seen(), Some(target));
+                let occlusion = classifier.occlusion(self.window, self.stride)?;
+                let mut dropping = classifier.dropping(occlusion.seen(), Some(target), None)?;
                 make_all(classifier, pixels, &mut dropping)?;
                 let score = if classifier.config().scores == Scores::Raw { "value" } else { "probability" };
                 let text = format!("what the {score} of {} falls without each patch", class(classifier, target));
-                let map = patches(occlusion.map(dropping.scores()));
-                Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text) }
+                let map = reshaped(occlusion.map(dropping.scores()), &config.last_stage().grid());
+                Shown { signed: true, target: Some(target), ..Shown::of_patches(map, text, last) }
             }
             Method::Distance => {
-                let (_, trace) = classifier.trace(pixels)?;
-                Shown::of_model(
-                    explain::distance(&shape, &mut &trace)?.into_dyn(),
-                    "mean attention distance in pixels, [layer, head]",
-                )
+                let trace = &mut &traced(classifier, pixels)?;
+                let map = each_layer(&config, |shape, layer| explain::distance_of(shape, layer, trace))?;
+                Shown::of_model(map, "mean attention distance in pixels, [layer, head]")
             }
             Method::Entropy => {
-                let (_, trace) = classifier.trace(pixels)?;
-                Shown::of_model(
-                    explain::entropy(&shape, &mut &trace)?.into_dyn(),
-                    "entropy of attention in nats, [layer, head]",
-                )
+                let trace = &mut &traced(classifier, pixels)?;
+                let map = each_layer(&config, |shape, layer| explain::entropy_of(shape, layer, trace))?;
+                Shown::of_model(map, "entropy of attention in nats, [layer, head]")
             }
             Method::Positions => {
                 let text = "cosine similarity of position embeddings, [patch, patch]";
@@ -251,10 +254,10 @@ impl View {
         method: GradientMethod,
         what: &str,
     ) -> Result<Shown> {
-        let grid = classifier.config().grid();
+        let (grid, last) = (classifier.config().last_stage().grid(), classifier.config().stage_count() - 1);
         let (target, map) = classifier.attribute(pixels, self.named_target(classifier)?, method)?;
         let text = format!("{what} for {}", class(classifier, target));
-        Ok(Shown { target: Some(target), ..Shown::of_patches(reshaped(map, &grid), text) })
+        Ok(Shown { target: Some(target), ..Shown::of_patches(reshaped(map, &grid), text, last) })
     }
 
     /// The class to explain: the named one, or the likeliest.
@@ -277,7 +280,7 @@ impl View {
     }
 
     fn judge(&self, classifier: &mut Classifier, pixels: &[f32], shown: &Shown, steps: usize) -> Result<Judged> {
-        if !shown.over_patches || shown.map.ndim() != 2 {
+        if shown.stage.is_none() || shown.map.ndim() != 2 {
             bail!("only a map with a value a patch can be judged by curves.");
         }
         let target = match shown.target {
@@ -287,7 +290,8 @@ impl View {
         let map: Vec<f32> = shown.map.iter().copied().collect();
         let mut curve = |curve: Curve| {
             let seen = curve.seen(&map, steps, classifier.config().fewest_patches())?;
-            let mut dropping = Dropping::new(seen, Some(target));
+            let grid = [shown.map.shape()[0], shown.map.shape()[1]];
+            let mut dropping = classifier.dropping(seen, Some(target), Some(grid))?;
             make_all(classifier, pixels, &mut dropping)?;
             anyhow::Ok(dropping.scores().to_vec())
         };
@@ -296,17 +300,37 @@ impl View {
 }
 
 impl Shown {
-    fn of_patches(map: ArrayD<f32>, text: String) -> Self {
-        Self { map, text, over_patches: true, signed: false, target: None }
+    fn of_patches(map: ArrayD<f32>, text: String, stage: usize) -> Self {
+        Self { map, text, stage: Some(stage), signed: false, target: None }
     }
 
     fn of_model(map: ArrayD<f32>, text: &str) -> Self {
-        Self { map, text: text.into(), over_patches: false, signed: false, target: None }
+        Self { map, text: text.into(), stage: None, signed: false, target: None }
     }
 }
 
 fn reshaped(values: Vec<f32>, shape: &[usize]) -> ArrayD<f32> {
     ArrayD::from_shape_vec(IxDyn(shape), values).expect("a view has a value for each")
+}
+
+fn traced(classifier: &mut Classifier, pixels: &[f32]) -> Result<StagedTrace> {
+    let mut trace = StagedTrace::new(classifier.config())?;
+    classifier.watch(pixels, &mut trace)?;
+    Ok(trace)
+}
+
+/// `[L, heads]` of what `measure` says of each layer `[heads]`; where another layer has more heads, no number.
+fn each_layer(
+    config: &Config,
+    mut measure: impl FnMut(&Shape, usize) -> vitscope::Result<Vec<f32>>,
+) -> Result<ArrayD<f32>> {
+    let most = (0..config.layers).map(|layer| config.heads_of(layer)).max().unwrap_or(0);
+    let mut map = Array2::from_elem((config.layers, most), f32::NAN);
+    for (layer, mut row) in map.rows_mut().into_iter().enumerate() {
+        let own = measure(&Shape::of_layer(config, layer), layer)?;
+        row.iter_mut().zip(own).for_each(|(value, own)| *value = own);
+    }
+    Ok(map.into_dyn())
 }
 
 /// All passes, with a bar.
@@ -374,10 +398,10 @@ fn png(classifier: &Classifier, view: &View, shown: &Shown, picture: Option<&Pic
     let values: Vec<f32> = shown.map.iter().copied().collect();
     let [rows, columns] = [shown.map.shape()[0], shown.map.shape()[1]];
     let map = Map { values, rows, columns, colours, signed: shown.signed };
-    let under = match picture.filter(|_| shown.over_patches) {
-        Some(picture) => {
+    let under = match picture.zip(shown.stage) {
+        Some((picture, stage)) => {
             let photo = picture.view();
-            Some((photo, classifier.region(photo.width, photo.height)?))
+            Some((photo, classifier.region_of(stage, photo.width, photo.height)?))
         }
         None => None,
     };

@@ -153,6 +153,7 @@ impl Naive {
             pads: false,
             hidden_size: WIDTH,
             stages: Vec::new(),
+            maps: None,
             layers: LAYERS,
             heads: HEADS,
             mlp_size: MLP,
@@ -189,6 +190,7 @@ impl Naive {
                 heads: HEADS,
                 qk_norm: Some([norm(q_norm), norm(k_norm)]),
                 tables: Vec::new(),
+                decomposed: None,
                 frequencies: frequencies.clone(),
             },
             norm2: norm(norm2),
@@ -196,6 +198,7 @@ impl Naive {
             equalised: Equalised::default(),
         };
         let embeddings = Embeddings {
+            stem: None,
             patch_projection: linear(&(Array2::zeros((WIDTH, 3)), Array1::zeros(WIDTH))),
             prefix: Array2::zeros((1, WIDTH)),
             patch_norm: None,
