@@ -529,7 +529,7 @@ export interface LayerShape {
   stage: number;
   /** Rows and columns of patches. */
   grid: [rows: number, cols: number];
-  /** Of a patch, in pixels of the model's input: a stage's patches are larger than those of the stage before. */
+  /** Of a patch, in pixels of the model's input: a stage's patches are larger than those of the stage before. Not whole where a MobileViT stretches its input. */
   patchSize: [height: number, width: number];
   /** Width of a token. */
   hiddenSize: number;

@@ -5,6 +5,7 @@ mod common;
 
 use common::edit::{doubled, renamed};
 use common::{FIXTURES, cosine, floats, named, relative_error};
+use safetensors::SafeTensors;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,26 @@ fn trace_from_pixel_values_equals_pytorch() {
             let error = relative_error(&floats(&bytes, tensor), &fixture.expected(tensor));
             assert!(error < 1e-4, "{} {tensor}: {error:e}", fixture.name);
         }
+    }
+}
+
+/// An array a layer, under the names that the package gives them.
+#[test]
+fn a_trace_of_stages_has_a_tensor_for_each_layer() {
+    let path = folder("trace-stages").join("trace.safetensors");
+    for name in ["hf_swin", "timm_sam"] {
+        let model = format!("tests/fixtures/{name}");
+        let expected = format!("{model}/expected.safetensors");
+        succeeds(&["trace", &model, "--pixel-values", &expected, "-o", text(&path)]);
+        let (trace, expected) = (fs::read(&path).unwrap(), fs::read(expected).unwrap());
+        let (ours, theirs) = (SafeTensors::deserialize(&trace).unwrap(), SafeTensors::deserialize(&expected).unwrap());
+        let mut compared = 0;
+        for tensor in theirs.names().into_iter().filter(|tensor| tensor.starts_with(['a', 'h'])) {
+            assert_eq!(ours.tensor(tensor).unwrap().shape(), theirs.tensor(tensor).unwrap().shape(), "{name} {tensor}");
+            assert!(relative_error(&floats(&trace, tensor), &floats(&expected, tensor)) < 1e-4, "{name} {tensor}");
+            compared += 1;
+        }
+        assert!(compared > 3 && ours.tensor("attentions").is_err());
     }
 }
 
