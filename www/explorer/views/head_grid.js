@@ -106,7 +106,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const beside = root.clientWidth < 0.6 * clientWidth; // else the page is scrolled to them anyway
     const high = beside ? (((clientHeight - BESIDE - FUSED_GAP) / (shape.heads + 1) - gap) * cols) / rows : LARGEST_TILE;
     const ratio = window.devicePixelRatio || 1;
-    const least = grid.classList.contains('fused-first') ? SMALLEST_OF_STAGES : SMALLEST_TILE;
+    const least = grid.classList.contains('fused-first') && room >= SMALLEST_OF_STAGES ? SMALLEST_OF_STAGES : SMALLEST_TILE;
     const size = Math.max(least, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
     const width = even >= Math.max(SMALLEST_TILE, 0.85 * size) ? even : size;
