@@ -958,8 +958,8 @@ export interface ModelConfig {
   readonly similarity: { readonly scale: number; readonly bias: number } | null;
   /** What is made of the logits. */
   readonly scores: Scores;
-  /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */
-  readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
+  /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, what a learned query gathers, or all patches as a map `[channels, rows, columns]` (SAM). */
+  readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention' | 'map';
   /** What tells it where a patch is: learned positions, sines and cosines of it, biases of scores by distance, queries and keys turned by angles, or two of these. */
   readonly positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none';
   readonly dtype: 'f32' | 'int8';

@@ -218,7 +218,8 @@ fn what_means_nothing_of_windows_is_unsupported() {
 /// The last patch of another size lies half beyond the image: it becomes the token that the first block reads.
 #[test]
 fn a_patch_becomes_the_token_that_was_recorded() {
-    for fixture in STAGED {
+    // (MobileViT cuts no patches: tests/mobilevit.rs.)
+    for fixture in STAGED.iter().filter(|fixture| !fixture.name.starts_with("hf_mobilevit")) {
         let config = fixture.load(None).unwrap().config().clone();
         let of = if fixture.other_size().is_some() { "other/" } else { "" };
         let model = fixture.load_at(fixture.other_size(), None).unwrap();

@@ -89,5 +89,5 @@ pub fn patch_inside(vit: &Vit, pixel_values: &[f32], [row, column]: [usize; 2]) 
 pub fn filters_of(vit: &Vit, outputs: &[usize]) -> Result<Array2<f32>> {
     let width = vit.config.of_stage(0).hidden_size;
     outputs.iter().try_for_each(|output| check("output", *output, width).map(drop))?;
-    vit.weights.embeddings.patch_projection.weights_of(outputs.iter().copied())
+    vit.weights.embeddings.of_patches()?.weights_of(outputs.iter().copied())
 }
