@@ -93,6 +93,21 @@ export function drawCells(canvas, map, look) {
 }
 
 /**
+ * Of a query within a window that window alone: among thousands of patches it would be a speck.
+ * @param {ViewMap} map of one channel
+ * @returns {ViewMap}
+ */
+export function windowOf(map) {
+  const inside = map.within ? Array.from(map.within).flatMap((is, at) => (is ? [at] : [])) : [];
+  if (!inside.length) return map;
+  const [rows, cols] = [inside.map((at) => Math.floor(at / map.cols)), inside.map((at) => at % map.cols)];
+  const [top, left] = [Math.min(...rows), Math.min(...cols)];
+  const [height, width] = [Math.max(...rows) - top + 1, Math.max(...cols) - left + 1];
+  const data = Float32Array.from({ length: height * width }, (_, i) => map.data[(top + Math.floor(i / width)) * map.cols + left + (i % width)]);
+  return { ...map, rows: height, cols: width, data, within: undefined };
+}
+
+/**
  * The colours themselves, from left to right.
  * @param {HTMLCanvasElement} canvas one pixel high
  * @param {Colormap} colormap
