@@ -254,7 +254,7 @@ test('the lesson shows this model’s windows, and which figures are of others',
     await read(id, 0);
     await told(id, /The loaded model has stages or windows/);
   }
-  for (const [id, steps] of /** @type {const} */ ([['patches', 4], ['tokens', 4], ['answer', 5], ['belief', 2], ['after', 7]])) {
+  for (const [id, steps] of /** @type {const} */ ([['patches', 4], ['tokens', 4], ['answer', 5], ['belief', 5], ['after', 7]])) {
     for (let step = 0; step < steps; step++) {
       await read(id, step);
       await page.waitForFunction((id) => !document.querySelector('#lesson')?.shadowRoot?.querySelector(`#${id}`)?.hasAttribute('data-busy'), id);
