@@ -80,23 +80,20 @@ impl Recorder {
         let whole = |shape: &Shape| size(shape, kept.as_deref().filter(|_| by_rows));
         let all = if rolled.is_some() { shapes.iter().map(whole).max() } else { None };
         let largest = all.max(if attentions { recorded().map(whole).max() } else { None }).unwrap_or(0);
-        if self.layer.len() < largest {
-            self.layer = Vec::new(); // what it holds goes before more is asked for
-            self.layer = zeros(ATTENTION, &[largest])?;
-        }
         let sizes = recorded().map(|shape| match &kept {
             None => size(shape, None),
             Some(kept) => shape.heads * kept.len() * shape.tokens(),
         });
         let stream = |shape: &Shape| shape.tokens() * shape.hidden_size;
         let streams = shapes.iter().take(1).chain(recorded()).map(stream);
-        self.recorded = Some(Ok(Recorded {
-            attentions: attentions.then(|| Arrays::new(ATTENTION, sizes.collect(), staged)).transpose()?,
-            hidden_states: hidden_states.then(|| Arrays::new(STREAMS, streams.collect(), staged)).transpose()?,
-            kept,
-            by_rows,
-            rolled,
-        }));
+        let attentions = attentions.then(|| Arrays::new(ATTENTION, sizes.collect(), staged)).transpose()?;
+        let hidden_states = hidden_states.then(|| Arrays::new(STREAMS, streams.collect(), staged)).transpose()?;
+        // (Last, since this memory never shrinks.)
+        if self.layer.len() < largest {
+            self.layer = Vec::new(); // what it holds goes before more is asked for
+            self.layer = zeros(ATTENTION, &[largest])?;
+        }
+        self.recorded = Some(Ok(Recorded { attentions, hidden_states, kept, by_rows, rolled }));
         (self.layers, self.shapes) = (layers, shapes);
         Ok(())
     }

@@ -97,7 +97,8 @@ for (const name of MODELS) {
         assert.deepEqual(of(`hidden_states.${layer + 1}`).shape.slice(-2), [grid[0] * grid[1], trace.stages[layer].hiddenSize]);
       });
       staged.hiddenStates.forEach((stream, depth) => close(stream, of(`hidden_states.${depth}`).data, 1e-4));
-      assert.deepEqual([trace.grid, trace.patchSize], [trace.stages[0].grid, trace.stages[0].patchSize]);
+      assert.deepEqual(trace.grid, trace.stages[0].grid);
+      if (!size || name !== 'hf_mobilevit') assert.deepEqual(trace.patchSize, trace.stages[0].patchSize, 'which a MobileViT stretches');
       assert.equal(trace.heads, trace.stages[trace.layers - 1].heads);
     }
   });
