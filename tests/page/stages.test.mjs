@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { moved, offered } from '../../www/explorer/detail.js';
+import { recordingFor } from '../../www/explorer/recordings.js';
 import { beginnings, isStaged, layerWords, windowsOf } from '../../www/explorer/stages.js';
 import { ROOT, answered, openApi, openTab, startBrowser, startServer } from './harness.mjs';
 
@@ -86,6 +87,18 @@ test('layers are told by what they have of their own', () => {
   assert.deepEqual(beginnings({ stages }), [0, 2]);
   assert.equal(layerWords({ stages }, 1), 'Stage 0, 12 × 12: windows of 3 × 3, shifted by 1.');
   assert.equal(layerWords({ stages }, 2), 'Stage 1, 6 × 6: each sees all.');
+});
+
+test('of a model with windows all is recorded where that fits, else what the open view reads', () => {
+  const swin = [[56, 3], [56, 3], [28, 6], [28, 6], [14, 12], [14, 12], [14, 12], [14, 12], [14, 12], [14, 12], [7, 24], [7, 24]].map(([edge, heads], layer) => ({
+    stage: [0, 0, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3][layer], grid: /** @type {[number, number]} */ ([edge, edge]), patchSize: /** @type {[number, number]} */ ([224 / edge, 224 / edge]), hiddenSize: 32 * heads, heads,
+    window: { kind: /** @type {const} */ ('tiles'), size: /** @type {[number, number]} */ ([7, 7]), shift: /** @type {[number, number]} */ ([0, 0]), padsFirst: true, count: (edge / 7) ** 2 },
+  }));
+  const model = { layers: 12, heads: 24, hiddenSize: 768, tokens: 3136, stages: swin };
+  assert.deepEqual(recordingFor(model, 'mean', {}, false), {});
+  assert.deepEqual(recordingFor(model, 'mean', {}, true), { hiddenStates: false }, 'all rows: a patch is another one in each stage');
+  const sam = swin.map((layer, i) => ({ ...layer, stage: 0, grid: /** @type {[number, number]} */ ([64, 64]), heads: 12, hiddenSize: 768, window: i % 3 === 2 ? null : { ...layer.window, size: /** @type {[number, number]} */ ([14, 14]), count: 25 } }));
+  assert.deepEqual(recordingFor({ ...model, heads: 12, tokens: 4096, stages: sam }, [1, 2], {}, false), { hiddenStates: false, queries: [[1, 2]] });
 });
 
 test('a point of the photo stays where it is from grid to grid', () => {
@@ -254,7 +267,7 @@ test('the lesson shows this model’s windows, and which figures are of others',
     await read(id, 0);
     await told(id, /The loaded model has stages or windows/);
   }
-  for (const [id, steps] of /** @type {const} */ ([['patches', 4], ['tokens', 4], ['answer', 5], ['belief', 2], ['after', 7]])) {
+  for (const [id, steps] of /** @type {const} */ ([['patches', 4], ['tokens', 4], ['answer', 5], ['belief', 5], ['after', 7]])) {
     for (let step = 0; step < steps; step++) {
       await read(id, step);
       await page.waitForFunction((id) => !document.querySelector('#lesson')?.shadowRoot?.querySelector(`#${id}`)?.hasAttribute('data-busy'), id);

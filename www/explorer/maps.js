@@ -100,11 +100,9 @@ export function drawCells(canvas, map, look) {
 export function windowOf(map) {
   const inside = map.within ? Array.from(map.within).flatMap((is, at) => (is ? [at] : [])) : [];
   if (!inside.length) return map;
-  const [rows, cols] = [inside.map((at) => Math.floor(at / map.cols)), inside.map((at) => at % map.cols)];
-  const [top, left] = [Math.min(...rows), Math.min(...cols)];
-  const [height, width] = [Math.max(...rows) - top + 1, Math.max(...cols) - left + 1];
-  const data = Float32Array.from({ length: height * width }, (_, i) => map.data[(top + Math.floor(i / width)) * map.cols + left + (i % width)]);
-  return { ...map, rows: height, cols: width, data, within: undefined };
+  const [rows, cols] = [inside.map((at) => Math.floor(at / map.cols)), inside.map((at) => at % map.cols)].map((all) => [...new Set(all)].sort((a, b) => a - b));
+  const data = Float32Array.from(rows.flatMap((row) => cols.map((col) => map.data[row * map.cols + col])));
+  return { ...map, rows: rows.length, cols: cols.length, data, within: undefined };
 }
 
 /**

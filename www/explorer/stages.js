@@ -56,7 +56,7 @@ export function layerWords(trace, layer) {
 export function windowWords(window) {
   if (!window) return 'each sees all';
   const { kind, size: [height, width], shift: [down, right] } = window;
-  if (kind === 'strided') return `each sees those in its place of ${width} × ${height} cells`;
+  if (kind === 'strided') return `windows of one patch in each ${width} × ${height}`;
   const moved = down || right ? `, shifted by ${down === right ? down : `${right} × ${down}`}` : '';
   return `windows of ${width} × ${height}${moved}`;
 }
