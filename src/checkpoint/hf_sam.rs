@@ -44,7 +44,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.lin2",
     bias: Bias::Required,
     scales: None,
-    windowed: Windowed::No,
+    windowed: Windowed::Decomposed,
 };
 
 const LAYERS: &str = "layers.";
@@ -85,7 +85,6 @@ fn scope(reader: &Reader) -> &'static str {
 }
 
 const NAMES: Names = Names {
-    layers: LAYERS,
     patches: "patch_embed.projection",
     neck: ["neck.conv1", "neck.layer_norm1", "neck.conv2", "neck.layer_norm2"],
     how: None,

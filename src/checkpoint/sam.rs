@@ -7,8 +7,6 @@ use crate::model::{Block, Config, Embeddings, Interpolation, LayerNorm, Linear, 
 
 /// What tensors are called.
 pub(super) struct Names {
-    /// Before the number of a block.
-    pub layers: &'static str,
     pub patches: &'static str,
     /// Of a convolution at each place, of its norm, of one of 3 × 3 places and of its norm.
     pub neck: [&'static str; 4],
@@ -16,16 +14,15 @@ pub(super) struct Names {
     pub how: Option<Interpolation>,
 }
 
-/// All but the tables of `blocks`' relative positions is read for them; `before` is a norm before them, `after` one in place of a neck.
+/// All but the blocks; `before` is a norm before them, `after` one in place of a neck.
 pub(super) fn read_weights(
     config: &Config,
     reader: &mut Reader,
-    (mut blocks, heads): (Vec<Block>, Vec<Linear>),
+    (blocks, heads): (Vec<Block>, Vec<Linear>),
     [before, after]: [Option<LayerNorm>; 2],
     names: &Names,
 ) -> Result<Weights> {
     let width = config.stages[0].hidden_size;
-    blocks::add_decomposed(config, reader, &mut blocks, names.layers)?;
     let positions = if config.positions.learned { Some(reader.grid("pos_embed", width, names.how)?) } else { None };
     let mut transitions = Vec::new();
     if config.stage_count() > 1 {

@@ -44,7 +44,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
-    windowed: Windowed::No,
+    windowed: Windowed::Decomposed,
 };
 
 /// What follows the family in a name, the heads of it, and the layers that see all.
@@ -120,7 +120,6 @@ impl Variant {
 }
 
 const NAMES: Names = Names {
-    layers: timm::BLOCKS,
     patches: "patch_embed.proj",
     neck: ["neck.0", "neck.1", "neck.2", "neck.3"],
     how: Some(Interpolation::BicubicAntialias),
