@@ -50,7 +50,7 @@ const LINK_SHARED_MEMORY: &[&str] = &[
 const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=20";
 
 /// The same of what is marked as worth it, as all of std's iterators are and all closures: LLVM's own is 325. What a kernel calls in one place is inside of it anyway.
-const HINT_THRESHOLD: &str = "-Cllvm-args=-inlinehint-threshold=40";
+const HINT_THRESHOLD: &str = "-Cllvm-args=-inlinehint-threshold=80";
 
 /// Kernels are written in lanes and unroll what should be, so what LLVM would make of other loops is size alone: copies of them for many turns at once.
 const PLAIN_LOOPS: [&str; 2] = ["-Cno-vectorize-loops", "-Cllvm-args=-unroll-runtime=false"];
@@ -308,11 +308,11 @@ mod tests {
     fn simd_reaches_our_crate_alone() {
         assert_eq!(
             RELAXED.config("release", ENGINE),
-            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=40\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\", \"-Zlocation-detail=none\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
+            "profile.release.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=80\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\", \"-Zlocation-detail=none\", \"-Ctarget-feature=+simd128,+relaxed-simd\"]"
         );
         assert_eq!(
             SCALAR.config("test", ENGINE),
-            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=40\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\"]"
+            "profile.test.package.vitscope.rustflags=[\"-Cllvm-args=-inline-threshold=20\", \"-Cllvm-args=-inlinehint-threshold=80\", \"-Cno-vectorize-loops\", \"-Cllvm-args=-unroll-runtime=false\"]"
         );
     }
 
