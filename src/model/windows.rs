@@ -109,6 +109,12 @@ impl Windows {
         (self.slots.len() + self.places.len()) * size_of::<u32>() + self.regions.len()
     }
 
+    /// Whether slots of a window lie apart.
+    pub(super) fn is_cut(&self, window: usize) -> bool {
+        let regions = self.regions.get(window * self.n()..).map_or(&[][..], |own| &own[..self.n()]);
+        regions.iter().any(|region| *region != regions[0])
+    }
+
     /// `scores += mask` of slot `query` of a window to all its slots `[n]`.
     pub(super) fn mask(&self, window: usize, query: usize, scores: &mut [f32]) {
         if self.regions.is_empty() {
