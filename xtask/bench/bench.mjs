@@ -457,7 +457,7 @@ function keep(record) {
   const json = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
   writeFileSync(file, `${json}\n`);
   say(`Written: ${fileURLToPath(file)}`);
-  if (!choices.record || name) return; // the README has what was aimed at
+  if (!choices.record) return;
   const readme = new URL('README.md', ROOT);
   const text = readFileSync(readme, 'utf8');
   writeFileSync(readme, tables(record).reduce((text, { name, content }) => replaceBetweenMarkers(text, name, content), text));
