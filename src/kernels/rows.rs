@@ -9,6 +9,13 @@ pub fn add_scaled(target: &mut [f32], factor: f32, x: &[f32]) {
     zip_in_place(target, x, |target, x| target + x * lanes, |target, x| target + x * factor);
 }
 
+/// `target += shift + x`
+#[inline(never)]
+pub fn add_shifted(target: &mut [f32], shift: f32, x: &[f32]) {
+    let lanes = F32x4::splat(shift);
+    zip_in_place(target, x, |target, x| target + (lanes + x), |target, x| target + (shift + x));
+}
+
 /// `target *= x`
 #[inline(never)]
 pub fn multiply_in_place(target: &mut [f32], x: &[f32]) {
@@ -58,6 +65,7 @@ mod tests {
                 assert_eq!(found, expected, "{n}");
             };
             expect(&|a, b| add_scaled(a, -0.3, b), &|a, b| a + b * -0.3);
+            expect(&|a, b| add_shifted(a, 0.7, b), &|a, b| a + (0.7 + b));
             expect(&multiply_in_place, &|a, b| a * b);
             expect(&largest_in_place, &|a, b| a.max(b.abs()));
         }

@@ -279,7 +279,7 @@ impl Worker {
             inside = inside.max(stage.mlp_outputs).max(stage.width);
             read = read.max(stage.mlp_size).max(stage.width);
             // The tokens that one can attend to.
-            keys = keys.max(if stage.global { stage.tokens } else { slots });
+            keys = keys.max(slots).max(if stage.global { stage.tokens } else { 0 });
             size = size.max(stage.width / stage.heads);
             windows.push(if slots > 0 { Some(WindowScratch::new(stage, precision, slots)?) } else { None });
         }
