@@ -283,6 +283,45 @@ fn scores_are_what_the_model_was_trained_for() {
     assert!(succeeds(&["classify", text(&out), CHELSEA, "--json"]).contains("\"none\""));
 }
 
+/// Each view has the grid of its layer, or of the last stage; curves follow either, and what means nothing of windows says why.
+#[test]
+fn explaining_a_model_of_stages() {
+    let model = "tests/fixtures/hf_swin";
+    let out = folder("explain-stages").join("map.json");
+    let explain = ["explain", model, CHELSEA, "-o", text(&out), "--method"];
+    for (more, shape) in [
+        (&["grad-cam", "--curves", "3"][..], "[3, 3]"),
+        (&["occlusion", "--window", "1"], "[3, 3]"),
+        (&["head", "--layer", "1", "--query", "11,0", "--curves", "3"], "[12, 12]"),
+        (&["similarity", "--layer", "3", "--curves", "2"], "[6, 6]"),
+        (&["patch-lens", "--layer", "4"], "[3, 3]"),
+        (&["logit-lens"], "[2, 5]"),
+        (&["entropy"], "[6, 4]"),
+    ] {
+        let said = succeeds(&[&explain[..], more].concat());
+        assert!(said.contains(&format!("map {shape}: ")), "{said}");
+        assert_eq!(said.contains("area under deletion"), more.contains(&"--curves"), "{said}");
+    }
+    for method in ["chefer", "gradient-rollout", "rollout"] {
+        fails(&[&explain[..], &[method]].concat(), &[method, "is not defined for this model", "within windows"]);
+    }
+    fails(&[&explain[..], &["patch-lens", "--layer", "1"]].concat(), &["last stage"]);
+    fails(&[&explain[..], &["grad-cam", "--layer", "1"]].concat(), &["last layer"]);
+    let png = out.with_extension("png");
+    succeeds(&["explain", model, CHELSEA, "-o", text(&png), "--method", "grad-cam"]);
+
+    let said = succeeds(&["inspect", model]);
+    let stage = "stage 0     grid 12 × 12, width 6, layers 2, heads 2 of 3, MLP 9, windows of 3 × 3, every second layer's shifted";
+    assert!(said.contains(stage) && said.contains("stage 2     grid 3 × 3"), "{said}");
+    let said = succeeds(&["inspect", "tests/fixtures/timm_sam"]);
+    assert!(
+        said.contains("windows of 3 × 3, none in layers 1, 3") && said.contains("stage 1     grid 5 × 5, width 8\n"),
+        "{said}"
+    );
+    let said = succeeds(&["inspect", "tests/fixtures/hf_mobilevit"]);
+    assert!(said.contains("each token attends to those at its place in every 2 × 2"), "{said}");
+}
+
 /// A regression's curves have no area, and its occlusion is of the value.
 #[test]
 fn explaining_a_number() {

@@ -45,7 +45,7 @@ impl Vit {
     pub fn patch_inside(&self, pixels: &[f32], patch: usize) -> Result<PatchInside> {
         let (config, embeddings, pixels) =
             (&self.config.of_stage(0), &self.weights.embeddings, self.view_pixels(pixels)?);
-        let projection = embeddings.of_patches()?;
+        let projection = embeddings.of_patches("patchEmbedding")?;
         let mut scratch = Scratch::seeing(config, Precision::F32, vec![patch])?;
         embeddings.forward(config, self.places.positions.as_deref(), pixels, &mut scratch);
         let mut cut = vec![0.0; config.patch_values()];
@@ -60,13 +60,13 @@ impl Vit {
 }
 
 impl Embeddings {
-    /// The projection `[D, 3 P_h P_w]` of patches, in a model that cuts any.
-    pub fn of_patches(&self) -> Result<&Linear> {
+    /// The projection `[D, 3 P_h P_w]` of patches, in a model that cuts any; `view` is what needs it.
+    pub fn of_patches(&self, view: &'static str) -> Result<&Linear> {
         match &self.stem {
             None => Ok(&self.patch_projection),
             Some(_) => {
                 let why = "convolutions read its pixels, across the edges of patches.";
-                Err(ErrorKind::UnsupportedView { view: "the projection of patches", why }.into())
+                Err(ErrorKind::UnsupportedView { view, why }.into())
             }
         }
     }
