@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Fixture, STAGED, floats, named, relative_error};
-use ndarray::{Array2, Array3, Axis};
+use common::{Fixture, STAGED, floats, named, relative_error, some_classes};
+use ndarray::{Array1, Array2, Array3, Axis};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -174,6 +174,35 @@ fn pauses_change_nothing() {
             assert_eq!(run(&mut model, true), scores, "{name} {dtype}");
         }
     }
+}
+
+/// Of classes that were given, whose features are normalised, by central differences of what the head reads.
+#[test]
+fn grad_cam_of_given_classes_equals_finite_differences() {
+    let fixture = named("hf_swin");
+    let plain = fixture.load(None).unwrap();
+    let mut model = plain.with_classes(&some_classes(plain.config().feature_size())).unwrap();
+    let pixels = fixture.expected("pixel_values");
+    let layer = model.config().layers - 1;
+    let (target, map) = model.attribute(&pixels, Some(1), GradientMethod::GradCam { layer }).unwrap();
+    let stream = Seen { fixture, model: plain, of: "" }.tokens(layer);
+    let ((tokens, width), step) = (stream.dim(), 1e-2);
+    let mut weights = vec![0.0; width];
+    for (channel, weight) in weights.iter_mut().enumerate() {
+        // A channel of all tokens at once: the mean of its gradients is a share of what that does.
+        let nudged = [step, -step].map(|step| {
+            let mut stream = stream.clone();
+            stream.column_mut(channel).mapv_inplace(|x| x + step);
+            stream
+        });
+        let values = nudged.iter().flatten().copied().collect();
+        let streams = Array3::from_shape_vec((2, tokens, width), values).unwrap();
+        let logits = model.logit_lens(streams.view()).unwrap();
+        *weight = (logits[[0, target]] - logits[[1, target]]) / (2.0 * step * tokens as f32);
+    }
+    let expected: Vec<_> = stream.rows().into_iter().map(|x| x.dot(&Array1::from(weights.clone())).max(0.0)).collect();
+    let error = relative_error(&map, &expected);
+    assert!(error < 1e-2 && map.iter().any(|value| *value > 0.0), "relative error {error:e}");
 }
 
 /// Each with its reason, by the code that programs read.

@@ -232,7 +232,7 @@ test('what is not defined there says so in a sentence', async () => {
   };
   refused(() => trace.rollout());
   refused(() => engine.trace(pixels, { rollout: {} }));
-  refused(() => engine.attribute(pixels));
+  refused(() => engine.attribute(pixels, { method: 'chefer' }));
   refused(() => engine.attribute(pixels, { method: 'gradient-rollout' }));
   assert.throws(() => trace.headMap({ query: 'cls' }), failure(/no class token/));
   assert.throws(() => trace.headMap({ layer: 0, head: trace.stages[0].heads }), failure(/no head/));
