@@ -3,7 +3,7 @@ import { find, make } from '../dom.js';
 /**
  * The views by name, one of them open, and what it is in a sentence. ARIA's tabs: one tab stop, arrows choose.
  * @param {HTMLElement} root
- * @param {import('../viewer.js').View[]} views
+ * @param {import('../view.js').View[]} views
  * @param {(id: string) => void} onChoose
  */
 export function createTabs(root, views, onChoose) {

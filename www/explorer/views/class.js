@@ -7,8 +7,8 @@ import { NO_CLASSES, number } from '../words.js';
 import { keep, kept, remember } from './cache.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
- * @typedef {import('../viewer.js').ViewMap} ViewMap
+ * @typedef {import('../view.js').Context} Context
+ * @typedef {import('../view.js').ViewMap} ViewMap
  */
 
 const METHODS = /** @type {const} */ ([['chefer', 'relevance'], ['gradient-rollout', 'gradient rollout'], ['grad-cam', 'Grad-CAM'], ['occlusion', 'occlusion']]);
@@ -42,7 +42,7 @@ const OF_VALUES = {
 /**
  * What in the photo speaks for a class.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createClass({ change }) {
   const method = segments('Method', METHODS, change);

@@ -5,16 +5,16 @@ import { refusal } from '../refusal.js';
 import { beginnings } from '../stages.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
- * @typedef {import('../viewer.js').View} View
- * @typedef {import('../viewer.js').ViewMap} ViewMap
+ * @typedef {import('../view.js').Context} Context
+ * @typedef {import('../view.js').View} View
+ * @typedef {import('../view.js').ViewMap} ViewMap
  */
 
 /**
  * A view that has a map for each layer: one of them on the photo, all of them small to choose from.
  * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'reads' | 'tries' | 'firstLayer'> & {
  *   detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
- *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, has?: (trace: import('../viewer.js').Trace) => number[], missing?: (context: Context) => string | undefined,
+ *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, has?: (trace: import('../view.js').Trace) => number[], missing?: (context: Context) => string | undefined,
  * }} what has: which layers, all unless told; missing: why there is nothing to show, if that is so
  * @param {import('./index.js').Hands} hands
  * @returns {View}

@@ -7,7 +7,7 @@ import { createLensChart } from './lens_chart.js';
 /**
  * How the answer forms, layer by layer.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createLogitLens({ change }) {
   const scale = segments('Scale', /** @type {const} */ ([['probability', 'probability'], ['logit', 'logit']]), change);
