@@ -9,7 +9,7 @@ import { find, make } from '../dom.js';
 export function createTabs(root, views, onChoose) {
   const list = find(root, '[role=tablist]');
   const sentence = find(root, '.sentence');
-  const refused = find(root, '.refusal');
+  const refused = find(root, ':scope > .refusal');
   const caution = find(root, '.caution');
   const tabs = views.map((view) => {
     const { id, title, term, element } = view;
