@@ -14,7 +14,7 @@ use super::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use super::pack::{PackedF32, PackedI8};
 use super::quantize::{FRACTION_LEVELS, QuantizedRows, quantize_i8};
 use super::softmax::{exp_in_place, scale_in_place};
-use super::{Epilogue, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
+use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
 use crate::alloc::{filled, zeros};
 use crate::error::Result;
 use crate::simd::{DEPTH, F32x4, I32x4, interleave};
@@ -126,17 +126,18 @@ impl Int8Head {
         }
         channels.iter_mut().for_each(|max| *max = inverse_scale(*max));
 
-        let (tokens, size) = v.dim();
-        for panel in 0..size.div_ceil(TILE_COLUMNS) {
-            let own = panel * TILE_COLUMNS..size.min((panel + 1) * TILE_COLUMNS);
-            let scales = load_padded(&channels[own.clone()]);
-            for step in 0..values.steps() {
-                let inputs = std::array::from_fn(|h| {
-                    let token = step * DEPTH + h;
-                    if token >= tokens {
-                        return [I32x4::splat(0); 2];
-                    }
-                    let v = load_padded(&v.row(token).to_slice().expect("rows are contiguous")[own.clone()]);
+        for step in 0..values.steps() {
+            let tokens: [Option<&[f32]>; DEPTH] = std::array::from_fn(|h| {
+                let token = step * DEPTH + h;
+                (token < v.nrows()).then(|| v.row(token).to_slice().expect("rows are contiguous"))
+            });
+            for (panel, scales) in channels.chunks(TILE_COLUMNS).enumerate() {
+                let first = panel * TILE_COLUMNS;
+                let own = scales.len();
+                let scales = load_padded(scales);
+                let inputs = tokens.map(|v| {
+                    let Some(v) = v else { return [I32x4::splat(0); 2] };
+                    let v = load_padded(&v[first..first + own]);
                     [0, 1].map(|i| (v[i] * scales[i]).round().1)
                 });
                 values.write_step(panel, step, interleave(inputs));
@@ -242,6 +243,7 @@ pub fn attend(
             gemm_f32::<true>(e, values, &mut StoreScaled { out, factor: |row: usize| inverse_sums[row] });
         }
         PackedHead::Int8(head) => {
+            assert!(2 * q.nrows() <= HELD_ROWS, "a block of queries is small");
             scratch.fractions.reset(2 * q.nrows(), tokens);
             for (row, e) in scores.chunks_exact(tokens).enumerate() {
                 scratch.fractions.write_fractions(row, e);
@@ -272,7 +274,7 @@ impl<F: Fn(usize) -> f32> Epilogue<F32x4> for StoreScaled<'_, F> {
     }
 }
 
-/// Puts the two rows of [`QuantizedRows::write_fractions`] together: the high one is stored, the low one, which follows, added.
+/// Puts the two rows of [`QuantizedRows::write_fractions`] together, of which a product hands over both at once: they are no more than it holds.
 struct JoinFractions<'a> {
     out: Target<'a>,
     scales: &'a [[f32; TILE_COLUMNS]],
@@ -281,18 +283,15 @@ struct JoinFractions<'a> {
 
 impl Epilogue<I32x4> for JoinFractions<'_> {
     #[inline(always)]
-    fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [I32x4; 2]>) {
+    fn rows(&mut self, first: usize, column: usize, mut sums: impl Iterator<Item = [I32x4; 2]>) {
         let scales = load_lanes(&self.scales[column / TILE_COLUMNS]);
-        for (row, sums) in (first..).zip(sums) {
-            let (query, low) = (row / 2, row % 2 == 1);
-            let unit = self.inverse_sums[query] * (1.0 / FRACTION_LEVELS);
-            let factor = F32x4::splat(if low { unit } else { 128.0 * unit });
-            let y = [0, 1].map(|i| sums[i].to_f32() * (factor * scales[i]));
-            self.out.put(query, column, std::iter::once(y), |target, y| {
-                let before = load_lanes(target);
-                store_lanes(target, if low { [before[0] + y[0], before[1] + y[1]] } else { y });
-            });
-        }
+        let joined = self.inverse_sums[first / 2..].iter().map_while(|inverse| {
+            let unit = inverse * (1.0 / FRACTION_LEVELS);
+            let (high, low) = (sums.next()?, sums.next()?);
+            let part = |sums: [I32x4; 2], factor: f32, i: usize| sums[i].to_f32() * (F32x4::splat(factor) * scales[i]);
+            Some([0, 1].map(|i| part(high, 128.0 * unit, i) + part(low, unit, i)))
+        });
+        self.out.put(first / 2, column, joined, store_lanes);
     }
 }
 

@@ -102,6 +102,19 @@ fn tile_height(rest: usize, rows: usize) -> usize {
     }
 }
 
+/// First row and height of the tile that row `row` of `rows` is in, where tiles have `height` rows: what [`tile_height`] comes to tile by tile.
+#[inline(always)]
+fn tile_of(row: usize, rows: usize, height: usize) -> [usize; 2] {
+    let (whole, left) = (rows / height, rows % height);
+    let higher = whole.min(left) * (height + 1);
+    let (from, height) = match () {
+        () if row < higher => (0, height + 1),
+        () if left <= whole => (higher, height),
+        () => (higher, 1),
+    };
+    [row - (row - from) % height, height]
+}
+
 /// Fills `sums` from row `first` of `rows` on, as far as whole tiles go, and returns the number of rows: `height(rest)` is that of the
 /// next tile where `rest` rows are left, `tile(row, height, sums)` does it.
 #[inline(always)]
@@ -167,4 +180,25 @@ pub fn store_lanes(target: &mut [f32; TILE_COLUMNS], lanes: [F32x4; 2]) {
 pub fn load_lanes(values: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     let (halves, _) = values.as_chunks::<4>();
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_row_is_in_the_tile_that_holds_it() {
+        for (rows, tile_rows) in (1..=70).flat_map(|rows| [(rows, 3), (rows, 4)]) {
+            let mut first = 0;
+            while first < rows {
+                let height = tile_height(rows - first, tile_rows);
+                for row in first..first + height {
+                    assert_eq!(tile_of(row, rows, tile_rows), [first, height], "row {row} of {rows}");
+                }
+                first += height;
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! A row x becomes q in 0..=127 with x ≈ offset + scale · q: seven bits, because the relaxed 8-bit dot product is exact and equal on
 //! every engine only within them, and an offset, because activations behind GELU and softmax lie on one side of zero.
 
-use super::{TILE_ROWS, tile_height};
+use super::{TILE_ROWS, tile_of};
 use crate::simd::{Activation, DEPTH, F32x4, I32x4, prefers_two_steps, store_activations, store_i8};
 
 /// The largest quantised value.
@@ -86,14 +86,23 @@ impl QuantizedRows {
     pub fn write_fractions(&mut self, row: usize, e: &[f32]) {
         let factor = F32x4::splat(FRACTION_LEVELS);
         let (high, low) = (self.place(2 * row), self.place(2 * row + 1));
-        let rounded = |e: F32x4| (e * factor).round().1;
-        self.write_row(&high, e, 0.0, |e| e.map(|e| rounded(e).shift_right(7)));
-        self.write_row(&low, e, 0.0, |e| {
-            e.map(|e| {
-                let value = rounded(e);
-                value - value.shift_right(7).shift_left(7)
-            })
+        let mut step = 0;
+        sixteens(e, 0.0, |e| {
+            let values = e.map(|e| (e * factor).round().1);
+            self.write_sixteen(&high, step, values.map(|value| value.shift_right(7)));
+            self.write_sixteen(&low, step, values.map(|value| value - value.shift_right(7).shift_left(7)));
+            step += 16 / DEPTH;
         });
+    }
+
+    /// Sixteen integers from step `step` of a row on.
+    #[inline(always)]
+    fn write_sixteen(&mut self, place: &Place, step: usize, values: [I32x4; 4]) {
+        let mut sixteen = [0; 16];
+        store_activations(&mut sixteen, values);
+        let targets = self.values[place.first + step * place.stride..].iter_mut().step_by(place.stride);
+        let steps = sixteen.as_chunks::<DEPTH>().0.iter().take(self.steps - step);
+        targets.zip(steps).for_each(|(target, step)| *target = *step);
     }
 
     /// Quantises sixteen values at a time; `padding` must become 0.
@@ -108,13 +117,8 @@ impl QuantizedRows {
     }
 
     fn place(&self, row: usize) -> Place {
-        let height = |first| tile_height(self.rows() - first, self.tile_rows);
-        let (mut first, mut height_here) = (0, height(0));
-        while first + height_here <= row {
-            first += height_here;
-            height_here = height(first);
-        }
-        Place { first: first * self.steps + (row - first), stride: height_here }
+        let [first, stride] = tile_of(row, self.rows(), self.tile_rows);
+        Place { first: first * self.steps + (row - first), stride }
     }
 
     /// Number of rows.

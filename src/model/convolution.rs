@@ -81,8 +81,7 @@ pub(super) fn each_place(
 
 /// What is around a place, in the order of the weights.
 fn gather(around: Neighbours, maps: &[Map<'_>], place: usize, mut target: &mut [f32]) {
-    for tap in 0..around.kernel * around.kernel {
-        let at = around.tap(maps[0].grid, place, tap);
+    for at in around.taps(maps[0].grid, place) {
         for map in maps {
             let (own, rest) = target.split_at_mut(map.channels);
             match at {
@@ -126,9 +125,9 @@ impl InvertedResidual {
 
     /// f(depthwise) at one place of the output.
     fn convolve(&self, expanded: Map<'_>, place: usize, target: &mut [f32]) {
-        let around = self.neighbours();
-        let taps: [_; TAPS] = std::array::from_fn(|tap| around.tap(expanded.grid, place, tap));
-        self.depthwise.forward(taps.map(|at| at.map(|at| expanded.token(at))), target);
+        let mut taps = self.neighbours().taps(expanded.grid, place);
+        let taps: [_; TAPS] = std::array::from_fn(|_| taps.next().flatten().map(|at| expanded.token(at)));
+        self.depthwise.forward(taps, target);
         if let Some(activation) = self.expand.activation {
             activation.apply(target);
         }

@@ -1,9 +1,9 @@
 //! Decomposed relative positions: what is added to a score is what the query makes of how many rows and columns the key lies away (MViTv2, Li et al., 2022; SAM).
 
-use crate::kernels::dot::dot;
+use crate::kernels::dot::dots;
 
-/// Columns of keys whose part is kept while their rows are gone through.
-const COLUMNS: usize = 64;
+/// Rows and columns of keys that are gone through at a time.
+const SQUARE: usize = 64;
 
 /// For queries and keys that are an image or a window of h × w tokens: score(q, k) += q · Rh[y_q − y_k + h − 1] + q · Rw[x_q − x_k + w − 1].
 ///
@@ -35,21 +35,24 @@ impl Decomposed {
     /// `scores += bias` of the query `[d]`, as it is before scores are scaled, at `place` (row by row) to all keys `[h · w]`.
     pub(super) fn add_to(&self, query: &[f32], place: usize, scores: &mut [f32]) {
         let [h, w] = self.size;
-        let mut across = [0.0; COLUMNS];
-        for first in (0..w).step_by(COLUMNS) {
-            let columns = of_keys(&self.columns, query, w, place % w).skip(first);
-            across.iter_mut().zip(columns).for_each(|(sum, entry)| *sum = dot(query, entry));
-            for (keys, entry) in scores.chunks_exact_mut(w).zip(of_keys(&self.rows, query, h, place / w)) {
-                let down = dot(query, entry);
-                keys[first..].iter_mut().zip(&across).for_each(|(score, across)| *score += down + across);
+        let [mut down, mut across] = [[0.0; SQUARE]; 2];
+        for first in (0..w).step_by(SQUARE) {
+            let across = products(&self.columns, query, w - 1 - place % w + first, w - first, &mut across);
+            for top in (0..h).step_by(SQUARE) {
+                let down = products(&self.rows, query, h - 1 - place / w + top, h - top, &mut down);
+                for (keys, down) in scores[top * w..].chunks_exact_mut(w).zip(down) {
+                    keys[first..].iter_mut().zip(&*across).for_each(|(score, across)| *score += *down + across);
+                }
             }
         }
     }
 }
 
-/// The entries of a table for the `edge` keys along an axis, seen from a query that is number `own` of them.
-fn of_keys<'t>(table: &'t [f32], query: &[f32], edge: usize, own: usize) -> impl Iterator<Item = &'t [f32]> {
-    table.chunks_exact(query.len()).skip(edge - 1 - own).take(edge)
+/// Those of a query with `count` entries of a table from number `first` on, or with as many as there is room for.
+fn products<'o>(table: &[f32], query: &[f32], first: usize, count: usize, out: &'o mut [f32; SQUARE]) -> &'o [f32] {
+    let out = &mut out[..count.min(SQUARE)];
+    dots(query, &table[first * query.len()..][..out.len() * query.len()], out);
+    out
 }
 
 #[cfg(test)]
@@ -58,11 +61,11 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The formula, pair by pair; 70 columns are more than are kept at once.
+    /// The formula, pair by pair; 70 are more than are gone through at once.
     #[test]
     fn equals_the_formula() {
         let mut rng = fastrand::Rng::with_seed(9);
-        for (size, width) in [([1, 1], 1), ([3, 2], 4), ([2, 5], 7), ([2, 70], 3), ([14, 14], 8)] {
+        for (size, width) in [([1, 1], 1), ([3, 2], 4), ([2, 5], 7), ([2, 70], 3), ([70, 2], 5), ([14, 14], 8)] {
             let [h, w] = size;
             let mut values = |count: usize| (0..count).map(|_| rng.f32() - 0.5).collect::<Vec<f32>>();
             let (rows, columns) = (values((2 * h - 1) * width), values((2 * w - 1) * width));

@@ -49,13 +49,17 @@ impl Neighbours {
         grid.map(|edge| edge.div_ceil(self.stride))
     }
 
-    /// The place of tap number `tap` around place number `place` of the output, none where it lies outside.
-    pub fn tap(&self, grid: [usize; 2], place: usize, tap: usize) -> Option<usize> {
+    /// The places around place number `place` of the output, row by row, none where they lie outside.
+    pub fn taps(self, grid: [usize; 2], place: usize) -> impl Iterator<Item = Option<usize>> {
         let [_, columns] = self.grid(grid);
-        let [y, x] = [(place / columns, tap / self.kernel), (place % columns, tap % self.kernel)]
-            .map(|(at, offset)| (at * self.stride + offset).checked_sub(self.kernel / 2));
-        let (y, x) = (y?, x?);
-        (y < grid[0] && x < grid[1]).then_some(y * grid[1] + x)
+        let corner = [place / columns, place % columns].map(|at| at * self.stride);
+        let along = move |axis: usize, offset: usize| {
+            (corner[axis] + offset).checked_sub(self.kernel / 2).filter(|at| *at < grid[axis])
+        };
+        (0..self.kernel).flat_map(move |y| {
+            let row = along(0, y);
+            (0..self.kernel).map(move |x| Some(row? * grid[1] + along(1, x)?))
+        })
     }
 }
 
@@ -125,11 +129,11 @@ mod tests {
     fn neighbours_stay_inside() {
         let around = Neighbours { kernel: 3, stride: 2 };
         assert_eq!(around.grid([5, 4]), [3, 2]);
-        let taps = |place| (0..9).map(|tap| around.tap([5, 4], place, tap)).collect::<Vec<_>>();
+        let taps = |place| around.taps([5, 4], place).collect::<Vec<_>>();
         assert_eq!(taps(0), [None, None, None, None, Some(0), Some(1), None, Some(4), Some(5)]);
         assert_eq!(taps(5), [Some(13), Some(14), Some(15), Some(17), Some(18), Some(19), None, None, None]);
         let only = Neighbours { kernel: 1, stride: 1 };
-        assert!((0..20).all(|place| only.tap([5, 4], place, 0) == Some(place)));
+        assert!((0..20).all(|place| only.taps([5, 4], place).eq([Some(place)])));
     }
 
     #[test]

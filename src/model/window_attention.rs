@@ -6,7 +6,7 @@ use super::scratch::{WindowScratch, Worker, Workers};
 use super::windows::Windows;
 use crate::kernels::attention::{AddBias, Wanted, attend};
 use crate::parallel::{self, BLOCK_ROWS, Items};
-use ndarray::{ArrayView2, ArrayViewMut2, ArrayViewMut3, s};
+use ndarray::{ArrayViewMut2, ArrayViewMut3, s};
 
 impl Attention {
     /// What the heads of each window gather, `context`: `[windows, heads, n, d_k]`. `qkv`: `[T + 1, 3 D]`, the last row for this to write what a zero makes, which
@@ -33,7 +33,8 @@ impl Attention {
         let count = windows.count * self.heads;
         let context = Items::new(&mut context[..count * n * size], n * size);
         let recorded = recorded.map(|recorded| Items::new(recorded.into_slice().expect("it is contiguous"), n * n));
-        let qkv = qkv.view();
+        let qkv = qkv.into_slice().expect("it is contiguous");
+        let qkv = &*qkv;
         parallel::for_each_block((context, recorded), count, &|first, (context, mut recorded)| {
             let worker = &mut workers.own();
             for (item, context) in context.iter().enumerate() {
@@ -44,14 +45,14 @@ impl Attention {
         });
     }
 
-    /// One head of one window; `context`: `[n, d_k]`, `recorded`: `[n, n]`.
+    /// One head of one window; `qkv`: `[T + 1, 3 D]`, `context`: `[n, d_k]`, `recorded`: `[n, n]`.
     #[allow(clippy::too_many_arguments)]
     fn attend_in(
         &self,
         windows: &Windows,
         [stage, window, head]: [usize; 3],
         places: &BlockPlaces,
-        qkv: ArrayView2<f32>,
+        qkv: &[f32],
         context: &mut [f32],
         mut recorded: Option<&mut [f32]>,
         worker: &mut Worker,
@@ -59,13 +60,15 @@ impl Attention {
         let Worker { attention, attend: scratch, windows: own, .. } = worker;
         let Some(WindowScratch { qkv: [q, k, v], head: packed }) = &mut own[stage] else { return };
         let (n, size) = q.dim();
+        let width = self.heads * size;
         for (third, part) in [&mut *q, k, v].into_iter().enumerate() {
-            let first = (third * self.heads + head) * size;
-            for (slot, mut row) in windows.slots_of(window).iter().zip(part.rows_mut()) {
-                row.assign(&qkv.slice(s![*slot as usize, first..first + size]));
+            let part = part.as_slice_mut().expect("it is contiguous").chunks_exact_mut(size);
+            for (slot, own) in windows.slots_of(window).iter().zip(part) {
+                own.copy_from_slice(&qkv[(3 * *slot as usize + third) * width + head * size..][..size]);
             }
         }
         packed.pack(k.view(), v.view());
+        let cut = windows.is_cut(window);
         for first in (0..n).step_by(BLOCK_ROWS) {
             let rows = BLOCK_ROWS.min(n - first);
             let (attention, probabilities) = match &mut recorded {
@@ -81,7 +84,9 @@ impl Attention {
                 bias.iter().for_each(|bias| bias.add_to(head, first + row, None, scores));
                 let query = q.row(row).to_slice().expect("rows are contiguous");
                 decomposed.iter().for_each(|decomposed| decomposed.add_to(query, first + row, scores));
-                windows.mask(window, first + row, scores);
+                if cut {
+                    windows.mask(window, first + row, scores);
+                }
             };
             let wanted = Wanted { probabilities, bias: Some(&add_bias as &AddBias) };
             attend(q, packed, scratch, attention, wanted, &mut context[first * size..], size);

@@ -109,11 +109,14 @@ impl Windows {
         (self.slots.len() + self.places.len()) * size_of::<u32>() + self.regions.len()
     }
 
-    /// `scores += mask` of slot `query` of a window to all its slots `[n]`.
+    /// Whether slots of a window lie apart.
+    pub(super) fn is_cut(&self, window: usize) -> bool {
+        let own = self.regions.chunks_exact(self.n()).nth(window);
+        own.is_some_and(|own| own.iter().any(|region| *region != own[0]))
+    }
+
+    /// `scores += mask` of slot `query` of a window that is cut to all its slots `[n]`.
     pub(super) fn mask(&self, window: usize, query: usize, scores: &mut [f32]) {
-        if self.regions.is_empty() {
-            return;
-        }
         let regions = &self.regions[window * self.n()..][..self.n()];
         for (score, region) in scores.iter_mut().zip(regions) {
             if *region != regions[query] {
@@ -165,9 +168,8 @@ mod tests {
         let mut scores = [0.0; 4];
         windows.mask(3, 0, &mut scores);
         assert_eq!(scores, [0.0, APART, APART, APART]);
-        let mut scores = [0.0; 4];
-        windows.mask(0, 0, &mut scores);
-        assert_eq!(scores, [0.0; 4]);
+        assert!(windows.is_cut(3) && !windows.is_cut(0));
+        assert!(!Windows::new([4, 4], &tiles([2, 2], [0, 0], true)).unwrap().is_cut(0));
     }
 
     /// Three columns in windows of two: transformers' padding is rolled with the grid, timm's comes after.

@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core';
 import { FLAGS } from '../../tests/page/browser.mjs';
 import { OFFERS } from '../../www/offers.js';
 import { serve } from '../server.mjs';
+import { Garage } from './garage.mjs';
 import { pageVisits } from './page_visits.mjs';
 import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
 import { sizes } from './sizes.mjs';
@@ -21,15 +22,23 @@ import { cosine, summarise } from './stats.mjs';
  * @typedef {import('./report.mjs').Dtype} Dtype
  * @typedef {import('./worker.js').Setup} Setup
  * @typedef {'ours' | 'theirs'} Side
- * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels'} Part
+ * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels' | 'stages'} Part
  * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
  */
 
 const ROOT = new URL('../../', import.meta.url);
 const SIDES = /** @type {const} */ (['ours', 'theirs']);
 const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/dist'];
-/** Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised. */
-const ROUNDS = { ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 }, default: { warmUp: 4, timed: 9 } };
+/**
+ * Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised.
+ * Where a pass takes seconds and gigabytes, each runner has a page for itself for as long as its turn is.
+ * @type {Record<Model, {warmUp: number, timed: number, alone?: boolean}>}
+ */
+const ROUNDS = {
+  ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 }, default: { warmUp: 4, timed: 9 },
+  'swin-t': { warmUp: 4, timed: 9 }, 'mobilevit-s': { warmUp: 4, timed: 9 }, 'sam-b': { warmUp: 0, timed: 1, alone: true },
+};
+const INT8 = /** @type {Dtype[]} */ (['int8']);
 const COLD_ROUNDS = 5;
 const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
 /** Between two runs, so that threads that wait for more work by spinning have given up before the other side's turn. */
@@ -59,18 +68,19 @@ async function measure() {
   const { parts, models } = choices;
   // Of the seeded models the smallest starts, and the largest shows what memory is taken; the default model is asked for all.
   const [seeded, trained] = [models.filter((model) => model !== 'default'), models.filter((model) => model === 'default')];
-  const [starts, takes] = [[...seeded.slice(0, 1), ...trained], [...seeded.slice(-1), ...trained]];
+  const staged = parts.includes('stages');
+  const [starts, takes] = [[...seeded.slice(0, 1), ...trained], staged ? models : [...seeded.slice(-1), ...trained]];
   const busy = await otherLoad();
   if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
   const browser = await launch();
   try {
-    const forward = parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
+    const forward = staged || parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
     const explain = parts.includes('explain') ? await explanations(browser) : [];
     const [visits, pages, memory] = [/** @type {import('./report.mjs').Cold[]} */ ([]), /** @type {import('./report.mjs').PageVisits[]} */ ([]), /** @type {import('./report.mjs').Memory[]} */ ([])];
     if (parts.includes('cold')) for (const model of starts) visits.push(...(await coldStarts(browser, model)));
     if (parts.includes('page')) for (const model of trained) pages.push(await visitPage(browser, model));
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
-    if (parts.includes('memory')) for (const model of takes) memory.push(await memoryOf(model, 'int8'));
+    if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
     return {
       date: new Date().toISOString(),
       commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
@@ -150,7 +160,7 @@ async function forwards(browser) {
     for (const dtype of choices.dtypes) {
       const result = await raceOf(browser, model, dtype);
       simd = result.simd;
-      forward.push({ model, dtype, series: result.series });
+      forward.push({ model, dtype, series: result.series, loaded: result.loaded, ...(Object.keys(result.failed).length > 0 && { failed: result.failed }) });
       for (const side of SIDES) logits[`${side} ${dtype}`] = result.logits[`${side}-1`];
     }
     agreement.push(...agreementOf(model, logits));
@@ -165,45 +175,53 @@ async function forwards(browser) {
  * @param {Dtype} dtype
  */
 async function raceOf(browser, model, dtype) {
-  say(`${model} ${dtype}: loading`);
-  const page = await openBench(browser);
-  await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
-  /** @type {{name: string, id: number, type: 'classify' | 'trace'}[]} */
-  const runners = [];
-  let simd;
-  for (const threads of [1, 2]) {
-    for (const side of SIDES) {
-      const setup = { side, model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined };
-      const loaded = await page.evaluate((setup) => bench.load(setup), setup);
-      if (loaded.threads !== threads) {
-        say(`  ${side} runs with ${loaded.threads} of ${threads} threads: left out`);
-        continue;
-      }
-      runners.push({ name: `${side}-${threads}`, id: loaded.id, type: 'classify' });
-      if (side === 'ours') simd = loaded.simd;
-      if (side === 'ours' && threads === 1) runners.push({ name: 'trace-1', id: loaded.id, type: 'trace' });
-    }
-  }
-
+  const { warmUp, timed, alone } = ROUNDS[model];
+  /** @type {(name: string, side: Side, threads: number, type?: 'trace') => import('./garage.mjs').Runner} */
+  const runner = (name, side, threads, type) => ({ name, setup: { side, model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined }, type: type ?? 'classify' });
+  const runners = [1, 2].flatMap((threads) => [
+    runner(`ours-${threads}`, 'ours', threads),
+    ...(threads === 1 && !alone ? [runner('trace-1', 'ours', threads, 'trace')] : []),
+    runner(`theirs-${threads}`, 'theirs', threads),
+  ]);
+  const garage = new Garage(() => openRace(browser, model), alone ?? false);
   /** @type {{[runner: string]: number[]}} */
-  const times = Object.fromEntries(runners.map(({ name }) => [name, []]));
+  const times = {};
   /** @type {{[runner: string]: number[]}} */
   const logits = {};
-  const rounds = choices.rounds ?? ROUNDS[model].timed;
-  say(`${model} ${dtype}: ${ROUNDS[model].warmUp} rounds to warm up, ${rounds} timed`);
-  for (let round = -ROUNDS[model].warmUp; round < rounds; round++) {
-    for (const { name, id, type } of runners) {
-      const run = () => page.evaluate(({ id, type }) => bench.run(id, type), { id, type });
-      // As from a camera, whose images follow each other: a turn's first run finds the caches full of the other side's.
-      await run();
-      const answer = await run();
-      if (round >= 0) times[name].push(answer.ms);
-      logits[name] = answer.logits;
+  /** @type {{[runner: string]: string}} */
+  const failed = {};
+  const rounds = choices.rounds ?? timed;
+  say(`${model} ${dtype}: ${warmUp} rounds to warm up, ${rounds} timed`);
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const runner of runners.filter(({ name }) => !(name in failed))) {
+      try {
+        const answer = await garage.turn(runner);
+        if (!answer) continue;
+        if (round >= 0) (times[runner.name] ??= []).push(answer.ms);
+        logits[runner.name] = answer.logits;
+      } catch (error) {
+        if (runner.setup.side === 'ours') throw error;
+        // (Their graph may take more memory than wasm can have.)
+        failed[runner.name] = error instanceof Error ? error.message : String(error);
+        say(`  ${runner.name} fails: ${failed[runner.name]}`);
+      }
       await sleep(PAUSE_MS);
     }
   }
-  await page.context().close();
-  return { series: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, summarise(values)])), logits, simd };
+  await garage.close();
+  for (const left of garage.leftOut) say(`  ${left}: left out, which can't have so many threads`);
+  const series = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, summarise(values)]));
+  return { series, logits, simd: garage.simd, loaded: garage.loaded, failed };
+}
+
+/**
+ * @param {import('playwright-core').Browser} browser
+ * @param {Model} model
+ */
+async function openRace(browser, model) {
+  const page = await openBench(browser);
+  await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
+  return page;
 }
 
 /**
@@ -263,12 +281,14 @@ async function explanationsOf(browser, model, dtype, threads) {
  */
 function agreementOf(model, logits) {
   const reference = logits['theirs f32'];
-  if (!reference) return [];
+  if (!reference || !logits['ours f32']) return [];
   const same = cosine(logits['ours f32'], reference);
   if (!(same > SAME)) throw new Error(`${model}: the f32 answers differ (cosine ${same}), so the two sides don't run the same model`);
   const result = [{ model, what: 'f32: our answer to theirs', cosine: same }];
   if (logits['ours int8']) {
     result.push({ model, what: 'int8: our answer to f32', cosine: cosine(logits['ours int8'], reference) });
+  }
+  if (logits['theirs int8']) {
     result.push({ model, what: 'int8: their answer to f32', cosine: cosine(logits['theirs int8'], reference) });
   }
   return result;
@@ -373,8 +393,9 @@ async function memoryOf(model, dtype) {
   say(`${model} ${dtype}: memory`);
   const file = statSync(new URL(`target/bench/models/${model}/${dtype}/model.safetensors`, ROOT)).size;
   const empty = (await processOf(async () => undefined)).process;
-  const [ours, theirs] = [await loaded('ours'), await loaded('theirs')];
-  return { model, dtype, file, memory: ours.result?.memory, ours: above(ours.process), theirs: above(theirs.process) };
+  const ours = await loaded('ours');
+  const theirs = await loaded('theirs').catch(() => undefined); // which the forward pass told
+  return { model, dtype, file, memory: ours.result?.memory, ours: above(ours.process), theirs: above(theirs?.process) };
 
   /** @param {Side} side */
   function loaded(side) {
@@ -382,7 +403,7 @@ async function memoryOf(model, dtype) {
       await page.evaluate((url) => bench.fetchPixels(url), `${modelUrl(model)}/pixels.f32`);
       const setup = { side, model: modelUrl(model), dtype, threads: 1, simd: choices.simd ?? undefined };
       const { id } = await page.evaluate((setup) => bench.load(setup), setup);
-      for (let run = 0; run < 3; run++) await page.evaluate((id) => bench.run(id, 'classify'), id);
+      for (let run = 0; run < (ROUNDS[model].alone ? 1 : 3); run++) await page.evaluate((id) => bench.run(id, 'classify'), id);
       return page.evaluate((id) => bench.describe(id), id);
     });
   }
@@ -430,7 +451,8 @@ function residentOf(pid) {
 function keep(record) {
   const folder = new URL(choices.record ? 'benches/record/' : 'target/bench/record/', ROOT);
   mkdirSync(folder, { recursive: true });
-  const file = new URL(`${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
+  const name = choices.parts.includes('stages') ? 'stages-' : '';
+  const file = new URL(`${name}${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
   // A series of numbers on one line.
   const json = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
   writeFileSync(file, `${json}\n`);

@@ -10,7 +10,10 @@ export async function load({ model, dtype, threads, simd }) {
   const engine = await Engine.load(`${model}/${dtype}/`, options);
   return {
     describe: () => ({ ...engine.backend, memory: engine.memory }),
-    classify: async (pixels) => engine.classify(pixels).logits,
+    classify: async (pixels) => {
+      const { logits, features } = engine.classify(pixels);
+      return logits.length > 0 ? logits : features;
+    },
     trace: async (pixels) => engine.trace(pixels).logits,
     attribute: async (pixels) => engine.attribute(pixels, { target: 0 }).data,
     views: async (pixels) => timed(engine, engine.trace(pixels)),

@@ -160,3 +160,21 @@ test("the page's own visits: another model may answer first, and code is counted
   assert.deepEqual(visits(500), [['the project page, open to first answer', '500 ms'], ...weights]);
   assert.deepEqual(visits(1200), [['the project page, open to first answer', '500 ms'], ["the project page, open to the default model's answer", '1200 ms'], ...weights]);
 });
+
+test('models with stages have a table of their own, and what fails is said', () => {
+  const series = { 'ours-1': of(100), 'trace-1': of(120), 'theirs-1': of(129) };
+  const measured = record({
+    forward: [
+      { model: 'swin-t', dtype: 'int8', series, loaded: { 'ours-1': 300, 'theirs-1': 900 } },
+      { model: 'sam-b', dtype: 'f32', series: { 'ours-1': of(9000) }, loaded: { 'ours-1': 2000 }, failed: { 'theirs-1': 'out of memory' } },
+    ],
+  });
+  assert.deepEqual(tables(measured).map(({ name }) => name), ['bench stages']);
+  assert.deepEqual(rows(measured).map(({ what, ours, theirs, ratio, met }) => [what, ours, theirs, ratio, met]), [
+    ['Swin-T int8, 1 thread', '100 ms', '129 ms', '1.29 ×', false],
+    ['SAM-B at 1024 f32, 1 thread', '9000 ms', 'fails', '', undefined],
+    ['Swin-T int8, attention recorded', '120 ms', '', '+20.0 %', undefined],
+    ['Swin-T int8, loaded', '300 ms', '900 ms', '', undefined],
+    ['SAM-B at 1024 f32, loaded', '2000 ms', '', '', undefined],
+  ]);
+});

@@ -19,8 +19,8 @@ export async function load({ model, dtype, threads }) {
   return {
     describe: () => ({ threads: env.wasm.numThreads, pixels: shape.reduce((product, size) => product * size, 1) }),
     async classify(pixels) {
-      const { logits } = await session.run({ pixel_values: new Tensor('float32', pixels, shape) });
-      return /** @type {Float32Array} */ (logits.data);
+      const [answer] = Object.values(await session.run({ pixel_values: new Tensor('float32', pixels, shape) }));
+      return /** @type {Float32Array} */ (answer.data);
     },
   };
 }

@@ -4,8 +4,8 @@
  *
  * @typedef {{side: 'ours' | 'theirs', model: string, dtype: 'f32' | 'int8', threads: number, simd?: 'relaxed' | 'simd128'}} Setup
  *   model: the address of the folder that make_models.py wrote
- * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}, pixels?: number}} Description what really runs;
- *   pixels: how many values their graph takes
+ * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}, pixels?: number, ms?: number}} Description what really runs;
+ *   pixels: how many values their graph takes; ms: how long it took to load
  * @typedef {{
  *   describe(): Description,
  *   classify(pixels: Float32Array): Promise<Float32Array>,
@@ -35,8 +35,9 @@ async function answer(request) {
   switch (request.type) {
     case 'load': {
       const { load } = request.setup.side === 'ours' ? await import('./ours.js') : await import('./theirs.js');
+      const start = performance.now();
       adapter = await load(request.setup);
-      return adapter.describe();
+      return { ...adapter.describe(), ms: performance.now() - start };
     }
     case 'describe':
       /** @type {{gc?: () => void}} */ (globalThis).gc?.();

@@ -18,6 +18,7 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                                   one model only: seeded ViT-Ti/16 or ViT-B/16, or the default model
                   --dtype f32|int8
                   --only PART,…   forward, explain, cold, page, wire, memory, kernels
+                  --only stages   seeded Swin-T, MobileViT-S and SAM-B instead; --model swin-t|mobilevit-s|sam-b
                   --rounds N      timed rounds
                   --simd relaxed|simd128
                   --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
@@ -29,6 +30,9 @@ const MODELS: &[&str] = &["ti", "b", DEFAULT];
 /// The page's default model, whichever that is. The others are seeded.
 const DEFAULT: &str = "default";
 const DTYPES: &[&str] = &["f32", "int8"];
+/// Seeded models with stages or windows: a part of its own, and a record of its own.
+const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
+const STAGES: &str = "stages";
 const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
@@ -60,6 +64,9 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
 fn choices(options: &[&str]) -> Result<Value> {
     let mut choices =
         json!({ "models": MODELS, "dtypes": DTYPES, "parts": PARTS, "rounds": null, "simd": null, "record": false });
+    let staged = options.windows(2).any(|option| option == ["--only", STAGES]);
+    let (models, parts) = if staged { (STAGED, &[STAGES][..]) } else { (MODELS, PARTS) };
+    choices["models"] = json!(models);
     let mut rest = options;
     while let [option, tail @ ..] = rest {
         if *option == "--record" {
@@ -69,9 +76,9 @@ fn choices(options: &[&str]) -> Result<Value> {
         }
         let [value, tail @ ..] = tail else { bail!("`{option}` is unknown or lacks its value\n\n{USAGE}") };
         match *option {
-            "--model" => choices["models"] = json!([one_of(MODELS, value)?]),
+            "--model" => choices["models"] = json!([one_of(models, value)?]),
             "--dtype" => choices["dtypes"] = json!([one_of(DTYPES, value)?]),
-            "--only" => choices["parts"] = value.split(',').map(|part| one_of(PARTS, part)).collect::<Result<_>>()?,
+            "--only" => choices["parts"] = value.split(',').map(|part| one_of(parts, part)).collect::<Result<_>>()?,
             "--simd" => choices["simd"] = json!(one_of(SIMD, value)?),
             "--rounds" => match value.parse::<u32>() {
                 Ok(rounds @ 1..) => choices["rounds"] = json!(rounds),
@@ -85,10 +92,12 @@ fn choices(options: &[&str]) -> Result<Value> {
         // Kernels have the shapes of the seeded models.
         choices["parts"] = PARTS.iter().filter(|part| **part != "kernels").copied().collect();
     }
-    let narrows = |option: &&str| ["--dtype", "--only", "--simd"].contains(option);
-    let part = choices["models"] != json!(MODELS) && choices["models"] != json!([DEFAULT]);
+    let narrows = |option: &&str| ["--dtype", "--simd"].contains(option) || !staged && *option == "--only";
+    let part = choices["models"] != json!(models) && choices["models"] != json!([DEFAULT]);
     if choices["record"] == true && (part || options.iter().any(narrows)) {
-        bail!("--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT} can stand");
+        bail!(
+            "--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT} or --only {STAGES} can stand"
+        );
     }
     Ok(choices)
 }
@@ -106,12 +115,27 @@ fn make_model(sh: &Shell, name: &str) -> Result<()> {
     if name == DEFAULT { convert(sh, &default_model(sh)?, &folder) } else { draw(sh, name, &folder) }
 }
 
-const SCRIPTS: [&str; 3] = ["xtask/bench/make_models.py", "xtask/bench/checkpoint.py", "xtask/bench/requirements.txt"];
+const SCRIPTS: [&str; 3] = ["xtask/bench/make_models.py", "xtask/bench/checkpoint.py", PACKAGES[0]];
+const PACKAGES: [&str; 1] = ["xtask/bench/requirements.txt"];
+/// Of models with stages, which the library itself makes.
+const STAGED_SCRIPTS: [&str; 5] = [
+    "xtask/bench/make_stages.py",
+    "xtask/bench/make_models.py",
+    "tests/fixtures/common.py",
+    PACKAGES[0],
+    STAGED_PACKAGES[1],
+];
+const STAGED_PACKAGES: [&str; 2] = [PACKAGES[0], "tests/fixtures/requirements.txt"];
 
 /// A seeded model: by Python for both sides, then by our command line to int8.
 fn draw(sh: &Shell, name: &str, folder: &Path) -> Result<()> {
-    once(sh, &folder.join("made"), &SCRIPTS.map(|path| root().join(path)), || run_script(sh, name.as_ref(), folder))?;
-    let inputs = ["src/quant.rs", "src/quant/four_bits.rs", "src/checkpoint/quantize.rs", "xtask/bench/make_models.py"];
+    let staged = STAGED.contains(&name);
+    let scripts: &[&str] = if staged { &STAGED_SCRIPTS } else { &SCRIPTS };
+    let inputs: Vec<_> = scripts.iter().map(|path| root().join(path)).collect();
+    once(sh, &folder.join("made"), &inputs, || {
+        run_script(sh, scripts[0], if staged { &STAGED_PACKAGES } else { &PACKAGES }, name.as_ref(), folder)
+    })?;
+    let inputs = ["src/quant.rs", "src/quant/four_bits.rs", "src/checkpoint/quantize.rs", scripts[0]];
     once(sh, &folder.join("quantised"), &inputs.map(|path| root().join(path)), || {
         let (from, to) = (folder.join("f32"), folder.join("int8"));
         sh.remove_path(&to)?;
@@ -129,7 +153,7 @@ fn convert(sh: &Shell, model: &Path, folder: &Path) -> Result<()> {
         sh.create_dir(folder)?;
         let trace = folder.join("photo.safetensors");
         cli(sh).arg("trace").arg(model).arg(photo).arg("-o").arg(trace).quiet().ignore_stdout().run()?;
-        run_script(sh, model, folder)
+        run_script(sh, SCRIPTS[0], &PACKAGES, model, folder)
     })
 }
 
@@ -148,28 +172,34 @@ pub fn cli(sh: &Shell) -> Cmd<'_> {
     cmd!(sh, "{cargo} run --quiet --release --features cli --bin vitscope --locked --")
 }
 
-fn run_script(sh: &Shell, source: &Path, folder: &Path) -> Result<()> {
-    let [script, _, requirements] = SCRIPTS.map(|path| root().join(path));
-    let python = python(sh, &requirements)?;
+/// `script`, by a Python with `packages`, files of names and versions.
+fn run_script(sh: &Shell, script: &str, packages: &[&str], source: &Path, folder: &Path) -> Result<()> {
+    let python = python(sh, packages)?;
     println!("Making {} for both sides", source.display());
+    let script = root().join(script);
     Ok(cmd!(sh, "{python} {script} {source} {folder}").quiet().run()?)
 }
 
-/// A Python with the packages of `requirements`, in `target/bench/venv`.
-fn python(sh: &Shell, requirements: &Path) -> Result<PathBuf> {
+/// That Python: `VITSCOPE_PYTHON`, or one in `target/bench/`, which is made.
+fn python(sh: &Shell, packages: &[&str]) -> Result<PathBuf> {
+    if let Ok(python) = sh.var("VITSCOPE_PYTHON") {
+        return Ok(python.into());
+    }
     let (system, inside) = if cfg!(windows) { ("python", "Scripts/python.exe") } else { ("python3", "bin/python") };
-    let venv = root().join("target/bench/venv");
+    let venv = root().join(if packages.len() > 1 { "target/bench/venv-stages" } else { "target/bench/venv" });
     let python = venv.join(inside);
-    once(sh, &venv.join("made"), &[requirements.to_path_buf()], || {
-        println!("Installing ONNX's Python packages into target/bench/venv");
+    let packages: Vec<_> = packages.iter().map(|path| root().join(path)).collect();
+    once(sh, &venv.join("made"), &packages, || {
+        println!("Installing Python packages into {}", venv.display());
         cmd!(sh, "{system} -m venv --clear {venv}").quiet().run().with_context(|| {
             format!(
                 "the benchmark makes its models with Python: install {system} 3.11 or newer with its venv module \
                  (Debian: sudo apt-get install python3-venv)"
             )
         })?;
-        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check -r {requirements}").quiet().run().context(
-            "the packages of xtask/bench/requirements.txt could not be installed; they need Python 3.11 or newer",
+        let from = packages.iter().flat_map(|file| ["-r".as_ref(), file.as_os_str()]);
+        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {from...}").quiet().run().context(
+            "the benchmark's Python packages could not be installed; they need Python 3.11 or newer, and PyTorch some gigabytes",
         )
     })?;
     Ok(python)
@@ -250,6 +280,17 @@ mod tests {
         assert!(!parts(&["--model", "default"]).contains("kernels"));
         assert!(parts(&["--model", "default"]).contains("page"));
         assert_eq!(parts(&["--only", "kernels", "--model", "default"]), r#"["kernels"]"#);
+    }
+
+    #[test]
+    fn stages_are_a_part_of_their_own() {
+        let all = choices(&["--only", "stages", "--record"]).unwrap();
+        assert_eq!((&all["models"], &all["parts"]), (&json!(STAGED), &json!([STAGES])));
+        assert_eq!(choices(&["--model", "swin-t", "--only", "stages"]).unwrap()["models"], json!(["swin-t"]));
+        assert!(choices(&["--model", "swin-t"]).is_err());
+        assert!(choices(&["--only", "stages", "--model", "b"]).is_err());
+        assert!(choices(&["--only", "stages,forward"]).is_err());
+        assert!(choices(&["--only", "stages", "--model", "swin-t", "--record"]).is_err());
     }
 
     #[test]
