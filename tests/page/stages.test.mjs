@@ -187,10 +187,10 @@ test('what such a model has not is grey, and says why', async () => {
   assert.match(why ?? '', /^Rollout is not defined for this model: .*windows/);
   assert.equal(await rollout.getAttribute('aria-description'), why);
   await rollout.click({ force: true }); // Playwright would wait for it to be enabled
-  await page.locator('#views .refusal').filter({ hasText: String(why) }).waitFor();
+  await page.locator('#views > .refusal').filter({ hasText: String(why) }).waitFor();
   assert.equal(await page.locator('#view-rollout').isVisible(), false);
   await page.locator('#tab-class').click();
-  assert.equal(await page.locator('#views .refusal').isVisible(), false);
+  assert.equal(await page.locator('#views > .refusal').isVisible(), false);
   await says(page, 'Grad-CAM');
   const chefer = page.locator('#view-class input[value=chefer]');
   assert.equal(await chefer.getAttribute('aria-disabled'), 'true');
@@ -211,6 +211,13 @@ test('what such a model has not is grey, and says why', async () => {
     await page.waitForTimeout(100);
     assert.equal(await page.locator('#notice').isVisible(), false, figure);
   }
+  // The head reads what the last stage leaves.
+  await page.locator('#strip button[aria-label="Layer 1, stage 0"]').click();
+  await page.locator('#tab-patch-lens').click();
+  await page.locator('#view-patch-lens .refusal').filter({ hasText: /not defined for this model/ }).waitFor();
+  assert.deepEqual(await page.locator('#view-patch-lens label').allInnerTexts(), ['4 · 3 × 3', '5 · 3 × 3']);
+  await page.locator('#view-patch-lens label').last().click();
+  await says(page, 'Layer 5: the logit of');
   // Another model has it again.
   await page.locator('#model-open').click();
   await page.locator('[data-model=files-input]').setInputFiles(['config.json', 'model.safetensors'].map((file) => join(ROOT, 'tests/fixtures/hf_vit', file)));

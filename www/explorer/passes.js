@@ -2,7 +2,7 @@
  * Work of many forward passes. What was stopped is no failure, and each pass is a sign of life.
  *
  * @typedef {import('../../pkg/index.js').Passes} Passes
- * @param {Pick<import('./viewer.js').Context, 'fail' | 'watch' | 'wanted'>} context
+ * @param {Pick<import('./view.js').Context, 'fail' | 'watch' | 'wanted'>} context
  * @param {AbortSignal} signal
  * @param {(passes: Passes) => void} onProgress
  * @param {(onProgress: (passes: Passes) => void) => Promise<void>} work

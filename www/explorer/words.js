@@ -18,7 +18,7 @@ export function sizeOf(bytes) {
  * What is said before the first layer.
  * @param {import('./viewer.js').Subject} subject
  * @param {'photo' | 'patches'} stop
- * @returns {import('./viewer.js').Words}
+ * @returns {import('./view.js').Words}
  */
 export function before({ trace }, stop) {
   const [rows, cols] = trace.grid;

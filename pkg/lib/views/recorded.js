@@ -1,6 +1,6 @@
 /** What a trace has of its forward pass, which may be a part. */
 import { checkWhole } from '../common/checks.js';
-import { invalid } from '../common/errors.js';
+import { guard, invalid } from '../common/errors.js';
 import { queryName, queryPlace } from './query.js';
 
 /**
@@ -63,7 +63,7 @@ export function arrayOf({ recorded: { length }, ...trace }, kind, place) {
   const values = trace[kind];
   if (Array.isArray(values)) return values[place];
   const size = values.length / (kind === 'attentions' ? length : length + 1);
-  return values.subarray(place * size, (place + 1) * size);
+  return guard(() => values.subarray(place * size, (place + 1) * size));
 }
 
 /**

@@ -4,7 +4,7 @@ import { overlayOptions } from '../maps.js';
 
 /**
  * @typedef {{
- *   map: import('../maps.js').ViewMap | undefined, trace: import('../../../pkg/index.js').Trace, image: import('../viewer.js').Picture,
+ *   map: import('../maps.js').ViewMap | undefined, trace: import('../../../pkg/index.js').Trace, image: import('../view.js').Picture,
  *   look: import('../maps.js').Look, name: string,
  * }} Exported
  */

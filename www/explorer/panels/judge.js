@@ -6,7 +6,7 @@ import { attempt } from '../passes.js';
 import { scoreName } from '../scores.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
+ * @typedef {import('../view.js').Context} Context
  * @typedef {import('../../../pkg/index.js').ViewMap} ViewMap
  * @typedef {import('../../../pkg/index.js').Curve} Curve
  */

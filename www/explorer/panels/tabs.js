@@ -3,13 +3,13 @@ import { find, make } from '../dom.js';
 /**
  * The views by name, one of them open, and what it is in a sentence. ARIA's tabs: one tab stop, arrows choose.
  * @param {HTMLElement} root
- * @param {import('../viewer.js').View[]} views
+ * @param {import('../view.js').View[]} views
  * @param {(id: string) => void} onChoose
  */
 export function createTabs(root, views, onChoose) {
   const list = find(root, '[role=tablist]');
   const sentence = find(root, '.sentence');
-  const refused = find(root, '.refusal');
+  const refused = find(root, ':scope > .refusal');
   const caution = find(root, '.caution');
   const tabs = views.map((view) => {
     const { id, title, term, element } = view;

@@ -24,7 +24,7 @@ const LONGEST = 960;
  * What is shown.
  * @param {{
  *   map: ViewMap, look: import('../maps.js').Look, picture: Card['picture'], subject: import('../viewer.js').Subject,
- *   text: string | undefined, words: import('../viewer.js').Words | undefined, view: string,
+ *   text: string | undefined, words: import('../view.js').Words | undefined, view: string,
  * }} shown
  * @returns {Card}
  */

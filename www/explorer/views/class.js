@@ -7,8 +7,8 @@ import { NO_CLASSES, number } from '../words.js';
 import { keep, kept, remember } from './cache.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
- * @typedef {import('../viewer.js').ViewMap} ViewMap
+ * @typedef {import('../view.js').Context} Context
+ * @typedef {import('../view.js').ViewMap} ViewMap
  */
 
 const METHODS = /** @type {const} */ ([['chefer', 'relevance'], ['gradient-rollout', 'gradient rollout'], ['grad-cam', 'Grad-CAM'], ['occlusion', 'occlusion']]);
@@ -42,7 +42,7 @@ const OF_VALUES = {
 /**
  * What in the photo speaks for a class.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createClass({ change }) {
   const method = segments('Method', METHODS, change);
@@ -67,18 +67,20 @@ export function createClass({ change }) {
   /**
    * Which methods this model does not have, and why. Where it has not the one that is chosen, it begins with one that it has.
    * @param {Context} next
+   * @returns {Promise<boolean>} whether another is chosen now
    */
   async function offer({ trace, vit, image }) {
-    if (known === vit) return;
     const all = METHODS.map(([name]) => name);
     const reasons = isStaged(trace)
       ? await remember(vit, 'refused methods', () => Promise.all(all.map((name) => (name === 'occlusion' ? undefined : refusal(() => vit.attribute(image, { method: name }))))))
       : [];
-    if (context?.vit !== vit) return;
+    if (context?.vit !== vit) return false;
     known = vit;
     all.forEach((name, i) => method.refuse(name, reasons[i]));
     const first = all.findIndex((_, i) => reasons[i] === undefined);
-    if (reasons[all.indexOf(method.value)] && first >= 0) method.choose(all[first]);
+    const another = reasons[all.indexOf(method.value)] !== undefined && first >= 0;
+    if (another) method.choose(all[first]);
+    return another;
   }
 
   /** @param {Context} context */
@@ -121,7 +123,7 @@ export function createClass({ change }) {
       context = next;
       const { trace, vit, image, target, query, layer, live, signal, wanted } = next;
       wanted.addEventListener('abort', () => occlusion.stop());
-      if (known !== vit) await offer(next);
+      if (known !== vit && (await offer(next))) return change();
       if (signal.aborted) return;
       const cells = trace.stages[trace.layers - 1].grid; // of an occlusion's map
       if (grid !== String(cells)) window.extend(Math.max(1, Math.floor(Math.min(...cells) / 2)), Math.ceil(Math.max(...cells) / 8));

@@ -7,14 +7,14 @@ import { number } from '../words.js';
 import { createHeadGrid } from './head_grid.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
+ * @typedef {import('../view.js').Context} Context
  * @typedef {import('./head_grid.js').HeadChoice} HeadChoice
  */
 
 /**
  * Every head's attention, and one of them on the photo.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createHeads({ change, choose }) {
   const fusion = segments('Fuse', /** @type {const} */ ([['mean', 'mean'], ['max', 'max'], ['min', 'min']]), change);

@@ -15,7 +15,7 @@ import { createSimilarity } from './similarity.js';
 /**
  * All views, in the order of their tabs.
  * @param {Hands} hands
- * @returns {import('../viewer.js').View[]}
+ * @returns {import('../view.js').View[]}
  */
 export function createViews(hands) {
   return [

@@ -5,16 +5,16 @@ import { refusal } from '../refusal.js';
 import { beginnings } from '../stages.js';
 
 /**
- * @typedef {import('../viewer.js').Context} Context
- * @typedef {import('../viewer.js').View} View
- * @typedef {import('../viewer.js').ViewMap} ViewMap
+ * @typedef {import('../view.js').Context} Context
+ * @typedef {import('../view.js').View} View
+ * @typedef {import('../view.js').ViewMap} ViewMap
  */
 
 /**
  * A view that has a map for each layer: one of them on the photo, all of them small to choose from.
  * @param {Pick<View, 'id' | 'title' | 'term' | 'sentence' | 'caution' | 'reads' | 'tries' | 'firstLayer'> & {
  *   detail: string | ((context: Context) => string), uses: ReturnType<View['uses']>,
- *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, has?: (trace: import('../viewer.js').Trace) => number[], missing?: (context: Context) => string | undefined,
+ *   of: (context: Context, layer: number) => ViewMap | Promise<ViewMap>, has?: (trace: import('../view.js').Trace) => number[], missing?: (context: Context) => string | undefined,
  * }} what has: which layers, all unless told; missing: why there is nothing to show, if that is so
  * @param {import('./index.js').Hands} hands
  * @returns {View}
@@ -23,7 +23,8 @@ export function createLayerView({ detail, uses, of, has = ({ stages }) => stages
   const layers = pictures('Layer', () => choose({ layer: offered[layers.value] }), named.id);
   /** @type {number[]} */
   let offered = [];
-  const element = make('div', {}, [layers.element]);
+  const refused = make('p', { class: 'hint refusal', hidden: '' });
+  const element = make('div', {}, [refused, layers.element]);
 
   return {
     ...named,
@@ -38,13 +39,14 @@ export function createLayerView({ detail, uses, of, has = ({ stages }) => stages
       layers.offer(own.map(({ layer, grid: [rows, cols] }) => (several ? `${layer} · ${cols} × ${rows}` : String(layer))));
       layers.choose(offered.indexOf(layer));
       const reason = missing(context);
+      refused.hidden = reason !== undefined || offered.includes(layer);
       layers.element.hidden = reason !== undefined;
       if (reason !== undefined) return paint(undefined, { detail: reason });
       const words = { detail: typeof detail === 'string' ? detail : detail(context) };
       if (offered.includes(layer)) {
         const map = of(context, layer);
         paint(map instanceof Promise ? await map : map, words); // what is there at once is painted at once
-      } else paint(undefined, { detail: await refusal(() => of(context, layer)) });
+      } else paint(undefined, { detail: refused.textContent = (await refusal(() => of(context, layer))) ?? '' });
       await layers.draw(async (canvas, i) => drawCells(canvas, await of(context, offered[i]), look), context);
     },
   };

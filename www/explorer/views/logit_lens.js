@@ -7,7 +7,7 @@ import { createLensChart } from './lens_chart.js';
 /**
  * How the answer forms, layer by layer.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createLogitLens({ change }) {
   const scale = segments('Scale', /** @type {const} */ ([['probability', 'probability'], ['logit', 'logit']]), change);
@@ -38,7 +38,7 @@ export function createLogitLens({ change }) {
       scale.element.hidden = config.scores === 'none'; // they are the logits
       chart.show({ map, target, top: trace.top, config, layer, shares: scale.value === 'probability' });
       const some = map.rows < trace.layers; // of a model with stages
-      paint(map, { detail: `In the chart and the table, beside the photo${some ? ': the head reads what the last stage leaves' : ''}.` });
+      paint(map, { detail: some ? 'In the chart and the table: the head reads the last stage alone.' : 'In the chart and the table, beside the photo.' });
     },
   };
 }

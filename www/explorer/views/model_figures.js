@@ -6,7 +6,7 @@ import { number } from '../words.js';
 import { remember } from './cache.js';
 import { createPlaces, positionMaps } from './position_maps.js';
 
-/** @typedef {import('../viewer.js').Context} Context */
+/** @typedef {import('../view.js').Context} Context */
 
 const FIGURES = /** @type {const} */ ([['positions', 'positions'], ['filters', 'filters'], ['distance', 'distance'], ['entropy', 'entropy']]);
 
@@ -20,7 +20,7 @@ const WORDS = {
 /**
  * What the model has learned, and how its heads behave on this photo.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createModelFigures({ change, choose }) {
   const figure = segments('Figure', FIGURES, change);

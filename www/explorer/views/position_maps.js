@@ -4,7 +4,7 @@ import { moved } from '../panels/stage.js';
 import { remember } from './cache.js';
 
 /**
- * @typedef {import('../viewer.js').ViewMap} ViewMap
+ * @typedef {import('../view.js').ViewMap} ViewMap
  * @typedef {{vit: import('../../../pkg/index.js').Vitscope, trace: import('../../../pkg/index.js').Trace}} Model
  */
 

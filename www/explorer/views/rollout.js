@@ -10,7 +10,7 @@ const ARTEFACT = 0.05;
 /**
  * Attention through all layers.
  * @param {import('./index.js').Hands} hands
- * @returns {import('../viewer.js').View}
+ * @returns {import('../view.js').View}
  */
 export function createRollout({ change }) {
   const fusion = pictures('Heads fused by', change);
