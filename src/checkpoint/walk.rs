@@ -96,11 +96,13 @@ impl Walk {
 
         // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
         let bytes = if precision == Precision::F32 { size_of::<f32>() } else { 1 };
-        let values = (0..config.stage_count()).fold(0usize, |sum, stage| {
+        let mut values = 0usize;
+        for stage in 0..config.stage_count() {
             let own = config.of_stage(stage);
-            let columns = 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size;
-            sum.saturating_add(own.layers.saturating_mul(own.hidden_size).saturating_mul(columns))
-        });
+            let dims = [own.layers, own.hidden_size, 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size];
+            room("the model", &[dims[0], dims[1], dims[2], bytes])?;
+            values = values.saturating_add(dims.iter().product());
+        }
         room("the model", &[values, bytes])?;
 
         let mut reader = Reader::new(&tensors, None, precision, native_grid, config.rms_norm);
