@@ -75,6 +75,11 @@ export class Vitscope {
    * What in the image speaks for a class: by gradients (`chefer`, the default, `gradient-rollout`, `grad-cam`), or by leaving
    * patches out (`occlusion`, a forward pass for each window; `onProgress` is for it).
    *
+   * In a model with stages or windows (`config.stages`) `grad-cam` is the default: of what is pooled, the tokens of the last stage. There no patch can be left out: `occlusion` and
+   * `curves` fill its pixels with the mean that the processor subtracts, or else with middle grey. Maps have the grid of the last stage. What multiplies the attention of all layers
+   * is not defined there.
+   *
+   * @throws `unsupported-view` `chefer`, `gradient-rollout` or an earlier `layer`, of a model with stages or windows
    * @throws `invalid-argument` an option is not what it should be, or the model has no such class
    * @throws what `classify` throws, and what `onProgress` throws
    */
@@ -82,7 +87,8 @@ export class Vitscope {
 
   /**
    * How far a map is right about a class: its score as patches are dropped in the map's order (a good map has it fall early:
-   * a small area) and as they come back in that order (a good map has it rise early: a large area). Throws what `attribute` throws.
+   * a small area) and as they come back in that order (a good map has it rise early: a large area). In a model with stages the map may be of any stage's grid. Throws what
+   * `attribute` throws.
    */
   curves(image: ImageSource, map: ViewMap, options?: CurvesOptions & PassesOptions): Promise<Curves>;
 
@@ -94,11 +100,11 @@ export class Vitscope {
 
   /**
    * The patch embedding's filters, each a small picture: the first principal components of all, 28 unless told, as in the ViT paper; or with `outputs` those
-   * of these channels of a token as they are, of 0 to hiddenSize − 1.
+   * of these channels of a token as they are, of 0 to hiddenSize − 1 (with stages, the first one's). Rejects with `unsupported-view` for a model that begins with convolutions.
    */
   patchFilters(options?: ({ count?: number } | { outputs: number[] }) & { signal?: AbortSignal }): Promise<ViewMap[]>;
 
-  /** How one patch of an image becomes a token (ViT paper, equation 1). Rejects with `invalid-argument` for a patch that is not there. */
+  /** How one patch of an image becomes a token (ViT paper, equation 1). Rejects with `invalid-argument` for a patch that is not there, and as `patchFilters`. */
   patchEmbedding(image: ImageSource, options: { patch: [row: number, col: number]; signal?: AbortSignal }): Promise<PatchEmbedding>;
 
   /**
@@ -529,7 +535,7 @@ export interface LayerShape {
   stage: number;
   /** Rows and columns of patches. */
   grid: [rows: number, cols: number];
-  /** Of a patch, in pixels of the model's input: a stage's patches are larger than those of the stage before. */
+  /** Of a patch, in pixels of the model's input: a stage's patches are larger than those of the stage before. Not whole where a MobileViT stretches its input. */
   patchSize: [height: number, width: number];
   /** Width of a token. */
   hiddenSize: number;
@@ -593,15 +599,18 @@ export class Trace {
   /** [recorded layers, heads], likewise: how widely each head spreads its attention on average, in nats. */
   attentionEntropy(): ViewMap;
 
-  /** [layers + 1, classes]: the logits if the model ended with the embeddings, or after each layer. Rejects with `closed` after `close()`. */
+  /**
+   * [layers + 1, classes]: the logits if the model ended with the embeddings, or after each layer; in a model with stages after each layer of the last one, as `text` says, since its
+   * head reads no others' tokens. Rejects with `closed` after `close()`, and with `unsupported-view` where convolutions follow the last layer.
+   */
   logitLens(options?: { signal?: AbortSignal }): Promise<ViewMap>;
 
-  /** A class's logit read from each patch of a layer by itself. The likeliest class unless told. Rejects as `logitLens`. */
+  /** A class's logit read from each patch of a layer by itself. The likeliest class unless told. Rejects as `logitLens`, and for a layer of an earlier stage. */
   patchLens(options?: LensOptions): Promise<ViewMap>;
 
   // Inside a block: computed again in f32 by the model's weights, of the stream before the block, which has to be recorded (`hiddenStates`, of the layer before). They are
   // in the checkpoint's own scale where the model loaded it; a file whose matrices were rounded before may have channels of values, of gated or ReLU units and behind norms scaled by
-  // powers of two. All reject as `logitLens`.
+  // powers of two. All reject as `logitLens`, and with `unsupported-view` for any model with stages or windows.
 
   /** What one token asks in one head: its query, all keys and values, and what comes of them (Vaswani et al., equation 1). */
   query(options?: QueryOptions): Promise<HeadInside>;
@@ -753,7 +762,7 @@ export interface PatchEmbedding {
 
 export interface AttributeOptions {
   /**
-   * `chefer`: relevance through attention and its gradients (Chefer, Gur and Wolf), unless told. `gradient-rollout`: rollout of
+   * `chefer`: relevance through attention and its gradients (Chefer, Gur and Wolf), unless told (with stages, `grad-cam`). `gradient-rollout`: rollout of
    * attention times its gradient. `grad-cam`: a layer's input to attention, weighted by its gradient. `occlusion`: how much lower the
    * class's score is without each patch.
    */
@@ -958,8 +967,8 @@ export interface ModelConfig {
   readonly similarity: { readonly scale: number; readonly bias: number } | null;
   /** What is made of the logits. */
   readonly scores: Scores;
-  /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, or what a learned query gathers. */
-  readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention';
+  /** What becomes the features: the class token, the mean of the patches, both, class and distillation token, what a learned query gathers, or all patches as a map `[channels, rows, columns]` (SAM). */
+  readonly pooling: 'cls' | 'mean' | 'cls-mean' | 'cls-distillation' | 'attention' | 'map';
   /** What tells it where a patch is: learned positions, sines and cosines of it, biases of scores by distance, queries and keys turned by angles, or two of these. */
   readonly positions: 'learned' | 'sinusoidal' | 'relative' | 'rotary' | 'learned-relative' | 'learned-rotary' | 'none';
   readonly dtype: 'f32' | 'int8';

@@ -9,7 +9,7 @@
 //! `y = scale_row · (scale_token · Σ q_token q_row + offset_token · Σ q_row) + bias`, where Σ q_row is known at load.
 //!
 //! Attention multiplies integers too, none of them in the file ([`crate::kernels::attention`]): queries as other activations, keys in 8 bits with a
-//! scale a token, values in 8 bits with a scale a channel, softmax's numerators in 14 bits. The patch projection, class token, positions, biases,
+//! scale a token, values in 8 bits with a scale a channel, softmax's numerators in 14 bits. The patch projection or the first convolution, depthwise convolutions, class token, positions, biases,
 //! LayerNorm, softmax, GELU and the residual stream are f32.
 //!
 //! Before that the channels of each block are made equally loud, which changes LayerNorms, biases and matrices, but not their function.
@@ -20,7 +20,7 @@
 //!
 //! An ordinary `.safetensors` file with the names of the checkpoint it was made from, so `config.json` stays as it is and any safetensors
 //! reader opens it. A quantised matrix `NAME` is stored as `NAME`: I8 `[out, in]` and `NAME_scale`: F32 `[out]`; every other
-//! tensor is F32. Its `__metadata__` holds `format` = `vitscope-int8/1`: name and version in one entry, since safetensors writes several in
+//! tensor is F32. A full convolution `[out, in, k, k]` is the matrix `[out, in · k · k]`, unless it is the first; its BatchNorm stays beside it. Its `__metadata__` holds `format` = `vitscope-int8/1`: name and version in one entry, since safetensors writes several in
 //! random order and equal models should make equal files. In 4 bits `NAME` is U8 `[out, in / 2]`, the earlier weight in the lower half of a byte,
 //! beside `NAME_steps`: U8 `[out, ⌈in / 32⌉]` and `NAME_scale`, and `format` is `vitscope-int4/1`.
 

@@ -5,6 +5,7 @@ mod common;
 
 use common::edit::{doubled, renamed};
 use common::{FIXTURES, cosine, floats, named, relative_error};
+use safetensors::SafeTensors;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,26 @@ fn trace_from_pixel_values_equals_pytorch() {
             let error = relative_error(&floats(&bytes, tensor), &fixture.expected(tensor));
             assert!(error < 1e-4, "{} {tensor}: {error:e}", fixture.name);
         }
+    }
+}
+
+/// An array a layer, under the names that the package gives them.
+#[test]
+fn a_trace_of_stages_has_a_tensor_for_each_layer() {
+    let path = folder("trace-stages").join("trace.safetensors");
+    for name in ["hf_swin", "timm_sam"] {
+        let model = format!("tests/fixtures/{name}");
+        let expected = format!("{model}/expected.safetensors");
+        succeeds(&["trace", &model, "--pixel-values", &expected, "-o", text(&path)]);
+        let (trace, expected) = (fs::read(&path).unwrap(), fs::read(expected).unwrap());
+        let (ours, theirs) = (SafeTensors::deserialize(&trace).unwrap(), SafeTensors::deserialize(&expected).unwrap());
+        let mut compared = 0;
+        for tensor in theirs.names().into_iter().filter(|tensor| tensor.starts_with(['a', 'h'])) {
+            assert_eq!(ours.tensor(tensor).unwrap().shape(), theirs.tensor(tensor).unwrap().shape(), "{name} {tensor}");
+            assert!(relative_error(&floats(&trace, tensor), &floats(&expected, tensor)) < 1e-4, "{name} {tensor}");
+            compared += 1;
+        }
+        assert!(compared > 3 && ours.tensor("attentions").is_err());
     }
 }
 
@@ -260,6 +281,45 @@ fn scores_are_what_the_model_was_trained_for() {
     let out = folder("regression-int8");
     succeeds(&["quantize", "tests/fixtures/hf_vit_regression", "-o", text(&out)]);
     assert!(succeeds(&["classify", text(&out), CHELSEA, "--json"]).contains("\"none\""));
+}
+
+/// Each view has the grid of its layer, or of the last stage; curves follow either, and what means nothing of windows says why.
+#[test]
+fn explaining_a_model_of_stages() {
+    let model = "tests/fixtures/hf_swin";
+    let out = folder("explain-stages").join("map.json");
+    let explain = ["explain", model, CHELSEA, "-o", text(&out), "--method"];
+    for (more, shape) in [
+        (&["grad-cam", "--curves", "3"][..], "[3, 3]"),
+        (&["occlusion", "--window", "1"], "[3, 3]"),
+        (&["head", "--layer", "1", "--query", "11,0", "--curves", "3"], "[12, 12]"),
+        (&["similarity", "--layer", "3", "--curves", "2"], "[6, 6]"),
+        (&["patch-lens", "--layer", "4"], "[3, 3]"),
+        (&["logit-lens"], "[2, 5]"),
+        (&["entropy"], "[6, 4]"),
+    ] {
+        let said = succeeds(&[&explain[..], more].concat());
+        assert!(said.contains(&format!("map {shape}: ")), "{said}");
+        assert_eq!(said.contains("area under deletion"), more.contains(&"--curves"), "{said}");
+    }
+    for method in ["chefer", "gradient-rollout", "rollout"] {
+        fails(&[&explain[..], &[method]].concat(), &[method, "is not defined for this model", "within windows"]);
+    }
+    fails(&[&explain[..], &["patch-lens", "--layer", "1"]].concat(), &["last stage"]);
+    fails(&[&explain[..], &["grad-cam", "--layer", "1"]].concat(), &["last layer"]);
+    let png = out.with_extension("png");
+    succeeds(&["explain", model, CHELSEA, "-o", text(&png), "--method", "grad-cam"]);
+
+    let said = succeeds(&["inspect", model]);
+    let stage = "stage 0     grid 12 × 12, width 6, layers 2, heads 2 of 3, MLP 9, windows of 3 × 3, every second layer's shifted";
+    assert!(said.contains(stage) && said.contains("stage 2     grid 3 × 3"), "{said}");
+    let said = succeeds(&["inspect", "tests/fixtures/timm_sam"]);
+    assert!(
+        said.contains("windows of 3 × 3, none in layers 1, 3") && said.contains("stage 1     grid 5 × 5, width 8\n"),
+        "{said}"
+    );
+    let said = succeeds(&["inspect", "tests/fixtures/hf_mobilevit"]);
+    assert!(said.contains("each token attends to those at its place in every 2 × 2"), "{said}");
 }
 
 /// A regression's curves have no area, and its occlusion is of the value.

@@ -55,6 +55,7 @@ fn pipelines_equal_the_libraries() {
         bgr: false,
         mean,
         std,
+        pad: None,
     };
     let crop = Some([24; 2]);
     let pipelines = [

@@ -7,6 +7,7 @@ use common::{Fixture, named};
 use serde_json::json;
 use vitscope::Classifier;
 use vitscope::checkpoint::{ConfigFiles, LoadOptions};
+use vitscope::model::Intervention;
 use vitscope::resample::Rgba;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -114,6 +115,25 @@ fn pixels() {
         assert!(pixels[channel * places..][..places].iter().all(|pixel| (pixel - value).abs() < 1e-6), "{channel}");
     }
     assert_eq!(model.logits(&pixels).unwrap().len(), 5);
+}
+
+/// It cuts no patches, so that nothing is shown of them.
+#[test]
+fn patches() {
+    let fixture = named(NAME);
+    let mut model = fixture.load(None).unwrap();
+    let pixels = fixture.expected("pixel_values");
+    let codes = [
+        model.filters(1).err(),
+        model.filters_of(&[0]).err(),
+        model.patch_inside(&pixels, [0, 0]).err(),
+        model.intervene(Intervention { order: Some((0..64).collect()), ..Intervention::default() }).err(),
+    ];
+    for error in codes {
+        let error = error.expect("this should have been refused");
+        assert_eq!(error.code(), "unsupported-view", "{error}");
+        assert!(error.to_string().contains("across the edges of patches"), "{error}");
+    }
 }
 
 /// Every size, the smallest too: what is no whole cell is resized, and nothing is left out.

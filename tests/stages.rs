@@ -2,11 +2,13 @@
 
 mod common;
 
-use common::{Fixture, STAGED, argmax, cosine, relative_error};
+use common::{Fixture, STAGED, argmax, cosine, named, relative_error};
+use ndarray::{Array3, Array4, ArrayViewMut3, Axis, s};
+use std::ops::Range;
 use vitscope::Classifier;
 use vitscope::checkpoint::quantize;
 use vitscope::explain::StagedTrace;
-use vitscope::model::Precision;
+use vitscope::model::{Precision, Sink};
 use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -84,5 +86,62 @@ fn int8_stays_close_to_f32_and_its_files_give_the_same_bits() {
         let mut model = small.load(None).unwrap();
         assert_eq!(model.precision(), Precision::Int8);
         assert_eq!(small.run(&mut model, &pixels), ours, "{}", fixture.name);
+    }
+}
+
+/// The rows of some queries, where tokens see all.
+struct Few {
+    queries: Vec<Range<usize>>,
+    rows: Vec<Option<Array3<f32>>>,
+}
+
+impl Sink for Few {
+    fn rows(&mut self, layer: usize) -> Option<(Vec<Range<usize>>, ArrayViewMut3<'_, f32>)> {
+        Some((self.queries.clone(), self.rows[layer].as_mut()?.view_mut()))
+    }
+}
+
+/// Whoever wants few rows of attention gets those that all rows have, and the pass is the same.
+#[test]
+fn rows_of_queries_are_those_of_all() {
+    let mut compared = 0;
+    for fixture in [named("hf_vit"), named("timm_beit")].into_iter().chain(STAGED) {
+        for dtype in ["f32", "int8"] {
+            let (mut model, pixels) = (fixture.load(Some(dtype)).unwrap(), fixture.expected("pixel_values"));
+            let mut all = StagedTrace::new(model.config()).unwrap();
+            model.watch(&pixels, &mut all).unwrap();
+            let queries = vec![2..3, 0..0, 1..all.attentions.last().unwrap().dim().3];
+            let row = |layer: &Array4<f32>| Array3::from_elem((layer.dim().1, queries.len(), layer.dim().3), 9.0);
+            let global = |layer: usize| model.config().window(layer).is_none();
+            let rows = all.attentions.iter().enumerate().map(|(i, layer)| global(i).then(|| row(layer))).collect();
+            let mut some = Few { queries: queries.clone(), rows };
+            let (features, before) = (|model: &Classifier| model.features().to_vec(), model.features().to_vec());
+            model.watch(&pixels, &mut some).unwrap();
+            assert_eq!(features(&model), before, "{} {dtype}", fixture.name);
+            for (rows, all) in some.rows.iter().zip(&all.attentions) {
+                let Some(rows) = rows else { continue };
+                for (rows, all) in rows.outer_iter().zip(all.index_axis(Axis(0), 0).outer_iter()) {
+                    for (query, row) in queries.iter().zip(rows.outer_iter()) {
+                        let own = all.slice(s![query.clone(), ..]);
+                        let mean = own.sum_axis(Axis(0)) / query.len().max(1) as f32;
+                        assert!(row.iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6), "{} {dtype}", fixture.name);
+                        assert!(query.len() != 1 || row == own.index_axis(Axis(0), 0), "not the same bits");
+                    }
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 0);
+}
+
+/// One array has no room for layers that differ.
+#[test]
+fn a_trace_in_one_array_is_a_plain_vits() {
+    for fixture in STAGED {
+        let mut model = fixture.load(None).unwrap();
+        let error = model.trace(&fixture.expected("pixel_values")).err().unwrap();
+        assert_eq!(error.code(), "invalid-argument");
+        assert!(error.to_string().contains("StagedTrace"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use super::convolutions::Kernel;
 use super::equalise::equalise;
 use super::reader::{Bias, Reader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     Activation, Attention, AttentionPool, Block, Config, Convolution, Equalised, Frequencies, Interpolation,
     LearnedGrid, Linear, Mlp, Neck, RelativeBias, Rotary, Transition, WindowRule,
@@ -32,7 +32,7 @@ pub(super) struct BlockNames {
 }
 
 /// What attention within windows has of its own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Windowed {
     No,
     /// Relative positions in a table, under one of these names (Swin).
@@ -42,6 +42,8 @@ pub(super) enum Windowed {
         scale: &'static str,
         mlp: &'static str,
     },
+    /// Relative positions in tables of rows and of columns, where layers see all too (SAM).
+    Decomposed,
 }
 
 /// Where queries, keys and values are.
@@ -96,7 +98,9 @@ impl Blocks {
         });
         reader.within_block(&path, i, |reader| {
             let mut block = read_block(&own, reader, &self.names)?;
-            if let Some(window) = window {
+            if self.names.windowed == Windowed::Decomposed && config.positions.relative {
+                block.attention.decomposed = Some(reader.decomposed(own.head_size(), window)?);
+            } else if let Some(window) = window {
                 read_windowed(&own, reader, &self.names, &mut block, (window, trained))?;
             }
             Ok(block)
@@ -114,7 +118,7 @@ fn read_windowed(
 ) -> Result<()> {
     let heads = config.heads;
     match names.windowed {
-        Windowed::No => {}
+        Windowed::No | Windowed::Decomposed => {}
         Windowed::Table(names) => {
             let name = names.iter().find(|name| reader.has(name)).unwrap_or(&names[0]);
             block.attention.tables = vec![Arc::new(reader.window_table(name, heads, window)?)];
@@ -270,31 +274,17 @@ pub(super) fn add_tables(
     Ok(())
 }
 
-/// Gives each block, called `{scope}{number}`, its tables of decomposed relative positions, where the model has them.
-pub(super) fn add_decomposed(config: &Config, reader: &mut Reader, blocks: &mut [Block], scope: &str) -> Result<()> {
-    if !config.positions.relative {
-        return Ok(());
-    }
-    for (layer, block) in blocks.iter_mut().enumerate() {
-        let size = config.of_stage(config.stage_of(layer)[0]).head_size();
-        let window = config.window(layer).map(|window| window.size);
-        let tables = reader.within(&format!("{scope}{layer}."), |reader| reader.decomposed(size, window))?;
-        block.attention.decomposed = Some(tables);
-    }
-    Ok(())
-}
-
 /// SAM's neck from `inputs` channels to `channels`: `names` are those of a convolution at each place, of its norm, of one of 3 × 3 places and of its norm.
-pub(super) fn read_neck(reader: &mut Reader, [inputs, channels]: [usize; 2], names: [&str; 4]) -> Result<Transition> {
+pub(super) fn read_neck(
+    reader: &mut Reader,
+    [inputs, channels]: [usize; 2],
+    [conv1, norm1, conv2, norm2]: [&str; 4],
+) -> Result<Transition> {
     const EPS: f32 = 1e-6;
-    let [conv1, norm1, conv2, norm2] = names;
-    let convolution = |reader: &mut Reader, name: &str, inputs: usize, size: usize| {
+    let mut read = |name: &str, norm: &str, inputs: usize, size: usize| {
         let layer = reader.convolution(name, Kernel { inputs, outputs: channels, size }, None)?;
-        Ok::<_, crate::Error>(Convolution { layer, kernel: size, stride: 1, activation: None })
+        let norm = reader.layer_norm(norm, channels, EPS)?;
+        Ok::<_, Error>((Convolution { layer, kernel: size, stride: 1, activation: None }, norm))
     };
-    let conv1 = convolution(reader, conv1, inputs, 1)?;
-    let norm1 = reader.layer_norm(norm1, channels, EPS)?;
-    let conv2 = convolution(reader, conv2, channels, 3)?;
-    let norm2 = reader.layer_norm(norm2, channels, EPS)?;
-    Ok(Transition::Neck(Neck { layers: vec![(conv1, Some(norm1)), (conv2, Some(norm2))] }))
+    Ok(Transition::Neck(Neck { layers: [read(conv1, norm1, inputs, 1)?, read(conv2, norm2, channels, 3)?] }))
 }

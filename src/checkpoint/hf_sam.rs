@@ -44,7 +44,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.lin2",
     bias: Bias::Required,
     scales: None,
-    windowed: Windowed::No,
+    windowed: Windowed::Decomposed,
 };
 
 const LAYERS: &str = "layers.";
@@ -85,21 +85,20 @@ fn scope(reader: &Reader) -> &'static str {
     reader.choose(&["vision_encoder.", ""], "patch_embed.projection.weight")
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let width = config.stages[0].hidden_size;
     let scope = scope(reader);
     reader.within(scope, |reader| {
-        blocks::add_decomposed(config, reader, &mut blocks, LAYERS)?;
         let positions = if config.positions.learned { Some(reader.grid("pos_embed", width, None)?) } else { None };
         Ok(Weights {
             embeddings: Embeddings {
-                stem: None,
                 patch_projection: reader.patch_projection(
                     "patch_embed.projection",
                     width,
                     config.patch_size,
                     Bias::Required,
                 )?,
+                stem: None,
                 patch_norm: None,
                 prefix: matrix(Vec::new(), width),
                 positions,

@@ -46,7 +46,7 @@ const BLOCK: BlockNames = BlockNames {
     fc2: "mlp.fc2",
     bias: Bias::Required,
     scales: Some(["ls1.gamma", "ls2.gamma"]),
-    windowed: Windowed::No,
+    windowed: Windowed::Decomposed,
 };
 
 /// What follows the family in a name, the heads of it, and the layers that see all.
@@ -122,9 +122,8 @@ impl Variant {
     }
 }
 
-fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) -> Result<Weights> {
+fn read_weights(config: &Config, reader: &mut Reader, blocks: Vec<Block>) -> Result<Weights> {
     let (width, eps) = (config.stages[0].hidden_size, config.layer_norm_eps);
-    blocks::add_decomposed(config, reader, &mut blocks, timm::BLOCKS)?;
     let positions = match config.positions.learned {
         true => Some(reader.grid("pos_embed", width, Interpolation::BicubicAntialias)?),
         false => None,
@@ -138,8 +137,8 @@ fn read_weights(config: &Config, reader: &mut Reader, mut blocks: Vec<Block>) ->
     let bias = if before.is_some() { Bias::Optional } else { Bias::Required };
     Ok(Weights {
         embeddings: Embeddings {
-            stem: None,
             patch_projection: reader.patch_projection("patch_embed.proj", width, config.patch_size, bias)?,
+            stem: None,
             patch_norm: None,
             prefix: matrix(Vec::new(), width),
             positions,

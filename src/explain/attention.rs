@@ -2,7 +2,7 @@
 
 use super::trace::{StagedTrace, Trace};
 use crate::error::Result;
-use ndarray::{ArrayView3, ArrayView4, s};
+use ndarray::{ArrayView3, s};
 use std::ops::Range;
 
 /// The attention of all layers. A view asks for the part it needs, so that a recording may lie anywhere.
@@ -32,19 +32,6 @@ impl Attentions for &Trace {
         queries: Range<usize>,
     ) -> Result<ArrayView3<'_, f32>> {
         Ok(self.attentions.slice(s![layer, heads, queries, ..]))
-    }
-}
-
-impl Attentions for ArrayView4<'_, f32> {
-    /// `[windows, heads, n, n]` of the one layer there is.
-    fn read(
-        &mut self,
-        _layer: usize,
-        window: usize,
-        heads: Range<usize>,
-        queries: Range<usize>,
-    ) -> Result<ArrayView3<'_, f32>> {
-        Ok(self.slice(s![window, heads, queries, ..]))
     }
 }
 

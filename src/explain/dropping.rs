@@ -199,7 +199,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn shape(grid: [usize; 2]) -> Shape {
-        Shape { layers: 1, heads: 1, prefix: Vec::new(), grid, patch_size: [1, 1], hidden_size: 1, window: None }
+        Shape { layers: 1, heads: 1, prefix: Vec::new(), grid, patch_size: [1.0; 2], hidden_size: 1, window: None }
     }
 
     /// Whatever window and stride, every patch is left out at least once, and a window never reaches past the edge.

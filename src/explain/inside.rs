@@ -87,7 +87,8 @@ pub fn patch_inside(vit: &Vit, pixel_values: &[f32], [row, column]: [usize; 2]) 
 
 /// The weights `[n, 3 P_h P_w]` of these outputs of the patch projection, channel by channel.
 pub fn filters_of(vit: &Vit, outputs: &[usize]) -> Result<Array2<f32>> {
+    let projection = vit.weights.embeddings.of_patches("patchFilters")?;
     let width = vit.config.of_stage(0).hidden_size;
     outputs.iter().try_for_each(|output| check("output", *output, width).map(drop))?;
-    vit.weights.embeddings.patch_projection.weights_of(outputs.iter().copied())
+    projection.weights_of(outputs.iter().copied())
 }

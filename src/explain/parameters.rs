@@ -24,7 +24,7 @@ pub fn position_similarity(vit: &Vit) -> Result<Array2<f32>> {
 /// The first principal components of the D filters of the patch projection `[count, 3 P_h P_w]`, each of unit length, channel by channel; the
 /// largest element of each is positive.
 pub fn filters(vit: &Vit, count: usize) -> Result<Array2<f32>> {
-    let filters = vit.weights.embeddings.patch_projection.weights()?;
+    let filters = vit.weights.embeddings.of_patches("patchFilters")?.weights()?;
     let most = filters.nrows().min(filters.ncols());
     if !(1..=most).contains(&count) {
         return Err(invalid(format!("{count} filters were asked for; there are 1 to {most}.")));

@@ -15,8 +15,8 @@ pub struct Shape {
     pub prefix: Vec<Prefix>,
     /// Rows and columns of patches.
     pub grid: [usize; 2],
-    /// Height and width of a patch in pixels.
-    pub patch_size: [usize; 2],
+    /// Height and width of a patch in pixels of the image: no whole ones where it is stretched to whole cells (MobileViT).
+    pub patch_size: [f32; 2],
     /// Width D of a token.
     pub hidden_size: usize,
     /// Within what tokens attend; none where each sees all.
@@ -30,7 +30,7 @@ impl From<&Config> for Shape {
             heads: config.heads,
             prefix: config.prefix.clone(),
             grid: config.grid(),
-            patch_size: config.patch_size,
+            patch_size: config.patch_size.map(|edge| edge as f32),
             hidden_size: config.hidden_size,
             window: None,
         }
@@ -77,8 +77,13 @@ impl std::str::FromStr for Query {
 impl Shape {
     /// What layer `layer` of a model records: with stages or windows not what others do.
     pub fn of_layer(config: &Config, layer: usize) -> Self {
-        let [stage, _] = config.stage_of(layer);
-        Self { layers: config.layers, window: config.window(layer), ..Self::from(&config.of_stage(stage)) }
+        let own = config.of_stage(config.stage_of(layer)[0]);
+        let patch = |axis: usize| {
+            let (image, seen) = (config.image_size[axis], own.image_size[axis]);
+            (own.patch_size[axis] * image) as f32 / seen.max(image) as f32
+        };
+        let (layers, window) = (config.layers, config.window(layer));
+        Self { layers, window, patch_size: [patch(0), patch(1)], ..Self::from(&own) }
     }
 
     /// Windows of its layer, where it has some.

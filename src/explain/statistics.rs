@@ -27,7 +27,7 @@ pub fn distance_of(shape: &Shape, layer: usize, attentions: &mut impl Attentions
         let heads = attentions.read(layer, window, 0..shape.heads, 0..n)?;
         for (query, [y, x]) in patches.iter().enumerate().filter_map(|(slot, patch)| Some((slot, (*patch)?))) {
             for (slot, key) in patches.iter().enumerate() {
-                let axis = |a: usize, b: usize, size: usize| (a.abs_diff(b) * size) as f32;
+                let axis = |a: usize, b: usize, size: f32| a.abs_diff(b) as f32 * size;
                 let [height, width] = shape.patch_size;
                 (apart[slot], counts[slot]) = key.map_or((0.0, 0.0), |[row, column]| {
                     let (down, across) = (axis(y, row, height), axis(x, column, width));

@@ -1,4 +1,4 @@
-//! A depthwise 3 × 3 convolution: y[c] = b[c] + Σ w[tap, c] x[tap, c] over nine places of a map whose channels lie together.
+//! A depthwise 3 × 3 convolution: in each channel b + Σ w x over nine places of a map whose channels lie together.
 
 use crate::alloc::zeros;
 use crate::error::Result;

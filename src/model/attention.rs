@@ -3,11 +3,14 @@
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::places::{BlockPlaces, LearnedGrid};
-use super::scratch::Worker;
+use super::scratch::{Worker, Workers};
 use crate::kernels::attention::{AddBias, PackedHead, Wanted, attend};
 use crate::kernels::dot::dot;
 use crate::kernels::rotate::Turn;
+use crate::parallel::{self, BLOCK_ROWS, Items};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
+use std::mem::take;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Queries, keys and values of all heads from one projection; heads side by side in each third.
@@ -104,12 +107,13 @@ impl Attention {
         }
     }
 
-    /// What all heads gather for a block of tokens, in `worker.context`; `qkv`: `[block, 3 D]`, `recorded`: `[heads, block, T]`.
+    /// What these of the heads gather for a block of tokens, in `worker.context`; `qkv`: `[block, 3 D]`, `recorded`: `[these, block, T]`.
     pub(super) fn attend(
         &self,
         tokens: Tokens<'_>,
         qkv: ArrayView2<f32>,
         heads: &[PackedHead],
+        these: Range<usize>,
         mut recorded: Option<ArrayViewMut3<f32>>,
         worker: &mut Worker,
     ) {
@@ -117,11 +121,11 @@ impl Attention {
         let (rows, width) = (qkv.nrows(), qkv.ncols() / 3);
         let size = width / self.heads;
         let context = &mut context[..rows * width];
-        for (index, head) in heads.iter().enumerate() {
-            let own = index * size;
+        for index in these.clone() {
+            let (own, head) = (index * size, &heads[index]);
             let q = qkv.slice(s![.., own..own + size]);
             let (attention, probabilities) = match &mut recorded {
-                Some(recorded) => (recorded.index_axis_mut(Axis(0), index), true),
+                Some(recorded) => (recorded.index_axis_mut(Axis(0), index - these.start), true),
                 None => (rows_of(attention, rows, head.tokens()), false),
             };
             let BlockPlaces { bias, decomposed, .. } = tokens.places;
@@ -134,6 +138,42 @@ impl Attention {
             let bias = (bias.is_some() || decomposed.is_some()).then_some(&add_bias as &AddBias);
             attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
         }
+    }
+
+    /// The mean of some tokens' rows of attention, for each of the `queries`, into `rows` `[heads, queries, T]`; `tokens` are all, and `qkv`: `[T, 3 D]`.
+    pub(super) fn attend_rows(
+        &self,
+        queries: &[Range<usize>],
+        tokens: Tokens<'_>,
+        qkv: ArrayView2<f32>,
+        heads: &[PackedHead],
+        rows: ArrayViewMut3<f32>,
+        workers: &Workers,
+    ) {
+        let all = qkv.nrows();
+        let rows = Items::new(rows.into_slice().expect("it is contiguous"), queries.len() * all);
+        parallel::for_each_block(rows, heads.len(), &|first, rows| {
+            let worker = &mut *workers.own();
+            let mut buffer = take(&mut worker.attention);
+            for (head, rows) in (first..).zip(rows.iter()) {
+                for (query, mean) in queries.iter().zip(rows.chunks_exact_mut(all)) {
+                    mean.fill(0.0);
+                    for first in query.clone().step_by(BLOCK_ROWS) {
+                        let block = first..query.end.min(first + BLOCK_ROWS);
+                        let attention = rows_of(&mut buffer, block.len(), all).insert_axis(Axis(0));
+                        let (own, tokens) = (qkv.slice(s![block.clone(), ..]), Tokens { first, ..tokens });
+                        self.attend(tokens, own, heads, head..head + 1, Some(attention), worker);
+                        let attention = rows_of(&mut buffer, block.len(), all);
+                        for row in attention.rows() {
+                            mean.iter_mut().zip(row).for_each(|(sum, share)| *sum += share);
+                        }
+                    }
+                    let share = 1.0 / query.len().max(1) as f32;
+                    mean.iter_mut().for_each(|sum| *sum *= share);
+                }
+            }
+            worker.attention = buffer;
+        });
     }
 
     /// `stream += projection(heads)` for a block of tokens whose heads' gathered values are in `worker.context`; of the heads `left_out` it reads zeros. With a

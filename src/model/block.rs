@@ -76,12 +76,16 @@ impl Block {
         });
         let Some(windows) = places.windows.as_deref() else {
             parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.slice(s![..tokens, ..]), head));
+            if let Some((queries, rows)) = sink.rows(layer) {
+                let qkv = qkv.slice(s![..tokens, ..]);
+                self.attention.attend_rows(&queries, Tokens { first: 0, seen, places }, qkv, heads, rows, workers);
+            }
             let recorded = sink.attention(layer);
             parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
                 let worker = &mut workers.own();
                 let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
                 let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
-                self.attention.attend(Tokens { first, seen, places }, qkv, heads, recorded, worker);
+                self.attention.attend(Tokens { first, seen, places }, qkv, heads, 0..heads.len(), recorded, worker);
                 self.attention.add_to(stream, &left_out, after, worker);
                 self.mlp.add_to(stream, &self.norm2, self.post_norm, worker);
             });

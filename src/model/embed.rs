@@ -8,7 +8,7 @@ use super::norm::LayerNorm;
 use super::places::LearnedGrid;
 use super::scratch::{Scratch, StageScratch, Workers};
 use super::vit::Vit;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::parallel;
 use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
@@ -45,13 +45,14 @@ impl Vit {
     pub fn patch_inside(&self, pixels: &[f32], patch: usize) -> Result<PatchInside> {
         let (config, embeddings, pixels) =
             (&self.config.of_stage(0), &self.weights.embeddings, self.view_pixels(pixels)?);
+        let projection = embeddings.of_patches("patchEmbedding")?;
         let mut scratch = Scratch::seeing(config, Precision::F32, vec![patch])?;
         embeddings.forward(config, self.places.positions.as_deref(), pixels, &mut scratch);
         let mut cut = vec![0.0; config.patch_values()];
         cut_patch(config, pixels, patch, &mut cut);
         let mut projected = vec![0.0; config.hidden_size];
         let x = ArrayView2::from_shape((1, cut.len()), &cut).expect("one row");
-        embeddings.patch_projection.forward(Input::F32(x), Then::Store, &mut projected);
+        projection.forward(Input::F32(x), Then::Store, &mut projected);
         let position = self.places.positions.as_ref().map(|positions| positions.row(patch).to_vec());
         let token = scratch.last().stream.row(config.prefix_tokens()).to_vec();
         Ok(PatchInside { pixels: cut, projected, position, token })
@@ -59,6 +60,17 @@ impl Vit {
 }
 
 impl Embeddings {
+    /// The projection `[D, 3 P_h P_w]` of patches, in a model that cuts any; `view` is what needs it.
+    pub fn of_patches(&self, view: &'static str) -> Result<&Linear> {
+        match &self.stem {
+            None => Ok(&self.patch_projection),
+            Some(_) => {
+                let why = "convolutions read its pixels, across the edges of patches.";
+                Err(ErrorKind::UnsupportedView { view, why }.into())
+            }
+        }
+    }
+
     /// Bytes they take in memory.
     pub fn bytes(&self) -> usize {
         let positions = self.positions.as_ref().map_or(0, LearnedGrid::bytes);

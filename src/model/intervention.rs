@@ -27,6 +27,10 @@ impl Intervention {
                 )));
             }
         }
+        if self.order.is_some() && config.maps.is_some() {
+            let why = "convolutions read its pixels, across the edges of patches.";
+            return Err(ErrorKind::UnsupportedView { view: "another order of patches", why }.into());
+        }
         self.order.as_ref().map_or(Ok(()), |order| check_order(order, config.patches()))
     }
 

@@ -2,21 +2,21 @@
 
 use super::convolution::Convolution;
 use super::maps::Map;
-use super::norm::{LayerNorm, apply};
+use super::norm::LayerNorm;
 use super::scratch::{StageScratch, Workers};
 use crate::parallel;
 use ndarray::ArrayView2;
 
-/// Convolutions one after another that keep the grid, each followed by a norm of every place's channels, where it has one. It leads to a stage without blocks.
+/// norm(conv₂(norm(conv₁(x)))), each norm being of every place's channels. It leads to a stage without blocks.
 pub struct Neck {
-    /// In order; each gives as many channels as the last.
-    pub layers: Vec<(Convolution, Option<LayerNorm>)>,
+    /// In order; they keep the grid, and each gives as many channels as the last.
+    pub layers: [(Convolution, LayerNorm); 2],
 }
 
 impl Neck {
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(|(layer, norm)| layer.bytes() + norm.as_ref().map_or(0, LayerNorm::bytes)).sum()
+        self.layers.iter().map(|(layer, norm)| layer.bytes() + norm.bytes()).sum()
     }
 
     /// Writes the map that is the stream `after` it from the stream `before`, on the same grid.
@@ -41,7 +41,7 @@ impl Neck {
             let convolved = convolution.forward(&[map], room, workers);
             parallel::for_each_block(stream.view_mut(), grid[0] * grid[1], &|first, mut tokens| {
                 for (row, mut token) in tokens.rows_mut().into_iter().enumerate() {
-                    apply(norm, convolved.token(first + row), token.as_slice_mut().expect("rows are contiguous"));
+                    norm.forward(convolved.token(first + row), token.as_slice_mut().expect("rows are contiguous"));
                 }
             });
         }

@@ -281,7 +281,7 @@ impl Worker {
             Precision::Int8 => read,
         };
         // The tokens that one can attend to.
-        let keys = most(&|stage| if stage.global { stage.tokens } else { slots(stage) });
+        let keys = most(&|stage| slots(stage).max(if stage.global { stage.tokens } else { 0 }));
         let size = most(&|stage| stage.width / stage.heads).max(config.hidden_size / config.pool_heads());
         let windows = |stage: &StageShape| {
             let Some([_, n]) = stage.windows else { return Ok(None) };

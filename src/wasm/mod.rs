@@ -269,7 +269,7 @@ struct ShapeView<'a> {
 struct LayerView {
     stage: usize,
     grid: [usize; 2],
-    patch_size: [usize; 2],
+    patch_size: [f32; 2],
     hidden_size: usize,
     heads: usize,
     window: Option<WindowView>,

@@ -30,8 +30,8 @@ impl Views {
         prefix: Vec<String>,
         rows: usize,
         cols: usize,
-        patch_height: usize,
-        patch_width: usize,
+        patch_height: f32,
+        patch_width: f32,
         hidden_size: usize,
     ) -> Self {
         let kind = |name: &String| match name.as_str() {

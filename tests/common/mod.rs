@@ -234,10 +234,12 @@ pub const STAGED: &[Fixture] = &[
     fixture!(staged hf "hf_swin_positions"),
     fixture!(staged hf "hf_swinv2"),
     fixture!(staged hf "hf_swinv2_model"),
+    fixture!(staged hf "hf_swinv2_steep"),
     fixture!(staged timm "timm_sam"),
     fixture!(staged timm "timm_sam_224"),
     fixture!(staged timm "timm_swin"),
     fixture!(staged timm "timm_swin_clamped"),
+    fixture!(staged timm "timm_swin_s3"),
     fixture!(staged timm "timm_swinv2"),
     fixture!(staged timm "timm_swinv2_pretrained"),
 ];

@@ -63,7 +63,8 @@ for (const [kind, load] of /** @type {[string, (source: URL, options?: any) => P
       const before = await views();
       const [rows, cols] = config.grid;
       await vit.resize(wider(config));
-      assert.deepEqual(vit.config, { ...config, imageSize: wider(config), grid: [rows + 1, cols + 3], tokens: config.prefixTokens + (rows + 1) * (cols + 3) });
+      const grid = [rows + 1, cols + 3];
+      assert.deepEqual(vit.config, { ...config, imageSize: wider(config), grid, tokens: config.prefixTokens + grid[0] * grid[1], stages: config.stages.map((layer) => ({ ...layer, grid })) });
       assert.deepEqual(await views(), before, name);
       assert.deepEqual([trace.grid, config.grid], [[rows, cols], [rows, cols]]);
       assert.ok(Object.isFrozen(vit.config));

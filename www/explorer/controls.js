@@ -160,9 +160,9 @@ export function pictures(legend, onChange, name = legend) {
       return true;
     },
 
-    /** @param {number} i */
+    /** @param {number} i -1: none */
     choose(i) {
-      items[i].input.checked = true;
+      items.forEach(({ input }, at) => (input.checked = at === i));
     },
 
     /**

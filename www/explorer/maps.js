@@ -93,6 +93,19 @@ export function drawCells(canvas, map, look) {
 }
 
 /**
+ * Of a query within a window that window alone: among thousands of patches it would be a speck.
+ * @param {ViewMap} map of one channel
+ * @returns {ViewMap}
+ */
+export function windowOf(map) {
+  const inside = map.within ? Array.from(map.within).flatMap((is, at) => (is ? [at] : [])) : [];
+  if (!inside.length) return map;
+  const [rows, cols] = [inside.map((at) => Math.floor(at / map.cols)), inside.map((at) => at % map.cols)].map((all) => [...new Set(all)].sort((a, b) => a - b));
+  const data = Float32Array.from(rows.flatMap((row) => cols.map((col) => map.data[row * map.cols + col])));
+  return { ...map, rows: rows.length, cols: cols.length, data, within: undefined };
+}
+
+/**
  * The colours themselves, from left to right.
  * @param {HTMLCanvasElement} canvas one pixel high
  * @param {Colormap} colormap

@@ -33,7 +33,9 @@ function bytes({ layers, heads, hiddenSize, stages = [] }, tokens, rows, { hidde
  */
 function numbersOf({ grid: [rows, cols], hiddenSize, heads, window }, all, hidden) {
   const tokens = rows * cols;
-  const [count, size] = window ? [window.count, Math.ceil(tokens / window.count)] : [1, tokens];
+  const [height, width] = window?.size ?? [rows, cols];
+  const size = window?.kind === 'strided' ? Math.ceil(rows / height) * Math.ceil(cols / width) : height * width;
+  const count = window?.count ?? 1;
   return heads * (all ? count * size * size : size) + (hidden ? tokens * hiddenSize : 0);
 }
 

@@ -49,14 +49,14 @@ export function layerWords(trace, layer) {
   const { stage, grid, window } = trace.stages[layer];
   const several = trace.stages.some((other) => other.stage !== stage);
   const words = windowWords(window);
-  return several ? `Stage ${stage}, ${grid[1]} × ${grid[0]} patches: ${words}.` : `${words[0].toUpperCase()}${words.slice(1)}.`;
+  return several ? `Stage ${stage}, ${grid[1]} × ${grid[0]}: ${words}.` : `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
 /** @param {Layer['window']} window */
 export function windowWords(window) {
   if (!window) return 'each sees all';
   const { kind, size: [height, width], shift: [down, right] } = window;
-  if (kind === 'strided') return `each sees those in its place of ${width} × ${height} cells`;
+  if (kind === 'strided') return `windows of one patch in each ${width} × ${height}`;
   const moved = down || right ? `, shifted by ${down === right ? down : `${right} × ${down}`}` : '';
   return `windows of ${width} × ${height}${moved}`;
 }
@@ -117,7 +117,7 @@ export function border([rows, cols], apart, { x, y, width, height }) {
 }
 
 /**
- * Windows over a picture: all of them as hairlines, and that of a patch, of which it sees the part that it lies in.
+ * Windows over a picture: all of them as hairlines, and that of a patch. It sees the part that it lies in; those that rolling has brought to it are dashed.
  * @param {CanvasRenderingContext2D} context
  * @param {Grid} grid
  * @param {Windows} windows
@@ -139,10 +139,10 @@ export function drawWindows(context, grid, { of, parts }, patch, box) {
   stroke(border(grid, (a, b) => a >= 0 && b >= 0 && !same(a, b), box), 1, 'rgb(255 255 255 / 0.28)');
   if (patch !== null) {
     const around = (/** @type {(patch: number) => boolean} */ has) => border(grid, (a, b) => (a >= 0 && has(a)) !== (b >= 0 && has(b)), box);
-    const whole = around((at) => of[at] === of[patch]);
-    stroke(whole, 3, 'rgb(0 0 0 / 0.35)');
-    stroke(whole, 1.5, 'rgb(255 255 255 / 0.75)', [4, 4]);
-    stroke(around((at) => same(at, patch)), 1.5, '#fff');
+    const [own, others] = [around((at) => same(at, patch)), around((at) => of[at] === of[patch] && parts[at] !== parts[patch])];
+    for (const path of [own, others]) stroke(path, 3.5, 'rgb(0 0 0 / 0.4)');
+    stroke(others, 1.5, 'rgb(255 255 255 / 0.8)', [4, 4]);
+    stroke(own, 1.5, '#fff');
   }
   context.restore();
 }

@@ -382,7 +382,7 @@ export class Viewer {
   /** What a map is, with its class by its short name. @param {string} [text] */
   #inShort(text) {
     const target = this.#subject && this.#targetOf(this.#subject);
-    return target && text?.replace(/** @type {Subject} */ (this.#subject).vit.config.labels[target.index], () => target.name);
+    return target ? text?.replace(/** @type {Subject} */ (this.#subject).vit.config.labels[target.index], () => target.name) : text;
   }
 
   /** @param {number | null} patch under the pointer */

@@ -12,6 +12,7 @@ const READS = {
   'cls-mean': 'the class token and the mean of all patches',
   'cls-distillation': 'the class token and the distillation token',
   attention: 'what one learned query gathers from all patches',
+  map: 'each patch with those around it',
 };
 
 /** A whole number, its thousands apart. @param {number} value */

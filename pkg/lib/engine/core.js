@@ -276,6 +276,8 @@ export function reserve({ Engine }, bytes) {
  * @param {import('../views/requests.js').RecordRequest} request
  */
 function recordingOf(wasm, { layers, queries, rolled }) {
-  const { attentions = new Float32Array(), hiddenStates = new Float32Array(), ...rest } = wasm.recorded();
+  const recorded = wasm.recorded();
+  const none = () => (recorded.stages.some(({ stage, window }) => stage || window) ? [] : new Float32Array());
+  const { attentions = none(), hiddenStates = none(), ...rest } = recorded;
   return { ...rest, recorded: layers, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }

@@ -4,7 +4,7 @@ import { guard, invalid, unsupported } from '../common/errors.js';
 import { toSafetensors } from '../views/files.js';
 import { viewMap } from '../views/map.js';
 import { queryName, queryToken } from '../views/query.js';
-import { arrayOf, cropOf, keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
+import { arrayOf, checkLayer, cropOf, keptRow, recorded, recordedAll, recordedRows } from '../views/recorded.js';
 import { FUSIONS, checkRollout } from '../views/rolled.js';
 import { viewsAlone } from './views.js';
 
@@ -71,10 +71,10 @@ export class Trace extends Recorded {
     if (typeof head !== 'number') checkChoice('head, unless it is a number,', head, FUSIONS);
     const chosen = typeof head === 'number' ? `head ${checkWhole('head', head)}` : `${head} of heads`;
     const kept = mass === undefined ? '' : `, ${Math.round(100 * checkNumber('mass', mass))} % of the mass`;
-    const attentions = arrayOf(this, 'attentions', recorded(this, 'attentions', 'headMap', layer));
     const [token, percentile] = [queryToken(query), clip === undefined ? clip : checkNumber('clip', clip)];
-    const row = keptRow(this, 'headMap', query, head);
     return this.#see((views) => {
+      const attentions = arrayOf(this, 'attentions', recorded(this, 'attentions', 'headMap', layer));
+      const row = keptRow(this, 'headMap', query, head);
       const within = views.within(token);
       if (row) views.keep(...row);
       const data = views.headMap(attentions, String(head), token, mass, percentile);
@@ -108,15 +108,13 @@ export class Trace extends Recorded {
   /** @param {{layer?: number}} [options] */
   featureMap(options) {
     const { layer = this.#last } = checkOptions(options, ['layer']);
-    const tokens = this.#tokens('featureMap', layer);
-    return this.#map(this.#see((views) => views.features(tokens), { layer }), `Layer ${layer}: principal components of the patches as red, green, blue`, { layer, channels: 3 });
+    return this.#map(this.#see((views) => views.features(this.#tokens('featureMap', layer)), { layer }), `Layer ${layer}: principal components of the patches as red, green, blue`, { layer, channels: 3 });
   }
 
   /** @param {{layer?: number, query?: import('../../index.js').Query}} [options] */
   similarity(options) {
     const { layer = this.#last, query } = checkOptions(options, ['layer', 'query']);
-    const [tokens, token] = [this.#tokens('similarity', layer), queryToken(query)];
-    return this.#map(this.#see((views) => views.similarity(tokens, token), { layer }), `Layer ${layer}: how similar each patch is to ${this.#name(query)}`, { layer, signed: true });
+    return this.#map(this.#see((views) => views.similarity(this.#tokens('similarity', layer), queryToken(query)), { layer }), `Layer ${layer}: how similar each patch is to ${this.#name(query)}`, { layer, signed: true });
   }
 
   attentionDistance() {
@@ -199,7 +197,7 @@ export class Trace extends Recorded {
    */
   #see(view, { layer = 0, layers = 1, heads } = {}) {
     return guard(() => {
-      const { grid: [rows, cols], patchSize: [height, width], hiddenSize, heads: own, window } = this.stages[layer];
+      const { grid: [rows, cols], patchSize: [height, width], hiddenSize, heads: own, window } = this.stages[checkLayer(layer, this.layers)];
       const views = new this.#views(layers, heads ?? own, this.prefix, rows, cols, height, width, hiddenSize);
       if (window) views.cut(window.kind === 'strided', ...window.size, ...window.shift, window.padsFirst);
       const seen = view(views);
@@ -229,8 +227,11 @@ export class Trace extends Recorded {
     recordedRows(this, name);
     const { recorded, layers, stages } = this;
     const most = Math.max(...recorded.map((layer) => stages[layer].heads));
-    const data = new Float32Array(recorded.length * most).fill(NaN);
-    recorded.forEach((layer, place) => data.set(this.#see((views) => views[view](arrayOf(this, 'attentions', place)), { layer }), place * most));
+    const data = guard(() => {
+      const all = new Float32Array(recorded.length * most).fill(NaN);
+      recorded.forEach((layer, place) => all.set(this.#see((views) => views[view](arrayOf(this, 'attentions', place)), { layer }), place * most));
+      return all;
+    });
     const which = recorded.length < layers ? `layers ${recorded.join(', ')}` : 'each layer';
     return viewMap(recorded.length, most, data, `${text}, of each head (columns) in ${which} (rows)`);
   }

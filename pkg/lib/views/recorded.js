@@ -17,13 +17,14 @@ export function isStaged({ stages }) {
 }
 
 /**
- * Where a layer's grid lies: where a stage is padded it reaches beyond that of the first. (To cells of strided windows it is stretched.)
- * @param {Pick<Recording, 'crop' | 'grid' | 'patchSize' | 'stages'>} trace
+ * Where a layer's grid lies: where a stage is padded it reaches beyond that of the first.
+ * @param {Pick<Recording, 'crop' | 'stages'>} trace
  * @param {number} layer
  */
-export function cropOf({ crop, grid, patchSize, stages: { [layer]: own } }, layer) {
-  const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (grid[axis] * patchSize[axis]));
-  const fits = own.window?.kind === 'strided' || (down === 1 && across === 1);
+export function cropOf({ crop, stages }, layer) {
+  const [first, own] = [stages[0], stages[layer]];
+  const [down, across] = [0, 1].map((axis) => (own.grid[axis] * own.patchSize[axis]) / (first.grid[axis] * first.patchSize[axis]));
+  const fits = [down, across].every((part) => Math.abs(part - 1) < 1e-6);
   return crop && !fits ? { ...crop, width: crop.width * across, height: crop.height * down } : crop;
 }
 

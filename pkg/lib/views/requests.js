@@ -139,7 +139,7 @@ export function patchLens({ labels, layers, hiddenSize }, trace, { layer = layer
  * @param {import('../../index.js').AttributeOptions} options
  * @returns {Request<import('../../index.js').Attribution>}
  */
-export function attribute({ labels, layers, prefix, scores, stages }, { method = 'chefer', target, layer, query, discard = 0, window, stride }) {
+export function attribute({ labels, layers, prefix, scores, stages }, { method = isStaged({ stages }) ? 'grad-cam' : 'chefer', target, layer, query, discard = 0, window, stride }) {
   checkChoice('method', method, METHODS);
   const whole = (/** @type {string} */ name, /** @type {unknown} */ value) => (value === undefined ? undefined : checkWhole(name, value));
   /** @type {AttributionRequest} */

@@ -239,7 +239,7 @@ impl View {
                 Shown { signed: true, ..Shown::of_model(classifier.position_similarity()?.into_dyn(), text) }
             }
             Method::Filters => {
-                let [height, width] = shape.patch_size;
+                let [height, width] = config.patch_size;
                 let filters = classifier.filters(self.count)?.into_raw_vec_and_offset().0;
                 let map = reshaped(filters, &[self.count, 3, height, width]);
                 Shown { signed: true, ..Shown::of_model(map, "principal components of the patch filters") }

@@ -55,7 +55,7 @@ impl Vit {
         let mut gradient = matrix("the gradient", stream.nrows(), stream.ncols())?;
         check_target(self, target)?;
         let config = self.config.last_stage();
-        let mut memory = Memory::of_head(&self.weights, &config)?;
+        let mut memory = Memory::new(&self.weights, &config, &[])?;
         let (mut tape, mut head) = Tape::new(&config, &mut memory);
         let stream = stream.to_slice().expect("it is contiguous");
         parallel::awake(|| self.head_backward(stream, target, &mut head, &mut tape));
@@ -85,7 +85,7 @@ impl Backward {
         if down_to >= layers {
             return invalid(format!("there is no layer {down_to}. Use one of 0..={}.", layers - 1));
         }
-        Ok(Self { memory: Memory::new(vit)?, target, down_to, depth: None })
+        Ok(Self { memory: Memory::new(&vit.weights, &vit.config, &vit.weights.blocks)?, target, down_to, depth: None })
     }
 
     /// Begins, or goes on, until the pass is over or `pause`, asked between two blocks, says so. False where it is over.

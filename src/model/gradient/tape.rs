@@ -91,18 +91,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// For a backward pass.
-    pub fn new(vit: &Vit) -> Result<Self> {
-        let (weights, tokens) = (&vit.weights, vit.config.tokens());
+    /// For a backward pass through the head and these blocks, all or none, of the stage `config` that the head reads.
+    pub fn new(weights: &Weights, config: &Config, blocks: &[Block]) -> Result<Self> {
         let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
-        let layers = weights.blocks.iter().flat_map(Block::layers).chain(layers);
-        Self::with_room(&vit.config, &weights.blocks, tokens, Products::new(layers, true)?, true)
-    }
-
-    /// For the head alone, of the stage `config` that it reads.
-    pub fn of_head(weights: &Weights, config: &Config) -> Result<Self> {
-        let layers = weights.pool.iter().flat_map(AttentionPool::layers).chain(&weights.projection);
-        Self::with_room(config, &[], 1, Products::new(layers, true)?, true)
+        let layers = blocks.iter().flat_map(Block::layers).chain(layers);
+        let rows = if blocks.is_empty() { 1 } else { config.tokens() };
+        Self::with_room(config, blocks, rows, Products::new(layers, true)?, true)
     }
 
     /// For what one block computes again of so many tokens.

@@ -48,6 +48,7 @@ export function createCaption(root, { onBack }) {
       title.textContent = next?.text ?? '\u00a0';
       title.title = next?.map?.text ?? '';
       detail.textContent = next?.detail ?? '\u00a0';
+      detail.title = next?.detail ?? '';
       if (next) showScale(next);
       else legend.classList.add('empty');
     },

@@ -83,6 +83,7 @@ const READS = {
   'cls-mean': 'the class token and the mean of all patches',
   'cls-distillation': 'the class and the distillation token',
   attention: 'what a learned query gathers',
+  map: 'all patches: features are a map',
 };
 
 /**

@@ -49,8 +49,8 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const heads = rowsOf(next);
     tiles = heads.map((head) => stages.map((layer, i) => (typeof head === 'string' || head < layer.heads ? tile(i, head, layer) : undefined)));
     const rows = [
-      ...(starts.length > 1 ? [[corner(''), ...starts.map((start, i) => stageHeader(stages[start], (starts[i + 1] ?? stages.length) - start))]] : []),
-      [corner('head'), ...top],
+      ...(starts.length > 1 ? [starts.map((start, i) => stageHeader(stages[start], (starts[i + 1] ?? stages.length) - start))] : []),
+      [make('div', { class: 'axis', role: 'columnheader' }, ['head']), ...top],
       ...tiles.map((row, i) => [axis('rowheader', String(heads[i])), ...row.flatMap((t) => t?.element ?? [])]),
     ];
     grid.replaceChildren(...rows.map((cells) => make('div', { role: 'row' }, cells)));
@@ -60,7 +60,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
         element.setAttribute('aria-colindex', String(layer + 2));
       };
       for (const [first] of rows) first.style.gridColumn = '1';
-      rows[0].slice(1).forEach((header, i) => place(header, starts[i], Number(header.getAttribute('aria-colspan'))));
+      rows[0].forEach((header, i) => place(header, starts[i], Number(header.getAttribute('aria-colspan'))));
       top.forEach((header, layer) => place(header, layer));
       for (const t of all()) place(t.element, t.layer);
     }
@@ -69,9 +69,6 @@ export function createHeadGrid({ onSelect, onPreview }) {
     grid.setAttribute('aria-colcount', String(stages.length + 1));
     layout();
   }
-
-  /** @param {string} text */
-  const corner = (text) => make('div', { class: 'axis', role: 'columnheader' }, [text]);
 
   /**
    * What columns have in common.
@@ -106,7 +103,7 @@ export function createHeadGrid({ onSelect, onPreview }) {
     const beside = root.clientWidth < 0.6 * clientWidth; // else the page is scrolled to them anyway
     const high = beside ? (((clientHeight - BESIDE - FUSED_GAP) / (shape.heads + 1) - gap) * cols) / rows : LARGEST_TILE;
     const ratio = window.devicePixelRatio || 1;
-    const least = grid.classList.contains('fused-first') ? SMALLEST_OF_STAGES : SMALLEST_TILE;
+    const least = grid.classList.contains('fused-first') && room >= SMALLEST_OF_STAGES ? SMALLEST_OF_STAGES : SMALLEST_TILE;
     const size = Math.max(least, Math.floor(Math.min(room, LARGEST_TILE, high) * ratio) / ratio);
     const even = (Math.floor((size * ratio) / cols) * cols) / ratio;
     const width = even >= Math.max(SMALLEST_TILE, 0.85 * size) ? even : size;

@@ -1,6 +1,7 @@
 import { segments, slider } from '../controls.js';
 import { make, percent } from '../dom.js';
 import { yielded } from '../live/turns.js';
+import { windowOf } from '../maps.js';
 import { isStaged, layerWords, mostHeads } from '../stages.js';
 import { number } from '../words.js';
 import { createHeadGrid } from './head_grid.js';
@@ -23,7 +24,8 @@ export function createHeads({ change, choose }) {
     onSelect: ({ layer, head }) => choose({ layer, head: typeof head === 'number' ? head : null }),
     onPreview: (choice) => paint(choice ?? chosen()),
   });
-  const element = make('div', {}, [grid.element, make('div', { class: 'controls' }, [fusion.element, mass.element, clip.element])]);
+  const near = make('p', { class: 'hint', hidden: '' }, ['Of one patch each small map is its window alone.']);
+  const element = make('div', {}, [grid.element, near, make('div', { class: 'controls' }, [fusion.element, mass.element, clip.element])]);
   /** @type {Context | undefined} */
   let context;
 
@@ -59,8 +61,9 @@ export function createHeads({ change, choose }) {
     show(next) {
       context = next;
       const { stages } = next.trace;
+      near.hidden = !next.query || stages.every(({ window }) => !window);
       paint(chosen());
-      const tiles = () => grid.show({ stages, heads: mostHeads(next.trace), fusion: fusion.value }, mapOf, next.look, /** @type {HeadChoice} */ (chosen()), next.live);
+      const tiles = () => grid.show({ stages, heads: mostHeads(next.trace), fusion: fusion.value }, (choice) => windowOf(mapOf(choice)), next.look, /** @type {HeadChoice} */ (chosen()), next.live);
       if (next.live) return yielded().then(() => void (next.signal.aborted || tiles())); // the page stays free in between
       tiles();
     },

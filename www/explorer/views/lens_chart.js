@@ -35,7 +35,9 @@ export function createLensChart(options) {
      * @param {Lens} lens
      * @returns {{index: number, score: number}[]} the likeliest class after each layer, the embeddings first
      */
-    show({ map, target, top, config: { labels, scores }, layer, shares, mark }) {
+    show({ map, target, top, config: { labels, scores, layers }, layer, shares, mark }) {
+      // The embeddings, then all layers; of a model with stages those of the last.
+      const first = layers - map.rows;
       const names = classNames(labels);
       const said = scoreFormat(scores);
       const all = scoresOf(map, scores);
@@ -46,7 +48,7 @@ export function createLensChart(options) {
       const classes = [target, ...top.filter(({ index }) => index !== target.index).slice(0, OTHERS)];
       const lines = classes.map(({ index }, i) => ({ values: column(index), kind: i ? `other-${i}` : 'chosen' }));
       const drawn = lines.flatMap((line) => line.values);
-      const steps = Array.from({ length: map.rows }, (_, row) => (row ? String(row - 1) : '–'));
+      const steps = Array.from({ length: map.rows }, (_, row) => (row + first < 0 ? '–' : String(row + first)));
       chart.show({
         x: 'after layer', y: name, steps, lines: lines.reverse(), ...(mark !== undefined && { mark }),
         min: parts ? 0 : Math.min(0, ...drawn), max: parts ? 1 : Math.max(...drawn),
@@ -61,8 +63,8 @@ export function createLensChart(options) {
         return { index, score: all[row * map.cols + index] };
       });
       body.replaceChildren(...likeliest.map(({ index, score }, row) => {
-        const cells = [row ? steps[row] : 'embeddings', names[index], said(score)];
-        const marks = /** @type {Record<string, string>} */ ({ ...(index === target.index && { class: 'chosen' }), ...(row - 1 === layer && { 'aria-current': 'step' }) });
+        const cells = [row + first < 0 ? 'embeddings' : steps[row], names[index], said(score)];
+        const marks = /** @type {Record<string, string>} */ ({ ...(index === target.index && { class: 'chosen' }), ...(row + first === layer && { 'aria-current': 'step' }) });
         return make('tr', marks, cells.map((text, i) => make(i ? 'td' : 'th', [{ scope: 'row' }, { title: labels[index] }, {}][i], [text])));
       }));
       return likeliest;

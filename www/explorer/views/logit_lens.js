@@ -37,7 +37,8 @@ export function createLogitLens({ change }) {
       const { config } = vit;
       scale.element.hidden = config.scores === 'none'; // they are the logits
       chart.show({ map, target, top: trace.top, config, layer, shares: scale.value === 'probability' });
-      paint(map, { detail: 'In the chart and the table, beside the photo.' });
+      const some = map.rows < trace.layers; // of a model with stages
+      paint(map, { detail: `In the chart and the table, beside the photo${some ? ': the head reads what the last stage leaves' : ''}.` });
     },
   };
 }

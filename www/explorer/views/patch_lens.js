@@ -16,6 +16,7 @@ export function createPatchLens(hands) {
     detail: ({ vit }) => (vit.config.scores === 'none' ? 'What the value would be by each patch alone.' : 'Above 0 a patch speaks for the class, below 0 against it.'),
     uses: { target: true },
     tries: (trace) => trace.patchLens(),
+    has: ({ stages }) => stages.flatMap(({ stage }, layer) => (stage === stages[stages.length - 1].stage ? [layer] : [])), // what the head could read
     reads: () => ({ hidden: true }),
     missing: ({ target }) => (target ? undefined : NO_CLASSES),
     of: ({ trace, target }, layer) => remember(trace, `lens ${layer} ${target?.index}`, () => trace.patchLens({ layer, target: target?.index })),

@@ -28,8 +28,8 @@ export const after = {
     `<p>Every token meets every other, so twice as many patches a side cost sixteen times as many scores. <b>Swin</b> (<a href="https://arxiv.org/abs/2103.14030">Liu et al., 2021</a>) lets a patch look only
      within its window, and shifts the windows by half their size in every other block, so that what is known gets across their edges. Windows at the edge are then of parts that lie apart in the
      photo and do not see each other. Between stages four patches become one, as in a convolutional network: with the <b>stage</b>’s slider patches grow, and so does what a window spans.</p>
-     <p data-when="!staged">The loaded model looks everywhere. What it gives to patches outside of the window, Swin would have to bring by other blocks. The figure cuts the photo as Swin-T does; open a
-     Swin checkpoint in <a href="../">the explorer</a>, or here with the <b>Model</b> button, and it shows where that model’s heads look.</p>
+     <p data-when="!staged">The loaded model looks everywhere. What it gives to patches outside of the window, Swin would have to bring by other blocks. The figure cuts the photo as
+     Swin-T does; with a Swin checkpoint opened by the <b>Model</b> button, at the top of this page, it shows where that model’s heads look.</p>
      <p data-when="staged">The loaded model is a <b data-fact="family"></b>, and the figure shows where its heads look: choose a patch.</p>`,
 
     `<p><b>DINO</b> (<a href="https://arxiv.org/abs/2104.14294">Caron et al., 2021</a>) trained without any labels: two views of a photo have to get the same answer from two copies of the network, one of
@@ -60,6 +60,7 @@ export const after = {
      Hugging Face Hub.</p>`,
   ],
   styles: /* css */ `
+#after .windows .controls { align-items: center; }
 #after .tokens { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; flex: none; font-size: 13px; color: var(--soft); }
 #after .tokens b { padding: 4px 10px; border: 1px solid currentColor; border-radius: 4px; font-weight: 600; }
 #after .tokens .absent { border-style: dashed; }

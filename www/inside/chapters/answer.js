@@ -73,6 +73,7 @@ function unreadSaid({ pooling }, layers) {
   if (pooling === 'cls' || pooling === 'cls-distillation') return `This model never reads them. What layer ${layers - 1} makes of the patches is computed and left; their keys and values in that layer, and in all before it, are how they reach the answer.`;
   if (pooling === 'cls-mean') return 'This model reads them twice: through the class token, which took from them in every layer, and directly, as the mean of all.';
   if (pooling === 'attention') return 'This model reads nothing else, but not evenly: the learned query decides how much of each.';
+  if (pooling === 'map') return 'This model reads nothing else, each with those around it: its features are a map.';
   return 'This model reads nothing else, and all evenly.';
 }
 

@@ -152,7 +152,8 @@ export function createBelief({ choose, change }) {
       const scene = context.target ? SCENES[Math.min(context.step, last)] : SCENES[0];
       const fresh = tiles.offer(claims.map(({ name }) => name));
       if (fresh || step !== context.step) {
-        tiles.choose(claims.findIndex(({ id }) => id === scene.claim));
+        const first = claims.findIndex(({ id }) => id === scene.claim);
+        tiles.choose(first < 0 ? claims.findIndex(({ id }) => id === 'grad-cam') : first); // which models with stages have, too
         /** @type {HTMLInputElement} */ (find(way.element, `[value=${scene.way}]`)).checked = true;
         share.extend(steps, Math.round(SHARE * steps));
       }

@@ -15,6 +15,7 @@ const DONE = {
   'cls-mean': 'the last norm, and one after the other',
   'cls-distillation': 'the last norm, and one after the other',
   attention: 'one learned query gathers them, by attention',
+  map: 'convolutions, and a map of as many patches',
 };
 
 /** @param {import('../figure.js').Hands} hands */
@@ -53,7 +54,7 @@ export function createRead({ choose }) {
         return make('li', { class: read ? 'is-read' : '' }, [make('i', { 'aria-hidden': 'true' }), make('span', {}, [kind]), make('small', {}, [read ? 'read' : 'not read'])]);
       }));
       element.classList.toggle('unread', !patchesRead);
-      label.textContent = patchesRead ? `${count(patches)} patches: read${pooling === 'attention' ? '' : ', as their mean'}` : `${count(patches)} patches: not read`;
+      label.textContent = patchesRead ? `${count(patches)} patches: read${pooling === 'attention' || pooling === 'map' ? '' : ', as their mean'}` : `${count(patches)} patches: not read`;
       const token = (/** @type {number} */ index) => last.subarray(index * hiddenSize, (index + 1) * hiddenSize);
       /** @type {[string, ArrayLike<number>][]} */
       const read = [
@@ -67,9 +68,10 @@ export function createRead({ choose }) {
         strip.name.textContent = read[i]?.[0] ?? '';
         if (read[i] && last.length) strip.vector.show(read[i][1], usual(read[i][1]));
       });
-      done.textContent = `↓ ${DONE[pooling]}${isProjected(config) ? ', then a projection' : ''}`;
-      features.name.textContent = `features, ${count(trace.features.length)} numbers`;
-      features.vector.show(trace.features, usual(trace.features));
+      done.textContent = `↓ ${DONE[pooling]}${pooling !== 'map' && isProjected(config) ? ', then a projection' : ''}`;
+      const there = pooling === 'map' ? trace.features.filter((_, i) => i % (tokens - prefixTokens) === at) : trace.features; // [channels, rows, columns]
+      features.name.textContent = `features${pooling === 'map' ? ' there' : ''}, ${count(there.length)} numbers`;
+      features.vector.show(there, usual(there));
       await photo.show(context, undefined, { patch: picked ? patch : null, cut: true });
       const unread = tokens - (classRead ? 1 : 0) - (pooling === 'cls-distillation' ? 1 : 0) - (patchesRead ? patches : 0);
       return `${count(tokens - unread)} of the ${count(tokens)} tokens ${tokens - unread === 1 ? 'is' : 'are'} read after layer ${trace.layers - 1}; the features are ${count(trace.features.length)} numbers.`;

@@ -12,13 +12,14 @@ export function tokenOf({ trace: { prefix, prefixTokens, grid }, patch, picked }
 
 /**
  * All tokens in the stream, row by row, a view of the trace's own memory.
- * @param {Pick<import('../../../pkg/index.js').Trace, 'hiddenStates' | 'staged' | 'stages' | 'prefixTokens'>} trace
+ * @param {Pick<import('../../../pkg/index.js').Trace, 'hiddenStates' | 'stages' | 'prefixTokens'>} trace
  * @param {number} depth 0: before the first layer; else after so many
  */
-export function streamAt({ hiddenStates, staged, stages, prefixTokens }, depth) {
+export function streamAt({ hiddenStates, stages, prefixTokens }, depth) {
   const { grid: [rows, cols], hiddenSize } = stages[Math.max(0, depth - 1)];
   const tokens = prefixTokens + rows * cols;
-  const stream = staged ? staged.hiddenStates[depth] : hiddenStates.subarray(depth * tokens * hiddenSize, (depth + 1) * tokens * hiddenSize);
+  const lists = /** @type {unknown} */ (hiddenStates);
+  const stream = Array.isArray(lists) ? /** @type {Float32Array[]} */ (lists)[depth] : hiddenStates.subarray(depth * tokens * hiddenSize, (depth + 1) * tokens * hiddenSize);
   return { stream, tokens, hiddenSize, grid: /** @type {[number, number]} */ ([rows, cols]) };
 }
 

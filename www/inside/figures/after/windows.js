@@ -25,7 +25,7 @@ export function createWindows({ choose, change }) {
   const cells = ['one block', 'another block'].map((name) => createCells(`Windows of ${name}: choose a patch`, { onPick: (patch) => pick(patch), onHover: (place) => draw(place) }));
   const titles = cells.map(() => make('h3'));
   const note = make('p', { class: 'note' });
-  const element = make('div', {}, [
+  const element = make('div', { class: 'windows' }, [
     make('div', { class: 'row grow' }, cells.map((cell, i) => make('div', { class: 'side' }, [titles[i], cell.element]))),
     make('div', { class: 'controls' }, [stage.element, note]),
   ]);
@@ -95,7 +95,7 @@ export function createWindows({ choose, change }) {
       const reached = reachedBy(patch).filter(Boolean).length;
       const said = `${cols} × ${rows} patches of ${count(hiddenSize)} numbers. A head needs ${count(scores)} scores${scores < all.length ** 2 ? ` in place of ${count(all.length ** 2)}` : ''}; after ${pair[0] === pair[1] ? 'it' : 'both blocks'} ${count(reached)} of ${count(all.length)} patches have reached the chosen one.`;
       if (staged) return `${said} Light falls where the mean of this model’s heads looks.`;
-      const numbers = 'The numbers are Swin-T’s, by arithmetic alone: with a Swin checkpoint opened the figure shows its heads.';
+      const numbers = 'Numbers of patches and windows are Swin-T’s.';
       if (trace.queries || !trace.attentions.length) return `${said} ${numbers}`;
       const { data } = trace.headMap({ query: [Math.floor(chosen / trace.grid[1]), chosen % trace.grid[1]] });
       const total = data.reduce((sum, value) => sum + value, 0);
