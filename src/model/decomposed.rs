@@ -41,7 +41,7 @@ impl Decomposed {
             for top in (0..h).step_by(SQUARE) {
                 let down = products(&self.rows, query, h - 1 - place / w + top, h - top, &mut down);
                 for (keys, down) in scores[top * w..].chunks_exact_mut(w).zip(down) {
-                    keys[first..].iter_mut().zip(&*across).for_each(|(score, across)| *score += *down + across);
+                    keys[first..].iter_mut().zip(across).for_each(|(score, across)| *score += *down + across);
                 }
             }
         }
