@@ -1,5 +1,6 @@
 /** Traces of models with stages and windows in Node: lists of arrays, views of a layer in its own grid, and what is not defined there. */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Engine, VitscopeError, toJSON, upsample } from '../../pkg/dist/engine.node.js';
 import { Trace } from '../../pkg/dist/index.node.js';
@@ -12,7 +13,9 @@ import { distance, parseTensors, readTensors } from './safetensors.mjs';
  */
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
-const MODELS = ['hf_swin', 'hf_swinv2', 'timm_swin', 'timm_swinv2', 'timm_sam', 'hf_sam_vision', 'hf_mobilevit'];
+const MODELS = readdirSync(FIXTURES).filter((name) => existsSync(new URL(`${name}/expected.safetensors`, FIXTURES)))
+  .filter((name) => readTensors(new URL(`${name}/expected.safetensors`, FIXTURES))['attentions.0']);
+assert.ok(MODELS.length > 15);
 
 /** @param {string} name @param {[number, number]} [imageSize] */
 async function seen(name, imageSize) {

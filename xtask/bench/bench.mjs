@@ -80,7 +80,7 @@ async function measure() {
     if (parts.includes('cold')) for (const model of starts) visits.push(...(await coldStarts(browser, model)));
     if (parts.includes('page')) for (const model of trained) pages.push(await visitPage(browser, model));
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
-    if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
+    if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged && !ROUNDS[model].alone ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
     return {
       date: new Date().toISOString(),
       commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),

@@ -49,9 +49,10 @@ export class Garage {
   }
 
   async close() {
-    await this.#page?.context().close();
+    const page = this.#page;
     this.#page = undefined;
     this.#ids = {};
+    await page?.context().close();
   }
 
   /**

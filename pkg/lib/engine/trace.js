@@ -58,7 +58,7 @@ export class Trace extends Recorded {
     const { assets, signal } = checkOptions(options, ['assets', 'signal']);
     const { attentions, hiddenStates, rollouts = attentions, recorded, queries = [], prefix, grid, patchSize, stages } = data ?? {};
     const lists = [attentions, hiddenStates].map((values) => (Array.isArray(values) ? values : [values]));
-    if (![...lists.flat(), ...(rollouts === attentions ? [] : [rollouts])].every((values) => values instanceof Float32Array) || ![recorded, queries, prefix, grid, patchSize, stages].every(Array.isArray)) {
+    if (lists.some((list) => !list.length) || ![...lists.flat(), ...(rollouts === attentions ? [] : [rollouts])].every((values) => values instanceof Float32Array) || ![recorded, queries, prefix, grid, patchSize, stages].every(Array.isArray)) {
       throw invalid(`Trace.from takes a trace, or what structuredClone makes of one; not ${describe(data)}.`);
     }
     const views = async () => Trace.#known ?? viewsAlone(assets);
