@@ -101,7 +101,8 @@ for (const name of MODELS) {
       });
       staged.hiddenStates.forEach((stream, depth) => close(stream, of(`hidden_states.${depth}`).data, 1e-4));
       assert.deepEqual(trace.grid, trace.stages[0].grid);
-      if (!size || name !== 'hf_mobilevit') assert.deepEqual(trace.patchSize, trace.stages[0].patchSize, 'which a MobileViT stretches');
+      // (MobileViT's are stretched where its first grid isn't even.)
+      if (!name.includes('mobilevit')) assert.deepEqual(trace.patchSize, trace.stages[0].patchSize);
       assert.equal(trace.heads, trace.stages[trace.layers - 1].heads);
     }
   });
@@ -128,7 +129,7 @@ for (const name of MODELS) {
         if (heads === 2) close(trace.headMap({ layer, query: [0, 1] }).data, first.map((value, i) => (value + second[i]) / 2));
       });
     }
-    if (/swin/.test(name)) assert.ok(shifted, 'there are shifted windows');
+    if (/swin(v2)?$/.test(name)) assert.ok(shifted, 'there are shifted windows');
     if (/_swin$|timm_sam/.test(name)) assert.ok(padded, 'there is padding');
   });
 }
