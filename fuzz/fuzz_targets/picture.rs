@@ -15,15 +15,18 @@ fuzz_target!(|input: &[u8]| {
     let image = picture.view();
     assert!(image.width * image.height <= MAX_PIXELS as usize);
     assert_eq!(image.data.len(), 4 * image.width * image.height);
+    // (As SAM's processor does, or as others.)
+    let pads = options & 64 != 0;
     let steps = Preprocess {
         resize: [
             Resize::Squash([12, 20]),
-            Resize::ShortestEdge(15),
+            if pads { Resize::LongestEdge(12) } else { Resize::ShortestEdge(15) },
             Resize::Cover([14, 22]),
             Resize::Contain([12, 20]),
         ][usize::from(options & 3)],
         filter: Filter::ALL[usize::from(options >> 3) % Filter::ALL.len()],
-        crop: Some([12, 20]),
+        crop: if pads && options & 3 == 1 { None } else { Some([12, 20]) },
+        pad: pads.then_some([12, 20]),
         fill: [0; 3],
         crop_rounding: if options & 4 == 0 { CropRounding::Down } else { CropRounding::HalfEven },
         floats: options & 128 != 0,

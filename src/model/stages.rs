@@ -130,6 +130,14 @@ impl Stage {
             windows: None,
         });
     }
+
+    /// Rows and columns that its grid is a multiple of: as many cells as cover the image.
+    pub(super) fn cell(&self) -> [usize; 2] {
+        match self.windows {
+            Some(WindowRule::Strided { size }) => size,
+            _ => [1; 2],
+        }
+    }
 }
 
 impl WindowRule {
@@ -162,16 +170,6 @@ impl WindowRule {
     fn size(&self) -> [usize; 2] {
         match *self {
             Self::Shifted { size, .. } | Self::Some { size, .. } | Self::Strided { size } => size,
-        }
-    }
-}
-
-impl Stage {
-    /// Rows and columns that its grid is a multiple of: as many cells as cover the image.
-    pub(super) fn cell(&self) -> [usize; 2] {
-        match self.windows {
-            Some(WindowRule::Strided { size }) => size,
-            _ => [1; 2],
         }
     }
 }

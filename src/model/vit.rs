@@ -164,7 +164,7 @@ impl Vit {
         sink: &mut dyn Sink,
         pause: &dyn Fn() -> bool,
     ) -> Option<usize> {
-        let Weights { embeddings, blocks, transitions, .. } = &*self.weights;
+        let Weights { embeddings, blocks, .. } = &*self.weights;
         let somewhere = !scratch.intervention.without_positions;
         if scratch.depth.is_none() {
             let positions = self.places.positions.as_deref().filter(|_| somewhere);
@@ -176,8 +176,8 @@ impl Vit {
             let nowhere = BlockPlaces { windows: places.windows.clone(), ..BlockPlaces::default() };
             let places = if somewhere { places } else { &nowhere };
             let [stage, index] = self.config.stage_of(layer);
-            if index == 0 && stage > 0 {
-                transitions[stage - 1].forward(scratch, stage, self.config.grid_of(stage - 1));
+            if index == 0 {
+                self.enter(stage, scratch);
             }
             block.forward(places, scratch, [stage, layer], sink);
             sink.hidden_state(layer + 1, scratch.stages[stage].stream.view());
@@ -185,12 +185,17 @@ impl Vit {
                 return Some(layer + 1);
             }
         }
-        // What follows the blocks is a stage without any.
-        let stages = self.config.stage_count();
-        for stage in self.config.stage_of(blocks.len() - 1)[0] + 1..stages {
-            transitions[stage - 1].forward(scratch, stage, self.config.grid_of(stage - 1));
-        }
+        // What follows the blocks, where something does, is a stage without any.
+        let last = self.config.stage_of(blocks.len() - 1)[0];
+        (last + 1..self.config.stage_count()).for_each(|stage| self.enter(stage, scratch));
         None
+    }
+
+    /// The stream that a stage begins with, of the one that the stage before it left.
+    fn enter(&self, stage: usize, scratch: &mut Scratch) {
+        if let Some(before) = stage.checked_sub(1) {
+            self.weights.transitions[before].forward(scratch, stage, self.config.grid_of(before));
+        }
     }
 
     /// pooled = fc_norm(pool(norm(stream))), everything but pool being optional.
