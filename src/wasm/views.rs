@@ -132,12 +132,11 @@ impl Views {
     }
 }
 
+/// Makes a view of what was recorded.
+type Compute<'a> = dyn Fn(&Shape, &mut dyn Attentions) -> error::Result<Vec<f32>> + 'a;
+
 impl Views {
-    fn view(
-        &mut self,
-        array: &Float32Array,
-        compute: &dyn Fn(&Shape, &mut dyn Attentions) -> error::Result<Vec<f32>>,
-    ) -> Result<Float32Array> {
+    fn view(&mut self, array: &Float32Array, compute: &Compute) -> Result<Float32Array> {
         let Self { shape, kept, buffer } = self;
         let ([windows, n], tokens) = (shape.window_size(), shape.tokens());
         match *kept {
