@@ -263,7 +263,7 @@ export class Viewer {
     } catch (error) {
       if (signal.aborted) return;
       const reason = await refusal(() => Promise.reject(error));
-      this.#paint(undefined, { detail: reason && 'Not of this model.' }); // why is said beside it
+      this.#paint(undefined, { detail: reason });
       if (!reason) this.#handlers.fail(error);
     }
   }

@@ -45,6 +45,7 @@ export function factsOf({ vit: { config }, trace, title, target }) {
     qkv: spread(widths.map((width) => 3 * width)),
     layers: count(trace.layers),
     heads: spread(stages.map(({ heads }) => heads)),
+    'last-heads': count(trace.heads),
     'head-size': spread(stages.map(({ heads, hiddenSize }) => hiddenSize / heads)),
     mlp: count(config.mlpSize),
     classes: count(config.numClasses),

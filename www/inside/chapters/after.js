@@ -34,7 +34,7 @@ export const after = {
 
     `<p><b>DINO</b> (<a href="https://arxiv.org/abs/2104.14294">Caron et al., 2021</a>) trained without any labels: two views of a photo have to get the same answer from two copies of the network, one of
      which is a slow average of the other. Nobody drew an outline for it, and yet heads of the last layer followed those of objects.</p>
-     <p>The loaded model is a <b data-fact="family"></b>. Here are the <b data-fact="heads"></b> heads of its last layer as DINO’s paper shows them: of each the strongest patches, which share 60 % of what the
+     <p>The loaded model is a <b data-fact="family"></b>. Here are the <b data-fact="last-heads"></b> heads of its last layer as DINO’s paper shows them: of each the strongest patches, which share 60 % of what the
      head looks at.</p>`,
 
     `<p><b>BEiT</b> (<a href="https://arxiv.org/abs/2106.08254">Bao et al., 2021</a>) learned like a language model, by filling in patches that were hidden. In each head it adds a learned number
