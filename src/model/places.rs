@@ -87,21 +87,24 @@ impl Places {
         let mut blocks = Vec::<BlockPlaces>::with_capacity(weights.blocks.len());
         let mut before: Option<(&Attention, BlockPlaces)> = None;
         let mut windows: Vec<([usize; 2], Window, Arc<Windows>)> = Vec::new();
+        let stages: Vec<_> = (0..config.stage_count()).map(|stage| config.of_stage(stage)).collect();
         for (layer, block) in weights.blocks.iter().enumerate() {
-            let stage = config.of_stage(config.stage_of(layer)[0]);
+            let stage = &stages[config.stage_of(layer)[0]];
             let window = config.window(layer);
-            let mut places = BlockPlaces::new(&stage, window.as_ref(), &block.attention, before.take())?;
+            let mut places = BlockPlaces::new(stage, window.as_ref(), &block.attention, before.take())?;
             places.windows = match window {
                 None => None,
                 Some(window) => {
                     let grid = stage.grid();
                     let known = windows.iter().find(|(own, rule, _)| (*own, *rule) == (grid, window));
-                    let own = match known {
-                        Some((.., known)) => Arc::clone(known),
-                        None => Arc::new(Windows::new(grid, &window)?),
-                    };
-                    windows.push((grid, window, Arc::clone(&own)));
-                    Some(own)
+                    match known {
+                        Some((.., known)) => Some(Arc::clone(known)),
+                        None => {
+                            let own = Arc::new(Windows::new(grid, &window)?);
+                            windows.push((grid, window, Arc::clone(&own)));
+                            Some(own)
+                        }
+                    }
                 }
             };
             blocks.push(places.clone());

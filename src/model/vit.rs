@@ -173,8 +173,13 @@ impl Vit {
         }
         for (layer, block) in blocks.iter().enumerate().skip(scratch.depth.unwrap_or(0)) {
             let places = &self.places.blocks[layer];
-            let nowhere = BlockPlaces { windows: places.windows.clone(), ..BlockPlaces::default() };
-            let places = if somewhere { places } else { &nowhere };
+            let nowhere;
+            let places = if somewhere {
+                places
+            } else {
+                nowhere = BlockPlaces { windows: places.windows.clone(), ..BlockPlaces::default() };
+                &nowhere
+            };
             let [stage, index] = self.config.stage_of(layer);
             if index == 0 {
                 self.enter(stage, scratch);

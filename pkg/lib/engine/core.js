@@ -2,6 +2,7 @@
 import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { queryToken } from '../views/query.js';
+import { isStaged } from '../views/recorded.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -277,7 +278,7 @@ export function reserve({ Engine }, bytes) {
  */
 function recordingOf(wasm, { layers, queries, rolled }) {
   const recorded = wasm.recorded();
-  const none = () => (recorded.stages.some(({ stage, window }) => stage || window) ? [] : new Float32Array());
+  const none = () => (isStaged(recorded) ? [] : new Float32Array());
   const { attentions = none(), hiddenStates = none(), ...rest } = recorded;
   return { ...rest, recorded: layers, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }
