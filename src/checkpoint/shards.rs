@@ -1,7 +1,7 @@
 //! Weights split over several files, read as one.
 
 use super::header::{Entry, Header};
-use super::json::{Json, read};
+use super::json::{Json, read, text_of};
 use super::names::wrapping;
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, INDEX_FILE, alias};
@@ -75,7 +75,7 @@ impl<S: Source> Shards<S> {
                 bytes: u128::from(total) + u128::from(size),
             })?;
         }
-        let text = Value::Object(header).to_string();
+        let text = text_of(&Value::Object(header));
         let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
         let length = total.saturating_add(header.len() as u64);
         Ok(Self { header, parts, length })

@@ -4,7 +4,7 @@ use super::alias::Found;
 use super::header::{Entry, Header};
 use super::names::{telltale, wrapping};
 use crate::alloc;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::model::{Interpolation, Precision};
 use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
@@ -188,10 +188,11 @@ impl Tensors {
         }
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
-            Some(value) => {
-                Err(self
-                    .invalid(format!("tensor `{}` contains {value}. The checkpoint is damaged.", self.in_file(name))))
-            }
+            Some(value) => Err(self.invalid(format!(
+                "tensor `{}` contains {}. The checkpoint is damaged.",
+                self.in_file(name),
+                shown(*value)
+            ))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::blocks::read_rest_of_pool;
 use super::heads::read_heads;
-use super::json::{Json, as_usize};
+use super::json::{Json, as_usize, text_of};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
@@ -136,7 +136,7 @@ impl<'a> Architecture<'a> {
         let own = Self { json, name, args, class, wrapped: json.optional_str("model_type") == Some("timm_wrapper") };
         for key in own.args.keys() {
             let Some(value) = own.args.get(key) else { continue };
-            let text = value.to_string();
+            let text = text_of(value);
             let default = [class.defaults, DEFAULT_ARGS].iter().any(|defaults| defaults.contains(&(key, &text)));
             let shown = class.shown.iter().chain(SHOWN_ARGS).find(|(arg, _)| *arg == key);
             if class.reads.contains(&key) {

@@ -87,7 +87,7 @@ impl Rotary {
         let mut frequencies = vec![0.0; 2 * pairs];
         let (quarter, first) = (pairs / 2, usize::from(!columns_first) * pairs);
         for m in 0..quarter {
-            let frequency = (-(m as f64) / quarter as f64 * temperature.log2()).exp2() as f32;
+            let frequency = (-(m as f64) / quarter as f64 * temperature.ln()).exp() as f32;
             frequencies[first + m] = frequency;
             frequencies[pairs - first + quarter + m] = frequency;
         }
