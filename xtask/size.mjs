@@ -24,11 +24,11 @@ const PARTS = [
   ['checkpoints: files, configs, processors', /^vitscope::(checkpoint|quant)\b/],
   ['explanations', /^vitscope::explain\b/],
   ['pictures', /^vitscope::(preprocess|resample|classifier)\b/],
-  ['boundary to JavaScript', /^vitscope::wasm\b|^(js_sys|web_sys|wasm_bindgen|console_error_panic_hook|__wbindgen|__externref)|^[a-z]+[A-Za-z]*_/],
   ['serde and JSON', /^(serde\w*|safetensors|itoa|zmij|ryu|memchr)\b/],
   ['ndarray', /^(ndarray|num_\w+|matrixmultiply|rawpointer)\b/],
   ['values that are dropped', /^core::ptr::drop_in_place/],
-  ['std', /^(std|core|alloc|dlmalloc|hashbrown|compiler_builtins|rustc_demangle|mem\w+)\b/],
+  ['boundary to JavaScript', /^vitscope::wasm\b|^(js_sys|web_sys|wasm_bindgen|console_error_panic_hook)\b|^[_a-z]+[A-Za-z]*_\w*$/],
+  ['std', /^(str\b|char\b|std|core|alloc|dlmalloc|hashbrown|compiler_builtins|rustc_demangle|mem\w+)\b/],
   ['other functions', /^/],
 ];
 

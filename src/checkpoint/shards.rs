@@ -2,7 +2,7 @@
 
 use super::header::{Entry, Header};
 use super::json::{Json, read, text_of};
-use super::names::wrapping;
+use super::names::{holds, wrapping};
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{ErrorKind, Result};
@@ -101,7 +101,7 @@ fn others(config: &str, names: &[String]) -> Vec<String> {
 
 /// Whether a name can't lead out of its folder, as part of a path or of a URL.
 fn is_plain(name: &str) -> bool {
-    let escaped = |escape: &str| name.to_ascii_lowercase().contains(escape);
+    let escaped = |escape: &str| holds(&name.to_ascii_lowercase(), escape);
     !matches!(name, "" | "." | "..")
         && !name.contains(['/', '\\', ':'])
         && !["%2e", "%2f", "%5c"].into_iter().any(escaped)
