@@ -217,9 +217,11 @@ pub(super) fn text_of(value: &Value) -> String {
 
 /// A value as a message can carry it.
 fn shorten(value: &Value) -> String {
-    let text = text_of(value);
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    let mut text = text_of(value);
+    let end = text.char_indices().nth(60).map(|(end, _)| end);
+    if let Some(end) = end {
+        text.truncate(end);
+        text.push('…');
     }
+    text
 }

@@ -22,11 +22,11 @@ pub(super) fn wrapping<'n>(names: &'n [String], more: &[&str]) -> &'n str {
     let mut ends = wrappers();
     while let Some(wrapper) = ends.next() {
         let end = shared + wrapper.len();
-        if first.get(shared..end) == Some(wrapper) && all(&first[..end]) {
+        if first.get(shared..end) == Some(wrapper) && all(first.get(..end).unwrap_or_default()) {
             (shared, ends) = (end, wrappers());
         }
     }
-    &first[..shared]
+    first.get(..shared).unwrap_or_default()
 }
 
 /// Ends of the names of buffers that many architectures have, or that follow from the others.

@@ -6,7 +6,7 @@ use super::names::{holds, wrapping};
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{ErrorKind, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// The files of a split checkpoint behind one another, under a header that lists the tensors of all.
 pub struct Shards<S> {
@@ -51,7 +51,7 @@ impl<S: Source> Shards<S> {
 
     /// From the name and the bytes of each file.
     pub fn new(files: Vec<(String, S)>) -> Result<Self> {
-        let mut header = serde_json::Map::new();
+        let mut header = Map::new();
         let mut parts: Vec<Part<S>> = Vec::with_capacity(files.len());
         let mut total = 0u64;
         for (name, source) in files {
@@ -60,8 +60,12 @@ impl<S: Source> Shards<S> {
             let &Header { ref entries, ref notes, start } = tensors.header();
             for Entry { name: tensor, dtype, shape, begin, end } in entries {
                 let offsets = [begin, end].map(|offset| offset - start + total);
-                let entry = json!({"dtype": dtype.to_string(), "shape": shape, "data_offsets": offsets});
-                if header.insert(tensor.clone(), entry).is_some() {
+                let shape: Vec<u64> = shape.iter().map(|dim| *dim as u64).collect();
+                let mut entry = Map::new();
+                entry.insert("dtype".into(), dtype.to_string().into());
+                entry.insert("shape".into(), shape.into());
+                entry.insert("data_offsets".into(), offsets.to_vec().into());
+                if header.insert(tensor.clone(), entry.into()).is_some() {
                     return Err(tensors.invalid(format!("tensor `{tensor}` is in another file too.")));
                 }
             }

@@ -117,7 +117,7 @@ impl Tensors {
     pub(super) fn names(&self) -> Vec<String> {
         let seen = |name: &&str| !self.others.iter().any(|other| name.starts_with(other));
         let names = self.header.entries.iter().map(|entry| entry.name.as_str()).filter(seen);
-        names.map(|name| name[self.wrapping.len()..].to_owned()).collect()
+        names.map(|name| name.get(self.wrapping.len()..).unwrap_or_default().to_owned()).collect()
     }
 
     /// The name of a tensor as the file has it, for messages.
