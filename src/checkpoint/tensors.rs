@@ -11,7 +11,6 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use zerocopy::IntoBytes;
 
 /// Where the bytes of a file are. Reading in parts lets a browser keep them outside of wasm memory.
@@ -302,7 +301,7 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -
         TensorView::new(*dtype, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
     });
     let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
-    let metadata = format.map(|format| HashMap::from([(FORMAT_KEY.to_owned(), format.to_owned())]));
+    let metadata = format.map(|format| [(FORMAT_KEY.to_owned(), format.to_owned())].into_iter().collect());
     safetensors::serialize(views, metadata).map_err(unwritable)
 }
 
