@@ -47,24 +47,13 @@ const LINK_SHARED_MEMORY: &[&str] = &[
 ];
 
 /// LLVM's own is 275: loading and preprocessing code grows by it and gains nothing, nor do kernels, which say what they inline.
-const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=0";
+const INLINE_THRESHOLD: &str = "-Cllvm-args=-inline-threshold=20";
 
 /// The same of what is marked as worth it, as all of std's iterators are and all closures: LLVM's own is 325. What a kernel calls in one place is inside of it anyway.
-const HINT_THRESHOLD: &str = "-Cllvm-args=-inlinehint-threshold=40";
+const HINT_THRESHOLD: &str = "-Cllvm-args=-inlinehint-threshold=80";
 
-/// What rustc inlines before LLVM sees it, which LLVM can't take back: its own are 50 and 100.
-const MIR_THRESHOLDS: [&str; 2] = ["-Zinline-mir-threshold=15", "-Zinline-mir-hint-threshold=30"];
-
-/// Kernels are written in lanes and unroll what should be, so what LLVM would make of other code is size alone: copies of loops for many turns at once, for
-/// their first turns or for each way of a condition, copies of functions for some arguments, lanes of what stands side by side.
-const PLAIN_LOOPS: [&str; 6] = [
-    "-Cno-vectorize-loops",
-    "-Cno-vectorize-slp",
-    "-Cllvm-args=-unroll-runtime=false",
-    "-Cllvm-args=-unroll-allow-peeling=false",
-    "-Cllvm-args=-unswitch-threshold=0",
-    "-Cllvm-args=-funcspec-max-iters=0",
-];
+/// Kernels are written in lanes and unroll what should be, so what LLVM would make of other loops is size alone: copies of them for many turns at once.
+const PLAIN_LOOPS: [&str; 2] = ["-Cno-vectorize-loops", "-Cllvm-args=-unroll-runtime=false"];
 
 /// Every place that may panic has its file, line and column in the module: 2 % of it, for what no user should see. Tests keep them.
 const NO_LOCATIONS: &str = "-Zlocation-detail=none";
@@ -124,7 +113,6 @@ impl Variant {
         let no_locations = (profile == "release").then(|| NO_LOCATIONS.to_owned());
         let flags: Vec<_> = [INLINE_THRESHOLD, HINT_THRESHOLD]
             .into_iter()
-            .chain(MIR_THRESHOLDS)
             .chain(PLAIN_LOOPS)
             .map(str::to_owned)
             .chain(no_locations)
