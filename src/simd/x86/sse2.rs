@@ -22,9 +22,8 @@ impl WeightStep {
     pub fn load(step: &[i8; 8 * DEPTH]) -> Self {
         // SAFETY: `step` is 16 readable bytes; movdqu takes any alignment.
         let bytes = unsafe { _mm_loadu_si128(step.as_ptr().cast()) };
-        // Each byte twice is 257 times it, whose high byte is it: shifted down, its sign comes along.
-        let twice = [instruction!(_mm_unpacklo_epi8(bytes, bytes)), instruction!(_mm_unpackhi_epi8(bytes, bytes))];
-        Self(twice.map(|half| instruction!(_mm_srai_epi16::<8>(half))))
+        let signs = instruction!(_mm_cmpgt_epi8(instruction!(_mm_setzero_si128()), bytes));
+        Self([instruction!(_mm_unpacklo_epi8(bytes, signs)), instruction!(_mm_unpackhi_epi8(bytes, signs))])
     }
 
     /// `sums[j] + Σ_h w[j, h] · x[h]` for the 8 outputs j; every x in 0..=127.
