@@ -59,10 +59,11 @@ impl Classifier {
             several.advance(self, images[0], &mut (), &|| false)?;
             let own = Answer { logits: self.answer().to_vec(), features: self.features().to_vec() };
             answers.push(own);
-            answers.extend(several.answers().map(|[logits, features]| Answer {
-                logits: logits.to_vec(),
-                features: features.to_vec(),
-            }));
+            answers.extend(
+                several
+                    .answers()
+                    .map(|[logits, features]| Answer { logits: logits.to_vec(), features: features.to_vec() }),
+            );
         }
         Ok(answers)
     }
