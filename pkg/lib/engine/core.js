@@ -3,6 +3,7 @@ import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { queryToken } from '../views/query.js';
 import { isStaged } from '../views/recorded.js';
+import { Held } from './held.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -11,8 +12,6 @@ import { isStaged } from '../views/recorded.js';
  * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../../wasm/relaxed-threads/vitscope.js').Engine} WasmEngine
  * @typedef {import('../../wasm/relaxed-threads/vitscope.js').Work} Work
- * @typedef {{pixels: Float32Array, crop?: import('../../index.js').Rectangle, start: number, preprocess: number}} Prepared
- *   an image as the model takes it, from when on it was, and how long that took
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
@@ -25,8 +24,7 @@ export class Core {
   #dead;
   #instance;
   #config;
-  /** Images that wait for others. @type {Prepared[]} */
-  #held = [];
+  #held = new Held((work) => this.#call(work));
   #memory;
   #weightBytes;
 
@@ -107,83 +105,38 @@ export class Core {
    */
   *classify(image, topK, told = {}, record) {
     checkTopK(topK);
-    const [answer] = yield* this.#pass([this.#prepare(image)], topK, told, record);
-    return answer;
+    const start = performance.now();
+    const { pixels, crop } = this.#input(image);
+    const ready = performance.now();
+    this.#call((wasm) => {
+      wasm.begin(pixels);
+      if (told.without || told.order) this.#intervene(wasm, told);
+      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
+    });
+    while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }));
+    const end = performance.now();
+    return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
 
   /**
    * Takes an image in, for `classifyHeld`.
    * @param {ImageLike | Float32Array} image
-   * @param {number} place 0 in place of those that nobody asked for any more
+   * @param {number} place among those that wait
    */
   hold(image, place) {
-    this.#held.length = Math.min(place, this.#held.length);
-    const held = this.#prepare(image);
-    const [height, width] = this.#config.imageSize;
-    if (held.pixels.length !== 3 * height * width) throw invalid(`${held.pixels.length} pixel values were given where the model takes 3 × ${height} × ${width}.`);
-    this.#held.push(held);
+    this.#held.add(() => this.#input(image), place, this.#config.imageSize);
   }
 
   /**
-   * Answers the images that were taken in, and this one: a thread each, as far as there is memory for it.
+   * Answers the images that were taken in and this one, each by a thread.
    * @param {ImageLike | Float32Array} image
    * @param {number} topK
    * @param {import('../views/intervention.js').Intervention} told
-   * @returns {Generator<undefined, any[]>}
    */
-  *classifyHeld(image, topK, told) {
-    const images = [...this.#held.splice(0), this.#prepare(image)];
-    const answers = [];
-    while (answers.length < images.length) answers.push(...(yield* this.#pass(images.slice(answers.length), topK, told)));
-    return answers;
-  }
-
-  /**
-   * @param {ImageLike | Float32Array} image
-   * @returns {Prepared}
-   */
-  #prepare(image) {
-    const start = performance.now();
-    const input = this.#input(image);
-    return { ...input, start, preprocess: input.crop ? performance.now() - start : 0 };
-  }
-
-  /**
-   * One forward pass, and one of each of the others that there is memory for.
-   * @param {Prepared[]} images
-   * @param {number} topK
-   * @param {import('../views/intervention.js').Intervention} told
-   * @param {import('../views/requests.js').RecordRequest} [record]
-   * @returns {Generator<undefined, any[]>}
-   */
-  *#pass([first, ...others], topK, told, record) {
-    const begin = performance.now();
-    this.#call((wasm) => wasm.begin(first.pixels));
-    const beside = this.#addEach(others);
-    this.#call((wasm) => {
-      if (told.without || told.order) this.#intervene(wasm, told);
-      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
-    });
-    while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
-    const answers = this.#call((wasm) => [{ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }, ...beside.map((_, i) => wasm.answerBeside(i, topK))]);
-    const end = performance.now();
-    return [first, ...beside].map(({ crop, start, preprocess }, i) => ({ ...answers[i], timing: { preprocess, forward: end - begin, total: end - start }, ...(crop && { crop }) }));
-  }
-
-  /**
-   * @param {Prepared[]} images
-   * @returns {Prepared[]} the first of them, as many as there is memory for
-   */
-  #addEach(images) {
-    for (const [i, { pixels }] of images.entries()) {
-      try {
-        this.#call((wasm) => wasm.also(pixels));
-      } catch (error) {
-        if (isFatal(error) || /** @type {any} */ (error).code !== 'out-of-memory') throw error;
-        return images.slice(0, i);
-      }
-    }
-    return images;
+  classifyHeld(image, topK, told) {
+    this.hold(image, Infinity);
+    return this.#held.classify(topK, told.without || told.order ? (wasm) => this.#intervene(wasm, told) : undefined, this.#instance.bell);
   }
 
   /**
