@@ -119,18 +119,13 @@ export class Core {
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
 
-  /**
-   * Takes an image in, for `classifyHeld`.
-   * @param {ImageLike | Float32Array} image
-   * @param {number} place among those that wait
-   */
+  /** Takes an image in, for `classifyHeld`, as number `place`. @param {ImageLike | Float32Array} image @param {number} place */
   hold(image, place) {
     this.#held.add(() => this.#input(image), place, this.#config.imageSize);
   }
 
   /**
-   * Answers the images that were taken in and this one, each by a thread.
-   * @param {ImageLike | Float32Array} image
+   * Answers the images that were taken in and this one, each by a thread. @param {ImageLike | Float32Array} image
    * @param {number} topK
    * @param {import('../views/intervention.js').Intervention} told
    */
