@@ -123,7 +123,6 @@ export class Core {
   hold(image, place) {
     this.#held.add(() => this.#input(image), place, this.#config.imageSize);
   }
-
   /**
    * Answers the images that were taken in and this one, each by a thread. @param {ImageLike | Float32Array} image
    * @param {number} topK
