@@ -10,8 +10,8 @@ import { Held } from './held.js';
  * @typedef {import('../../index.js').Passes} Passes
  * @typedef {import('../../engine.js').ImageLike} ImageLike
  * @typedef {import('./wasm.js').Instance} Instance
- * @typedef {import('../../wasm/relaxed-threads/vitscope.js').Engine} WasmEngine
- * @typedef {import('../../wasm/relaxed-threads/vitscope.js').Work} Work
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
+ * @typedef {import('../../wasm/relaxed/vitscope.js').Work} Work
  */
 
 /** What a character of JSON becomes at most in the engine, in bytes. */
@@ -24,7 +24,7 @@ export class Core {
   #dead;
   #instance;
   #config;
-  #held = new Held((work) => this.#call(work));
+  #held = new Held((work) => this.#call(/** @type {any} */ (work)));
   #memory;
   #weightBytes;
 

@@ -2,7 +2,7 @@
 import { invalid, isFatal } from '../common/errors.js';
 
 /**
- * @typedef {import('./core.js').WasmEngine} WasmEngine
+ * @typedef {import('../../wasm/relaxed-threads/vitscope.js').Engine} WasmEngine  that of a build with threads
  * @typedef {{pixels: Float32Array, crop?: import('../../index.js').Rectangle}} Input
  * @typedef {Input & {start: number, preprocess: number}} Waiting  since when, and how long it took to prepare
  */
