@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const TINY: &str = "models/vitscope-tiny";
+const TINY: &str = "tests/fixtures/hf_vit";
 const SAMPLES: [(&str, &str); 7] = [
-    ("espresso", "coffee"),
-    ("espresso", "rocket"),
-    ("39", "coffee"),
+    ("tench", "coffee"),
+    ("tench", "rocket"),
+    ("9", "coffee"),
     ("goldfish", "rocket"),
     ("goldfish", "chelsea"),
     ("goldfish", "astronaut"),
@@ -147,7 +147,7 @@ fn an_image_that_cannot_be_read_stops_it_and_what_is_written_stays() {
     let eval = ["eval", TINY, text(&images), "--results", text(&file)];
     fails(&eval, &["zebra.jpg"]);
     assert!(fs::read_to_string(&file).unwrap().lines().count() > 3);
-    fs::copy(images.join("espresso").join("coffee.jpg"), &broken).unwrap();
+    fs::copy(images.join("tench").join("coffee.jpg"), &broken).unwrap();
     let report = figures(&eval);
     assert_eq!((&report["images"], &report["missing"]), (&8.into(), &0.into()));
 }
@@ -173,9 +173,10 @@ fn a_file_of_something_else_is_refused_and_stays_as_it_is() {
 
     fs::remove_file(&file).unwrap();
     json(&["eval", TINY, &images, "--results", &file]);
-    refused(&["--dtype", "f32"], &["results.jsonl", "dtype int8, not f32"]);
-    refused(&["--size", "96"], &["64 × 64 pixels, not 96 × 96"]);
-    refused(&["--part", "0/3"], &["0/3"]);
+    refused(&["--dtype", "int8"], &["results.jsonl", "dtype f32, not int8"]);
+    refused(&["--size", "96"], &["24 × 24 pixels, not 96 × 96"]);
+    let no_part = on("2", &["eval", TINY, &images, "--part", "4/3"]);
+    assert!(!no_part.status.success() && String::from_utf8_lossy(&no_part.stderr).contains("`4/3` is no part"));
     let whole = fs::read_to_string(&file).unwrap();
     let (head, lines) = whole.split_once('\n').unwrap();
     let line = lines.lines().next().unwrap();
@@ -183,28 +184,28 @@ fn a_file_of_something_else_is_refused_and_stays_as_it_is() {
         ("nonsense".to_owned(), ["line 3", "no result of an image"]),
         ("{}".to_owned(), ["line 3", "no result of an image"]),
         ("[".repeat(70_000), ["line 3", "no result of an image"]),
-        (line.replace("\"rank\":", "\"rank\":4"), ["line 3", "rank"]),
+        (line.replace("\"rank\":", "\"rank\":9"), ["line 3", "rank"]),
         (line.replace("\"class\":", "\"class\":9"), ["line 3", "class"]),
         (line.replace("\"image\":\"", "\"image\":\"../"), ["results.jsonl", "no image of class"]),
     ] {
         fs::write(&file, format!("{head}\n{line}\n{bad}\n")).unwrap();
         refused(&[], &parts);
     }
-    let other = line.replace("\"rank\":0", "\"rank\":1");
-    assert_ne!(other, line);
+    let rank = serde_json::from_str::<Value>(line).unwrap()["rank"].as_u64().unwrap();
+    let other = line.replace(&format!("\"rank\":{rank}"), &format!("\"rank\":{}", (rank + 1) % 10));
     fs::write(&file, format!("{head}\n{line}\n{other}\n")).unwrap();
     refused(&[], &["line 3", "something else of the same image"]);
 
     fs::write(&file, &whole).unwrap();
     let elsewhere = out.join("elsewhere.jsonl");
-    json(&["eval", TINY, &images, "--dtype", "f32", "--results", text(&elsewhere)]);
-    fails(&["tally", &file, text(&elsewhere)], &["two evaluations", "dtype f32, not int8"]);
+    json(&["eval", TINY, &images, "--dtype", "int8", "--results", text(&elsewhere)]);
+    fails(&["tally", &file, text(&elsewhere)], &["two evaluations", "dtype int8, not f32"]);
     fails(&["tally", &file, "www/samples/coffee.jpg"], &["coffee.jpg"]);
     fails(&["tally", text(&out.join("nowhere.jsonl"))], &["nowhere.jsonl", "can't be read"]);
-    fs::copy(Path::new(&images).join("39/coffee.jpg"), Path::new(&images).join("39/tea.jpg")).unwrap();
+    fs::copy(Path::new(&images).join("9/coffee.jpg"), Path::new(&images).join("9/tea.jpg")).unwrap();
     refused(&[], &["7 images, not 8"]);
-    fs::rename(Path::new(&images).join("39/tea.jpg"), Path::new(&images).join("tea.jpg")).unwrap();
-    fs::rename(Path::new(&images).join("39/coffee.jpg"), Path::new(&images).join("39/tea.jpg")).unwrap();
+    fs::rename(Path::new(&images).join("9/tea.jpg"), Path::new(&images).join("tea.jpg")).unwrap();
+    fs::rename(Path::new(&images).join("9/coffee.jpg"), Path::new(&images).join("9/tea.jpg")).unwrap();
     refused(&[], &["other images"]);
 }
 
@@ -221,8 +222,7 @@ fn another_model_of_the_same_shape_is_another() {
     let eval = ["eval", text(&model), text(&images), "--results", text(&file)];
     json(&eval);
     let mut weights = fs::read(model.join("model.safetensors")).unwrap();
-    let last = weights.len() - 5;
-    weights[last] ^= 1;
+    *weights.last_mut().unwrap() ^= 0x80; // a sign
     fs::write(model.join("model.safetensors"), weights).unwrap();
     fails(&eval, &["another model (`model`)"]);
 }

@@ -129,8 +129,8 @@ impl Results {
         }
     }
 
-    /// Takes in all whole lines of a file; its first, and how many bytes they are. What a run left unfinished when it was killed is none.
-    pub fn read(&mut self, path: &Path) -> Result<(Option<Head>, u64)> {
+    /// Takes in all whole lines of a file; its first, which `check` must let pass, and how many bytes they are. What a run left unfinished when it was killed is none.
+    fn read(&mut self, path: &Path, check: &dyn Fn(&Head) -> Result<()>) -> Result<(Option<Head>, u64)> {
         let unreadable = || format!("{} can't be read", path.display());
         let mut file = BufReader::new(File::open(path).with_context(unreadable)?);
         let (mut head, mut whole, mut bytes) = (None, 0, Vec::new());
@@ -142,7 +142,11 @@ impl Results {
             }
             let foreign = || format!("{}, line {number}", path.display());
             match &head {
-                None => head = Some(read_head(&bytes).with_context(foreign)?),
+                None => {
+                    let first = read_head(&bytes).with_context(foreign)?;
+                    check(&first)?;
+                    head = Some(first);
+                }
                 Some(head) => read_line(&bytes, head).and_then(|line| self.add(line)).with_context(foreign)?,
             }
             whole += bytes.len() as u64;
@@ -180,10 +184,8 @@ impl Log {
     /// Opens a file, which is made if missing, and goes on behind its last whole line: what is in it already must be of the same model and images.
     pub fn open(path: &Path, head: &Head) -> Result<(Self, Results)> {
         let mut results = Results::default();
-        let (found, whole) = if path.exists() { results.read(path)? } else { (None, 0) };
-        if let Some(found) = &found {
-            head.check(found).with_context(|| format!("{} can't be gone on with", path.display()))?;
-        }
+        let check = |found: &_| head.check(found).with_context(|| format!("{} can't be gone on with", path.display()));
+        let (found, whole) = if path.exists() { results.read(path, &check)? } else { (None, 0) };
         let open = || {
             let file = OpenOptions::new().append(true).create(true).open(path)?;
             file.set_len(whole).map(|()| file)
@@ -209,14 +211,15 @@ pub fn read_all(paths: &[PathBuf]) -> Result<(Head, Results)> {
     let mut results = Results::default();
     let mut first: Option<Head> = None;
     for path in paths {
-        let (head, _) = results.read(path)?;
-        let head = head.with_context(|| format!("{}: it has no results of `eval`.", path.display()))?;
-        match &first {
+        let check = |head: &_| match &first {
             Some(first) => first
-                .check(&head)
-                .with_context(|| format!("{} and {} are of two evaluations", paths[0].display(), path.display()))?,
-            None => first = Some(head),
-        }
+                .check(head)
+                .with_context(|| format!("{} and {} are of two evaluations", paths[0].display(), path.display())),
+            None => Ok(()),
+        };
+        let (head, _) = results.read(path, &check)?;
+        let head = head.with_context(|| format!("{}: it has no results of `eval`.", path.display()))?;
+        first.get_or_insert(head);
     }
     let first = first.context("no files of results were given.")?;
     ensure!(results.len() <= first.images, "there are results of more images than the data set's {}.", first.images);
