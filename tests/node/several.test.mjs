@@ -105,7 +105,7 @@ test('the synchronous engine does the same, of pixel values too', async () => {
   await worker.terminate();
   assert.equal(threads, 2);
   assert.deepEqual(together, alone);
-  assert.deepEqual(values, alone.map(({ crop, ...rest }) => rest));
+  assert.deepEqual(values, alone.map((/** @type {any} */ { crop, ...rest }) => rest));
   assert.deepEqual(again, alone);
   assert.match(failures[0], /^invalid-argument images\[1\]: 3 pixel values/);
   assert.match(failures[1], /^invalid-argument images\[0\]: 3 pixel values/);
