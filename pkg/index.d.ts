@@ -61,7 +61,10 @@ export class Vitscope {
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
   /**
    * Several images, answered in order: while one is in the model, the next is decoded. All are read at the time of the call; the first that fails ends the
-   * others, and comes out.
+   * others, and comes out, with its number: `images[2]: …`.
+   *
+   * On several threads each makes whole passes, as long as there are as many images left as threads; all share each of the rest. That takes memory for a pass a
+   * thread, which is kept; where there isn't enough, fewer run at once. `timing.forward` is then that of the images that ran together.
    */
   classify(images: ImageSource[], options?: RunOptions): Promise<Classification[]>;
 

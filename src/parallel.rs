@@ -17,7 +17,7 @@ pub const BLOCK_ROWS: usize = 32;
 /// How many threads work, the calling one included.
 pub fn threads() -> usize {
     #[cfg(feature = "threads")]
-    return rayon::current_num_threads();
+    return if pool::is_alone() { 1 } else { rayon::current_num_threads() };
     #[cfg(not(feature = "threads"))]
     1
 }
@@ -80,6 +80,29 @@ pub fn awake<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Does `work` in this thread alone: what others could share is not cut, and nobody waits for anybody. Buffers made for it are for one thread.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "threads")]
+    return pool::alone(work);
+    #[cfg(not(feature = "threads"))]
+    work()
+}
+
+/// Does `own` in this thread, and `each` of the items by others, every one of them alone.
+pub fn beside<I: Send, T>(items: &mut [I], each: &(dyn Fn(&mut I) + Sync), own: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "threads")]
+    return rayon::in_place_scope(|scope| {
+        items.iter_mut().for_each(|item| scope.spawn(|_| alone(|| each(item))));
+        alone(own)
+    });
+    #[cfg(not(feature = "threads"))]
+    {
+        let done = own();
+        items.iter_mut().for_each(each);
+        done
+    }
+}
+
 /// rayon's pool, whose threads here don't sleep while a forward pass runs. Waking one up takes as long as most of what is shared: without
 /// this, two threads ran ViT-Ti hardly faster than one.
 #[cfg(feature = "threads")]
@@ -97,6 +120,24 @@ mod pool {
     thread_local! {
         /// Whether this thread is in the midst of something that another waits for.
         static BUSY: Cell<bool> = const { Cell::new(false) };
+        /// Whether what this thread does is its own.
+        static ALONE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub fn is_alone() -> bool {
+        ALONE.get()
+    }
+
+    pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+        /// What was before comes back, after a panic too.
+        struct Outer(bool);
+        impl Drop for Outer {
+            fn drop(&mut self) {
+                ALONE.set(self.0);
+            }
+        }
+        let _outer = Outer(ALONE.replace(true));
+        work()
     }
 
     /// A flag that is raised when this is dropped, after a panic too.
@@ -109,6 +150,10 @@ mod pool {
     }
 
     pub fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+        if is_alone() {
+            left();
+            return right();
+        }
         // In wasm the caller is one of the pool.
         if cfg!(not(target_arch = "wasm32")) && rayon::current_thread_index().is_none() {
             return rayon::scope(|_| join(left, right)); // the thread that does it is the busy one
@@ -126,6 +171,9 @@ mod pool {
     }
 
     pub fn awake<T>(work: impl FnOnce() -> T) -> T {
+        if is_alone() {
+            return work();
+        }
         let over = AtomicBool::new(false);
         rayon::in_place_scope(|scope| {
             let _over = Raise(&over);
@@ -282,6 +330,29 @@ mod tests {
             });
             assert_eq!(items, [80_000; 64], "{threads} threads");
         }
+    }
+
+    #[test]
+    #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
+    fn alone_is_one_thread_and_beside_it_are_others() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| {
+            let mut seen = vec![Vec::new(); 2];
+            let note = |seen: &mut Vec<_>| {
+                assert_eq!(threads(), 1);
+                let here = std::thread::current().id();
+                let mut rows = [here; 65];
+                awake(|| for_each(&mut rows, &|_, row| *row = std::thread::current().id()));
+                assert_eq!(rows, [here; 65]);
+                seen.push(here);
+            };
+            let mut first = Vec::new();
+            beside(&mut seen, &note, || note(&mut first));
+            assert_eq!([first.len(), seen[0].len(), seen[1].len()], [1; 3]);
+            assert_eq!(threads(), 3, "afterwards");
+            drop(std::panic::catch_unwind(|| alone(|| panic!("in the midst of it"))));
+            assert_eq!(threads(), 3, "after a panic");
+        });
     }
 
     #[test]

@@ -3,6 +3,7 @@ import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { queryToken } from '../views/query.js';
 import { isStaged } from '../views/recorded.js';
+import { Held } from './held.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -23,6 +24,7 @@ export class Core {
   #dead;
   #instance;
   #config;
+  #held = new Held((work) => this.#call(/** @type {any} */ (work)));
   #memory;
   #weightBytes;
 
@@ -115,6 +117,20 @@ export class Core {
     const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }));
     const end = performance.now();
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
+  }
+
+  /** Takes an image in, for `classifyHeld`, as number `place`. @param {ImageLike | Float32Array} image @param {number} place */
+  hold(image, place) {
+    this.#held.add(() => this.#input(image), place, this.#config.imageSize);
+  }
+  /**
+   * Answers the images that were taken in and this one, each by a thread. @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   * @param {import('../views/intervention.js').Intervention} told
+   */
+  classifyHeld(image, topK, told) {
+    this.hold(image, Infinity);
+    return this.#held.classify(topK, told.without || told.order ? (wasm) => this.#intervene(wasm, told) : undefined, this.#instance.bell);
   }
 
   /**

@@ -19,7 +19,7 @@ import { targetIndex } from './target.js';
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, grid: [number, number], target?: number, steps: number}} CurvesRequest
  * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean, queries?: import('../../index.js').Query[], rolled?: import('../../index.js').Rolled}} RecordRequest
- * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
+ * @typedef {'classify' | 'hold' | 'classifyHeld' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
  */
 
 /**
@@ -48,6 +48,22 @@ const FILTERS = 28;
 export function classify(config, { topK = 5, ...told }) {
   checkTopK(topK);
   return { method: 'classify', args: [topK, checkIntervention(config, told)], read: (answer) => answer };
+}
+
+/**
+ * The same for number `i` of several: while there are as many left as threads, all but the last of so many are held, for each thread to make a whole pass. What
+ * comes out has the answers of that last one and those before it, none of one that is held.
+ * @param {Request<any>} request
+ * @param {number} i
+ * @param {number} count
+ * @param {number} threads
+ * @returns {Request<any[]>}
+ */
+export function oneOfSeveral({ method, args, read }, i, count, threads) {
+  const place = i % threads;
+  if (threads === 1 || i - place + threads > count) return { method, args, read: (answer) => [read(answer)] };
+  if (place < threads - 1) return { method: 'hold', args: [place], read: () => [] };
+  return { method: 'classifyHeld', args, read: (answers) => answers.map(read) };
 }
 
 /**
