@@ -4,6 +4,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -19,9 +20,11 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --dtype f32|int8
                   --only PART,…   forward, explain, cold, page, wire, memory, kernels
                   --only stages   seeded Swin-T, MobileViT-S and SAM-B instead; --model swin-t|mobilevit-s|sam-b
+                  --only large    seeded ViT-L/16 and DINOv2-g in int8 instead; --model vit-l|dinov2-g
+                  --only engines  kernels and ViT-Ti in Firefox and Chromium instead
                   --rounds N      timed rounds
                   --simd relaxed|simd128
-                  --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
+                  --record        keep all of it, of --model default, or of what stands alone: a record in benches/record, the tables in README.md
 cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node
 cargo xtask bench --loading [--record]
                                   bytes, memory and time of loading f32 checkpoints over HTTP, in Node";
@@ -30,9 +33,11 @@ const MODELS: &[&str] = &["ti", "b", DEFAULT];
 /// The page's default model, whichever that is. The others are seeded.
 const DEFAULT: &str = "default";
 const DTYPES: &[&str] = &["f32", "int8"];
-/// Seeded models with stages or windows: a part of its own, and a record of its own.
+/// Seeded models with stages or windows.
 const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
 const STAGES: &str = "stages";
+/// Parts that stand alone, with their models and records of their own. All but the first have a script of their own too, `xtask/bench/PART.mjs`.
+const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", &["vit-l", "dinov2-g"]), ("engines", &["ti"])];
 const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
@@ -49,14 +54,17 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let choices = choices(options)?;
     build(sh, &[])?;
     node::install_packages(sh)?;
-    if choices["parts"].as_array().is_some_and(|parts| parts.contains(&json!("kernels"))) {
+    let asked: Vec<_> = choices["parts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if asked.iter().any(|part| ["kernels", "engines"].contains(part)) {
         wasm::build_crate(sh, "vitscope-bench", &root().join("target/bench/kernels"), "kernels")?;
     }
     for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         make_model(sh, model)?;
     }
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
-    let (script, choices) = (root().join("xtask/bench/bench.mjs"), choices.to_string());
+    let own = APART[1..].iter().find(|(part, _)| asked.contains(part));
+    let script = root().join(format!("xtask/bench/{}.mjs", own.map_or("bench", |(part, _)| part)));
+    let choices = choices.to_string();
     Ok(cmd!(sh, "node {script} {choices}").quiet().run()?)
 }
 
@@ -64,8 +72,8 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
 fn choices(options: &[&str]) -> Result<Value> {
     let mut choices =
         json!({ "models": MODELS, "dtypes": DTYPES, "parts": PARTS, "rounds": null, "simd": null, "record": false });
-    let staged = options.windows(2).any(|option| option == ["--only", STAGES]);
-    let (models, parts) = if staged { (STAGED, &[STAGES][..]) } else { (MODELS, PARTS) };
+    let apart = APART.iter().find(|(part, _)| options.windows(2).any(|option| option == ["--only", part]));
+    let (models, parts) = apart.map_or((MODELS, PARTS), |(part, models)| (*models, slice::from_ref(part)));
     choices["models"] = json!(models);
     let mut rest = options;
     while let [option, tail @ ..] = rest {
@@ -92,11 +100,11 @@ fn choices(options: &[&str]) -> Result<Value> {
         // Kernels have the shapes of the seeded models.
         choices["parts"] = PARTS.iter().filter(|part| **part != "kernels").copied().collect();
     }
-    let narrows = |option: &&str| ["--dtype", "--simd"].contains(option) || !staged && *option == "--only";
+    let narrows = |option: &&str| ["--dtype", "--simd"].contains(option) || apart.is_none() && *option == "--only";
     let part = choices["models"] != json!(models) && choices["models"] != json!([DEFAULT]);
     if choices["record"] == true && (part || options.iter().any(narrows)) {
         bail!(
-            "--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT} or --only {STAGES} can stand"
+            "--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT}, or --only of a part that stands alone"
         );
     }
     Ok(choices)
@@ -238,8 +246,6 @@ fn kernels(sh: &Shell) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::slice;
-
     use super::*;
 
     #[test]
@@ -283,13 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn stages_are_a_part_of_their_own() {
-        let all = choices(&["--only", "stages", "--record"]).unwrap();
-        assert_eq!((&all["models"], &all["parts"]), (&json!(STAGED), &json!([STAGES])));
+    fn some_parts_stand_alone() {
+        for (part, models) in APART {
+            let all = choices(&["--only", part, "--record"]).unwrap();
+            assert_eq!((&all["models"], &all["parts"]), (&json!(models), &json!([part])));
+        }
         assert_eq!(choices(&["--model", "swin-t", "--only", "stages"]).unwrap()["models"], json!(["swin-t"]));
         assert!(choices(&["--model", "swin-t"]).is_err());
         assert!(choices(&["--only", "stages", "--model", "b"]).is_err());
         assert!(choices(&["--only", "stages,forward"]).is_err());
+        assert!(choices(&["--only", "stages,large"]).is_err());
         assert!(choices(&["--only", "stages", "--model", "swin-t", "--record"]).is_err());
     }
 
