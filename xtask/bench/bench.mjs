@@ -9,6 +9,7 @@ import { serve } from '../server.mjs';
 import { Garage } from './garage.mjs';
 import { pageVisits } from './page_visits.mjs';
 import { describeMachine, keep, launch, packageVersion, say } from './record.mjs';
+import { largestRenderer } from './renderers.mjs';
 import { rows, tables, terminalTable } from './report.mjs';
 import { sizes } from './sizes.mjs';
 import { cosine, summarise } from './stats.mjs';
@@ -394,25 +395,9 @@ async function processOf(work) {
   try {
     const page = await openBench(browser);
     const result = await work(page);
-    const session = await browser.newBrowserCDPSession();
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-    const renderers = processInfo.filter(({ type }) => type === 'renderer').flatMap(({ id }) => residentOf(id) ?? []);
-    // The browser keeps a spare renderer, which is smaller.
-    const process = renderers.toSorted((a, b) => b.peak - a.peak).at(0);
+    const process = await largestRenderer(browser);
     return { result, process };
   } finally {
     await browser.close();
   }
-}
-
-/**
- * @param {number} pid
- * @returns {import('./report.mjs').Process | undefined} undefined where the system has no /proc
- */
-function residentOf(pid) {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) return undefined;
-  const status = readFileSync(path, 'utf8');
-  const bytes = (/** @type {string} */ name) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]);
-  return { peak: bytes('VmHWM'), settled: bytes('VmRSS') };
 }

@@ -36,8 +36,10 @@ const DTYPES: &[&str] = &["f32", "int8"];
 /// Seeded models with stages or windows.
 const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
 const STAGES: &str = "stages";
+/// Seeded models that are large.
+const LARGE: &[&str] = &["vit-l", "dinov2-g"];
 /// Parts that stand alone, with their models and records of their own. All but the first have a script of their own too, `xtask/bench/PART.mjs`.
-const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", &["vit-l", "dinov2-g"]), ("engines", &["ti"])];
+const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", LARGE), ("engines", &["ti"])];
 const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
@@ -120,7 +122,18 @@ fn one_of<'a>(allowed: &[&str], value: &'a str) -> Result<&'a str> {
 /// The model in every form, under `target/bench/models/`. Kept until what makes it changes.
 fn make_model(sh: &Shell, name: &str) -> Result<()> {
     let folder = root().join("target/bench/models").join(name);
-    if name == DEFAULT { convert(sh, &default_model(sh)?, &folder) } else { draw(sh, name, &folder) }
+    match name {
+        DEFAULT => convert(sh, &default_model(sh)?, &folder),
+        _ if LARGE.contains(&name) => write_large(sh, name, &folder),
+        _ => draw(sh, name, &folder),
+    }
+}
+
+/// A seeded model straight in int8, and for us alone.
+fn write_large(sh: &Shell, name: &str, folder: &Path) -> Result<()> {
+    let scripts = ["xtask/bench/large_models.mjs", "xtask/bench/networks.mjs"].map(|path| root().join(path));
+    let script = &scripts[0];
+    once(sh, &folder.join("made"), &scripts, || Ok(cmd!(sh, "node {script} {name} {folder}").quiet().run()?))
 }
 
 const SCRIPTS: [&str; 3] = ["xtask/bench/make_models.py", "xtask/bench/checkpoint.py", PACKAGES[0]];
