@@ -15,7 +15,7 @@
  *   occlude?(pixels: Float32Array): Promise<number>,
  * }} Adapter
  * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace' | 'attribute' | 'views' | 'occlude', pixels: Float32Array} | {type: 'describe'} |
- *   {type: 'kernels'}} Request
+ *   {type: 'kernels', simd?: 'relaxed' | 'simd128'}} Request
  */
 
 /** @type {Adapter} */
@@ -44,7 +44,7 @@ async function answer(request) {
       return adapter.describe();
     case 'kernels': {
       const { measure } = await import('./kernels.js');
-      return measure();
+      return measure(request.simd);
     }
     case 'views':
       return adapter.views?.(request.pixels);

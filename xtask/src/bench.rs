@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::wasm::{self, SIMD128};
+use crate::wasm::{self, RELAXED, SIMD128};
 use crate::{bindgen, browser, build, node, root, toolchain, wasm_tests};
 
 pub const USAGE: &str = "\
@@ -36,10 +36,11 @@ const DTYPES: &[&str] = &["f32", "int8"];
 /// Seeded models with stages or windows.
 const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
 const STAGES: &str = "stages";
+const ENGINES: &str = "engines";
 /// Seeded models that are large.
 const LARGE: &[&str] = &["vit-l", "dinov2-g"];
 /// Parts that stand alone, with their models and records of their own. All but the first have a script of their own too, `xtask/bench/PART.mjs`.
-const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", LARGE), ("engines", &["ti"])];
+const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", LARGE), (ENGINES, &["ti"])];
 const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
@@ -57,8 +58,18 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     build(sh, &[])?;
     node::install_packages(sh)?;
     let asked: Vec<_> = choices["parts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if asked.iter().any(|part| ["kernels", "engines"].contains(part)) {
-        wasm::build_crate(sh, "vitscope-bench", &root().join("target/bench/kernels"), "kernels")?;
+    let engines = asked.contains(&ENGINES);
+    for (wanted, variant, folder) in [
+        (engines || asked.contains(&"kernels"), RELAXED, "kernels"),
+        (engines, SIMD128, "kernels-simd128"),
+    ] {
+        if wanted {
+            let out = root().join("target/bench").join(folder);
+            wasm::build_crate(sh, &variant, "vitscope-bench", &out, "kernels")?;
+        }
+    }
+    if engines {
+        browser::install_others(sh);
     }
     for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         make_model(sh, model)?;
