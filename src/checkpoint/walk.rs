@@ -200,6 +200,9 @@ impl Walk {
     }
 }
 
+/// What part of a model's matrices all else of it is, about: scales, biases, positions, and a matrix while it is read.
+const ALL_ELSE: u64 = 64;
+
 /// What can't be held is refused before any of it is read: by the matrices of the blocks, which are nearly all.
 fn refuse_too_large(config: &Config, precision: Precision) -> Result<()> {
     let product = |dims: [usize; 3]| dims.iter().fold(1u64, |product, dim| product.saturating_mul(*dim as u64));
@@ -207,11 +210,16 @@ fn refuse_too_large(config: &Config, precision: Precision) -> Result<()> {
         |own: Config| product([own.layers, own.hidden_size, 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size]);
     let stages = (0..config.stage_count()).map(|stage| of_stage(config.of_stage(stage)));
     let values = stages.fold(0u64, u64::saturating_add);
-    let (form, bytes, int8) = match precision {
-        Precision::Int8 => ("int8", values, None),
-        Precision::F32 => ("f32", values.saturating_mul(size_of::<f32>() as u64), Some(values)),
+    let bytes = values.saturating_mul(precision.bytes() as u64);
+    let (form, int8) = match precision {
+        Precision::Int8 => ("int8", None),
+        Precision::F32 => ("f32", Some(values)),
     };
-    if has_room(bytes) { Ok(()) } else { Err(ErrorKind::ModelTooLarge { form, bytes, int8 }.into()) }
+    if has_room(bytes.saturating_add(bytes / ALL_ELSE)) {
+        Ok(())
+    } else {
+        Err(ErrorKind::ModelTooLarge { form, bytes, int8 }.into())
+    }
 }
 
 /// What logits become, as transformers' pipeline for image classification decides it.

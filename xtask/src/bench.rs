@@ -59,10 +59,9 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     node::install_packages(sh)?;
     let asked: Vec<_> = choices["parts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let engines = asked.contains(&ENGINES);
-    for (wanted, variant, folder) in [
-        (engines || asked.contains(&"kernels"), RELAXED, "kernels"),
-        (engines, SIMD128, "kernels-simd128"),
-    ] {
+    for (wanted, variant, folder) in
+        [(engines || asked.contains(&"kernels"), RELAXED, "kernels"), (engines, SIMD128, "kernels-simd128")]
+    {
         if wanted {
             let out = root().join("target/bench").join(folder);
             wasm::build_crate(sh, &variant, "vitscope-bench", &out, "kernels")?;
