@@ -26,7 +26,7 @@ export const LARGE = {
 const STEPS = 38;
 
 /** With a gated MLP, of mlp hidden values. @param {Sizes} sizes */
-function dinov2({ width, mlp, layers, heads, image, patch }) {
+export function dinov2({ width, mlp, layers, heads, image, patch }) {
   const block = (/** @type {string} */ at) => [
     ...['norm1', 'norm2'].flatMap((name) => linear(at + name, width)), ...linear(`${at}mlp.weights_in`, 2 * mlp, width), ...linear(`${at}mlp.weights_out`, width, mlp),
     ...['attention.attention.query', 'attention.attention.key', 'attention.attention.value', 'attention.output.dense'].flatMap((name) => linear(at + name, width, width)),
@@ -71,23 +71,23 @@ function normal(length) {
 /**
  * @param {string} folder
  * @param {{config: object, tensors: Tensor[]}} network
+ * @param {number} [length] of the noise that it is made of: drawn once and laid out again and again; odd, so that no two rows are the same
  */
-function write(folder, { config, tensors }) {
+export function write(folder, { config, tensors }, length = 2 ** 24 - 3) {
   // In the order in which safetensors writes: wider types first, then by name.
   const all = tensors.flatMap(stored).toSorted((a, b) => (a.dtype === b.dtype ? (a.name < b.name ? -1 : 1) : a.dtype === 'F32' ? -1 : 1));
   let at = 0;
   const entries = all.map(({ name, dtype, shape }) => [name, { dtype, shape, data_offsets: [at, (at += (dtype === 'F32' ? 4 : 1) * count(shape))] }]);
   const header = Buffer.from(JSON.stringify({ __metadata__: { format: 'vitscope-int8/1' }, ...Object.fromEntries(entries) }));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(header.length));
 
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   const file = openSync(join(folder, 'being-made'), 'w');
-  writeSync(file, length);
+  writeSync(file, prefix);
   writeSync(file, header);
-  // Drawn once and laid out again and again; of an odd length, so that no two rows are the same.
-  const noise = normal(2 ** 24 - 3);
+  const noise = normal(length);
   const bytes = Int8Array.from(noise, (value) => Math.round(STEPS * value));
   let drawn = 0;
   for (const { dtype, shape, centre, spread } of all) {
