@@ -120,6 +120,16 @@ pub enum Precision {
     Int8,
 }
 
+impl Precision {
+    /// Of a value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Int8 => 1,
+        }
+    }
+}
+
 impl std::str::FromStr for Precision {
     type Err = Error;
 

@@ -2,18 +2,15 @@
  * The driver of `cargo xtask bench`, which prepares the models and calls this with its choices as JSON. Both sides run in
  * one browser, in workers of one isolated page, and take turns: whatever else the machine does meets both.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { arch, cpus, type } from 'node:os';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-import { FLAGS } from '../../tests/page/browser.mjs';
 import { OFFERS } from '../../www/offers.js';
 import { serve } from '../server.mjs';
 import { Garage } from './garage.mjs';
 import { pageVisits } from './page_visits.mjs';
-import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
+import { describeMachine, keep, launch, packageVersion, say } from './record.mjs';
+import { largestRenderer } from './renderers.mjs';
+import { rows, tables, terminalTable } from './report.mjs';
 import { sizes } from './sizes.mjs';
 import { cosine, summarise } from './stats.mjs';
 
@@ -45,8 +42,6 @@ const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
 const PAUSE_MS = 50;
 /** What a page is made of; all else that it asks for is data. */
 const CODE = /\.(m?js|wasm|css|html)$/;
-/** More than this of the cores in use by others is worth a warning. */
-const BUSY = 0.1;
 /** f32 answers of both sides are the same mathematics. */
 const SAME = 0.9999;
 
@@ -58,7 +53,7 @@ const server = await serve({ folders: FOLDERS, onFile: (path) => requests.add(pa
 try {
   const record = await measure();
   console.log(`\n${terminalTable(rows(record))}\n`);
-  keep(record);
+  keep(choices, record, tables(record));
 } finally {
   await server.close();
 }
@@ -70,8 +65,7 @@ async function measure() {
   const [seeded, trained] = [models.filter((model) => model !== 'default'), models.filter((model) => model === 'default')];
   const staged = parts.includes('stages');
   const [starts, takes] = [[...seeded.slice(0, 1), ...trained], staged ? models : [...seeded.slice(-1), ...trained]];
-  const busy = await otherLoad();
-  if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
+  const machine = await describeMachine();
   const browser = await launch();
   try {
     const forward = staged || parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
@@ -82,14 +76,9 @@ async function measure() {
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
     if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged && !ROUNDS[model].alone ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
     return {
-      date: new Date().toISOString(),
-      commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
-      cpu: cpus()[0].model.trim(),
-      cores: cpus().length,
-      busy,
-      system: `${type()} ${arch()}`,
+      ...machine,
       chromium: browser.version(),
-      onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
+      onnxruntimeWeb: packageVersion('onnxruntime-web'),
       defaultModel: OFFERS[0].name,
       ...forward,
       explain,
@@ -102,24 +91,6 @@ async function measure() {
   } finally {
     await browser.close();
   }
-}
-
-/** The part of the cores that is in use while this program waits. */
-async function otherLoad() {
-  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
-  const [start, before] = [performance.now(), idle()];
-  await sleep(2000);
-  return Math.max(0, 1 - (idle() - before) / (performance.now() - start) / cpus().length);
-}
-
-/** @param {string[]} [flags] */
-function launch(flags = []) {
-  return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...flags] });
-}
-
-/** @param {string} text */
-function say(text) {
-  console.error(text);
 }
 
 /** @param {Model} model */
@@ -424,42 +395,9 @@ async function processOf(work) {
   try {
     const page = await openBench(browser);
     const result = await work(page);
-    const session = await browser.newBrowserCDPSession();
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-    const renderers = processInfo.filter(({ type }) => type === 'renderer').flatMap(({ id }) => residentOf(id) ?? []);
-    // The browser keeps a spare renderer, which is smaller.
-    const process = renderers.toSorted((a, b) => b.peak - a.peak).at(0);
+    const process = await largestRenderer(browser);
     return { result, process };
   } finally {
     await browser.close();
   }
-}
-
-/**
- * @param {number} pid
- * @returns {import('./report.mjs').Process | undefined} undefined where the system has no /proc
- */
-function residentOf(pid) {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) return undefined;
-  const status = readFileSync(path, 'utf8');
-  const bytes = (/** @type {string} */ name) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]);
-  return { peak: bytes('VmHWM'), settled: bytes('VmRSS') };
-}
-
-/** @param {import('./report.mjs').Record} record */
-function keep(record) {
-  const folder = new URL(choices.record ? 'benches/record/' : 'target/bench/record/', ROOT);
-  mkdirSync(folder, { recursive: true });
-  const name = choices.parts.includes('stages') ? 'stages-' : '';
-  const file = new URL(`${name}${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
-  // A series of numbers on one line.
-  const json = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
-  writeFileSync(file, `${json}\n`);
-  say(`Written: ${fileURLToPath(file)}`);
-  if (!choices.record) return;
-  const readme = new URL('README.md', ROOT);
-  const text = readFileSync(readme, 'utf8');
-  writeFileSync(readme, tables(record).reduce((text, { name, content }) => replaceBetweenMarkers(text, name, content), text));
-  say('README.md has what was measured');
 }

@@ -5,8 +5,8 @@ import { Engine } from '../../pkg/dist/engine.js';
  * @param {import('./worker.js').Setup} setup
  * @returns {Promise<import('./worker.js').Adapter>}
  */
-export async function load({ model, dtype, threads, simd }) {
-  const options = { dtype, threads, simd };
+export async function load({ model, dtype, threads, imageSize, simd }) {
+  const options = { dtype, threads, imageSize, simd };
   const engine = await Engine.load(`${model}/${dtype}/`, options);
   return {
     describe: () => ({ ...engine.backend, memory: engine.memory }),
