@@ -189,7 +189,7 @@ impl Walk {
         if tensors.projects {
             weights.projection = weights.heads.pop();
             config.projection_size = weights.projection.as_ref().map(|_| config.classes());
-            config.labels.clear();
+            config.labels = Arc::default();
         }
         if classes.is_some() {
             weights.heads.clear();

@@ -27,14 +27,16 @@ const ROOT = new URL('../../', import.meta.url);
 const SIDES = /** @type {const} */ (['ours', 'theirs']);
 const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/dist'];
 /**
- * Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised.
+ * Timed rounds, as many as it takes to see one part in a hundred of the seeded models, and untimed ones before them in which the browser compiles the hot functions again, optimised.
  * Where a pass takes seconds and gigabytes, each runner has a page for itself for as long as its turn is.
  * @type {Record<Model, {warmUp: number, timed: number, alone?: boolean}>}
  */
 const ROUNDS = {
-  ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 }, default: { warmUp: 4, timed: 9 },
+  ti: { warmUp: 8, timed: 41 }, b: { warmUp: 3, timed: 21 }, default: { warmUp: 4, timed: 11 },
   'swin-t': { warmUp: 4, timed: 9 }, 'mobilevit-s': { warmUp: 4, timed: 9 }, 'sam-b': { warmUp: 0, timed: 1, alone: true },
 };
+/** Ours with something recorded: everything, a layer, a query. */
+const RECORDINGS = /** @type {const} */ (['trace', 'layer', 'query']);
 const INT8 = /** @type {Dtype[]} */ (['int8']);
 const COLD_ROUNDS = 5;
 const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
@@ -140,18 +142,18 @@ async function forwards(browser) {
 }
 
 /**
- * One model in one dtype: both sides with one thread and with two, and ours with attention recorded, in turns.
+ * One model in one dtype: both sides with one thread and with two, and ours with something recorded, in turns.
  * @param {import('playwright-core').Browser} browser
  * @param {Model} model
  * @param {Dtype} dtype
  */
 async function raceOf(browser, model, dtype) {
   const { warmUp, timed, alone } = ROUNDS[model];
-  /** @type {(name: string, side: Side, threads: number, type?: 'trace') => import('./garage.mjs').Runner} */
+  /** @type {(name: string, side: Side, threads: number, type?: import('./worker.js').Pass) => import('./garage.mjs').Runner} */
   const runner = (name, side, threads, type) => ({ name, setup: { side, model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined }, type: type ?? 'classify' });
   const runners = [1, 2].flatMap((threads) => [
     runner(`ours-${threads}`, 'ours', threads),
-    ...(threads === 1 && !alone ? [runner('trace-1', 'ours', threads, 'trace')] : []),
+    ...(threads === 1 && !alone ? RECORDINGS.map((type) => runner(`${type}-1`, 'ours', threads, type)) : []),
     runner(`theirs-${threads}`, 'theirs', threads),
   ]);
   const garage = new Garage(() => openRace(browser, model), alone ?? false);

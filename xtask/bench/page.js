@@ -22,7 +22,7 @@ export const bench = {
 
   /**
    * @param {number} id
-   * @param {'classify' | 'trace' | 'attribute'} type
+   * @param {import('./worker.js').Pass | 'attribute'} type
    * @returns {Promise<{ms: number, logits: number[]}>}
    */
   async run(id, type) {
