@@ -16,14 +16,14 @@ import { summarise } from './stats.mjs';
  */
 const IMAGES = { ti: 10, b: 2, default: 4 };
 const WARM_UP = 3;
-const ROUNDS = 9;
+const ROUNDS = 7;
 /** Where a goal is a ratio near 2, a tenth of it counts. */
 const SCALING_ROUNDS = 21;
 
 /**
  * @param {() => Promise<import('playwright-core').Page>} open a page with pixels
  * @param {{setup: Omit<import('./worker.js').Setup, 'threads'>, model: Model, rounds: number | null}} choices
- * @returns {Promise<Instances | undefined>} undefined where a page has no threads
+ * @returns {Promise<Instances[]>} none where a page has no threads
  */
 export async function instances(open, { setup, model, rounds }) {
   const { dtype } = setup;
@@ -34,7 +34,7 @@ export async function instances(open, { setup, model, rounds }) {
   const time = async (ids, images = IMAGES[model] ?? 1) => (await page.evaluate(([ids, images]) => bench.together(ids, images), /** @type {const} */ ([ids, images]))) / images;
   try {
     const first = await load(2);
-    if (first.threads !== 2) return undefined;
+    if (first.threads !== 2) return [];
     for (let run = 0; run < WARM_UP; run++) await time([first.id]);
     const idle = await turns(rounds ?? ROUNDS, async () => {
       const alone = await time([first.id]);
@@ -51,11 +51,11 @@ export async function instances(open, { setup, model, rounds }) {
       return { apart, together: await time([first.id, second.id]) };
     });
     await stop(second.id);
-    if (model !== 'b') return { model, dtype, ...idle, ...both };
+    if (model !== 'b') return [{ model, dtype, ...idle, ...both }];
     const single = await load(1);
     for (let run = 0; run < WARM_UP; run++) await time([single.id], 1);
     const scaling = await turns(Math.max(rounds ?? 0, SCALING_ROUNDS), async () => ({ one: await time([single.id]), two: await time([first.id]) }));
-    return { model, dtype, ...idle, ...both, scaling };
+    return [{ model, dtype, ...idle, ...both, scaling }];
   } finally {
     await page.context().close();
   }

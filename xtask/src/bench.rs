@@ -17,7 +17,7 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --model ti|b|default
                                   one model only: seeded ViT-Ti/16 or ViT-B/16, or the default model
                   --dtype f32|int8
-                  --only PART,…   forward, explain, cold, page, wire, memory, kernels
+                  --only PART,…   forward, explain, cold, page, wire, memory, threads, kernels
                   --only stages   seeded Swin-T, MobileViT-S and SAM-B instead; --model swin-t|mobilevit-s|sam-b
                   --rounds N      timed rounds
                   --simd relaxed|simd128
@@ -33,7 +33,7 @@ const DTYPES: &[&str] = &["f32", "int8"];
 /// Seeded models with stages or windows: a part of its own, and a record of its own.
 const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
 const STAGES: &str = "stages";
-const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
+const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "threads", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
