@@ -5,9 +5,9 @@ import { summarise } from './stats.mjs';
  * @typedef {import('./stats.mjs').Series} Series
  * @typedef {import('./report.mjs').Model} Model
  * @typedef {import('./report.mjs').Dtype} Dtype
- * @typedef {{model: Model, dtype: Dtype, alone: Series, idle: Series, apart: Series, together: Series, scaling?: {one: Series, two: Series}}} Instances
+ * @typedef {{model: Model, dtype: Dtype, alone: Series, idle: Series, apart: Series, together: Series, scaling?: {one: Series, two: Series, pair: Series}}} Instances
  *   milliseconds, each round's of all in turns: an engine alone, and while another is loaded that ran once; images of two engines one after the other, and at
- *   once; an image with one thread and with two
+ *   once; an image with one thread, with two, and one of each of two engines with a thread at once: what the machine's two cores are worth, which may share one of their host's
  */
 
 /**
@@ -52,9 +52,11 @@ export async function instances(open, { setup, model, rounds }) {
     });
     await stop(second.id);
     if (model !== 'b') return [{ model, dtype, ...idle, ...both }];
-    const single = await load(1);
-    for (let run = 0; run < WARM_UP; run++) await time([single.id], 1);
-    const scaling = await turns(Math.max(rounds ?? 0, SCALING_ROUNDS), async () => ({ one: await time([single.id]), two: await time([first.id]) }));
+    const singles = [(await load(1)).id, (await load(1)).id];
+    for (let run = 0; run < WARM_UP; run++) await time(singles, 1);
+    const scaling = await turns(Math.max(rounds ?? 0, SCALING_ROUNDS), async () => ({
+      one: await time(singles.slice(0, 1), 1), two: await time([first.id], 1), pair: await time(singles, 1),
+    }));
     return [{ model, dtype, ...idle, ...both, scaling }];
   } finally {
     await page.context().close();
