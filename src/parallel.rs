@@ -66,8 +66,7 @@ fn cut<R: Rows>(items: R, first: usize, end: usize, blocks: usize, work: &(dyn F
     join(|| cut(left, first, middle, before, work), || cut(right, middle, end, blocks - before, work));
 }
 
-/// Does both, which two threads may share.
-pub fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     #[cfg(feature = "schedule")]
     if schedule::threads().is_some() {
         return schedule::join(left, right);

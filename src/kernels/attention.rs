@@ -18,7 +18,6 @@ use super::softmax::{exp_in_place, scale_in_place};
 use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, Target, fold, load_lanes, store_lanes};
 use crate::alloc::{filled, zeros};
 use crate::error::Result;
-use crate::parallel::join;
 use crate::simd::{DEPTH, F32x4, I32x4, interleave};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -37,30 +36,20 @@ pub enum PackedHead {
 
 /// Keys and values in 8 bits.
 pub struct Int8Head {
-    keys: Int8Keys,
-    values: Int8Values,
-}
-
-struct Int8Keys {
     /// `[T, d_k]`.
-    packed: PackedI8,
+    keys: PackedI8,
     /// Of `[T]` keys.
-    scales: Vec<ColumnScale>,
-    /// `[d_k]`.
-    mean: Vec<f32>,
+    key_scales: Vec<ColumnScale>,
+    /// `[d_k, T]`.
+    values: PackedI8,
+    /// Of `[d_k]` channels.
+    value_scales: Vec<[f32; TILE_COLUMNS]>,
+    /// `[d_k]`: the keys' mean, then max |v|, then 127 / max |v|.
+    channels: Vec<f32>,
     /// `[d_k]`: a key without the mean.
     centred: Vec<f32>,
     /// `[d_k]`: that key in 8 bits.
     key: Vec<i8>,
-}
-
-struct Int8Values {
-    /// `[d_k, T]`.
-    packed: PackedI8,
-    /// Of `[d_k]` channels.
-    scales: Vec<[f32; TILE_COLUMNS]>,
-    /// `[d_k]`: max |v|, then 127 / max |v|.
-    channels: Vec<f32>,
 }
 
 impl PackedHead {
@@ -72,18 +61,13 @@ impl PackedHead {
     /// Room for a head of `tokens` keys and values of `size` channels in 8 bits.
     pub fn int8(tokens: usize, size: usize) -> Result<Self> {
         Ok(Self::Int8(Box::new(Int8Head {
-            keys: Int8Keys {
-                packed: PackedI8::zeros(tokens, size)?,
-                scales: filled("key scales", &[tokens.div_ceil(TILE_COLUMNS)], ColumnScale::default())?,
-                mean: zeros("channels", &[size])?,
-                centred: zeros("a key", &[size])?,
-                key: zeros("a key", &[size])?,
-            },
-            values: Int8Values {
-                packed: PackedI8::zeros(size, tokens)?,
-                scales: filled("value scales", &[size.div_ceil(TILE_COLUMNS)], [0.0; TILE_COLUMNS])?,
-                channels: zeros("channels", &[size])?,
-            },
+            keys: PackedI8::zeros(tokens, size)?,
+            key_scales: filled("key scales", &[tokens.div_ceil(TILE_COLUMNS)], ColumnScale::default())?,
+            values: PackedI8::zeros(size, tokens)?,
+            value_scales: filled("value scales", &[size.div_ceil(TILE_COLUMNS)], [0.0; TILE_COLUMNS])?,
+            channels: zeros("channels", &[size])?,
+            centred: zeros("a key", &[size])?,
+            key: zeros("a key", &[size])?,
         })))
     }
 
@@ -91,44 +75,31 @@ impl PackedHead {
     pub fn tokens(&self) -> usize {
         match self {
             Self::F32 { values, .. } => values.k(),
-            Self::Int8(head) => head.values.packed.k(),
+            Self::Int8(head) => head.values.k(),
         }
     }
 
     /// Takes in the keys `k` and values `v`, `[T, d_k]`, rows contiguous.
     pub fn pack(&mut self, k: ArrayView2<f32>, v: ArrayView2<f32>) {
-        self.pack_by(k, v, |keys, values| {
-            keys();
-            values();
-        });
-    }
-
-    /// The same, keys and values by two threads where more than heads are free. One that waits does other work meanwhile, so no lock may be held.
-    pub fn pack_shared(&mut self, k: ArrayView2<f32>, v: ArrayView2<f32>) {
-        self.pack_by(k, v, |keys, values| join(keys, values));
-    }
-
-    fn pack_by(&mut self, k: ArrayView2<f32>, v: ArrayView2<f32>, both: fn(&mut Part<'_>, &mut Part<'_>)) {
         match self {
-            Self::F32 { keys, values } => both(
-                &mut || rows(k).enumerate().for_each(|(token, k)| keys.write_output(token, k.iter().copied())),
-                &mut || rows(v).enumerate().for_each(|(token, v)| values.write_input(token, v)),
-            ),
+            Self::F32 { keys, values } => {
+                for (token, (k, v)) in rows(k).zip(rows(v)).enumerate() {
+                    keys.write_output(token, k.iter().copied());
+                    values.write_input(token, v);
+                }
+            }
             Self::Int8(head) => {
-                let Int8Head { keys, values } = &mut **head;
-                both(&mut || keys.pack(k), &mut || values.pack(v));
+                head.pack_keys(k);
+                head.pack_values(v);
             }
         }
     }
 }
 
-/// Of what a head is packed of: its keys or its values.
-type Part<'a> = dyn FnMut() + Send + 'a;
-
-impl Int8Keys {
+impl Int8Head {
     #[inline(never)]
-    fn pack(&mut self, k: ArrayView2<f32>) {
-        let Self { packed, scales, mean, centred, key: quantized } = self;
+    fn pack_keys(&mut self, k: ArrayView2<f32>) {
+        let Self { keys, key_scales, channels: mean, centred, key: quantized, .. } = self;
         mean.fill(0.0);
         rows(k).for_each(|key| add_scaled(mean, 1.0, key));
         mean.iter_mut().for_each(|mean| *mean /= k.nrows() as f32);
@@ -138,25 +109,23 @@ impl Int8Keys {
             add_scaled(centred, -1.0, mean);
             let max = fold(centred, 0.0, |max, k| max.max(k.abs())).max_lane();
             quantize_i8(centred, inverse_scale(max), quantized);
-            packed.write_output(token, quantized);
-            scales[token / TILE_COLUMNS].set_scale(token % TILE_COLUMNS, max / 127.0);
+            keys.write_output(token, quantized);
+            key_scales[token / TILE_COLUMNS].set_scale(token % TILE_COLUMNS, max / 127.0);
         }
-        packed.sums().zip(scales).for_each(|(sums, scales)| scales.set_sums(sums));
+        keys.sums().zip(key_scales).for_each(|(sums, scales)| scales.set_sums(sums));
     }
-}
 
-impl Int8Values {
     #[inline(never)]
-    fn pack(&mut self, v: ArrayView2<f32>) {
-        let Self { packed, scales, channels } = self;
+    fn pack_values(&mut self, v: ArrayView2<f32>) {
+        let Self { values, value_scales, channels, .. } = self;
         channels.fill(0.0);
         rows(v).for_each(|v| largest_in_place(channels, v));
-        for (lanes, max) in scales.iter_mut().zip(channels.chunks(TILE_COLUMNS)) {
+        for (lanes, max) in value_scales.iter_mut().zip(channels.chunks(TILE_COLUMNS)) {
             lanes.iter_mut().zip(max).for_each(|(scale, max)| *scale = max / 127.0);
         }
         channels.iter_mut().for_each(|max| *max = inverse_scale(*max));
 
-        for step in 0..packed.steps() {
+        for step in 0..values.steps() {
             let tokens: [Option<&[f32]>; DEPTH] = std::array::from_fn(|h| {
                 let token = step * DEPTH + h;
                 (token < v.nrows()).then(|| v.row(token).to_slice().expect("rows are contiguous"))
@@ -170,7 +139,7 @@ impl Int8Values {
                     let v = load_padded(&v[first..first + own]);
                     [0, 1].map(|i| (v[i] * scales[i]).round().1)
                 });
-                packed.write_step(panel, step, interleave(inputs));
+                values.write_step(panel, step, interleave(inputs));
             }
         }
     }
@@ -253,8 +222,8 @@ pub fn attend(
             rows(q).enumerate().for_each(|(row, q)| scratch.queries.write(row, q));
             gemm_i8(
                 &scratch.queries,
-                &head.keys.packed,
-                &mut Dequantize { rows: &scratch.queries, columns: &head.keys.scales, then: store },
+                &head.keys,
+                &mut Dequantize { rows: &scratch.queries, columns: &head.key_scales, then: store },
             );
         }
     }
@@ -278,8 +247,8 @@ pub fn attend(
             for (row, e) in scores.chunks_exact(tokens).enumerate() {
                 scratch.fractions.write_fractions(row, e);
             }
-            let mut joined = JoinFractions { out, scales: &head.values.scales, inverse_sums };
-            gemm_i8(&scratch.fractions, &head.values.packed, &mut joined);
+            let mut join = JoinFractions { out, scales: &head.value_scales, inverse_sums };
+            gemm_i8(&scratch.fractions, &head.values, &mut join);
         }
     }
     if wanted.probabilities {

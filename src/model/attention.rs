@@ -91,7 +91,7 @@ impl Attention {
             let first = (third * self.heads + index) * size;
             qkv.slice_move(s![.., first..first + size])
         };
-        head.pack_shared(third(1), third(2));
+        head.pack(third(1), third(2));
     }
 
     /// Where scores are cosines: makes them of the products that `attend` scales by 1 / √d_k. `token`: `[3 D]`.
