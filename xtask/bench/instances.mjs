@@ -16,7 +16,7 @@ import { summarise } from './stats.mjs';
  */
 const IMAGES = { ti: 10, b: 2, default: 4 };
 const WARM_UP = 3;
-const ROUNDS = 7;
+const ROUNDS = 5;
 /** Where a goal is a ratio near 2, a tenth of it counts. */
 const SCALING_ROUNDS = 21;
 
