@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OFFERS } from '../../www/offers.js';
 import { serve } from '../server.mjs';
 import { Garage } from './garage.mjs';
+import { instances } from './instances.mjs';
 import { pageVisits } from './page_visits.mjs';
 import { describeMachine, keep, launch, packageVersion, say } from './record.mjs';
 import { largestRenderer } from './renderers.mjs';
@@ -19,7 +20,7 @@ import { cosine, summarise } from './stats.mjs';
  * @typedef {import('./report.mjs').Dtype} Dtype
  * @typedef {import('./worker.js').Setup} Setup
  * @typedef {'ours' | 'theirs'} Side
- * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels' | 'stages'} Part
+ * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels' | 'threads' | 'stages'} Part
  * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
  */
 
@@ -75,6 +76,7 @@ async function measure() {
     const [visits, pages, memory] = [/** @type {import('./report.mjs').Cold[]} */ ([]), /** @type {import('./report.mjs').PageVisits[]} */ ([]), /** @type {import('./report.mjs').Memory[]} */ ([])];
     if (parts.includes('cold')) for (const model of starts) visits.push(...(await coldStarts(browser, model)));
     if (parts.includes('page')) for (const model of trained) pages.push(await visitPage(browser, model));
+    const threads = parts.includes('threads') ? await besides(browser) : [];
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
     if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged && !ROUNDS[model].alone ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
     return {
@@ -88,6 +90,7 @@ async function measure() {
       page: pages,
       wire: parts.includes('wire') ? [await wire(browser, models[0], 1), await wire(browser, models[0], 2)] : [],
       memory,
+      threads,
       kernels,
     };
   } finally {
@@ -346,6 +349,22 @@ async function wire(browser, model, threads) {
     files[side] = asked.map((path) => ({ path, ...sizes(readFileSync(new URL(`.${path}`, ROOT))) }));
   }
   return { model, threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
+}
+
+/**
+ * Engines beside each other on a page.
+ * @param {import('playwright-core').Browser} browser
+ */
+async function besides(browser) {
+  const all = [];
+  for (const model of choices.models) {
+    for (const dtype of choices.dtypes) {
+      say(`${model} ${dtype}: engines beside each other`);
+      const setup = { side: /** @type {const} */ ('ours'), model: modelUrl(model), dtype, simd: choices.simd ?? undefined };
+      all.push(...(await instances(() => openRace(browser, model), { setup, model, rounds: choices.rounds })));
+    }
+  }
+  return all;
 }
 
 /** @param {import('playwright-core').Browser} browser */

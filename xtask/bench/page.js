@@ -31,6 +31,24 @@ export const bench = {
   },
 
   /**
+   * @param {number[]} ids of engines, each of which classifies so many images, all at once
+   * @param {number} images
+   * @returns {Promise<number>} milliseconds until all are through
+   */
+  async together(ids, images) {
+    const start = performance.now();
+    await Promise.all(
+      ids.map(async (id) => {
+        for (let image = 0; image < images; image++) await ask(workers[id], { type: 'classify', pixels });
+      }),
+    );
+    return performance.now() - start;
+  },
+
+  /** @param {number} id of the engine to be ended */
+  stop: (id) => workers[id].terminate(),
+
+  /**
    * @param {number} id
    * @returns {Promise<{ms: number, answer: number}>} answer: forward passes
    */

@@ -1,5 +1,6 @@
 /** From a record of measurements to the table that people read, with the project's targets beside what was measured. */
 
+import { instanceRows } from './instance_rows.mjs';
 import { quantile } from './stats.mjs';
 
 /**
@@ -25,7 +26,7 @@ import { quantile } from './stats.mjs';
  *   peak: the name of the row that this one can't exceed; target: the part of it to reach
  * @typedef {{
  *   date: string, commit: string, cpu: string, cores: number, busy: number, system: string, chromium: string, onnxruntimeWeb: string, simd?: string,
- *   defaultModel: string, forward: Forward[], explain: Explain[], agreement: Agreement[], cold: Cold[], page: PageVisits[], wire: Wire[], memory: Memory[], kernels: Kernel[],
+ *   defaultModel: string, forward: Forward[], explain: Explain[], agreement: Agreement[], cold: Cold[], page: PageVisits[], wire: Wire[], memory: Memory[], threads: import('./instances.mjs').Instances[], kernels: Kernel[],
  * }} Record busy: the part of the cores that other programs took just before
  * @typedef {{what: string, ours: string, theirs: string, ratio: string, target: string, met?: boolean}} Row
  */
@@ -67,6 +68,7 @@ export function rows(record) {
     ...record.page.flatMap(page),
     ...record.wire.map(wire),
     ...record.memory.flatMap(memory),
+    ...record.threads.flatMap((instances) => instanceRows(NAMES[instances.model], instances)),
     ...record.kernels.map((kernel) => share(kernel, record.kernels)),
     ...record.agreement.map(({ model, what, cosine }) => row(`${NAMES[model]} ${what}`, { ratio: `cosine ${cosine.toFixed(5)}` })),
   ];
@@ -276,11 +278,11 @@ export function tables(record) {
 function of(record, models) {
   /** @template {{model: Model}} T @param {T[]} all */
   const theirs = (all) => all.filter(({ model }) => models.includes(model));
-  const { forward, explain, agreement, cold, page, wire, memory, kernels } = record;
+  const { forward, explain, agreement, cold, page, wire, memory, threads, kernels } = record;
   return {
     ...record,
     forward: theirs(forward), explain: theirs(explain), agreement: theirs(agreement), cold: theirs(cold), page: theirs(page),
-    wire: theirs(wire), memory: theirs(memory), kernels: models.includes('ti') ? kernels : [],
+    wire: theirs(wire), memory: theirs(memory), threads: theirs(threads), kernels: models.includes('ti') ? kernels : [],
   };
 }
 

@@ -13,7 +13,7 @@ const of = (ms) => summarise([ms]);
 function record(parts) {
   return {
     date: '2026-11-23T14:02:00.000Z', commit: 'abc', cpu: 'A processor', cores: 2, busy: 0, system: 'Linux x64', chromium: '156.0', onnxruntimeWeb: '1.30.0',
-    simd: 'relaxed', defaultModel: 'a-model', forward: [], explain: [], agreement: [], cold: [], page: [], wire: [], memory: [], kernels: [], ...parts,
+    simd: 'relaxed', defaultModel: 'a-model', forward: [], explain: [], agreement: [], cold: [], page: [], wire: [], memory: [], threads: [], kernels: [], ...parts,
   };
 }
 

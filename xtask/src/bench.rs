@@ -18,7 +18,7 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --model ti|b|default
                                   one model only: seeded ViT-Ti/16 or ViT-B/16, or the default model
                   --dtype f32|int8
-                  --only PART,…   forward, explain, cold, page, wire, memory, kernels
+                  --only PART,…   forward, explain, cold, page, wire, memory, threads, kernels
                   --only stages   seeded Swin-T, MobileViT-S and SAM-B instead; --model swin-t|mobilevit-s|sam-b
                   --only large    seeded ViT-L/16 and DINOv2-g in int8 instead; --model vit-l|dinov2-g
                   --only engines  kernels and ViT-Ti in Firefox and Chromium instead
@@ -41,7 +41,7 @@ const ENGINES: &str = "engines";
 const LARGE: &[&str] = &["vit-l", "dinov2-g"];
 /// Parts that stand alone, with their models and records of their own. All but the first have a script of their own too, `xtask/bench/PART.mjs`.
 const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", LARGE), (ENGINES, &["ti"])];
-const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
+const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "threads", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
