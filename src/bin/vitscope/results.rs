@@ -239,7 +239,7 @@ fn answers(classifier: &mut Classifier) -> Result<String> {
     for logit in classifier.logits(&pixels)? {
         digest.add(&logit.to_bits().to_le_bytes());
     }
-    for label in &classifier.config().labels {
+    for label in classifier.config().labels.iter() {
         digest.add(label.as_bytes()).add(b"\n");
     }
     Ok(digest.hex())
