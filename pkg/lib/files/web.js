@@ -66,7 +66,7 @@ export class WebFile {
     if (this.#ranged && !this.#resumes) {
       // Parts of two versions must never mix, and where nothing would tell, there is one answer for all.
       this.#ranged = false;
-      this.#body = undefined;
+      this.#close();
       first = await bytes(0, 8);
     }
     if (isHtml(undefined, first)) throw htmlInstead(this.#url);
@@ -100,6 +100,8 @@ export class WebFile {
     const sum = this.#known.must || passes ? this.#sum : undefined;
     let i = 0;
     for (const { begin, end } of sum ? [whole] : merged(ranges, gap)) {
+      // (Without ranges there is but one answer, which is read on.)
+      if (this.#ranged && this.#body && begin - this.#body.at > gap) this.#close();
       const stream = this.#stream(begin, end, signal, sum);
       for (; ranges[i]?.end <= end; i++) {
         await stream.skip(ranges[i].begin - begin - stream.at);
@@ -186,7 +188,9 @@ export class WebFile {
    * @returns {Promise<Body>}
    */
   async #open(begin, end, signal) {
-    const range = this.#ranged ? `bytes=${begin}-${end - 1}` : undefined;
+    // One that is held open is asked for to its end at once: what is wanted of it mostly follows on the header, and comes while the engine still starts.
+    const on = this.#known.alone && begin === 0;
+    const range = this.#ranged ? `bytes=${begin}-${on ? '' : end - 1}` : undefined;
     const signed = this.#target !== this.#url;
     const options = { range, signal, allowed: (/** @type {number} */ status) => signed || status === 416 };
     let response = await ask(this.#site, this.#target, options).catch((error) => {
@@ -213,7 +217,7 @@ export class WebFile {
       return this.#open(begin, end, signal);
     }
     this.#ranged &&= isPart;
-    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart ? end : Infinity };
+    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart && !on ? end : (isPart && this.#known.size) || Infinity };
   }
 
   /**
