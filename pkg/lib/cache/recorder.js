@@ -11,8 +11,8 @@ import { checksum } from './checksum.js';
 const STEP = 2 ** 20;
 const PATIENCE = 15_000;
 
-/** What is held before any of it is written, in bytes: the writing of a small model begins when it runs, and takes no time of its load. */
-const HELD = 2 ** 25;
+/** What is held before any of it is written, in bytes: of a small model nothing is before it runs, so that it takes no time of the load. */
+const HELD = globalThis.process ? 0 : 2 ** 25;
 
 export class Recorder {
   #store;
@@ -65,7 +65,7 @@ export class Recorder {
       if (!this.#dropped) warnOnce(await sentence(this.#model, error));
       stop();
     });
-    for (const bytes of held) await this.#step(bytes);
+    for (const bytes of held) if (!this.#failed) await this.#step(bytes);
   }
 
   /**
