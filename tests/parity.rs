@@ -3,8 +3,10 @@
 mod common;
 
 use common::{FIXTURES, Fixture, argmax, cosine, named, relative_error};
-use vitscope::checkpoint::quantize;
-use vitscope::model::{Precision, Scores};
+use ndarray::s;
+use vitscope::checkpoint::{load, quantize};
+use vitscope::explain::Trace;
+use vitscope::model::{Precision, Scores, Scratch};
 use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -79,6 +81,29 @@ fn tracing_changes_no_bit() {
             assert_eq!(plain, fixture.run(&mut model, &pixels), "{} {dtype}: a second pass differs", fixture.name);
         }
     }
+}
+
+/// Where the answer reads the first tokens alone and nobody watches the last block, that block leaves the others as they were.
+#[test]
+fn of_the_last_block_only_what_is_read_is_computed() {
+    let mut few = 0;
+    for fixture in FIXTURES {
+        let vit = load(fixture.files(), &*fixture.source(), Some(Precision::F32)).unwrap().vit;
+        let mut scratch = Scratch::new(&vit.config, Precision::F32).unwrap();
+        let pixels = fixture.expected("pixel_values");
+        let mut trace = Trace::new(&vit.config).unwrap();
+        vit.forward(&pixels, &mut scratch, &mut trace).unwrap();
+        vit.forward(&pixels, &mut scratch, &mut ()).unwrap();
+
+        let (layers, tokens) = (vit.config.layers, vit.config.tokens());
+        let read = vit.config.tokens_read(tokens);
+        few += usize::from(read < tokens);
+        for (token, stream) in scratch.stream().rows().into_iter().enumerate() {
+            let depth = if token < read { layers } else { layers - 1 };
+            assert_eq!(stream, trace.hidden_states.slice(s![depth, token, ..]), "{} token {token}", fixture.name);
+        }
+    }
+    assert!(few > 20, "{few}");
 }
 
 /// Tiny random models are the hard case for int8: no redundancy to hide the rounding.

@@ -30,7 +30,7 @@ impl Trace {
     }
 }
 
-/// The residual stream alone, `[L + 1, T, D]`, as in a [`Trace`].
+/// The residual stream alone, `[L + 1, T, D]`, as in a [`Trace`]; behind the last block of the tokens alone that the model's answer reads.
 pub struct HiddenStates(pub Array3<f32>);
 
 impl HiddenStates {
@@ -43,6 +43,10 @@ impl HiddenStates {
 }
 
 impl Sink for HiddenStates {
+    fn watches(&self, layer: usize) -> bool {
+        layer + 2 < self.0.len_of(Axis(0))
+    }
+
     fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {
         self.0.index_axis_mut(Axis(0), depth).assign(&stream);
     }

@@ -16,7 +16,7 @@ use ndarray::ArrayView2;
 pub fn gemm_f32<const FUSED: bool>(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
     let mut sums = [[F32x4::splat(0.0); 2]; HELD_ROWS];
-    for (column, panel) in w.panels() {
+    for (column, panel) in w.panels(epilogue.from()) {
         let mut first = 0;
         while first < a.nrows() {
             let rows = multiply::<FUSED>(a, first, panel, &mut sums);

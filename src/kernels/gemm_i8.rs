@@ -19,7 +19,7 @@ pub const MAX_K: usize = 131_071;
 pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
     assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
     let mut sums = [[I32x4::splat(0); 2]; HELD_ROWS];
-    for (column, panel) in w.panels() {
+    for (column, panel) in w.panels(epilogue.from()) {
         let mut first = 0;
         while first < a.rows() {
             let rows = multiply(a, first, panel, &mut sums);
@@ -116,6 +116,10 @@ pub struct Dequantize<'a, E> {
 }
 
 impl<E: Epilogue<F32x4>> Epilogue<I32x4> for Dequantize<'_, E> {
+    fn from(&self) -> usize {
+        self.then.from()
+    }
+
     #[inline(always)]
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [I32x4; 2]>) {
         let ColumnScale { scales, sums: weights } = &self.columns[column / TILE_COLUMNS];

@@ -40,6 +40,11 @@ const HELD_ROWS: usize = 64;
 
 /// What becomes of the sums of a matrix product: scale, bias, activation, residual, wherever they apply.
 pub trait Epilogue<Lanes> {
+    /// The first output that is wanted: panels before its own are not multiplied.
+    fn from(&self) -> usize {
+        0
+    }
+
     /// `sums` are C[row, column..column + 8] for the rows from `first` on; lanes at or past the last column are zero.
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [Lanes; 2]>);
 }

@@ -84,10 +84,10 @@ impl PackedF32 {
         size_of_val(self.panels.as_slice())
     }
 
-    /// The panels with the index of their first output.
-    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, &[StepF32])> {
+    /// The panels from that of output `from` on, with the index of their first output.
+    pub(super) fn panels(&self, from: usize) -> impl Iterator<Item = (usize, &[StepF32])> {
         let panels = self.panels[..Self::steps(self.n, self.k)].chunks_exact(self.k.max(1));
-        panels.enumerate().map(|(p, panel)| (p * TILE_COLUMNS, panel))
+        panels.enumerate().skip(from / TILE_COLUMNS).map(|(p, panel)| (p * TILE_COLUMNS, panel))
     }
 
     /// The steps of panel number `panel`.
@@ -198,7 +198,7 @@ impl PackedI8 {
 
     /// Σ w over the inputs, of the 8 outputs of each panel.
     pub fn sums(&self) -> impl Iterator<Item = [i32; TILE_COLUMNS]> {
-        self.panels().map(|(_, panel)| panel.sums())
+        self.panels(0).map(|(_, panel)| panel.sums())
     }
 
     /// Inputs.
@@ -217,9 +217,9 @@ impl PackedI8 {
         size_of_val(&*self.steps) + size_of_val(&**steps) + size_of_val(&**places) + size_of_val(&**ends)
     }
 
-    /// The panels with the index of their first output.
-    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, PanelI8<'_>)> {
-        (0..self.n.div_ceil(TILE_COLUMNS)).map(|p| (p * TILE_COLUMNS, self.panel(p)))
+    /// The panels from that of output `from` on, with the index of their first output.
+    pub(super) fn panels(&self, from: usize) -> impl Iterator<Item = (usize, PanelI8<'_>)> {
+        (from / TILE_COLUMNS..self.n.div_ceil(TILE_COLUMNS)).map(|p| (p * TILE_COLUMNS, self.panel(p)))
     }
 
     /// Panel number `panel`.
@@ -312,7 +312,7 @@ mod tests {
         let plain = packed(&Array2::from_shape_fn((19, 101), |_| rng.i8(..)));
         let mut fitted = plain.clone();
         fitted.make_pairs_fit().unwrap();
-        for ((_, plain), (_, fitted)) in plain.panels().zip(fitted.panels()) {
+        for ((_, plain), (_, fitted)) in plain.panels(0).zip(fitted.panels(0)) {
             assert!(fitted.two_steps && !plain.two_steps);
             assert!(fitted.steps.as_chunks::<2>().0.iter().all(fits));
             let moved = if BACKEND == "relaxed" { 1..fitted.steps.len() / 2 } else { 0..1 };

@@ -48,12 +48,14 @@ pub(super) struct Tokens<'a> {
 }
 
 impl Attention {
-    /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`.
+    /// `out = qkv(norm(stream))` for a block of tokens, queries and keys ready to be compared; `stream`: `[block, D]`, `out`: `[block, 3 D]`. Of tokens that
+    /// don't `ask`, queries are not computed: in their place is anything.
     pub(super) fn project(
         &self,
         norm: Option<&LayerNorm>,
         stream: ArrayView2<f32>,
         tokens: Tokens<'_>,
+        ask: bool,
         out: &mut [f32],
         worker: &mut Worker,
     ) {
@@ -64,7 +66,7 @@ impl Attention {
                 None => target.copy_from_slice(token),
             }
         });
-        self.qkv.forward(x, Then::Store, out);
+        self.qkv.forward_from(if ask { 0 } else { stream.ncols() }, x, Then::Store, out);
         out.chunks_exact_mut(3 * stream.ncols()).for_each(|token| self.scale_to_cosines(token));
         if let Some(norms) = &self.qk_norm {
             let (width, size) = (stream.ncols(), stream.ncols() / self.heads);

@@ -53,7 +53,7 @@ impl Block {
         [&self.attention.qkv, &self.attention.projection, &self.mlp.fc1, &self.mlp.fc2]
     }
 
-    /// Takes the residual stream of stage `stage` in `scratch` through block number `layer`.
+    /// Takes the residual stream of stage `stage` in `scratch` through block number `layer`: its first `read` tokens, where nobody reads the others.
     ///
     /// Threads share it by tokens. They wait for each other where a query needs the keys and values of others, and at the end; where tokens attend within
     /// windows also when all have, since rows of windows are no rows of the stream.
@@ -62,6 +62,7 @@ impl Block {
         places: &BlockPlaces,
         scratch: &mut Scratch,
         [stage, layer]: [usize; 2],
+        read: usize,
         sink: &mut dyn Sink,
     ) {
         let Scratch { seen, intervention, stages, workers, .. } = scratch;
@@ -70,9 +71,18 @@ impl Block {
         let (norm1, after) = if self.post_norm { (None, Some(&self.norm1)) } else { (Some(&self.norm1), None) };
 
         parallel::for_each_block(qkv.slice_mut(s![..tokens, ..]), tokens, &|first, mut qkv| {
-            let own = stream.slice(s![first..first + qkv.nrows(), ..]);
+            let (rows, width) = (qkv.nrows(), stream.ncols());
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
-            self.attention.project(norm1, own, Tokens { first, seen, places }, out, &mut workers.own());
+            // All are asked for keys and values, those that are read ask.
+            let asking = rows.min(read.saturating_sub(first));
+            let (asks, answers) = out.split_at_mut(3 * width * asking);
+            for (from, to, ask, out) in [(0, asking, true, asks), (asking, rows, false, answers)] {
+                if from < to {
+                    let own = stream.slice(s![first + from..first + to, ..]);
+                    let tokens = Tokens { first: first + from, seen, places };
+                    self.attention.project(norm1, own, tokens, ask, out, &mut workers.own());
+                }
+            }
         });
         let Some(windows) = places.windows.as_deref() else {
             parallel::for_each(heads, &|index, head| self.attention.pack(index, qkv.slice(s![..tokens, ..]), head));
@@ -81,7 +91,8 @@ impl Block {
                 self.attention.attend_rows(&queries, Tokens { first: 0, seen, places }, qkv, heads, rows, workers);
             }
             let recorded = sink.attention(layer);
-            parallel::for_each_block((stream.view_mut(), recorded), tokens, &|first, (mut stream, recorded)| {
+            let stream = stream.slice_mut(s![..read, ..]);
+            parallel::for_each_block((stream, recorded), read, &|first, (mut stream, recorded)| {
                 let worker = &mut workers.own();
                 let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
                 let stream = stream.as_slice_mut().expect("a block of rows is contiguous");

@@ -292,6 +292,11 @@ impl Config {
         std::iter::once(first).chain(second)
     }
 
+    /// How many of the tokens, from the first on, are read of the stream behind the last block.
+    pub fn tokens_read(&self, tokens: usize) -> usize {
+        self.pooled_tokens(tokens).map(|tokens| tokens.end).max().unwrap_or(tokens)
+    }
+
     /// Where the tokens begin whose mean is taken, or which are pooled by attention.
     pub fn first_pooled(&self) -> usize {
         if self.pools_prefix { 0 } else { self.prefix_tokens() }

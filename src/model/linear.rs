@@ -133,14 +133,19 @@ impl Linear {
 
     /// `x`: `[rows, in]` in this layer's precision, `out`: `[rows, out]`.
     pub(super) fn forward(&self, x: Input<'_>, then: Then, out: &mut [f32]) {
+        self.forward_from(0, x, then, out);
+    }
+
+    /// The same from output `from` on; some before it may be written too, the others stay as they were.
+    pub(super) fn forward_from(&self, from: usize, x: Input<'_>, then: Then, out: &mut [f32]) {
         // One closure a case: the choice is made once a call, and each GEMM is compiled with its epilogue inside.
         match then {
-            Then::Store => self.product(x, out, store_lanes),
+            Then::Store => self.product(from, x, out, store_lanes),
             Then::Gelu => {
                 let gelu = Gelu::prepare();
-                self.product(x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
+                self.product(from, x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
             }
-            Then::Add => self.product(x, out, |target, y| {
+            Then::Add => self.product(from, x, out, |target, y| {
                 let before = load_lanes(target);
                 store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
             }),
@@ -148,9 +153,9 @@ impl Linear {
     }
 
     #[inline(always)]
-    fn product(&self, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])) {
+    fn product(&self, from: usize, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])) {
         let out = Target { values: out, stride: self.outputs, columns: self.outputs };
-        let mut out = Biased { out, bias: &self.bias, put };
+        let mut out = Biased { from, out, bias: &self.bias, put };
         match (&self.matrix, x) {
             (Matrix::F32(weights), Input::F32(x)) => gemm_f32::<true>(x, weights, &mut out),
             (Matrix::Unfused(weights), Input::F32(x)) => gemm_f32::<false>(x, weights, &mut out),
@@ -164,15 +169,20 @@ impl Linear {
 
 /// Adds the bias and lets `put` write eight outputs of a row.
 struct Biased<'a, P> {
+    from: usize,
     out: Target<'a>,
     bias: &'a [[f32; TILE_COLUMNS]],
     put: P,
 }
 
 impl<P: Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])> Epilogue<F32x4> for Biased<'_, P> {
+    fn from(&self) -> usize {
+        self.from
+    }
+
     #[inline(always)]
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
-        let Self { out, bias, put } = self;
+        let Self { out, bias, put, .. } = self;
         let bias = load_lanes(&bias[column / TILE_COLUMNS]);
         out.put(first, column, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
     }

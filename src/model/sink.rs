@@ -5,6 +5,12 @@ use std::ops::Range;
 
 /// What a forward pass shows on its way. Every method has a default that does nothing; `()` watches nothing.
 pub trait Sink {
+    /// Whether it looks at anything of this layer: its attention, or the stream behind it. Where it doesn't, the last block computes only those tokens that the
+    /// model's answer reads, and [`Sink::hidden_state`] gets the others as the block before left them.
+    fn watches(&self, _layer: usize) -> bool {
+        true
+    }
+
     /// Where the attention `[heads, T, T]` of this layer is to be written, or `None` if nobody wants it; of one with windows of n tokens `[windows · heads, n, n]`.
     ///
     /// The heads compute into the given memory, so recording costs no copy. It is complete when [`Sink::hidden_state`] is called with
@@ -24,4 +30,8 @@ pub trait Sink {
     fn hidden_state(&mut self, _depth: usize, _stream: ArrayView2<'_, f32>) {}
 }
 
-impl Sink for () {}
+impl Sink for () {
+    fn watches(&self, _layer: usize) -> bool {
+        false
+    }
+}

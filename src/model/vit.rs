@@ -184,7 +184,10 @@ impl Vit {
             if index == 0 {
                 self.enter(stage, scratch);
             }
-            block.forward(places, scratch, [stage, layer], sink);
+            let tokens = scratch.stages[stage].stream.nrows();
+            let last = layer + 1 == blocks.len() && !sink.watches(layer);
+            let read = if last { self.config.tokens_read(tokens) } else { tokens };
+            block.forward(places, scratch, [stage, layer], read, sink);
             sink.hidden_state(layer + 1, scratch.stages[stage].stream.view());
             if layer + 1 < blocks.len() && pause() {
                 return Some(layer + 1);

@@ -150,6 +150,12 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
+    fn watches(&self, layer: usize) -> bool {
+        let Some(Ok(Recorded { attentions, hidden_states, rolled, .. })) = &self.recorded else { return false };
+        let recorded = attentions.is_some() || hidden_states.is_some();
+        rolled.is_some() || recorded && self.place(layer).is_some()
+    }
+
     fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {
         let Some(Ok(recorded)) = &self.recorded else { return None };
         let shape = self.shapes.get(layer)?;

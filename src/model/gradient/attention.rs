@@ -1,7 +1,7 @@
 //! The gradient of a block's attention.
 
 use super::heads::Qkv;
-use super::linear::{Products, for_each_row, multiply, row, view};
+use super::linear::{Products, for_each_row, multiply, multiply_from, row, view};
 use super::tape::AttentionTape;
 use crate::kernels::rotate::Turn;
 use crate::model::attention::Attention;
@@ -12,10 +12,15 @@ use ndarray::{Axis, s};
 use std::ops::Range;
 
 impl AttentionTape<'_> {
-    /// Computes queries, keys and values again, normalised but not turned; `x` `[T, D]`, normalised.
-    pub fn project(&mut self, attention: &Attention, x: &[f32], products: &mut Products) {
+    /// Computes keys and values again, and these queries, normalised but not turned; `x` `[T, D]`, normalised.
+    pub fn project(&mut self, attention: &Attention, x: &[f32], queries: Range<usize>, products: &mut Products) {
         let Self { qkv, unnormalised, .. } = self;
-        multiply(products.forward(&attention.qkv), x, Then::Store, qkv);
+        let (width, layer) = (attention.qkv.inputs(), products.forward(&attention.qkv));
+        if queries.len() * width < x.len() {
+            multiply_from(width, layer, x, Then::Store, qkv);
+        }
+        let own = |width: usize| queries.start * width..queries.end * width;
+        multiply(layer, &x[own(width)], Then::Store, &mut qkv[own(3 * width)]);
         if let Some(norms) = &attention.qk_norm {
             unnormalised.copy_from_slice(qkv);
             for_each_row(qkv, 3 * attention.qkv.inputs(), &|token, qkv| {
@@ -36,12 +41,13 @@ impl AttentionTape<'_> {
         self.heads.recompute(Qkv { q: q.slice_move(s![queries, ..]), kv }, bias, context);
     }
 
-    /// From the gradient by what the heads gather, `context` `[T, D]`, to those by probabilities, and by queries, keys and values as the layer
-    /// gives them.
+    /// From the gradient by what the heads gather for the first queries, `context` `[Q, D]`, to those by probabilities, and by queries, keys and values as the
+    /// layer gives them; by other queries it is zero.
     pub fn backward(&mut self, attention: &Attention, places: &BlockPlaces, context: &[f32]) {
         let Self { qkv, qkv_gradient, unnormalised, heads } = self;
         let width = attention.qkv.inputs();
-        heads.backward(split(qkv, width), context, qkv_gradient);
+        let Qkv { q, kv } = split(qkv, width);
+        heads.backward(Qkv { q: q.slice_move(s![..context.len() / width, ..]), kv }, context, qkv_gradient);
         turn(places, width, qkv_gradient, Turn::Back);
         if let Some(norms) = &attention.qk_norm {
             for_each_row(qkv_gradient, 3 * width, &|token, gradient| {

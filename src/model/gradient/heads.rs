@@ -61,7 +61,7 @@ impl Heads<'_> {
 
     /// From the gradient by what the heads gather, `context` `[Q, D]`, to those by the probabilities and by what was read.
     ///
-    /// `out`: `[T, 3 D]`, as queries, keys and values of a block are, or `[T, 2 D]`, keys and values alone.
+    /// `out`: `[T, 3 D]`, as queries, keys and values of a block are, behind the Q queries zeros, or `[T, 2 D]`, keys and values alone.
     pub fn backward(&mut self, qkv: Qkv<'_>, context: &[f32], out: &mut [f32]) {
         let (size, tokens) = (self.size, self.tokens);
         let (width, workers, all) = (qkv.q.ncols(), self.workers, qkv.q.nrows() * tokens);
@@ -170,6 +170,7 @@ impl HeadWorker {
         let scale = 1.0 / (size as f32).sqrt();
         let (values, keys) = (values.rows(head.v), keys.columns(head.k));
         let (q_gradient, kv_gradient) = own.split_at_mut(tokens * size);
+        q_gradient[queries * size..].fill(0.0);
         kv_gradient.fill(0.0);
         let (k_gradient, v_gradient) = kv_gradient.split_at_mut(tokens * size);
         for first in (0..queries).step_by(QUERIES) {

@@ -86,7 +86,7 @@ impl<'a> Inside<'a> {
             qkv.chunks_exact(3 * width).flat_map(|token| &token[first..][..size]).copied().collect()
         };
         let own = |keys: &[f32]| keys[token * size..][..size].to_vec();
-        parallel::awake(|| block.project(self.stream, &mut tape));
+        parallel::awake(|| block.project(self.stream, token..token + 1, &mut tape));
         let attention = &mut tape.attention;
         let unturned = self.places.rotations.as_ref().map(|_| [own(&part(attention.qkv, 0)), part(attention.qkv, 1)]);
         attention.turn(&block.attention, &self.places);

@@ -120,12 +120,17 @@ impl Linear {
 }
 
 /// `out = layer(x)`, or `out += …`, threads sharing the rows; `x`: `[rows, in]`, `out`: `[rows, out]`.
-#[inline(never)]
 pub(crate) fn multiply(layer: &Linear, x: &[f32], then: Then, out: &mut [f32]) {
+    multiply_from(0, layer, x, then, out);
+}
+
+/// The same from output `from` on, as [`Linear::forward_from`].
+#[inline(never)]
+pub(super) fn multiply_from(from: usize, layer: &Linear, x: &[f32], then: Then, out: &mut [f32]) {
     let (inputs, outputs) = (layer.inputs(), layer.outputs());
     for_each_block(out, outputs, &|first, out| {
         let x = view(&x[first * inputs..][..out.len() / outputs * inputs], inputs);
-        layer.forward(Input::F32(x), then, out);
+        layer.forward_from(from, Input::F32(x), then, out);
     });
 }
 

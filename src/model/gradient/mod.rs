@@ -108,7 +108,9 @@ impl Backward {
             }
             for layer in (self.down_to..self.depth.unwrap_or(layers)).rev() {
                 let (block, places) = (&vit.weights.blocks[layer], &vit.places.blocks[layer]);
-                block.backward(places, stream(layer), &mut tape, layer, sink);
+                let tokens = vit.config.tokens();
+                let read = if layer + 1 == layers { vit.config.tokens_read(tokens) } else { tokens };
+                block.backward(places, stream(layer), read, &mut tape, layer, sink);
                 sink.hidden_state(layer, view(tape.gradient, width));
                 if layer > self.down_to && pause() {
                     return layer;
@@ -169,8 +171,9 @@ impl Block {
         without: &[usize],
         tape: &mut Tape,
     ) {
-        self.project(stream, tape);
+        self.project(stream, rows.clone(), tape);
         let Tape { products, attention, between, branch, .. } = tape;
+        let [between, branch] = [between, branch].map(|all| &mut all[..rows.len() * self.norm1.weight.len()]);
         attention.turn(&self.attention, places);
         attention.attend(&self.attention, places, rows, branch);
         if let Some(norm) = &self.attention.norm {
@@ -187,39 +190,50 @@ impl Block {
     /// The second half, of the rows of the stream that `between` belongs to.
     fn recompute_mlp(&self, stream: &[f32], tape: &mut Tape) {
         let Tape { products, mlp, between, branch, .. } = tape;
+        let [between, branch] = [between, branch].map(|all| &mut all[..stream.len()]);
         add_scaled(between, 1.0, stream);
         mlp.recompute(&self.mlp, &self.norm2, between, branch, products);
     }
 
-    /// Queries, keys and values of all tokens, not turned.
-    fn project(&self, stream: &[f32], tape: &mut Tape) {
+    /// Keys and values of all tokens and queries of these, not turned.
+    fn project(&self, stream: &[f32], queries: Range<usize>, tape: &mut Tape) {
         let Tape { products, attention, normalised, .. } = tape;
         normalise(&self.norm1, stream, normalised);
-        attention.project(&self.attention, normalised, products);
+        attention.project(&self.attention, normalised, queries, products);
     }
 
-    /// Takes `tape.gradient` from the stream after this block, number `layer`, to the one before it, `stream` `[T, D]`.
+    /// Takes `tape.gradient` from the stream after this block, number `layer`, to the one before it, `stream` `[T, D]`. Behind its first `read` tokens it is
+    /// zeros, so of the others only keys and values count.
     fn backward(
         &self,
         places: &BlockPlaces,
         stream: &[f32],
+        read: usize,
         tape: &mut Tape,
         layer: usize,
         sink: &mut dyn GradientSink,
     ) {
-        let (all, width) = (0..stream.len() / self.norm1.weight.len(), self.norm1.weight.len());
-        self.recompute(places, stream, all, &[], tape);
+        let width = self.norm1.weight.len();
+        self.recompute(places, stream, 0..read, &[], tape);
         let Tape { products, attention, mlp, normalised, between, branch, gradient } = tape;
-        mlp.backward(&self.mlp, &self.norm2, between, gradient, branch, products);
+        {
+            let [between, branch, gradient] =
+                [between, &mut *branch, &mut *gradient].map(|all| &mut all[..read * width]);
+            mlp.backward(&self.mlp, &self.norm2, between, gradient, branch, products);
 
-        multiply(products.backward(&self.attention.projection), gradient, Then::Store, branch);
-        if let Some(norm) = &self.attention.norm {
-            attention.heads.gathered(between, width);
-            normalise_backward(norm, between, branch);
+            multiply(products.backward(&self.attention.projection), gradient, Then::Store, branch);
+            if let Some(norm) = &self.attention.norm {
+                attention.heads.gathered(between, width);
+                normalise_backward(norm, between, branch);
+            }
+            attention.backward(&self.attention, places, branch);
         }
-        attention.backward(&self.attention, places, branch);
-        let shape = (self.attention.heads, stream.len() / width, stream.len() / width);
-        let matrices = |values| ArrayView3::from_shape(shape, values).expect("the buffer has this size");
+        let shape = (self.attention.heads, read, stream.len() / width);
+        let matrices = |values| {
+            let values: &[f32] = values;
+            let own = &values[..shape.0 * shape.1 * shape.2];
+            ArrayView3::from_shape(shape, own).expect("the slice has this size")
+        };
         sink.attention(layer, matrices(attention.heads.probabilities), matrices(attention.heads.gradient));
 
         multiply(products.backward(&self.attention.qkv), attention.qkv_gradient, Then::Store, branch);
