@@ -14,6 +14,7 @@ import { headerLength, joined } from './weights.js';
  * @property {number} [size]
  * @property {string} [sha256] in hexadecimal digits, which is checked where the whole file is read
  * @property {boolean} [alone] nothing else waits for a connection
+ * @property {Promise<boolean>} [onward] whether what follows on the header is wanted, as far as can be told
  * @property {boolean} [must] it must be checked, so the whole file is read
  * @typedef {{reader: {read: () => Promise<{value?: Uint8Array}>, cancel: () => Promise<void>}, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
  */
@@ -34,6 +35,8 @@ export class WebFile {
   /** Hears that something has, wanted or not. */
   #onArrival = () => {};
   #header = new Uint8Array();
+  /** Whether the header is asked for with all behind it, which comes while the engine still starts. */
+  #onward = false;
   /** @type {Sha256 | undefined} */
   #sum;
   /** What says whether it is still the same file. @type {string | undefined} */
@@ -70,6 +73,7 @@ export class WebFile {
       first = await bytes(0, 8);
     }
     if (isHtml(undefined, first)) throw htmlInstead(this.#url);
+    this.#onward = Boolean(this.#known.alone && (await this.#known.onward));
     const rest = await bytes(first.length, headerLength(first));
     const header = joined(first, rest);
     this.#sum?.update(header);
@@ -188,8 +192,7 @@ export class WebFile {
    * @returns {Promise<Body>}
    */
   async #open(begin, end, signal) {
-    // One that is held open is asked for to its end at once: what is wanted of it mostly follows on the header, and comes while the engine still starts.
-    const on = this.#known.alone && begin === 0;
+    const on = this.#onward && begin === 8;
     const range = this.#ranged ? `bytes=${begin}-${on ? '' : end - 1}` : undefined;
     const signed = this.#target !== this.#url;
     const options = { range, signal, allowed: (/** @type {number} */ status) => signed || status === 416 };
