@@ -46,8 +46,6 @@ export interface EngineLayer {
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineRecording {
-  layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; stages: EngineLayer[];
   attentions?: Float32Array | Float32Array[]; hiddenStates?: Float32Array | Float32Array[]; rollouts?: Float32Array;
 }
 "#;
@@ -203,11 +201,9 @@ impl Engine {
         answer_of(&self.classifier, self.classifier.answer(), self.classifier.features(), top_k)
     }
 
-    /// What was recorded of it.
-    pub fn recorded(&mut self) -> Result<EngineRecording> {
-        let result = Object::of(&ShapeView::new(self.classifier.config()))?;
-        self.recorder.finish(&result)?;
-        Ok(result.unchecked_into())
+    /// Gives what was recorded of it to `target`.
+    pub fn recorded(&mut self, target: &EngineRecording) -> Result<()> {
+        self.recorder.finish(target.unchecked_ref())
     }
 }
 

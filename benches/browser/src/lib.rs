@@ -8,7 +8,7 @@ use vitscope::kernels::gemm_f32::gemm_f32;
 use vitscope::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use vitscope::kernels::pack::{PackedF32, PackedI8};
 use vitscope::kernels::quantize::QuantizedRows;
-use vitscope::kernels::{Epilogue, Target, store_lanes};
+use vitscope::kernels::{Epilogue, Target};
 use vitscope::parallel::BLOCK_ROWS;
 use vitscope::quant::QuantizedMatrix;
 use vitscope::simd::{DEPTH, F32x4, I32x4, WeightStep};

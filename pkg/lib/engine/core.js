@@ -114,7 +114,7 @@ export class Core {
       if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
     });
     while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
-    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }));
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, this.#config, record), ...told }) }));
     const end = performance.now();
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
@@ -290,11 +290,15 @@ export function reserve({ Engine }, bytes) {
 
 /**
  * @param {WasmEngine} wasm
+ * @param {ModelConfig} config
  * @param {import('../views/requests.js').RecordRequest} request
  */
-function recordingOf(wasm, { layers, queries, rolled }) {
-  const recorded = wasm.recorded();
-  const none = () => (isStaged(recorded) ? [] : new Float32Array());
-  const { attentions = none(), hiddenStates = none(), ...rest } = recorded;
-  return { ...rest, recorded: layers, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
+function recordingOf(wasm, config, { layers: recorded, queries, rolled }) {
+  const { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages } = config;
+  /** @type {import('../../wasm/relaxed/vitscope.js').EngineRecording} */
+  const arrays = {};
+  wasm.recorded(arrays);
+  const none = () => (isStaged(config) ? [] : new Float32Array());
+  const { attentions = none(), hiddenStates = none(), ...rest } = arrays;
+  return { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages, ...rest, recorded, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }

@@ -79,7 +79,7 @@ export function trace(config, { layers = Array.from({ length: config.layers }, (
   checkChoice('hiddenStates', hiddenStates, SWITCH);
   const sorted = [...new Set(layers.map((layer) => checkLayer(layer, config.layers)))].sort((a, b) => a - b);
   /** @type {RecordRequest} */
-  const record = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
+  const record = { layers: sorted, attentions, hiddenStates, queries: checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
   return { ...request, args: [...args, record] };
 }
 
@@ -91,11 +91,13 @@ function checkRolled(rollout) {
 
 /**
  * @param {unknown} queries
- * @returns {import('../../index.js').Query[]} each once
+ * @returns {import('../../index.js').Query[] | undefined} each once; none where all are kept
  */
 function checkQueries(queries) {
+  if (queries === undefined) return undefined;
   if (!Array.isArray(queries) || !queries.length || queries.includes(undefined)) throw mustBe('queries', 'an array of one query or more, or left out to keep the attention of all', queries);
-  return [...new Map(queries.map((query) => [queryToken(query), query])).values()];
+  const some = new Map(queries.filter((query) => query !== 'all').map((query) => [queryToken(query), query]));
+  return queries.includes('all') ? undefined : [...some.values()];
 }
 
 /**
