@@ -137,6 +137,73 @@ mod tests {
         }
     }
 
+    fn bits(c: &Array2<f32>) -> Vec<u32> {
+        c.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Whatever the blocks: the sums of every row, and of more inputs than a block has, are those of a row alone, input by input.
+    #[test]
+    fn blocks_of_inputs_change_no_bit() {
+        let mut rng = fastrand::Rng::with_seed(4);
+        for k in [BLOCK_INPUTS - 1, BLOCK_INPUTS, BLOCK_INPUTS + 1, 2 * BLOCK_INPUTS + 5] {
+            let (m, n) = (HELD_ROWS + 3, TILE_COLUMNS + 3);
+            let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
+            let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
+            let naive = Array2::from_shape_fn((m, n), |(r, c)| {
+                a.row(r).iter().zip(w.row(c)).fold(0.0, |sum: f32, (x, w)| x * w + sum)
+            });
+            assert_eq!(bits(&product::<false>(a.view(), &w)), bits(&naive), "{k} inputs");
+        }
+    }
+
+    /// The same in parts of any sizes.
+    #[test]
+    fn parts_come_to_the_same_bits() {
+        fn check<const FUSED: bool>(m: usize, n: usize, parts: &[usize]) {
+            let mut rng = fastrand::Rng::with_seed(5);
+            let k = parts.iter().sum();
+            let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
+            let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
+            let packed = PackedF32::new(w.view()).unwrap();
+            let (mut sums, mut from) = (vec![no_sums(); n.div_ceil(TILE_COLUMNS) * m], 0);
+            for part in parts {
+                accumulate::<FUSED>(a.slice(s![.., from..from + part]), &packed, from, &mut sums);
+                from += part;
+            }
+            let mut c = Array2::zeros((m, n));
+            hand_over(&sums, m, &mut Target { values: c.as_slice_mut().unwrap(), stride: n, columns: n });
+            assert_eq!(bits(&c), bits(&product::<FUSED>(a.view(), &w)), "{m} × {n}, {parts:?}");
+        }
+        for m in [1, 2, 3, 4, 5, 7, HELD_ROWS, HELD_ROWS + 1] {
+            for n in [1, TILE_COLUMNS, TILE_COLUMNS + 3] {
+                for parts in [&[13][..], &[8, 8, 3], &[1, 5], &[BLOCK_INPUTS, BLOCK_INPUTS + 1, 2]] {
+                    check::<true>(m, n, parts);
+                    check::<false>(m, n, parts);
+                }
+            }
+        }
+    }
+
+    /// Some of the outputs, as a slice of a hidden layer is made.
+    #[test]
+    fn some_panels_are_those_of_all() {
+        struct Some<'a>(Target<'a>);
+        impl Epilogue<F32x4> for Some<'_> {
+            fn outputs(&self) -> std::ops::Range<usize> {
+                8..21
+            }
+            fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
+                self.0.rows(first, column - 8, sums);
+            }
+        }
+        let a = Array2::from_shape_fn((5, 9), |(r, c)| (r * 9 + c) as f32);
+        let w = Array2::from_shape_fn((27, 9), |(r, c)| (r + 2 * c) as f32);
+        let mut c = Array2::zeros((5, 13));
+        let out = Target { values: c.as_slice_mut().unwrap(), stride: 13, columns: 13 };
+        gemm_f32::<true>(a.view(), &PackedF32::new(w.view()).unwrap(), &mut Some(out));
+        assert_eq!(c, product::<true>(a.view(), &w).slice(s![.., 8..21]));
+    }
+
     /// Attention multiplies slices of the qkv rows: a row stride larger than the row must not leak neighbours in.
     #[test]
     fn reads_strided_rows() {

@@ -33,7 +33,7 @@ pub enum Matrix {
 }
 
 /// What happens to a result on its way out.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Then {
     /// out = y
     Store,

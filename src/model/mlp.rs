@@ -121,3 +121,61 @@ impl Mlp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::activations::Activations;
+    use super::super::linear::Matrix;
+    use super::*;
+    use ndarray::Array2;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Slice by slice, the last one short, the bits are those of a hidden layer that is there as a whole.
+    #[test]
+    fn slices_change_no_bit() {
+        let (rows, width) = (7, 12);
+        for (units, gated, activation) in [
+            (2 * BLOCK_INPUTS + 40, false, Activation::Gelu),
+            (BLOCK_INPUTS + 3, false, Activation::Silu),
+            (BLOCK_INPUTS + 16, true, Activation::Silu),
+        ] {
+            let mut rng = fastrand::Rng::with_seed(7);
+            let outputs = if gated { 2 * units } else { units };
+            let mut layer = |outputs: usize, inputs: usize| {
+                let weights = Array2::from_shape_fn((outputs, inputs), |_| rng.f32() - 0.5);
+                let bias: Vec<f32> = (0..outputs).map(|_| rng.f32() - 0.5).collect();
+                Linear::new(Matrix::f32(weights.view()).unwrap(), &bias)
+            };
+            let mlp = Mlp { fc1: layer(outputs, width), norm: None, fc2: layer(width, units), activation, gated };
+            assert!(mlp.goes_in_slices());
+            let norm = LayerNorm { weight: vec![1.0; width], bias: vec![0.0; width], eps: 1e-6, centred: true };
+            let stream: Vec<f32> = (0..rows * width).map(|_| rng.f32() * 4.0).collect();
+
+            let mut whole = stream.clone();
+            let mut x = Array2::zeros((rows, width));
+            for (token, mut target) in stream.chunks_exact(width).zip(x.rows_mut()) {
+                norm.forward(token, target.as_slice_mut().unwrap());
+            }
+            let mut hidden = vec![0.0; rows * outputs];
+            let then = if activation == Activation::Gelu { Then::Gelu } else { Then::Store };
+            mlp.fc1.forward(Input::F32(x.view()), then, &mut hidden);
+            let mut inner = Array2::zeros((rows, units));
+            for (hidden, mut target) in hidden.chunks_exact_mut(outputs).zip(inner.rows_mut()) {
+                let (first, gate) = hidden.split_at_mut(units);
+                if then != Then::Gelu {
+                    mlp.activate(first, gate);
+                }
+                target.as_slice_mut().unwrap().copy_from_slice(first);
+            }
+            mlp.fc2.forward(Input::F32(inner.view()), Then::Add, &mut whole);
+
+            let mut worker = Worker::holding(Activations::new(rows, width, 0).unwrap());
+            worker.hidden = vec![9.0; 2 * rows * BLOCK_INPUTS];
+            worker.sums = vec![no_sums(); width.div_ceil(TILE_COLUMNS) * rows];
+            let mut sliced = stream;
+            mlp.add_to(&mut sliced, &norm, false, &mut worker);
+            assert!(sliced.iter().zip(&whole).all(|(a, b)| a.to_bits() == b.to_bits()), "{units} units");
+        }
+    }
+}
