@@ -56,8 +56,8 @@ pub fn hand_over(sums: &[Sums], m: usize, epilogue: &mut impl Epilogue<F32x4>) {
     }
 }
 
-/// A sum for each row from `first` on, and all inputs of the panel.
-#[inline(always)]
+/// A sum for each row from `first` on, and all inputs of the panel. (A function of its own: in the module once, not with each epilogue.)
+#[inline(never)]
 fn go_on<const FUSED: bool>(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [Sums]) {
     for (block, panel) in panel.chunks(BLOCK_INPUTS).enumerate() {
         multiply::<FUSED>(a, [first, block * BLOCK_INPUTS], panel, sums);

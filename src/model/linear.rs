@@ -142,7 +142,18 @@ impl Linear {
 
     /// `x`: `[rows, in]` in this layer's precision, `out`: `[rows, out]`.
     pub(super) fn forward(&self, x: Input<'_>, then: Then, out: &mut [f32]) {
-        self.forward_from(0, x, then, out);
+        match x {
+            Input::Sums { rows, sums } => self.finish(rows, sums, then == Then::Add, out),
+            _ => self.forward_from(0, x, then, out),
+        }
+    }
+
+    /// Writes `sums` of all inputs to `out` `[rows, out]`, or adds them to it, their bias with them.
+    fn finish(&self, rows: usize, sums: &[Sums], add: bool, out: &mut [f32]) {
+        let part = Part { outputs: 0..self.outputs, origin: 0 };
+        let out = Target { values: out, stride: self.outputs, columns: self.outputs };
+        let put = |target: &mut _, y| if add { add_lanes(target, y) } else { store_lanes(target, y) };
+        hand_over(sums, rows, &mut Biased { part, out, bias: &self.bias, put });
     }
 
     /// The same from output `from` on; some before it may be written too, the others stay as they were.
@@ -164,10 +175,7 @@ impl Linear {
                 let gelu = Gelu::prepare();
                 self.product(part, x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
             }
-            Then::Add => self.product(part, x, out, |target, y| {
-                let before = load_lanes(target);
-                store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
-            }),
+            Then::Add => self.product(part, x, out, add_lanes),
         }
     }
 
@@ -188,13 +196,18 @@ impl Linear {
         match (&self.matrix, x) {
             (Matrix::F32(weights), Input::F32(x)) => gemm_f32::<true>(x, weights, &mut out),
             (Matrix::Unfused(weights), Input::F32(x)) => gemm_f32::<false>(x, weights, &mut out),
-            (Matrix::F32(_) | Matrix::Unfused(_), Input::Sums { rows, sums }) => hand_over(sums, rows, &mut out),
             (Matrix::Int8(weights, columns), Input::Int8(rows)) => {
                 gemm_i8(rows, weights, &mut Dequantize { rows, columns, then: out });
             }
             _ => unreachable!("the input was made in this layer's precision"),
         }
     }
+}
+
+#[inline(always)]
+fn add_lanes(target: &mut [f32; TILE_COLUMNS], y: [F32x4; 2]) {
+    let before = load_lanes(target);
+    store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
 }
 
 /// Some of the outputs.
