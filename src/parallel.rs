@@ -3,6 +3,7 @@
 //! Without the feature `threads` everything runs in the calling thread, through the same functions.
 
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
+use std::ops::Range;
 
 /// Rows that can be cut in two, each part owned by whoever works on it.
 pub trait Rows: Send + Sized {
@@ -11,8 +12,12 @@ pub trait Rows: Send + Sized {
 }
 
 /// What one thread works with at a time is about this many rows: enough to use a panel of weights often while it is in the first-level
-/// cache, few enough to stay in the second-level cache themselves.
+/// cache, few enough to stay in the second-level cache themselves, wide ones too.
 pub const BLOCK_ROWS: usize = 32;
+
+/// Of tokens it is about as many as this, since each block of them streams all weights of a layer through the caches. What is wide or
+/// as long as there are tokens, a block does in parts.
+pub const TOKEN_ROWS: usize = 100;
 
 /// How many threads work, the calling one included.
 pub fn threads() -> usize {
@@ -34,9 +39,9 @@ pub fn thread_index() -> usize {
     0
 }
 
-/// The fewest blocks of at most [`BLOCK_ROWS`] rows that `threads` threads can share evenly.
-fn blocks(rows: usize, threads: usize) -> usize {
-    (threads * rows.div_ceil(BLOCK_ROWS * threads)).clamp(1, rows.max(1))
+/// The fewest blocks of at most `most` of `count` that `threads` threads can share evenly.
+fn blocks(count: usize, most: usize, threads: usize) -> usize {
+    (threads * count.div_ceil(most * threads)).clamp(1, count.max(1))
 }
 
 /// Calls `work(first, block)` for blocks of `rows` rows, `first` being the number of a block's first row.
@@ -44,26 +49,34 @@ fn blocks(rows: usize, threads: usize) -> usize {
 /// The blocks differ by at most one row, so that threads which start together end together: 197 tokens are 4 × 2 blocks of 24 or 25
 /// rows for two threads.
 pub fn for_each_block<R: Rows>(items: R, rows: usize, work: &(dyn Fn(usize, R) + Sync)) {
-    cut(items, 0, rows, blocks(rows, threads()), work);
+    cut(items, 0..rows, 1, blocks(rows, BLOCK_ROWS, threads()), work);
+}
+
+/// The same for blocks of up to [`TOKEN_ROWS`] rows, each but the last a multiple of `step`: 197 tokens are 100 and 97 by fours.
+pub fn for_each_token_block<R: Rows>(items: R, rows: usize, step: usize, work: &(dyn Fn(usize, R) + Sync)) {
+    let steps = rows.div_ceil(step);
+    cut(items, 0..steps, step, blocks(steps, TOKEN_ROWS / step, threads()), work);
 }
 
 /// Calls `work(index, item)` for every item.
 pub fn for_each<T: Send>(items: &mut [T], work: &(dyn Fn(usize, &mut T) + Sync)) {
     let count = items.len();
-    cut(items, 0, count, count, &|first, items: &mut [T]| {
+    cut(items, 0..count, 1, count, &|first, items: &mut [T]| {
         items.iter_mut().enumerate().for_each(|(i, item)| work(first + i, item));
     });
 }
 
-/// `items`: rows `first..end`, to be cut into `blocks` blocks. (In the module once for each kind of rows, not for all that is done with them.)
-fn cut<R: Rows>(items: R, first: usize, end: usize, blocks: usize, work: &(dyn Fn(usize, R) + Sync)) {
+/// `items`: the rows of these steps, to be cut into `blocks` blocks; a step has `step` rows, the last one maybe fewer. (In the
+/// module once for each kind of rows, not for all that is done with them.)
+fn cut<R: Rows>(items: R, steps: Range<usize>, step: usize, blocks: usize, work: &(dyn Fn(usize, R) + Sync)) {
+    let (start, end) = (steps.start, steps.end);
     if blocks <= 1 {
-        return work(first, items);
+        return work(start * step, items);
     }
     let before = blocks / 2;
-    let middle = first + (end - first) * before / blocks;
-    let (left, right) = items.split_at(middle - first);
-    join(|| cut(left, first, middle, before, work), || cut(right, middle, end, blocks - before, work));
+    let middle = start + (steps.len() * before).div_ceil(blocks);
+    let (left, right) = items.split_at((middle - start) * step);
+    join(|| cut(left, start..middle, step, before, work), || cut(right, middle..end, step, blocks - before, work));
 }
 
 fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
@@ -209,13 +222,30 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_tokens_are_whole_tiles() {
+        for (rows, step) in [1, 3, 4, 5, 99, 100, 101, 197, 257, 577, 1370].into_iter().flat_map(|n| [(n, 1), (n, 4)]) {
+            let mut items = vec![0; rows];
+            let sizes = Mutex::new(Vec::new());
+            for_each_token_block(items.as_mut_slice(), rows, step, &|first, block: &mut [usize]| {
+                block.iter_mut().enumerate().for_each(|(i, item)| *item += first + i + 1);
+                assert!(first.is_multiple_of(step) && !block.is_empty() && block.len() <= TOKEN_ROWS);
+                assert!(block.len().is_multiple_of(step) || first + block.len() == rows);
+                sizes.lock().unwrap().push(block.len().div_ceil(step));
+            });
+            assert!(items.iter().enumerate().all(|(i, item)| *item == i + 1), "{rows} rows");
+            let sizes = sizes.into_inner().unwrap();
+            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "{rows} rows: {sizes:?}");
+        }
+    }
+
+    #[test]
     fn threads_get_equally_many_blocks() {
         for threads in 1..=16 {
             for rows in [65, 197, 257, 1370] {
-                assert!(blocks(rows, threads).is_multiple_of(threads));
+                assert!(blocks(rows, BLOCK_ROWS, threads).is_multiple_of(threads));
             }
         }
-        assert_eq!(blocks(3, 8), 3, "no block is empty");
+        assert_eq!(blocks(3, BLOCK_ROWS, 8), 3, "no block is empty");
     }
 
     #[test]
