@@ -109,7 +109,10 @@ pub enum ErrorKind {
         why: &'static str,
     },
     /// A buffer does not fit into memory.
-    #[error("out of memory: {what} needs {bytes} bytes. Use a smaller image or model, or the int8 form.")]
+    #[error(
+        "out of memory: {what} needs {} bytes. Use a smaller image or model, or the int8 form.",
+        u64::try_from(*.bytes).unwrap_or(u64::MAX)
+    )]
     OutOfMemory {
         /// The buffer.
         what: &'static str,
@@ -174,6 +177,19 @@ impl Error {
             ErrorKind::UnsupportedView { .. } => "unsupported-view",
             ErrorKind::OutOfMemory { .. } | ErrorKind::ModelTooLarge { .. } => "out-of-memory",
         }
+    }
+}
+
+/// A number as messages have it, by what writes JSON: std's way is another 8 kB of a wasm module.
+pub(crate) fn shown(number: impl Into<f64> + serde::Serialize + Copy) -> String {
+    let wide: f64 = number.into();
+    if wide.is_nan() {
+        "NaN".into()
+    } else if wide.is_infinite() {
+        if wide > 0.0 { "inf".into() } else { "-inf".into() }
+    } else {
+        let text = serde_json::to_string(&number).unwrap_or_default();
+        text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
     }
 }
 

@@ -4,7 +4,7 @@ use super::json::Json;
 use super::open_clip;
 use crate::error::Result;
 use crate::model::Interpolation;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What is read as a type that a family knows.
 struct Alias {
@@ -202,12 +202,12 @@ pub(super) fn find(config: &Json) -> Result<Found> {
                 found.config = own;
                 // A part has no head, whatever it was taken from.
                 found.config.remove("architectures");
-                found.config.fill("model_type", json!(alias.read_as));
+                found.config.fill("model_type", alias.read_as.into());
                 fill_sizes(&mut found.config);
             }
             None => {
                 fill_sizes(&mut found.config);
-                found.config.put("model_type", json!(alias.read_as));
+                found.config.put("model_type", alias.read_as.into());
             }
         }
     }

@@ -134,7 +134,7 @@ fn factors(squares: &[f64], peaks: &[f32]) -> Vec<f32> {
     let logarithms: Vec<Option<f64>> = squares.iter().zip(peaks).map(logarithm).collect();
     let (sum, count) = logarithms.iter().flatten().fold((0.0, 0u32), |(sum, count), log| (sum + log, count + 1));
     let mean = sum / f64::from(count.max(1));
-    logarithms.into_iter().map(|log| log.map_or(1.0, |log| (log - mean).round().exp2() as f32)).collect()
+    logarithms.into_iter().map(|log| log.map_or(1.0, |log| 2f64.powi((log - mean).round() as i32) as f32)).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Models in a form that other programs have given them: what it is, by their config or by the names of their tensors, and what makes them readable.
 
 use super::json::Json;
-use super::names::telltale;
+use super::names::{holds, telltale};
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, WEIGHTS_FILE, supported};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +64,7 @@ pub(super) fn refuse(config: &Json, tensors: &Tensors) -> Result<()> {
     let names = tensors.names();
     // (With its config open_clip's model is read.)
     let mut marks = MARKS.iter().filter(|(_, program)| *program != OPEN_CLIP || config.get("model_cfg").is_none());
-    let found = marks.find_map(|(mark, program)| Some((*program, names.iter().find(|name| name.contains(mark))?)));
+    let found = marks.find_map(|(mark, program)| Some((*program, names.iter().find(|name| holds(name, mark))?)));
     let (program, evidence) = match (found, quantised_by(config)?) {
         // (Adapters may be beside quantised weights.)
         (Some((program, name)), None) | (Some((program @ PEFT, name)), _) => (program, tensors.in_file(name)),
@@ -111,7 +111,7 @@ pub(super) fn called(tensors: &Tensors) -> String {
 /// What to do where the config says nothing at all.
 pub(super) fn remedy(tensors: &Tensors) -> String {
     match telltale(&tensors.names()) {
-        Some(name) if name.contains("blocks.") => format!("Let timm convert the weights: {BY_TIMM}."),
+        Some(name) if holds(name, "blocks.") => format!("Let timm convert the weights: {BY_TIMM}."),
         _ => format!("Fetch the config.json that they were published with. {}", supported()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::Json;
+use super::names::holds;
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::{heads, labels, unsupported};
@@ -129,7 +130,7 @@ fn activation(name: &str) -> Option<Activation> {
 /// Whether a class of the config's `architectures` is a classifier.
 pub(super) fn is_classifier(json: &Json) -> bool {
     json.get("architectures").and_then(Value::as_array).is_some_and(|names| {
-        names.iter().any(|name| name.as_str().is_some_and(|name| name.contains("ForImageClassification")))
+        names.iter().any(|name| name.as_str().is_some_and(|name| holds(name, "ForImageClassification")))
     })
 }
 
@@ -180,7 +181,7 @@ pub(super) fn check_shown(
 
 /// Whether the names are transformers' at all. Of others none shows anything, and which is missing is found out later.
 pub(super) fn are_ours(tensors: &Tensors) -> bool {
-    tensors.names().iter().any(|name| name.contains("embeddings."))
+    tensors.names().iter().any(|name| holds(name, "embeddings."))
 }
 
 /// Refuses a config whose `qkv_bias` is not what the tensors show.

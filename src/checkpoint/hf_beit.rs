@@ -3,6 +3,7 @@
 use super::blocks::{BlockNames, Qkv, add_tables};
 use super::hf::{self, Usual};
 use super::json::Json;
+use super::names::holds;
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{Family, processors};
@@ -57,14 +58,14 @@ const SHARED_TABLES: &[&str] = &[
 
 fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let mut config = hf::read_config(json, json.optional_str("model_type").unwrap_or("beit"), &USUAL)?;
-    let in_block = |name: &str| name.contains("layer.0.") || name.contains("layers.0.");
+    let in_block = |name: &str| holds(name, "layer.0.") || holds(name, "layers.0.");
     let is_table = |name: &str| name.ends_with("relative_position_bias_table");
     let check = |key: &str, usual: bool, shows: &dyn Fn(&str) -> bool| {
         if hf::are_ours(tensors) { hf::check_shown(json, tensors, key, Some(usual), shows) } else { Ok(()) }
     };
     check("use_absolute_position_embeddings", false, &|name| name.ends_with("embeddings.position_embeddings"))?;
     check("use_relative_position_bias", false, &|name| is_table(name) && in_block(name))?;
-    check("use_shared_relative_position_bias", false, &|name| is_table(name) && !name.contains("layer"))?;
+    check("use_shared_relative_position_bias", false, &|name| is_table(name) && !holds(name, "layer"))?;
     check("layer_scale_init_value", true, &|name| name.ends_with("lambda_1"))?;
     if json.optional_bool("use_mean_pooling")?.unwrap_or(true) {
         config.pooling = Pooling::Mean;

@@ -210,11 +210,18 @@ fn problem_with(file: &'static str, problem: String) -> Error {
     }
 }
 
+/// A value as JSON. (Its `Display` does the same by code of its own.)
+pub(super) fn text_of(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// A value as a message can carry it.
 fn shorten(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    let mut text = text_of(value);
+    let end = text.char_indices().nth(60).map(|(end, _)| end);
+    if let Some(end) = end {
+        text.truncate(end);
+        text.push('…');
     }
+    text
 }

@@ -22,11 +22,11 @@ pub(super) fn wrapping<'n>(names: &'n [String], more: &[&str]) -> &'n str {
     let mut ends = wrappers();
     while let Some(wrapper) = ends.next() {
         let end = shared + wrapper.len();
-        if first.get(shared..end) == Some(wrapper) && all(&first[..end]) {
+        if first.get(shared..end) == Some(wrapper) && all(first.get(..end).unwrap_or_default()) {
             (shared, ends) = (end, wrappers());
         }
     }
-    &first[..shared]
+    first.get(..shared).unwrap_or_default()
 }
 
 /// Ends of the names of buffers that many architectures have, or that follow from the others.
@@ -36,10 +36,25 @@ const MEANINGLESS: &[&str] =
 /// What tells one architecture from another, and then where any has its attention.
 const MARKS: &[&str] = &["rope", "attn_pool", "downsample", "attn", "attention", ".weight", ""];
 
+/// Whether `part` is somewhere in `text`. (std's way of finding that out is made for long texts, and a kilobyte to send.)
+pub(super) fn holds(text: &str, part: &str) -> bool {
+    place(text, part).is_some()
+}
+
+fn place(text: &str, part: &str) -> Option<usize> {
+    (0..=text.len().checked_sub(part.len())?).find(|start| text.as_bytes()[*start..].starts_with(part.as_bytes()))
+}
+
+/// What is before and behind the first `part` in `text`.
+pub(super) fn around<'t>(text: &'t str, part: &str) -> Option<(&'t str, &'t str)> {
+    let start = place(text, part)?;
+    Some((text.get(..start)?, text.get(start + part.len()..)?))
+}
+
 /// The name that says most about an unknown architecture: that of a weight, best of its first block's attention.
 pub(super) fn telltale(names: &[String]) -> Option<&String> {
     MARKS.iter().find_map(|mark| {
-        names.iter().find(|name| name.contains(mark) && !MEANINGLESS.iter().any(|end| name.ends_with(end)))
+        names.iter().find(|name| holds(name, mark) && !MEANINGLESS.iter().any(|end| name.ends_with(end)))
     })
 }
 
@@ -51,6 +66,16 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn parts_are_found_wherever_they_are() {
+        for (text, part) in [("blocks.0.attn", "attn"), ("attn", "attn"), ("aattn.", "attn"), ("x", ""), ("", "")] {
+            assert!(holds(text, part), "{part} in {text}");
+        }
+        assert!(!holds("att", "attn") && !holds("", "a"));
+        assert_eq!(around("12to24to6", "to"), Some(("12", "24to6")));
+        assert_eq!(around("8", "to"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@
 use super::alias::Found;
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::hf::{self, Usual};
-use super::json::Json;
+use super::json::{Json, text_of};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::text::{LOGIT_BIAS, LOGIT_SCALE};
@@ -104,7 +104,7 @@ pub(super) fn find(config: &Json) -> Result<Option<Found>> {
     for (key, plain) in PLAIN.iter().copied().chain([("layers", &[] as &[&str])]) {
         // (As a list it makes a ResNet.)
         if let Some(value) = vision.get(key).filter(|value| key != "layers" || value.is_array()) {
-            let text = value.to_string();
+            let text = text_of(value);
             if !plain.contains(&&*text) {
                 let evidence = ["`vision_cfg.", key, "` is ", &text, ", which this version does not run"].concat();
                 return Err(unsupported("open_clip", &evidence));

@@ -1,12 +1,12 @@
 //! Weights split over several files, read as one.
 
 use super::header::{Entry, Header};
-use super::json::{Json, read};
-use super::names::wrapping;
+use super::json::{Json, read, text_of};
+use super::names::{holds, wrapping};
 use super::tensors::{Source, Tensors};
 use super::{CONFIG_FILE, INDEX_FILE, alias};
 use crate::error::{ErrorKind, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// The files of a split checkpoint behind one another, under a header that lists the tensors of all.
 pub struct Shards<S> {
@@ -51,7 +51,7 @@ impl<S: Source> Shards<S> {
 
     /// From the name and the bytes of each file.
     pub fn new(files: Vec<(String, S)>) -> Result<Self> {
-        let mut header = serde_json::Map::new();
+        let mut header = Map::new();
         let mut parts: Vec<Part<S>> = Vec::with_capacity(files.len());
         let mut total = 0u64;
         for (name, source) in files {
@@ -60,8 +60,12 @@ impl<S: Source> Shards<S> {
             let &Header { ref entries, ref notes, start } = tensors.header();
             for Entry { name: tensor, dtype, shape, begin, end } in entries {
                 let offsets = [begin, end].map(|offset| offset - start + total);
-                let entry = json!({"dtype": dtype.to_string(), "shape": shape, "data_offsets": offsets});
-                if header.insert(tensor.clone(), entry).is_some() {
+                let shape: Vec<u64> = shape.iter().map(|dim| *dim as u64).collect();
+                let mut entry = Map::new();
+                entry.insert("dtype".into(), dtype.to_string().into());
+                entry.insert("shape".into(), shape.into());
+                entry.insert("data_offsets".into(), offsets.to_vec().into());
+                if header.insert(tensor.clone(), entry.into()).is_some() {
                     return Err(tensors.invalid(format!("tensor `{tensor}` is in another file too.")));
                 }
             }
@@ -75,7 +79,7 @@ impl<S: Source> Shards<S> {
                 bytes: u128::from(total) + u128::from(size),
             })?;
         }
-        let text = Value::Object(header).to_string();
+        let text = text_of(&Value::Object(header));
         let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
         let length = total.saturating_add(header.len() as u64);
         Ok(Self { header, parts, length })
@@ -101,7 +105,7 @@ fn others(config: &str, names: &[String]) -> Vec<String> {
 
 /// Whether a name can't lead out of its folder, as part of a path or of a URL.
 fn is_plain(name: &str) -> bool {
-    let escaped = |escape: &str| name.to_ascii_lowercase().contains(escape);
+    let escaped = |escape: &str| holds(&name.to_ascii_lowercase(), escape);
     !matches!(name, "" | "." | "..")
         && !name.contains(['/', '\\', ':'])
         && !["%2e", "%2f", "%5c"].into_iter().any(escaped)

@@ -4,14 +4,13 @@ use super::alias::Found;
 use super::header::{Entry, Header};
 use super::names::{telltale, wrapping};
 use crate::alloc;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::model::{Interpolation, Precision};
 use crate::quant::{Bits, FORMAT_INT4, FORMAT_INT8, FORMAT_KEY, STEPS_SUFFIX};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use zerocopy::IntoBytes;
 
 /// Where the bytes of a file are. Reading in parts lets a browser keep them outside of wasm memory.
@@ -117,7 +116,7 @@ impl Tensors {
     pub(super) fn names(&self) -> Vec<String> {
         let seen = |name: &&str| !self.others.iter().any(|other| name.starts_with(other));
         let names = self.header.entries.iter().map(|entry| entry.name.as_str()).filter(seen);
-        names.map(|name| name[self.wrapping.len()..].to_owned()).collect()
+        names.map(|name| name.get(self.wrapping.len()..).unwrap_or_default().to_owned()).collect()
     }
 
     /// The name of a tensor as the file has it, for messages.
@@ -188,10 +187,11 @@ impl Tensors {
         }
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
-            Some(value) => {
-                Err(self
-                    .invalid(format!("tensor `{}` contains {value}. The checkpoint is damaged.", self.in_file(name))))
-            }
+            Some(value) => Err(self.invalid(format!(
+                "tensor `{}` contains {}. The checkpoint is damaged.",
+                self.in_file(name),
+                shown(*value)
+            ))),
         }
     }
 
@@ -301,7 +301,7 @@ pub fn write(tensors: Vec<(String, Vec<usize>, Values)>, format: Option<&str>) -
         TensorView::new(*dtype, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
     });
     let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(unwritable)?;
-    let metadata = format.map(|format| HashMap::from([(FORMAT_KEY.to_owned(), format.to_owned())]));
+    let metadata = format.map(|format| [(FORMAT_KEY.to_owned(), format.to_owned())].into_iter().collect());
     safetensors::serialize(views, metadata).map_err(unwritable)
 }
 

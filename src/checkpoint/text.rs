@@ -5,7 +5,7 @@ use super::TEXT_FILE;
 use super::json::read as parse;
 use super::reader::Reader;
 use super::tensors::{Source, Tensors};
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::model::{Classes, Precision, Similarity};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) fn learned(model: &mut Reader, most: Option<f32>) -> Result<Option<Si
     let scale = model.scalar(LOGIT_SCALE)?;
     let power = most.map_or(scale, |most| scale.max(0.0).min(most.ln())).exp();
     if !power.is_normal() {
-        let problem = format!("tensor `{LOGIT_SCALE}` contains {scale}. The checkpoint is damaged.");
+        let problem = format!("tensor `{LOGIT_SCALE}` contains {}. The checkpoint is damaged.", shown(scale));
         return Err(model.tensors.invalid(problem));
     }
     Ok(Some(Similarity { scale: power, bias: optional(model, LOGIT_BIAS)?.unwrap_or(0.0) }))

@@ -2,7 +2,7 @@
 
 use super::blocks::read_rest_of_pool;
 use super::heads::read_heads;
-use super::json::{Json, as_usize};
+use super::json::{Json, as_usize, text_of};
 use super::reader::{Bias, Reader, add, matrix};
 use super::tensors::Tensors;
 use super::{hf, labels, unsupported};
@@ -136,7 +136,7 @@ impl<'a> Architecture<'a> {
         let own = Self { json, name, args, class, wrapped: json.optional_str("model_type") == Some("timm_wrapper") };
         for key in own.args.keys() {
             let Some(value) = own.args.get(key) else { continue };
-            let text = value.to_string();
+            let text = text_of(value);
             let default = [class.defaults, DEFAULT_ARGS].iter().any(|defaults| defaults.contains(&(key, &text)));
             let shown = class.shown.iter().chain(SHOWN_ARGS).find(|(arg, _)| *arg == key);
             if class.reads.contains(&key) {
@@ -159,7 +159,9 @@ impl<'a> Architecture<'a> {
         }
         let plain = |norm: &Value| norm.as_str().is_some_and(|norm| norm.eq_ignore_ascii_case("layernorm"));
         if let Some(norm) = own.args.get("norm_layer").filter(|norm| !plain(norm)) {
-            return Err(own.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only LayerNorm is run")));
+            return Err(
+                own.refuse(&format!("`model_args` sets `norm_layer` to {}, and only LayerNorm is run", text_of(norm)))
+            );
         }
         Ok(own)
     }
@@ -191,17 +193,17 @@ impl<'a> Architecture<'a> {
     pub fn activation(&self, usual: Activation) -> Result<Activation> {
         match self.args.get("act_layer") {
             None => Ok(usual),
-            Some(name) => {
-                match name.as_str() {
-                    Some("gelu") => Ok(Activation::Gelu),
-                    Some("gelu_tanh") => Ok(Activation::GeluTanh),
-                    Some("quick_gelu" | "quickgelu") => Ok(Activation::QuickGelu),
-                    Some("silu" | "swish") => Ok(Activation::Silu),
-                    Some("relu") => Ok(Activation::Relu),
-                    _ => Err(self
-                        .refuse(&format!("`model_args` sets `act_layer` to {name}, which this version does not run"))),
-                }
-            }
+            Some(name) => match name.as_str() {
+                Some("gelu") => Ok(Activation::Gelu),
+                Some("gelu_tanh") => Ok(Activation::GeluTanh),
+                Some("quick_gelu" | "quickgelu") => Ok(Activation::QuickGelu),
+                Some("silu" | "swish") => Ok(Activation::Silu),
+                Some("relu") => Ok(Activation::Relu),
+                _ => Err(self.refuse(&format!(
+                    "`model_args` sets `act_layer` to {}, which this version does not run",
+                    text_of(name)
+                ))),
+            },
         }
     }
 

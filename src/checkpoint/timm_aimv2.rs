@@ -1,7 +1,7 @@
 //! timm's `aimv2_*` models: RMSNorm, on patches too, and a gate in each MLP.
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
-use super::json::Json;
+use super::json::{Json, text_of};
 use super::reader::{Bias, Reader};
 use super::tensors::Tensors;
 use super::timm::{self, ATTENTION_POOL, Architecture, Class};
@@ -52,7 +52,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &AIMV2)?;
     check_name(&architecture)?;
     if let Some(norm) = architecture.args.get("norm_layer") {
-        return Err(architecture.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only its own is run")));
+        return Err(architecture
+            .refuse(&format!("`model_args` sets `norm_layer` to {}, and only its own is run", text_of(norm))));
     }
     let mut config = architecture.config(tensors, &heads, timm::prefix(tensors)?, Pooling::Mean)?;
     architecture.require_last_norm(&config, tensors)?;

@@ -44,7 +44,7 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let architecture = Architecture::new(json, tensors, &BEIT)?;
     let known = |part: &str| {
         matches!(part, "beit" | "beitv2" | "base" | "large")
-            || part.trim_start_matches("patch").bytes().all(|b| b.is_ascii_digit())
+            || part.strip_prefix("patch").unwrap_or(part).bytes().all(|b| b.is_ascii_digit())
     };
     architecture.require_known(&architecture.parts(), &known)?;
     let mut config = architecture.config(tensors, &|width| width / 64, vec![Prefix::Class], Pooling::Mean)?;

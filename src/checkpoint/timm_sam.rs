@@ -2,7 +2,7 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::heads::read_heads;
-use super::json::Json;
+use super::json::{Json, text_of};
 use super::reader::{Bias, Reader};
 use super::sam::{self, Names};
 use super::tensors::Tensors;
@@ -68,7 +68,8 @@ fn read_config(json: &Json, tensors: &Tensors) -> Result<Config> {
     let args = &architecture.args;
     let Variant { heads, global, small } = Variant::new(&architecture)?;
     if let Some(norm) = args.get("norm_layer") {
-        return Err(architecture.refuse(&format!("`model_args` sets `norm_layer` to {norm}, and only its own is run")));
+        return Err(architecture
+            .refuse(&format!("`model_args` sets `norm_layer` to {}, and only its own is run", text_of(norm))));
     }
     let mut config = architecture.config(tensors, &|_| heads, Vec::new(), Pooling::Mean)?;
     config.layer_norm_eps = LAYER_NORM_EPS;

@@ -2,6 +2,7 @@
 
 use super::blocks::{BlockNames, Blocks, Qkv, Windowed};
 use super::json::{Json, as_pair};
+use super::names::around;
 use super::reader::{Bias, Reader};
 use super::swin::{self, LAYER_NORM_EPS, Sizes};
 use super::tensors::Tensors;
@@ -91,7 +92,8 @@ fn read_config(json: &Json, tensors: &Tensors, shows_heads: (&str, usize)) -> Re
     let number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     architecture.require_known(&architecture.parts(), &|part| {
         let sizes = part.strip_prefix("patch").or(part.strip_prefix("window")).unwrap_or(part);
-        matches!(part, "swin" | "swinv2" | "tiny" | "small" | "base" | "large" | "s3") || sizes.split("to").all(number)
+        matches!(part, "swin" | "swinv2" | "tiny" | "small" | "base" | "large" | "s3")
+            || around(sizes, "to").map_or(number(sizes), |(first, last)| number(first) && number(last))
     })?;
     let (mut config, _) = architecture.without_blocks(tensors, Vec::new(), Pooling::Mean)?;
     let args = &architecture.args;
@@ -152,7 +154,7 @@ fn windows(architecture: &Architecture, stages: usize) -> Result<Vec<[usize; 2]>
         return Ok([first, first, 14, 7].map(|edge| [edge; 2]).to_vec());
     }
     let sizes = parts.iter().find_map(|part| part.strip_prefix("window"));
-    let last = sizes.and_then(|sizes| sizes.split("to").last()?.parse().ok());
+    let last = sizes.and_then(|sizes| around(sizes, "to").map_or(sizes, |(_, last)| last).parse().ok());
     Ok(vec![[last.unwrap_or(7); 2]; stages])
 }
 
@@ -175,7 +177,7 @@ fn pretrained(architecture: &Architecture, stages: usize) -> Result<Vec<usize>> 
         return Ok(stated.into_iter().map(|[edge, _]| edge).collect());
     }
     // `window12to16`: trained with 12, the last stage with half of it, whose grid was no larger.
-    let sizes = architecture.parts().into_iter().find_map(|part| part.strip_prefix("window")?.split_once("to"));
+    let sizes = architecture.parts().into_iter().find_map(|part| around(part.strip_prefix("window")?, "to"));
     let Some(first) = sizes.and_then(|(first, _)| first.parse::<usize>().ok()) else { return Ok(Vec::new()) };
     Ok((0..stages).map(|stage| if stage + 1 == stages { first / 2 } else { first }).collect())
 }

@@ -4,7 +4,7 @@ use super::attention::Attentions;
 use super::rows::{mean, rows};
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::{matrix, zeros};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::kernels::rows::add_scaled;
 use crate::kernels::softmax::scale_in_place;
 use crate::model::Windows;
@@ -174,7 +174,7 @@ fn within(what: &str, value: f32, most: f32) -> Result<f32> {
     if value > 0.0 && value <= most {
         return Ok(value);
     }
-    Err(invalid(format!("{what} is {value}; it must be above 0 and at most {most}.")))
+    Err(invalid(format!("{what} is {}; it must be above 0 and at most {}.", shown(value), shown(most))))
 }
 
 /// Makes the smallest values 0 that together hold no more than 1 − `mass` of the sum.

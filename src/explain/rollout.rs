@@ -6,7 +6,7 @@ use super::heads::Fusion;
 use super::rows::rows;
 use super::shape::{Query, Shape, invalid};
 use crate::alloc::matrix;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::kernels::dot::sum;
 use crate::kernels::rows::add_scaled;
 use ndarray::ArrayView2;
@@ -49,7 +49,7 @@ pub(super) fn check_discard(discard: f64) -> Result<f64> {
     if (0.0..1.0).contains(&discard) {
         return Ok(discard);
     }
-    Err(invalid(format!("discard is {discard}; it must be 0 or more and below 1.")))
+    Err(invalid(format!("discard is {}; it must be 0 or more and below 1.", shown(discard))))
 }
 
 /// A query's row of a product of `[T, T]` matrices, which grows from its left end: only this row is ever computed.

@@ -5,7 +5,7 @@ use super::linear::{Linear, Matrix};
 use super::scores::Scores;
 use super::vit::Vit;
 use crate::alloc::reserve;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, shown};
 use crate::kernels::gemm_i8::MAX_K;
 use ndarray::ArrayView2;
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl Classes {
         }
         for (label, row) in self.labels.iter().zip(self.embeddings.chunks_exact(features)) {
             if let Some(value) = row.iter().find(|value| !value.is_finite()) {
-                return invalid(format!("the embedding of `{label}` contains {value}. Give numbers."));
+                return invalid(format!("the embedding of `{label}` contains {}. Give numbers.", shown(*value)));
             }
             if row.iter().all(|value| *value == 0.0) {
                 return invalid(format!("the embedding of `{label}` is all zeros, which has no direction."));
@@ -64,10 +64,13 @@ impl Classes {
         }
         let [scale, bias] = [self.scale.unwrap_or(1.0), self.bias.unwrap_or(0.0)];
         if !(scale.is_finite() && scale > 0.0) {
-            return invalid(format!("scale is {scale}; it must be a number above 0, which cosines are multiplied by."));
+            return invalid(format!(
+                "scale is {}; it must be a number above 0, which cosines are multiplied by.",
+                shown(scale)
+            ));
         }
         if !bias.is_finite() {
-            return invalid(format!("bias is {bias}; it must be a number, which is added to every logit."));
+            return invalid(format!("bias is {}; it must be a number, which is added to every logit.", shown(bias)));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::positions::Positions;
 use super::rotary::Frequencies;
 use super::scores::Scores;
 use super::stages::Stage;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::kernels::gemm_i8::MAX_K;
 use std::ops::Range;
 use std::sync::Arc;
@@ -195,7 +195,7 @@ impl Config {
             }
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
-            return invalid(format!("a norm's epsilon of {} makes no sense.", self.layer_norm_eps));
+            return invalid(format!("a norm's epsilon of {} makes no sense.", shown(self.layer_norm_eps)));
         }
         if self.positions.sinusoidal && !self.hidden_size.is_multiple_of(4) {
             return invalid(format!(

@@ -5,6 +5,7 @@ use crate::alloc::matrix;
 use crate::error::Result;
 use crate::kernels::sine::{cos, sin};
 use ndarray::Array2;
+use std::f64::consts::LN_2;
 
 /// What tells a model where a patch is: one of these, or several.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +48,7 @@ pub fn sinusoidal([rows, columns]: [usize; 2], width: usize) -> Result<Array2<f3
     for (patch, mut position) in positions.rows_mut().into_iter().enumerate() {
         for (m, value) in position.iter_mut().enumerate() {
             let coordinate = if m < 2 * quarter { patch % columns } else { patch / columns };
-            let frequency = (-((m % quarter) as f64) / quarter as f64 * 10_000f64.log2()).exp2();
+            let frequency = (-((m % quarter) as f64) / quarter as f64 * 10_000f64.log2() * LN_2).exp();
             let f = if (m / quarter).is_multiple_of(2) { sin } else { cos };
             *value = f(coordinate as f64 * frequency) as f32;
         }

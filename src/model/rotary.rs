@@ -6,7 +6,7 @@ use crate::alloc::{reserve, zeros};
 use crate::error::Result;
 use crate::kernels::rotate::{Pairs, Turn, rotate};
 use crate::kernels::sine::{cos, sin};
-use std::f64::consts::TAU;
+use std::f64::consts::{LN_2, TAU};
 
 /// What a model's rotary positions are. Tokens before the patches are never turned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +87,7 @@ impl Rotary {
         let mut frequencies = vec![0.0; 2 * pairs];
         let (quarter, first) = (pairs / 2, usize::from(!columns_first) * pairs);
         for m in 0..quarter {
-            let frequency = (-(m as f64) / quarter as f64 * temperature.log2()).exp2() as f32;
+            let frequency = (-(m as f64) / quarter as f64 * temperature.log2() * LN_2).exp() as f32;
             frequencies[first + m] = frequency;
             frequencies[pairs - first + quarter + m] = frequency;
         }

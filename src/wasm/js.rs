@@ -123,7 +123,7 @@ pub fn pixels(image: &ImageData) -> Result<(Vec<u8>, usize, usize)> {
 impl Object {
     /// A small value as a plain object.
     pub fn of(value: &impl serde::Serialize) -> Result<Self> {
-        JSON::parse(&serde_json::to_string(value).expect("numbers and strings only")).map(JsCast::unchecked_into)
+        JSON::parse(&serde_json::to_string(value).unwrap_or_default()).map(JsCast::unchecked_into)
     }
 
     /// Gives it a property.

@@ -3,7 +3,7 @@
 use super::named;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use vitscope::checkpoint::ConfigFiles;
 use vitscope::{Classifier, Error};
 
@@ -51,7 +51,8 @@ pub fn texts(tensors: &[(&str, &[usize], &[f32])], labels: &str) -> Vec<u8> {
         .iter()
         .zip(&bytes)
         .map(|((name, shape, _), bytes)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()));
-    safetensors::serialize(views, Some(HashMap::from([("labels".to_owned(), labels.to_owned())]))).unwrap()
+    let metadata = [("labels".to_owned(), labels.to_owned())].into_iter().collect();
+    safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
 /// The fixture's file with its header edited.

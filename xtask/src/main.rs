@@ -12,6 +12,7 @@ mod node;
 mod serve;
 mod single;
 mod site;
+mod size;
 mod soak;
 mod steps;
 mod test;
@@ -58,6 +59,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["site", options @ ..] => site::run(&sh, options)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
+        ["size", options @ ..] => size::run(&sh, options)?,
         ["soak", options @ ..] => soak::run(&sh, options)?,
         ["fuzz", options @ ..] => fuzz::run(&sh, options)?,
         ["test", "--list"] => test::list(),
@@ -69,7 +71,7 @@ fn run(args: &[&str]) -> Result<()> {
 }
 
 fn usage() -> String {
-    [USAGE, bench::USAGE, soak::USAGE, fuzz::USAGE].join("\n")
+    [USAGE, size::USAGE, bench::USAGE, soak::USAGE, fuzz::USAGE].join("\n")
 }
 
 /// What is generated of the npm package.

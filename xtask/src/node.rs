@@ -97,7 +97,7 @@ mod tests {
     fn a_folder_without_tests_is_an_error() {
         assert!(test_files("no/such/folder").is_err());
         assert!(test_files("xtask/src").is_err());
-        let files = ["page", "server", "workflows"].map(|name| root().join(format!("xtask/{name}.test.mjs")));
+        let files = ["page", "server", "size", "workflows"].map(|name| root().join(format!("xtask/{name}.test.mjs")));
         assert_eq!(test_files("xtask").unwrap(), files);
     }
 }

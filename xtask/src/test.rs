@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{backends, bindgen, browser, build, docs, fuzz, node, site, toolchain, wasm_tests};
+use crate::{backends, bindgen, browser, build, docs, fuzz, node, site, size, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", what: "the npm package's API reference", run: docs::build, long: false },
     Step { name: "native", what: "the crates' tests, natively", run: native, long: false },
     Step { name: "build", what: "pkg/dist", run: |sh| build(sh, &[]), long: false },
+    Step { name: "size", what: "the budgets of the download", run: size::check, long: false },
     Step { name: "site", what: "the static folder", run: |sh| site::run(sh, &[]), long: false },
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
