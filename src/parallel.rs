@@ -21,8 +21,12 @@ pub const TOKEN_ROWS: usize = 100;
 
 /// How many threads work, the calling one included.
 pub fn threads() -> usize {
+    #[cfg(feature = "schedule")]
+    if let Some(threads) = schedule::threads() {
+        return threads;
+    }
     #[cfg(feature = "threads")]
-    return rayon::current_num_threads();
+    return if pool::is_alone() { 1 } else { rayon::current_num_threads() };
     #[cfg(not(feature = "threads"))]
     1
 }
@@ -76,6 +80,10 @@ fn cut<R: Rows>(items: R, steps: Range<usize>, step: usize, blocks: usize, work:
 }
 
 fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+    #[cfg(feature = "schedule")]
+    if schedule::threads().is_some() {
+        return schedule::join(left, right);
+    }
     #[cfg(feature = "threads")]
     pool::join(left, right);
     #[cfg(not(feature = "threads"))]
@@ -87,94 +95,43 @@ fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
 
 /// Does `work` with all threads awake until it is done, so that none has to be woken up for each part of it.
 pub fn awake<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "schedule")]
+    if schedule::threads().is_some() {
+        return work();
+    }
     #[cfg(feature = "threads")]
     return pool::awake(work);
     #[cfg(not(feature = "threads"))]
     work()
 }
 
-/// rayon's pool, whose threads here don't sleep while a forward pass runs. Waking one up takes as long as most of what is shared: without
-/// this, two threads ran ViT-Ti hardly faster than one.
-#[cfg(feature = "threads")]
-mod pool {
-    use rayon::{Yield, yield_now};
-    use std::cell::Cell;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
+/// Does `work` in this thread alone: what others could share is not cut, and nobody waits for anybody. Buffers made for it are for one thread.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "threads")]
+    return pool::alone(work);
+    #[cfg(not(feature = "threads"))]
+    work()
+}
 
-    /// How often a thread looks for work in vain before it naps between looks: longer than most parts take. Where other programs need the
-    /// cores, or there are fewer than threads, the one that all wait for may be without one.
-    const LOOKS: usize = 2000;
-    const NAP: Duration = Duration::from_micros(20);
-
-    thread_local! {
-        /// Whether this thread is in the midst of something that another waits for.
-        static BUSY: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// A flag that is raised when this is dropped, after a panic too.
-    struct Raise<'a>(&'a AtomicBool);
-
-    impl Drop for Raise<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Release);
-        }
-    }
-
-    pub fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
-        // In wasm the caller is one of the pool.
-        if cfg!(not(target_arch = "wasm32")) && rayon::current_thread_index().is_none() {
-            return rayon::scope(|_| join(left, right)); // the thread that does it is the busy one
-        }
-        let done = AtomicBool::new(false);
-        let left = || {
-            left();
-            look_for_work_until(&done);
-        };
-        let right = || {
-            let _done = Raise(&done);
-            right();
-        };
-        busy(|| rayon::join(left, right));
-    }
-
-    pub fn awake<T>(work: impl FnOnce() -> T) -> T {
-        let over = AtomicBool::new(false);
-        rayon::in_place_scope(|scope| {
-            let _over = Raise(&over);
-            scope.spawn_broadcast(|_, _| stay_awake(&over));
-            work()
-        })
-    }
-
-    /// Each thread is asked once. One that is busy is awake anyway, and must be free to go on as soon as what it waits for is done.
-    pub fn stay_awake(over: &AtomicBool) {
-        if !BUSY.get() {
-            busy(|| look_for_work_until(over));
-        }
-    }
-
-    fn busy<T>(work: impl FnOnce() -> T) -> T {
-        let outer = BUSY.replace(true);
-        let result = work();
-        BUSY.set(outer);
-        result
-    }
-
-    fn look_for_work_until(flag: &AtomicBool) {
-        let mut vain = 0;
-        while !flag.load(Ordering::Acquire) {
-            if yield_now() == Some(Yield::Executed) {
-                vain = 0;
-            } else if vain < LOOKS {
-                vain += 1;
-                std::hint::spin_loop();
-            } else {
-                std::thread::sleep(NAP);
-            }
-        }
+/// Does `own` in this thread, and `each` of the items by others, every one of them alone.
+pub fn beside<I: Send, T>(items: &mut [I], each: &(dyn Fn(&mut I) + Sync), own: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "threads")]
+    return rayon::in_place_scope(|scope| {
+        items.iter_mut().for_each(|item| scope.spawn(|_| alone(|| each(item))));
+        alone(own)
+    });
+    #[cfg(not(feature = "threads"))]
+    {
+        let done = own();
+        items.iter_mut().for_each(each);
+        done
     }
 }
+
+#[cfg(feature = "threads")]
+mod pool;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 
 impl<T: Send> Rows for &mut [T] {
     fn split_at(self, rows: usize) -> (Self, Self) {
@@ -312,6 +269,29 @@ mod tests {
             });
             assert_eq!(items, [80_000; 64], "{threads} threads");
         }
+    }
+
+    #[test]
+    #[cfg(all(feature = "threads", not(target_arch = "wasm32")))]
+    fn alone_is_one_thread_and_beside_it_are_others() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| {
+            let mut seen = vec![Vec::new(); 2];
+            let note = |seen: &mut Vec<_>| {
+                assert_eq!(threads(), 1);
+                let here = std::thread::current().id();
+                let mut rows = [here; 65];
+                awake(|| for_each(&mut rows, &|_, row| *row = std::thread::current().id()));
+                assert_eq!(rows, [here; 65]);
+                seen.push(here);
+            };
+            let mut first = Vec::new();
+            beside(&mut seen, &note, || note(&mut first));
+            assert_eq!([first.len(), seen[0].len(), seen[1].len()], [1; 3]);
+            assert_eq!(threads(), 3, "afterwards");
+            drop(std::panic::catch_unwind(|| alone(|| panic!("in the midst of it"))));
+            assert_eq!(threads(), 3, "after a panic");
+        });
     }
 
     #[test]

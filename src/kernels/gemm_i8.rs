@@ -73,7 +73,9 @@ fn tile<const R: usize>(a: &QuantizedRows, first: usize, panel: PanelI8<'_>) -> 
     for (step, place) in extra.iter().zip(places) {
         one_step(step, &rows[usize::from(*place)]);
     }
-    for (step, x) in steps.iter().zip(rows).skip(2 * pairs.len()) {
+    // (Slices, since a loop that skips asks in every step whether it still has to.)
+    let done = 2 * pairs.len();
+    for (step, x) in steps[done..].iter().zip(&rows[done..]) {
         one_step(step, x);
     }
     sums
