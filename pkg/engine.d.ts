@@ -48,7 +48,7 @@ export class Engine {
   classify(image: ImageLike, options?: SyncRunOptions): Classification;
   /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
   classify(pixelValues: Float32Array, options?: SyncRunOptions): Omit<Classification, 'crop'>;
-  /** Several, in order. */
+  /** Several, in order; on several threads each makes whole passes. What fails has its number: `images[2]: …`. */
   classify(images: ImageLike[], options?: SyncRunOptions): Classification[];
   classify(pixelValues: Float32Array[], options?: SyncRunOptions): Omit<Classification, 'crop'>[];
 

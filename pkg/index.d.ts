@@ -61,7 +61,10 @@ export class Vitscope {
   classify(image: ImageSource, options?: RunOptions): Promise<Classification>;
   /**
    * Several images, answered in order: while one is in the model, the next is decoded. All are read at the time of the call; the first that fails ends the
-   * others, and comes out.
+   * others, and comes out, with its number: `images[2]: …`.
+   *
+   * On several threads each makes whole passes, as long as there are as many images left as threads; all share each of the rest. That takes memory for a pass a
+   * thread, which is kept; where there isn't enough, fewer run at once. `timing.forward` is then that of the images that ran together.
    */
   classify(images: ImageSource[], options?: RunOptions): Promise<Classification[]>;
 
@@ -442,11 +445,11 @@ export interface RecordOptions {
   /** Attention of every head, by which `headMap`, `rollout`, `attentionDistance` and `attentionEntropy` go: unless false. */
   attentions?: boolean;
   /**
-   * Whose rows of attention are kept: everyone's unless told. `headMap` of one of these queries, in any layer and head, is then the same at a thousandth of the memory: 0.4 MB where
+   * Whose rows of attention are kept: everyone's unless told, or with `'all'` among them. `headMap` of one of these queries, in any layer and head, is then the same at a thousandth of the memory: 0.4 MB where
    * all rows take 540 (ViT-S, 37 × 37 patches). `'mean'` keeps the mean of what all patches ask, which has no maximum or minimum of heads. Other views of attention need all rows.
    * In a model with stages [row, col] is a patch of each layer's own grid: layers whose grid has no such patch keep zeros for it.
    */
-  queries?: Query[];
+  queries?: (Query | 'all')[];
   /** The embeddings and the stream after each of the layers, by which `featureMap`, `similarity` and the lenses go: unless false. */
   hiddenStates?: boolean;
   /**

@@ -43,6 +43,22 @@ pub fn room(what: &'static str, dims: &[usize]) -> Result<()> {
     reserve::<u8>(what, dims).map(|buffer| drop(black_box(buffer)))
 }
 
+/// Whether so many bytes can be had, in buffers none of which is very large: one alone may be half of what wasm can address.
+pub fn has_room(bytes: u64) -> bool {
+    const PART: usize = isize::MAX as usize / 2;
+    let (mut parts, mut left) = (Vec::new(), bytes);
+    while left > 0 {
+        let mut part = Vec::<u8>::new();
+        let most = usize::try_from(left).map_or(PART, |left| left.min(PART));
+        if part.try_reserve_exact(most).is_err() {
+            return false;
+        }
+        parts.push(black_box(part));
+        left -= most as u64;
+    }
+    has_headroom()
+}
+
 /// Room for `count` more elements.
 pub fn grow<T>(what: &'static str, buffer: &mut Vec<T>, count: usize) -> Result<()> {
     let full = buffer.capacity() - buffer.len() < count;
@@ -77,6 +93,7 @@ mod tests {
         }
         assert!(zeros::<f32>("scores", &[2, 0]).unwrap().is_empty());
         assert_eq!(room("scores", &[usize::MAX / 2, 2]).unwrap_err().code(), "out-of-memory");
+        assert!(has_room(0) && has_room(1 << 20) && !has_room(u64::MAX));
         assert_eq!(grow("scores", &mut vec![0u64], usize::MAX / 16).unwrap_err().code(), "out-of-memory");
     }
 }

@@ -1,5 +1,9 @@
 //! The facade: load a model, classify an image, trace it.
 
+mod several;
+
+pub use several::{Answer, Pass, Several};
+
 use crate::checkpoint::{self, ConfigFiles, LoadOptions, Loaded, Source};
 use crate::error::{ErrorKind, Result};
 use crate::explain::{self, Attribution, Dropping, Filling, GradientMethod, Inside, Occlusion, Query, Trace};

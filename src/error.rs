@@ -119,6 +119,30 @@ pub enum ErrorKind {
         /// Its size.
         bytes: u128,
     },
+    /// A model whose weights don't fit into memory.
+    #[error(
+        "out of memory: the model's weights take {} MB in {form}, more than there is (in a browser {BROWSER_MB} MB at most). Use {}a smaller model.",
+        bytes / MB, int8_form(*.int8)
+    )]
+    ModelTooLarge {
+        /// How its matrices would be held.
+        form: &'static str,
+        /// What they take.
+        bytes: u64,
+        /// What they take in int8, where that is less.
+        int8: Option<u64>,
+    },
+}
+
+const MB: u64 = 1_000_000;
+
+/// What wasm can address.
+const BROWSER_MB: u64 = (1 << 32) / MB;
+
+/// The remedy that is no other model, where it is one.
+fn int8_form(bytes: Option<u64>) -> String {
+    let megabytes = bytes.map(|bytes| bytes / MB).filter(|megabytes| *megabytes < BROWSER_MB);
+    megabytes.map(|megabytes| format!("the int8 form ({megabytes} MB) or ")).unwrap_or_default()
 }
 
 impl From<ErrorKind> for Error {
@@ -151,7 +175,7 @@ impl Error {
             ErrorKind::InvalidImage(_) => "invalid-image",
             ErrorKind::InvalidArgument(_) => "invalid-argument",
             ErrorKind::UnsupportedView { .. } => "unsupported-view",
-            ErrorKind::OutOfMemory { .. } => "out-of-memory",
+            ErrorKind::OutOfMemory { .. } | ErrorKind::ModelTooLarge { .. } => "out-of-memory",
         }
     }
 }

@@ -71,7 +71,7 @@ fn logits_are_similarities_on_every_model() {
             assert!(error < 1e-5, "{} {dtype}: {logits:?} {expected:?}", fixture.name);
             assert_eq!(given.features(), features, "{} {dtype}", fixture.name);
             let now = given.config();
-            assert_eq!((&now.labels, now.scores), (&classes.labels, Scores::Softmax));
+            assert_eq!((&now.labels[..], now.scores), (&classes.labels[..], Scores::Softmax));
             assert!(now.zero_shot && now.named);
             assert_eq!(given.similarity(), Some(Similarity { scale: 7.0, bias: -0.5 }));
 
@@ -117,7 +117,7 @@ fn a_file_is_the_same_at_load_and_later() {
             let encoder = encoder(fixture, dtype);
             assert_eq!((encoder.config().classes(), encoder.similarity()), (0, None));
             assert_same(&mut encoder.with_text_embeddings(&file).unwrap(), &mut loaded, &pixels, name);
-            let labels = loaded.config().labels.clone();
+            let labels = loaded.config().labels.to_vec();
             let classes = Classes { labels, embeddings: floats(&file, "text_embeddings"), scale: None, bias: None };
             assert_same(&mut encoder.with_classes(&classes).unwrap(), &mut loaded, &pixels, name);
         }

@@ -6,7 +6,7 @@ use common::{FIXTURES, Fixture, argmax, cosine, named, relative_error};
 use ndarray::s;
 use vitscope::checkpoint::{load, quantize};
 use vitscope::explain::Trace;
-use vitscope::model::{Precision, Scores, Scratch};
+use vitscope::model::{Precision, Scores, Scratch, Sink};
 use vitscope::quant::Bits;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -83,7 +83,16 @@ fn tracing_changes_no_bit() {
     }
 }
 
-/// Where the answer reads the first tokens alone and nobody watches the last block, that block leaves the others as they were.
+/// Looks at so many tokens.
+struct Watching(usize);
+
+impl Sink for Watching {
+    fn watches(&self, _layer: usize) -> usize {
+        self.0
+    }
+}
+
+/// Where the answer reads the first tokens alone and nobody watches the others in the last block, that block leaves the others as they were.
 #[test]
 fn of_the_last_block_only_what_is_read_is_computed() {
     let mut few = 0;
@@ -93,14 +102,17 @@ fn of_the_last_block_only_what_is_read_is_computed() {
         let pixels = fixture.expected("pixel_values");
         let mut trace = Trace::new(&vit.config).unwrap();
         vit.forward(&pixels, &mut scratch, &mut trace).unwrap();
-        vit.forward(&pixels, &mut scratch, &mut ()).unwrap();
 
         let (layers, tokens) = (vit.config.layers, vit.config.tokens());
         let read = vit.config.tokens_read(tokens);
         few += usize::from(read < tokens);
-        for (token, stream) in scratch.stream().rows().into_iter().enumerate() {
-            let depth = if token < read { layers } else { layers - 1 };
-            assert_eq!(stream, trace.hidden_states.slice(s![depth, token, ..]), "{} token {token}", fixture.name);
+        for watched in [0, 2, tokens - 1, usize::MAX] {
+            vit.forward(&pixels, &mut scratch, &mut Watching(watched)).unwrap();
+            for (token, stream) in scratch.stream().rows().into_iter().enumerate() {
+                let depth = if token < read.max(watched) { layers } else { layers - 1 };
+                let expected = trace.hidden_states.slice(s![depth, token, ..]);
+                assert_eq!(stream, expected, "{} token {token} of {watched}", fixture.name);
+            }
         }
     }
     assert!(few > 20, "{few}");

@@ -391,7 +391,7 @@ fn json_of_python() {
 #[test]
 fn labels() {
     let of = |fixture: &str, changes: Value| load(&edited(fixture, changes), named(fixture).weights);
-    let labels = |fixture: &str, changes: Value| of(fixture, changes).unwrap().config().labels.clone();
+    let labels = |fixture: &str, changes: Value| of(fixture, changes).unwrap().config().labels.to_vec();
     let three = "hf_vit_gelu_new";
     for (names, expected) in [
         (json!({"0": 0, "1": 11, "2": 22}), ["0", "11", "22"]),

@@ -114,7 +114,7 @@ function fitting(fresh) {
     return { name, shared: shared.join(), pool };
   });
   for (const { name: first, shared, pool } of builds) {
-    const fits = builds.filter((build) => build.shared === shared && build.pool.every((call) => pool.includes(call)));
+    const fits = builds.filter((build) => build.shared === shared && (!build.pool.length || build.pool.join() === pool.join()));
     const names = fits.map(({ name }) => name);
     if (fresh.every((name) => names.includes(name))) return [first, ...names.filter((name) => name !== first)];
   }

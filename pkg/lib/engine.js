@@ -6,7 +6,7 @@ import { checkExamples, prototypes } from './classes/teach.js';
 import { orAborted } from './common/abort.js';
 import { LOAD_OPTIONS, checkDtype, checkImageSize, checkOptions, checkSimd, checkSize, checkThreads } from './common/checks.js';
 import { Closeable } from './common/closeable.js';
-import { guard } from './common/errors.js';
+import { guard, ofImage } from './common/errors.js';
 import { warnOnce } from './common/warn.js';
 import { chooseBackend } from './engine/backend.js';
 import { Trace } from './engine/trace.js';
@@ -126,8 +126,14 @@ export class Engine extends Closeable {
    */
   classify(images, options) {
     const request = requests.classify(this.config, checkOptions(options, requests.RUN_OPTIONS));
-    const answer = (/** @type {ImageLike | Float32Array} */ image) => this.#ask(request, { image });
-    return Array.isArray(images) ? images.map(answer) : answer(images);
+    if (!Array.isArray(images)) return this.#ask(request, { image: images });
+    return images.flatMap((image, i) => {
+      try {
+        return this.#ask(requests.oneOfSeveral(request, i, images.length, this.backend.threads), { image });
+      } catch (error) {
+        throw ofImage(error, i);
+      }
+    });
   }
 
   /**

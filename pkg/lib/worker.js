@@ -78,7 +78,8 @@ async function answer(request) {
     return { result: undefined, transfer: [] };
   }
   const answer = await run(engine, request);
-  const values = answer instanceof Float32Array ? [answer] : Object.values(answer ?? {});
+  const answers = Array.isArray(answer) ? answer : [answer ?? {}];
+  const values = answers.flatMap((one) => (one instanceof Float32Array ? [one] : Object.values(one)));
   return { result: { answer, memory: engine.memory }, transfer: values.flatMap((value) => (value instanceof Float32Array ? [value.buffer] : [])) };
 }
 

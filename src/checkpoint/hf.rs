@@ -9,6 +9,7 @@ use super::{heads, labels, unsupported};
 use crate::error::Result;
 use crate::model::{Activation, Config, Linear, Pooling, Positions, Prefix, Scores};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a model class takes where its config is silent.
 pub(super) struct Usual {
@@ -92,7 +93,7 @@ pub(super) fn read_config(json: &Json, model_type: &str, usual: &Usual) -> Resul
         zero_shot: false,
         max_logit_scale: None,
         scores: Scores::Softmax,
-        labels: Vec::new(),
+        labels: Arc::default(),
         named: false,
     })
 }
@@ -146,11 +147,11 @@ pub(super) fn read_labels(config: &mut Config, json: &Json, tensors: &Tensors, h
     let labels = labels.unwrap_or_default();
     config.named = labels::are_names(&labels);
     config.labels = if config.named {
-        labels
+        labels.into()
     } else {
         // Without names a number is checked, and with neither it is the head's.
         let stated = if labels.is_empty() { json.optional_usize("num_labels")? } else { None };
-        labels::numbered(stated.unwrap_or(tensors.shape(head)?.first().copied().unwrap_or(0)))
+        labels::numbered(stated.unwrap_or(tensors.shape(head)?.first().copied().unwrap_or(0))).into()
     };
     Ok(())
 }

@@ -37,8 +37,16 @@ pub(super) struct Reader<'a> {
     rms: bool,
     /// What tensors are read with, by their names. (Few enough to look through: another map would be kilobytes of wasm.)
     factors: Vec<(String, Factors)>,
+    /// Where the matrix that is read next will lie. So what it is made of lies behind it, and goes without leaving a hole that the next doesn't fit into: of a large
+    /// model a tenth of its memory.
+    place: Vec<u8>,
     parameters: usize,
 }
+
+/// Bytes that are kept beside each output of a matrix: its scale, sum and bias.
+const BESIDE: usize = 12;
+/// Outputs for which there is room besides, for what keeps buffers apart.
+const MORE: usize = 8;
 
 /// What a tensor is to the model.
 #[derive(Clone, Copy)]
@@ -102,6 +110,7 @@ impl<'a> Reader<'a> {
             equalises: false,
             rms,
             factors: Vec::new(),
+            place: Vec::new(),
             parameters: 0,
         }
     }
@@ -320,6 +329,7 @@ impl<'a> Reader<'a> {
         outputs: usize,
         scale: Option<Vec<f32>>,
     ) -> Result<Linear> {
+        self.keep_place(outputs, inputs)?;
         let rows = outputs / parts.len();
         let mut stored = Vec::with_capacity(parts.len());
         let mut biases = Vec::with_capacity(outputs);
@@ -335,8 +345,17 @@ impl<'a> Reader<'a> {
 
     /// A linear layer of the matrix `name` and a bias that is somewhere else.
     pub fn linear_with_bias(&mut self, name: &str, inputs: usize, bias: Vec<f32>) -> Result<Linear> {
+        self.keep_place(bias.len(), inputs)?;
         let stored = self.matrix(name, [bias.len(), inputs])?;
         self.assemble(vec![stored], inputs, bias, None)
+    }
+
+    fn keep_place(&mut self, outputs: usize, inputs: usize) -> Result<()> {
+        if self.source.is_some() {
+            let bytes = self.precision.bytes().saturating_mul(inputs).saturating_add(BESIDE);
+            self.place = reserve("weights", &[outputs.saturating_add(MORE), bytes])?;
+        }
+        Ok(())
     }
 
     /// Of a matrix `name` whose first rows are for queries: what these make of `input` `[inputs]`, and a layer of the other rows.
@@ -358,7 +377,7 @@ impl<'a> Reader<'a> {
 
     /// The layer of the rows of all `parts`, each times its `scale`, and of this bias.
     pub fn assemble(
-        &self,
+        &mut self,
         parts: Vec<Stored>,
         inputs: usize,
         bias: Vec<f32>,
@@ -376,6 +395,7 @@ impl<'a> Reader<'a> {
                 part.scales.iter_mut().zip(&mut scales).for_each(|(own, scale)| *own *= scale);
                 quantized.push(part);
             }
+            self.place = Vec::new();
             return Ok(Linear::new(Matrix::int8(&quantized)?, &bias));
         }
         let mut weights = reserve("weights", &[bias.len(), inputs])?;
@@ -383,6 +403,7 @@ impl<'a> Reader<'a> {
             weights.extend(part.into_f32()?);
         }
         weights.chunks_exact_mut(inputs).zip(&scales).for_each(|(row, scale)| row.iter_mut().for_each(|w| *w *= scale));
+        self.place = Vec::new();
         Ok(Linear::new(self.f32_matrix(&weights, inputs)?, &bias))
     }
 

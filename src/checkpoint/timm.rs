@@ -270,7 +270,7 @@ impl<'a> Architecture<'a> {
             zero_shot: false,
             max_logit_scale: None,
             scores: Scores::Softmax,
-            labels,
+            labels: labels.into(),
             named,
         };
         Ok((config, classes))

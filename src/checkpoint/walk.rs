@@ -11,8 +11,8 @@ use super::reader::{Reader, Role};
 use super::tensors::{Source, TensorSummary, Tensors};
 use super::text::{self, LOGIT_SCALE};
 use super::{CONFIG_FILE, ConfigFiles, Family, Loaded, open};
-use crate::alloc::room;
-use crate::error::Result;
+use crate::alloc::has_room;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Block, Config, Places, Precision, Scores, Vit};
 use crate::preprocess::Preprocess;
 use crate::quant::FORMAT_INT8;
@@ -94,17 +94,7 @@ impl Walk {
         }
         let preprocess = pixels.steps(config.image_size, image_size.is_some())?;
 
-        // What can't be held is refused before any of it is read: the matrices of the blocks, which are nearly all.
-        let bytes = if precision == Precision::F32 { size_of::<f32>() } else { 1 };
-        let mut values = 0usize;
-        for stage in 0..config.stage_count() {
-            let own = config.of_stage(stage);
-            let dims = [own.layers, own.hidden_size, 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size];
-            room("the model", &[dims[0], dims[1], dims[2], bytes])?;
-            values = values.saturating_add(dims.iter().product());
-        }
-        room("the model", &[values, bytes])?;
-
+        refuse_too_large(&config, precision)?;
         let mut reader = Reader::new(&tensors, None, precision, native_grid, config.rms_norm);
         let names = (family.blocks)(&config, &reader);
         let blocks = (0..config.layers).map(|i| names.read(&config, &mut reader, i)).collect::<Result<_>>()?;
@@ -199,7 +189,7 @@ impl Walk {
         if tensors.projects {
             weights.projection = weights.heads.pop();
             config.projection_size = weights.projection.as_ref().map(|_| config.classes());
-            config.labels.clear();
+            config.labels = Arc::default();
         }
         if classes.is_some() {
             weights.heads.clear();
@@ -207,6 +197,28 @@ impl Walk {
         let learned = Vit::new(config, weights, similarity)?;
         let vit = classes.map(|classes| learned.with_classes(&classes, precision)).unwrap_or(Ok(learned))?;
         Ok(Loaded { vit, pixels: Arc::new(pixels), preprocess, precision, parameters })
+    }
+}
+
+/// What part of a model's matrices all else of it is, about: scales, biases, positions, and a matrix while it is read.
+const ALL_ELSE: u64 = 64;
+
+/// What can't be held is refused before any of it is read: by the matrices of the blocks, which are nearly all.
+fn refuse_too_large(config: &Config, precision: Precision) -> Result<()> {
+    let product = |dims: [usize; 3]| dims.iter().fold(1u64, |product, dim| product.saturating_mul(*dim as u64));
+    let of_stage =
+        |own: Config| product([own.layers, own.hidden_size, 4 * own.hidden_size + own.mlp_outputs() + own.mlp_size]);
+    let stages = (0..config.stage_count()).map(|stage| of_stage(config.of_stage(stage)));
+    let values = stages.fold(0u64, u64::saturating_add);
+    let bytes = values.saturating_mul(precision.bytes() as u64);
+    let (form, int8) = match precision {
+        Precision::Int8 => ("int8", None),
+        Precision::F32 => ("f32", Some(values)),
+    };
+    if has_room(bytes.saturating_add(bytes / ALL_ELSE)) {
+        Ok(())
+    } else {
+        Err(ErrorKind::ModelTooLarge { form, bytes, int8 }.into())
     }
 }
 

@@ -43,8 +43,8 @@ impl HiddenStates {
 }
 
 impl Sink for HiddenStates {
-    fn watches(&self, layer: usize) -> bool {
-        layer + 2 < self.0.len_of(Axis(0))
+    fn watches(&self, layer: usize) -> usize {
+        if layer + 2 < self.0.len_of(Axis(0)) { usize::MAX } else { 0 }
     }
 
     fn hidden_state(&mut self, depth: usize, stream: ArrayView2<'_, f32>) {

@@ -1,9 +1,21 @@
 //! `f32` matrix product with packed weights.
 
 use super::pack::{PackedF32, StepF32};
-use super::{Epilogue, HELD_ROWS, TILE_ROWS, hold, load_lanes};
+use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, TILE_ROWS, load_lanes};
 use crate::simd::F32x4;
 use ndarray::ArrayView2;
+
+/// Inputs that all rows are multiplied with before a panel goes on to the next ones: so much of it takes half of a first-level cache.
+pub const BLOCK_INPUTS: usize = 768;
+
+/// Of a row and eight outputs: see [`accumulate`].
+pub type Sums = [F32x4; 2];
+
+/// What they begin with.
+#[inline(always)]
+pub fn no_sums() -> Sums {
+    [F32x4::splat(0.0); 2]
+}
 
 /// C = A Wᵀ, handed panel by panel to `epilogue`.
 ///
@@ -15,47 +27,71 @@ use ndarray::ArrayView2;
 #[inline(never)]
 pub fn gemm_f32<const FUSED: bool>(a: ArrayView2<f32>, w: &PackedF32, epilogue: &mut impl Epilogue<F32x4>) {
     assert_eq!(a.ncols(), w.k(), "inner dimensions differ");
-    let mut sums = [[F32x4::splat(0.0); 2]; HELD_ROWS];
-    for (column, panel) in w.panels(epilogue.from()) {
-        let mut first = 0;
-        while first < a.nrows() {
-            let rows = multiply::<FUSED>(a, first, panel, &mut sums);
-            epilogue.rows(first, column, sums[..rows].iter().copied());
-            first += rows;
+    let mut sums = [no_sums(); HELD_ROWS];
+    for (column, panel) in w.panels(epilogue.outputs()) {
+        for first in (0..a.nrows()).step_by(HELD_ROWS) {
+            let sums = &mut sums[..HELD_ROWS.min(a.nrows() - first)];
+            sums.fill(no_sums());
+            go_on::<FUSED>(a, first, panel, sums);
+            epilogue.rows(first, column, sums.iter().copied());
         }
     }
 }
 
-/// As many rows from `first` on as `sums` can hold × 8 columns; returns their number.
+/// Goes on with sums `[panels, m]` of all of w's outputs, whose next inputs are `a` `[m, some of k]`, from input `from` on; rows contiguous.
+///
+/// For what comes in parts: whether all at once or part by part, the sums are the same bits. [`hand_over`] ends it.
 #[inline(never)]
-fn multiply<const FUSED: bool>(
-    a: ArrayView2<f32>,
-    first: usize,
-    panel: &[StepF32],
-    sums: &mut [[F32x4; 2]; HELD_ROWS],
-) -> usize {
-    // Not one row higher for what is left over, as in integers: LLVM holds all rows' inputs at once, and five leave V8 no register.
-    // Such tiles ran at two fifths of the speed, and 25 rows with one of them at three quarters.
-    hold(
-        first,
-        a.nrows(),
-        |rest| rest.min(TILE_ROWS),
-        sums,
-        |row, height, sums| match height {
-            1 => sums.copy_from_slice(&tile::<1, FUSED>(a, row, panel)),
-            2 => sums.copy_from_slice(&tile::<2, FUSED>(a, row, panel)),
-            3 => sums.copy_from_slice(&tile::<3, FUSED>(a, row, panel)),
-            _ => sums.copy_from_slice(&tile::<TILE_ROWS, FUSED>(a, row, panel)),
-        },
-    )
+pub fn accumulate<const FUSED: bool>(a: ArrayView2<f32>, w: &PackedF32, from: usize, sums: &mut [Sums]) {
+    for ((_, panel), sums) in w.panels(0..usize::MAX).zip(sums.chunks_exact_mut(a.nrows())) {
+        go_on::<FUSED>(a, 0, &panel[from..][..a.ncols()], sums);
+    }
 }
 
-/// R rows × 8 columns, all of k.
+/// Hands sums `[panels, m]` to `epilogue`.
 #[inline(always)]
-fn tile<const R: usize, const FUSED: bool>(a: ArrayView2<f32>, first: usize, panel: &[StepF32]) -> [[F32x4; 2]; R] {
+pub fn hand_over(sums: &[Sums], m: usize, epilogue: &mut impl Epilogue<F32x4>) {
+    for (panel, sums) in sums.chunks_exact(m).enumerate() {
+        epilogue.rows(0, panel * TILE_COLUMNS, sums.iter().copied());
+    }
+}
+
+/// A sum for each row from `first` on, and all inputs of the panel. (A function of its own: in the module once, not with each epilogue.)
+#[inline(never)]
+fn go_on<const FUSED: bool>(a: ArrayView2<f32>, first: usize, panel: &[StepF32], sums: &mut [Sums]) {
+    for (block, panel) in panel.chunks(BLOCK_INPUTS).enumerate() {
+        multiply::<FUSED>(a, [first, block * BLOCK_INPUTS], panel, sums);
+    }
+}
+
+/// The same of one block of inputs; `at`: the first row and the first input.
+#[inline(never)]
+fn multiply<const FUSED: bool>(a: ArrayView2<f32>, at: [usize; 2], panel: &[StepF32], sums: &mut [Sums]) {
+    let [mut row, input] = at;
+    // Not one row higher for what is left over, as in integers: LLVM holds all rows' inputs at once, and five leave V8 no register.
+    // Such tiles ran at two fifths of the speed, and 25 rows with one of them at three quarters.
+    for sums in sums.chunks_mut(TILE_ROWS) {
+        match sums.len() {
+            1 => tile::<1, FUSED>(a, [row, input], panel, sums),
+            2 => tile::<2, FUSED>(a, [row, input], panel, sums),
+            3 => tile::<3, FUSED>(a, [row, input], panel, sums),
+            _ => tile::<TILE_ROWS, FUSED>(a, [row, input], panel, sums),
+        }
+        row += sums.len();
+    }
+}
+
+/// R rows × 8 columns.
+#[inline(always)]
+fn tile<const R: usize, const FUSED: bool>(
+    a: ArrayView2<f32>,
+    [first, input]: [usize; 2],
+    panel: &[StepF32],
+    out: &mut [Sums],
+) {
     let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[..panel.len()]);
-    let mut sums = [[F32x4::splat(0.0); 2]; R];
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[input..][..panel.len()]);
+    let mut sums: [Sums; R] = std::array::from_fn(|r| out[r]);
     for (i, step) in panel.iter().enumerate() {
         let w = load_lanes(&step.0);
         for (sums, row) in sums.iter_mut().zip(rows) {
@@ -63,13 +99,13 @@ fn tile<const R: usize, const FUSED: bool>(a: ArrayView2<f32>, first: usize, pan
             *sums = [0, 1].map(|i| if FUSED { x.mul_add(w[i], sums[i]) } else { x * w[i] + sums[i] });
         }
     }
-    sums
+    out.copy_from_slice(&sums);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{TILE_COLUMNS, Target};
+    use crate::kernels::Target;
     use ndarray::{Array2, s};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -99,6 +135,73 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn bits(c: &Array2<f32>) -> Vec<u32> {
+        c.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Whatever the blocks: the sums of every row, and of more inputs than a block has, are those of a row alone, input by input.
+    #[test]
+    fn blocks_of_inputs_change_no_bit() {
+        let mut rng = fastrand::Rng::with_seed(4);
+        for k in [BLOCK_INPUTS - 1, BLOCK_INPUTS, BLOCK_INPUTS + 1, 2 * BLOCK_INPUTS + 5] {
+            let (m, n) = (HELD_ROWS + 3, TILE_COLUMNS + 3);
+            let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
+            let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
+            let naive = Array2::from_shape_fn((m, n), |(r, c)| {
+                a.row(r).iter().zip(w.row(c)).fold(0.0, |sum: f32, (x, w)| x * w + sum)
+            });
+            assert_eq!(bits(&product::<false>(a.view(), &w)), bits(&naive), "{k} inputs");
+        }
+    }
+
+    /// The same in parts of any sizes.
+    #[test]
+    fn parts_come_to_the_same_bits() {
+        fn check<const FUSED: bool>(m: usize, n: usize, parts: &[usize]) {
+            let mut rng = fastrand::Rng::with_seed(5);
+            let k = parts.iter().sum();
+            let a = Array2::from_shape_fn((m, k), |_| rng.f32() - 0.5);
+            let w = Array2::from_shape_fn((n, k), |_| rng.f32() - 0.5);
+            let packed = PackedF32::new(w.view()).unwrap();
+            let (mut sums, mut from) = (vec![no_sums(); n.div_ceil(TILE_COLUMNS) * m], 0);
+            for part in parts {
+                accumulate::<FUSED>(a.slice(s![.., from..from + part]), &packed, from, &mut sums);
+                from += part;
+            }
+            let mut c = Array2::zeros((m, n));
+            hand_over(&sums, m, &mut Target { values: c.as_slice_mut().unwrap(), stride: n, columns: n });
+            assert_eq!(bits(&c), bits(&product::<FUSED>(a.view(), &w)), "{m} × {n}, {parts:?}");
+        }
+        for m in [1, 2, 3, 4, 5, 7, HELD_ROWS, HELD_ROWS + 1] {
+            for n in [1, TILE_COLUMNS, TILE_COLUMNS + 3] {
+                for parts in [&[13][..], &[8, 8, 3], &[1, 5], &[BLOCK_INPUTS, BLOCK_INPUTS + 1, 2]] {
+                    check::<true>(m, n, parts);
+                    check::<false>(m, n, parts);
+                }
+            }
+        }
+    }
+
+    /// Some of the outputs, as a slice of a hidden layer is made.
+    #[test]
+    fn some_panels_are_those_of_all() {
+        struct Some<'a>(Target<'a>);
+        impl Epilogue<F32x4> for Some<'_> {
+            fn outputs(&self) -> std::ops::Range<usize> {
+                8..21
+            }
+            fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
+                self.0.rows(first, column - 8, sums);
+            }
+        }
+        let a = Array2::from_shape_fn((5, 9), |(r, c)| (r * 9 + c) as f32);
+        let w = Array2::from_shape_fn((27, 9), |(r, c)| (r + 2 * c) as f32);
+        let mut c = Array2::zeros((5, 13));
+        let out = Target { values: c.as_slice_mut().unwrap(), stride: 13, columns: 13 };
+        gemm_f32::<true>(a.view(), &PackedF32::new(w.view()).unwrap(), &mut Some(out));
+        assert_eq!(c, product::<true>(a.view(), &w).slice(s![.., 8..21]));
     }
 
     /// Attention multiplies slices of the qkv rows: a row stride larger than the row must not leak neighbours in.

@@ -7,6 +7,7 @@ use super::pack::{Aligned, PackedI8, PanelI8};
 use super::quantize::QuantizedRows;
 use super::{Epilogue, HELD_ROWS, TILE_COLUMNS, hold, load_lanes, tile_height};
 use crate::simd::{F32x4, I32x4, WeightStep};
+use std::ops::Range;
 
 /// The longest sum that can't overflow: MAX_K · 127 · 128 < 2³¹.
 pub const MAX_K: usize = 131_071;
@@ -19,7 +20,7 @@ pub const MAX_K: usize = 131_071;
 pub fn gemm_i8(a: &QuantizedRows, w: &PackedI8, epilogue: &mut impl Epilogue<I32x4>) {
     assert!(a.steps() == w.steps(), "rows of activations have another length than the weights'");
     let mut sums = [[I32x4::splat(0); 2]; HELD_ROWS];
-    for (column, panel) in w.panels(epilogue.from()) {
+    for (column, panel) in w.panels(epilogue.outputs()) {
         let mut first = 0;
         while first < a.rows() {
             let rows = multiply(a, first, panel, &mut sums);
@@ -72,7 +73,9 @@ fn tile<const R: usize>(a: &QuantizedRows, first: usize, panel: PanelI8<'_>) -> 
     for (step, place) in extra.iter().zip(places) {
         one_step(step, &rows[usize::from(*place)]);
     }
-    for (step, x) in steps.iter().zip(rows).skip(2 * pairs.len()) {
+    // (Slices, since a loop that skips asks in every step whether it still has to.)
+    let done = 2 * pairs.len();
+    for (step, x) in steps[done..].iter().zip(&rows[done..]) {
         one_step(step, x);
     }
     sums
@@ -116,8 +119,8 @@ pub struct Dequantize<'a, E> {
 }
 
 impl<E: Epilogue<F32x4>> Epilogue<I32x4> for Dequantize<'_, E> {
-    fn from(&self) -> usize {
-        self.then.from()
+    fn outputs(&self) -> Range<usize> {
+        self.then.outputs()
     }
 
     #[inline(always)]

@@ -24,12 +24,13 @@ pub mod swish;
 pub mod unpack;
 
 use crate::simd::F32x4;
+use std::ops::Range;
 
 /// Width of a GEMM tile: how many outputs a packed panel holds side by side.
 pub const TILE_COLUMNS: usize = 8;
 
 /// Height of a tile: 4 × 8 keeps 8 accumulators, 2 weight vectors and a broadcast in the 16 registers of x86-64.
-const TILE_ROWS: usize = 4;
+pub const TILE_ROWS: usize = 4;
 
 /// Rows of sums that a product keeps before its epilogue takes them: an even number, and at least two blocks of rows.
 ///
@@ -40,9 +41,9 @@ const HELD_ROWS: usize = 64;
 
 /// What becomes of the sums of a matrix product: scale, bias, activation, residual, wherever they apply.
 pub trait Epilogue<Lanes> {
-    /// The first output that is wanted: panels before its own are not multiplied.
-    fn from(&self) -> usize {
-        0
+    /// The outputs that are wanted: panels before and behind theirs are not multiplied.
+    fn outputs(&self) -> Range<usize> {
+        0..usize::MAX
     }
 
     /// `sums` are C[row, column..column + 8] for the rows from `first` on; lanes at or past the last column are zero.

@@ -3,6 +3,7 @@
 use super::config::Precision;
 use crate::alloc::zeros;
 use crate::error::Result;
+use crate::kernels::gemm_f32::Sums;
 use crate::kernels::quantize::QuantizedRows;
 use ndarray::ArrayView2;
 
@@ -11,6 +12,11 @@ use ndarray::ArrayView2;
 pub(super) enum Input<'a> {
     F32(ArrayView2<'a, f32>),
     Int8(&'a QuantizedRows),
+    /// What f32 products of all inputs came to, part by part: `[panels, rows]`.
+    Sums {
+        rows: usize,
+        sums: &'a [Sums],
+    },
 }
 
 /// The memory behind an [`Input`].

@@ -121,25 +121,28 @@ impl Attention {
         worker: &mut Worker,
     ) {
         let Worker { attention, attend: scratch, context, .. } = worker;
-        let (rows, width) = (qkv.nrows(), qkv.ncols() / 3);
+        let width = qkv.ncols() / 3;
         let size = width / self.heads;
-        let context = &mut context[..rows * width];
-        for index in these.clone() {
+        // Few at a time, since their scores are as long as there are tokens; head by head, since keys and values are more.
+        let parts = (0..qkv.nrows()).step_by(BLOCK_ROWS);
+        for (index, first) in these.clone().flat_map(|index| parts.clone().map(move |first| (index, first))) {
             let (own, head) = (index * size, &heads[index]);
-            let q = qkv.slice(s![.., own..own + size]);
+            let part = first..qkv.nrows().min(first + BLOCK_ROWS);
+            let q = qkv.slice(s![part.clone(), own..own + size]);
             let (attention, probabilities) = match &mut recorded {
-                Some(recorded) => (recorded.index_axis_mut(Axis(0), index - these.start), true),
-                None => (rows_of(attention, rows, head.tokens()), false),
+                Some(recorded) => (recorded.slice_mut(s![index - these.start, part, ..]), true),
+                None => (rows_of(attention, part.len(), head.tokens()), false),
             };
             let BlockPlaces { bias, decomposed, .. } = tokens.places;
             let add_bias = |row: usize, scores: &mut [f32]| {
-                let place = tokens.first + row;
+                let place = tokens.first + first + row;
                 bias.iter().for_each(|bias| bias.add_to(index, place, tokens.seen, scores));
                 let query = q.row(row).to_slice().expect("rows are contiguous");
                 decomposed.iter().for_each(|decomposed| decomposed.add_to(query, place, scores));
             };
             let bias = (bias.is_some() || decomposed.is_some()).then_some(&add_bias as &AddBias);
-            attend(q, head, scratch, attention, Wanted { probabilities, bias }, &mut context[own..], width);
+            let context = &mut context[first * width + own..];
+            attend(q, head, scratch, attention, Wanted { probabilities, bias }, context, width);
         }
     }
 

@@ -66,11 +66,12 @@ impl Block {
         sink: &mut dyn Sink,
     ) {
         let Scratch { seen, intervention, stages, workers, .. } = scratch;
+        let step = self.mlp.fc1.tile_rows();
         let StageScratch { stream, qkv, heads, context } = &mut stages[stage];
         let (seen, tokens, left_out) = (seen.as_deref(), stream.nrows(), intervention.without_heads_of(layer));
         let (norm1, after) = if self.post_norm { (None, Some(&self.norm1)) } else { (Some(&self.norm1), None) };
 
-        parallel::for_each_block(qkv.slice_mut(s![..tokens, ..]), tokens, &|first, mut qkv| {
+        parallel::for_each_token_block(qkv.slice_mut(s![..tokens, ..]), tokens, step, &|first, mut qkv| {
             let (rows, width) = (qkv.nrows(), stream.ncols());
             let out = qkv.as_slice_mut().expect("a block of rows is contiguous");
             // All are asked for keys and values, those that are read ask.
@@ -92,7 +93,7 @@ impl Block {
             }
             let recorded = sink.attention(layer);
             let stream = stream.slice_mut(s![..read, ..]);
-            parallel::for_each_block((stream, recorded), read, &|first, (mut stream, recorded)| {
+            parallel::for_each_token_block((stream, recorded), read, step, &|first, (mut stream, recorded)| {
                 let worker = &mut workers.own();
                 let qkv = qkv.slice(s![first..first + stream.nrows(), ..]);
                 let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
@@ -104,7 +105,7 @@ impl Block {
         };
 
         self.attention.attend_within(windows, stage, places, qkv.view_mut(), context, sink.attention(layer), workers);
-        parallel::for_each_block(stream.view_mut(), tokens, &|first, mut stream| {
+        parallel::for_each_token_block(stream.view_mut(), tokens, step, &|first, mut stream| {
             let worker = &mut workers.own();
             let stream = stream.as_slice_mut().expect("a block of rows is contiguous");
             self.attention.gather(windows, first, stream.len() / self.attention.projection.outputs(), context, worker);

@@ -113,7 +113,7 @@ impl Vit {
         let rows = ArrayView2::from_shape((classes.labels.len(), features), &rows).expect("checked");
         let linear = Linear::new(Matrix::floats(rows, precision)?, &vec![similarity.bias; classes.labels.len()]);
         let config = Config {
-            labels: classes.labels.clone(),
+            labels: classes.labels.as_slice().into(),
             named: true,
             zero_shot: true,
             scores: Scores::Softmax, // they compete

@@ -9,6 +9,7 @@ use super::stages::Stage;
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::kernels::gemm_i8::MAX_K;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// More tokens than any published plain ViT; the attention matrix of one head then takes 1 GiB.
 const MAX_TOKENS: usize = 16_384;
@@ -71,8 +72,8 @@ pub struct Config {
     pub max_logit_scale: Option<f32>,
     /// What logits become for whoever reads the answer.
     pub scores: Scores,
-    /// A name for each class; none for a model without a head.
-    pub labels: Vec<String>,
+    /// A name for each class; none for a model without a head. (They are many, and a stage has a config of its own.)
+    pub labels: Arc<[String]>,
     /// Whether the checkpoint itself named its classes.
     pub named: bool,
 }
@@ -118,6 +119,16 @@ pub enum Precision {
     F32,
     /// 8-bit integers, see [`crate::quant`].
     Int8,
+}
+
+impl Precision {
+    /// Of a value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Int8 => 1,
+        }
+    }
 }
 
 impl std::str::FromStr for Precision {

@@ -5,13 +5,14 @@ use super::config::Precision;
 use crate::alloc::{filled, matrix};
 use crate::error::Result;
 use crate::kernels::gelu::Gelu;
-use crate::kernels::gemm_f32::gemm_f32;
+use crate::kernels::gemm_f32::{Sums, accumulate, gemm_f32, hand_over};
 use crate::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use crate::kernels::pack::{PackedF32, PackedI8};
-use crate::kernels::{Epilogue, TILE_COLUMNS, Target, load_lanes, store_lanes};
+use crate::kernels::{Epilogue, TILE_COLUMNS, TILE_ROWS, Target, load_lanes, store_lanes};
 use crate::quant::QuantizedMatrix;
 use crate::simd::F32x4;
 use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
 
 /// A linear layer: weights `[out, in]`, packed once, and a bias `[out]`.
 pub struct Linear {
@@ -32,7 +33,7 @@ pub enum Matrix {
 }
 
 /// What happens to a result on its way out.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Then {
     /// out = y
     Store,
@@ -90,6 +91,14 @@ impl Linear {
         }
     }
 
+    /// Rows that it takes as long for as for fewer: a multiple of them is best.
+    pub(super) fn tile_rows(&self) -> usize {
+        match self.precision() {
+            Precision::F32 => TILE_ROWS,
+            Precision::Int8 => 1,
+        }
+    }
+
     /// Outputs.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
@@ -133,29 +142,57 @@ impl Linear {
 
     /// `x`: `[rows, in]` in this layer's precision, `out`: `[rows, out]`.
     pub(super) fn forward(&self, x: Input<'_>, then: Then, out: &mut [f32]) {
-        self.forward_from(0, x, then, out);
+        match x {
+            Input::Sums { rows, sums } => self.finish(rows, sums, then == Then::Add, out),
+            _ => self.forward_from(0, x, then, out),
+        }
+    }
+
+    /// Writes `sums` of all inputs to `out` `[rows, out]`, or adds them to it, their bias with them.
+    fn finish(&self, rows: usize, sums: &[Sums], add: bool, out: &mut [f32]) {
+        let part = Part { outputs: 0..self.outputs, origin: 0 };
+        let out = Target { values: out, stride: self.outputs, columns: self.outputs };
+        let put = |target: &mut _, y| if add { add_lanes(target, y) } else { store_lanes(target, y) };
+        hand_over(sums, rows, &mut Biased { part, out, bias: &self.bias, put });
     }
 
     /// The same from output `from` on; some before it may be written too, the others stay as they were.
     pub(super) fn forward_from(&self, from: usize, x: Input<'_>, then: Then, out: &mut [f32]) {
+        self.forward_part(Part { outputs: from..self.outputs, origin: 0 }, x, then, out);
+    }
+
+    /// Of these outputs alone, the first being one of a tile's; `out`: `[rows, outputs]`.
+    pub(super) fn forward_some(&self, outputs: Range<usize>, x: Input<'_>, then: Then, out: &mut [f32]) {
+        assert!(outputs.start.is_multiple_of(TILE_COLUMNS), "a panel is multiplied whole");
+        self.forward_part(Part { origin: outputs.start, outputs }, x, then, out);
+    }
+
+    fn forward_part(&self, part: Part, x: Input<'_>, then: Then, out: &mut [f32]) {
         // One closure a case: the choice is made once a call, and each GEMM is compiled with its epilogue inside.
         match then {
-            Then::Store => self.product(from, x, out, store_lanes),
+            Then::Store => self.product(part, x, out, store_lanes),
             Then::Gelu => {
                 let gelu = Gelu::prepare();
-                self.product(from, x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
+                self.product(part, x, out, |target, y| store_lanes(target, y.map(|y| gelu.gelu(y))));
             }
-            Then::Add => self.product(from, x, out, |target, y| {
-                let before = load_lanes(target);
-                store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
-            }),
+            Then::Add => self.product(part, x, out, add_lanes),
+        }
+    }
+
+    /// Goes on with the `sums` of as many rows as `x` `[rows, some of in]` has, from input `from` on: see `Input::Sums`.
+    pub(super) fn accumulate(&self, x: ArrayView2<f32>, from: usize, sums: &mut [Sums]) {
+        match &self.matrix {
+            Matrix::F32(weights) => accumulate::<true>(x, weights, from, sums),
+            Matrix::Unfused(weights) => accumulate::<false>(x, weights, from, sums),
+            Matrix::Int8(..) => unreachable!("a row of integers has one scale, so it is known whole"),
         }
     }
 
     #[inline(always)]
-    fn product(&self, from: usize, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])) {
-        let out = Target { values: out, stride: self.outputs, columns: self.outputs };
-        let mut out = Biased { from, out, bias: &self.bias, put };
+    fn product(&self, part: Part, x: Input<'_>, out: &mut [f32], put: impl Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])) {
+        let columns = part.outputs.end - part.origin;
+        let out = Target { values: out, stride: columns, columns };
+        let mut out = Biased { part, out, bias: &self.bias, put };
         match (&self.matrix, x) {
             (Matrix::F32(weights), Input::F32(x)) => gemm_f32::<true>(x, weights, &mut out),
             (Matrix::Unfused(weights), Input::F32(x)) => gemm_f32::<false>(x, weights, &mut out),
@@ -167,23 +204,36 @@ impl Linear {
     }
 }
 
+#[inline(always)]
+fn add_lanes(target: &mut [f32; TILE_COLUMNS], y: [F32x4; 2]) {
+    let before = load_lanes(target);
+    store_lanes(target, [before[0] + y[0], before[1] + y[1]]);
+}
+
+/// Some of the outputs.
+struct Part {
+    outputs: Range<usize>,
+    /// The one that is written first in a row.
+    origin: usize,
+}
+
 /// Adds the bias and lets `put` write eight outputs of a row.
 struct Biased<'a, P> {
-    from: usize,
+    part: Part,
     out: Target<'a>,
     bias: &'a [[f32; TILE_COLUMNS]],
     put: P,
 }
 
 impl<P: Fn(&mut [f32; TILE_COLUMNS], [F32x4; 2])> Epilogue<F32x4> for Biased<'_, P> {
-    fn from(&self) -> usize {
-        self.from
+    fn outputs(&self) -> Range<usize> {
+        self.part.outputs.clone()
     }
 
     #[inline(always)]
     fn rows(&mut self, first: usize, column: usize, sums: impl Iterator<Item = [F32x4; 2]>) {
-        let Self { out, bias, put, .. } = self;
+        let Self { part, out, bias, put } = self;
         let bias = load_lanes(&bias[column / TILE_COLUMNS]);
-        out.put(first, column, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
+        out.put(first, column - part.origin, sums.map(|y| [y[0] + bias[0], y[1] + bias[1]]), &*put);
     }
 }

@@ -4,10 +4,12 @@ use super::activations::Activations;
 use super::config::{Config, Pooling, Precision};
 use super::intervention::Intervention;
 use super::mobile::{MapSizes, Maps};
-use crate::alloc::{matrix, zeros};
+use crate::alloc::{filled, matrix, zeros};
 use crate::error::{ErrorKind, Result};
+use crate::kernels::TILE_COLUMNS;
 use crate::kernels::attention::{AttendScratch, PackedHead};
-use crate::parallel;
+use crate::kernels::gemm_f32::{BLOCK_INPUTS, Sums, no_sums};
+use crate::parallel::{self, BLOCK_ROWS, TOKEN_ROWS};
 use ndarray::{Array2, ArrayView2};
 use std::sync::{Mutex, MutexGuard};
 
@@ -55,11 +57,11 @@ pub(super) struct PerThread<T>(Vec<Mutex<T>>);
 /// The buffers of each thread.
 pub(super) type Workers = PerThread<Worker>;
 
-/// Buffers for a block of up to B tokens, MLP width M, patches of P values.
+/// Buffers for a block of up to B tokens, of which b are done at a time where that takes much, MLP width M, patches of P values.
 pub(super) struct Worker {
     /// Up to `[B, max(D, M, P, features)]` what a linear layer reads.
     pub activations: Activations,
-    /// `[B, T]` attention of the head at work, where nobody records it.
+    /// `[b, T]` attention of the head at work, where nobody records it.
     pub attention: Array2<f32>,
     /// What attention needs besides.
     pub attend: AttendScratch,
@@ -67,8 +69,10 @@ pub(super) struct Worker {
     pub windows: Vec<Option<WindowScratch>>,
     /// `[B, D]` what the heads gathered.
     pub context: Vec<f32>,
-    /// `[B, max(M, D)]`, or `[B, 2 M]` of a gated one: inside the MLP.
+    /// Inside the MLP: `[B, slice]`, or `[b, M]`, twice that of a gated one; `[B, D]` what a norm follows.
     pub hidden: Vec<f32>,
+    /// `[D / 8, B]` what the MLP's second layer makes of slices of its input.
+    pub sums: Vec<Sums>,
     /// `[4 D]`, where there are stages: neighbours that become one.
     pub merged: Vec<f32>,
 }
@@ -285,22 +289,24 @@ impl Worker {
         }
         let maps = config.maps.as_ref();
         // (A map may have more places.)
-        let block = if maps.is_some() { parallel::BLOCK_ROWS } else { parallel::BLOCK_ROWS.min(rows) };
+        let [block, few] = [TOKEN_ROWS, BLOCK_ROWS].map(|most| if maps.is_some() { most } else { most.min(rows) });
         // What merges patches reads four of them, and a convolution nine places.
         let merged = if stages.len() > 1 { 9 * width } else { 0 };
         let answer = if config.pooling == Pooling::Map { 0 } else { config.pooled_size().max(config.feature_size()) };
         let read = read.max(answer).max(config.pool_mlp_size()).max(merged).max(maps.map_or(0, MapSizes::widest));
-        let quantized = match precision {
-            Precision::F32 => 0,
-            Precision::Int8 => read,
+        let (quantized, sums) = match precision {
+            Precision::F32 => (0, width.div_ceil(TILE_COLUMNS)),
+            Precision::Int8 => (read, 0),
         };
+        let hidden = (few * inside).max(block * width.max(inside.min(2 * BLOCK_INPUTS)));
         Ok(Self {
             activations: Activations::new(block, read.max(config.patch_values()), quantized)?,
-            attention: matrix("attention", block, keys)?,
-            attend: AttendScratch::new(block, keys, size)?,
+            attention: matrix("attention", few, keys)?,
+            attend: AttendScratch::new(few, keys, size)?,
             windows,
             context: zeros("the attention's output", &[block, width])?,
-            hidden: zeros("the MLP's hidden layer", &[block, inside])?,
+            hidden: zeros("the MLP's hidden layer", &[hidden])?,
+            sums: filled("the MLP's sums", &[sums, block], no_sums())?,
             merged: zeros("neighbours", &[merged])?,
         })
     }
@@ -320,7 +326,8 @@ impl Worker {
     pub fn holding(activations: Activations) -> Self {
         let attend = AttendScratch::new(1, 1, 1).expect("it is small");
         let (windows, [context, hidden, merged]) = (Vec::new(), [const { Vec::new() }; 3]);
-        Self { activations, attention: Array2::zeros((1, 1)), attend, windows, context, hidden, merged }
+        let (attention, sums) = (Array2::zeros((1, 1)), Vec::new());
+        Self { activations, attention, attend, windows, context, hidden, sums, merged }
     }
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 /// What a forward pass shows on its way. Every method has a default that does nothing; `()` watches nothing.
 pub trait Sink {
-    /// Whether it looks at anything of this layer: its attention, or the stream behind it. Where it doesn't, the last block computes only those tokens that the
-    /// model's answer reads, and [`Sink::hidden_state`] gets the others as the block before left them.
-    fn watches(&self, _layer: usize) -> bool {
-        true
+    /// Of how many of this layer's tokens, from the first on, it looks at anything: their attention, or the stream behind it. Of the last block only these and
+    /// those that the model's answer reads are computed, and [`Sink::hidden_state`] gets the others as the block before left them.
+    fn watches(&self, _layer: usize) -> usize {
+        usize::MAX
     }
 
     /// Where the attention `[heads, T, T]` of this layer is to be written, or `None` if nobody wants it; of one with windows of n tokens `[windows · heads, n, n]`.
@@ -31,7 +31,7 @@ pub trait Sink {
 }
 
 impl Sink for () {
-    fn watches(&self, _layer: usize) -> bool {
-        false
+    fn watches(&self, _layer: usize) -> usize {
+        0
     }
 }

@@ -185,8 +185,10 @@ impl Vit {
                 self.enter(stage, scratch);
             }
             let tokens = scratch.stages[stage].stream.nrows();
-            let last = layer + 1 == blocks.len() && !sink.watches(layer);
-            let read = if last { self.config.tokens_read(tokens) } else { tokens };
+            let read = match layer + 1 == blocks.len() {
+                true => self.config.tokens_read(tokens).max(sink.watches(layer)).min(tokens),
+                false => tokens,
+            };
             block.forward(places, scratch, [stage, layer], read, sink);
             sink.hidden_state(layer + 1, scratch.stages[stage].stream.view());
             if layer + 1 < blocks.len() && pause() {

@@ -1,6 +1,6 @@
-//! What a backend without relaxed SIMD's instructions does in their place.
+//! What a backend does that takes one step after the other.
 
-use super::{Activation, DEPTH, F32x4, I32x4, WeightStep};
+use super::{Activation, DEPTH, I32x4, WeightStep};
 
 /// Whether [`WeightStep::dot_two`] is faster than two steps.
 pub fn prefers_two_steps() -> bool {
@@ -17,13 +17,5 @@ impl WeightStep {
     #[inline(always)]
     pub fn dot_two(two: [Self; 2], x: [&[Activation; DEPTH]; 2], sums: [I32x4; 2]) -> [I32x4; 2] {
         two[1].dot(x[1], two[0].dot(x[0], sums))
-    }
-}
-
-impl F32x4 {
-    /// `self · b + c`, rounded twice.
-    #[inline(always)]
-    pub fn mul_add(self, b: Self, c: Self) -> Self {
-        self * b + c
     }
 }

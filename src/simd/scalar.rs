@@ -1,7 +1,12 @@
-//! The backend for every target without simd128: arrays that the compiler may vectorise as it sees fit.
+//! The backend for every other target: arrays that the compiler may vectorise as it sees fit.
+
+#[path = "plain.rs"]
+mod plain;
 
 use std::array::from_fn;
 use std::ops::{Add, Div, Mul, Sub};
+
+pub use plain::{fits_16_bits, prefers_two_steps};
 
 /// What the kernels run on, for humans.
 pub const BACKEND: &str = "scalar";

@@ -27,6 +27,25 @@ fn compares_and_selects() {
     assert_eq!(lanes(b.copysign(a)), [0.5, -0.5, 0.5, -0.5]);
     assert_eq!(lanes(a.select_less(b, F32x4::splat(7.0), a)), [1.0, 7.0, 3.0, 7.0]);
     assert_eq!(a.max_lane(), 3.0);
+    // Of two that are equal the first, whatever their signs.
+    let zeros = [F32x4::splat(-0.0), F32x4::splat(0.0)];
+    assert_eq!(zeros[0].max(zeros[1]).to_bits().to_array(), zeros[0].to_bits().to_array());
+    assert_eq!(zeros[1].min(zeros[0]).to_bits().to_array(), zeros[1].to_bits().to_array());
+}
+
+/// As attention packs values: output by output, its inputs side by side, at the ends of their range.
+#[test]
+fn interleaves_the_inputs_of_each_output() {
+    let inputs =
+        std::array::from_fn(|h| [0, 1].map(|half| I32x4::splat(if h % 2 == 0 { 127 - h as i32 } else { half - 128 })));
+    let expected = std::array::from_fn(|i| {
+        let (output, h) = (i / DEPTH, i % DEPTH);
+        if h % 2 == 0 { 127 - h as i8 } else { i8::MIN + (output / 4) as i8 }
+    });
+    assert_eq!(interleave(inputs), expected);
+    let mut bytes = [0; 16];
+    store_i8(&mut bytes, [-128, -1, 0, 127].map(I32x4::splat));
+    assert_eq!(bytes, std::array::from_fn(|i| [-128, -1, 0, 127][i / 4]));
 }
 
 #[test]

@@ -8,12 +8,16 @@ mod inside;
 mod js;
 mod recorder;
 #[cfg(feature = "threads")]
+mod several;
+#[cfg(feature = "threads")]
 pub mod threads;
 mod views;
 mod walk;
 
 use crate::alloc::{room, zeros};
 use crate::checkpoint::Source;
+#[cfg(feature = "threads")]
+use crate::classifier::Several;
 use crate::classifier::{Classifier, Prediction};
 use crate::explain::Shape;
 use crate::model::{Config, Intervention, Pooling, Precision, Prefix, Scores, Similarity, Window, WindowKind};
@@ -42,8 +46,6 @@ export interface EngineLayer {
 export interface EngineRegion { x: number; y: number; width: number; height: number; }
 export interface EngineClassification { top: { index: number; label: string; score: number }[]; logits: Float32Array; features: Float32Array; scores: 'softmax' | 'sigmoid' | 'none'; }
 export interface EngineRecording {
-  layers: number; heads: number; tokens: number; prefixTokens: number; prefix: ('class' | 'distillation' | 'register')[];
-  grid: [number, number]; patchSize: [number, number]; hiddenSize: number; stages: EngineLayer[];
   attentions?: Float32Array | Float32Array[]; hiddenStates?: Float32Array | Float32Array[]; rollouts?: Float32Array;
 }
 "#;
@@ -77,6 +79,8 @@ pub struct Engine {
     /// What is classified, kept so that its memory is taken once.
     pixel_values: Vec<f32>,
     recorder: Recorder,
+    #[cfg(feature = "threads")]
+    several: Several,
 }
 
 #[wasm_bindgen]
@@ -133,6 +137,8 @@ impl Engine {
     pub fn resize(&mut self, height: usize, width: usize) -> Result<EngineConfig> {
         // (Both are made anew for the next pass, and are memory for this.)
         (self.pixel_values, self.recorder) = (Vec::new(), Recorder::default());
+        #[cfg(feature = "threads")]
+        (self.several = Several::default());
         let resized = self.classifier.resized([height, width])?;
         let config = config_of(&resized)?;
         self.classifier = resized;
@@ -147,6 +153,8 @@ impl Engine {
         }
         pixel_values.read(0, &mut self.pixel_values)?;
         self.recorder.stop();
+        #[cfg(feature = "threads")]
+        self.several.restart();
         self.classifier.restart();
         Ok(())
     }
@@ -156,7 +164,10 @@ impl Engine {
         let without_heads =
             heads.as_chunks().0.iter().map(|pair: &[u32; 2]| pair.map(|number| number as usize)).collect();
         let order = order.map(|order| order.into_iter().map(|patch| patch as usize).collect());
-        Ok(self.classifier.intervene(Intervention { without_heads, without_positions, order })?)
+        let intervention = Intervention { without_heads, without_positions, order };
+        #[cfg(feature = "threads")]
+        self.several.intervene(&self.classifier, &intervention)?;
+        Ok(self.classifier.intervene(intervention)?)
     }
 
     /// Has it recorded: of these layers, in order, every head's attention, of these queries or of all, the residual stream, or both; and of all layers the
@@ -177,25 +188,31 @@ impl Engine {
 
     /// Goes on with it until it is over, then false, or the bell rings; without a bell for one block.
     pub fn step(&mut self, bell: Option<Bell>) -> Result<bool> {
-        Ok(self.classifier.advance(&self.pixel_values, &mut self.recorder, &pause(bell))?)
+        let pause = pause(bell);
+        #[cfg(feature = "threads")]
+        let step = self.several.advance(&mut self.classifier, &self.pixel_values, &mut self.recorder, &pause);
+        #[cfg(not(feature = "threads"))]
+        let step = self.classifier.advance(&self.pixel_values, &mut self.recorder, &pause);
+        Ok(step?)
     }
 
     /// What it answers.
     pub fn answer(&self, top_k: usize) -> Result<EngineClassification> {
-        let logits = self.classifier.answer();
-        let result =
-            Object::of(&TopView { top: self.classifier.top(logits, top_k)?, scores: self.classifier.config().scores })?;
-        result.put("logits", &Float32Array::of(logits)?.into())?;
-        result.put("features", &Float32Array::of(self.classifier.features())?.into())?;
-        Ok(result.unchecked_into())
+        answer_of(&self.classifier, self.classifier.answer(), self.classifier.features(), top_k)
     }
 
-    /// What was recorded of it.
-    pub fn recorded(&mut self) -> Result<EngineRecording> {
-        let result = Object::of(&ShapeView::new(self.classifier.config()))?;
-        self.recorder.finish(&result)?;
-        Ok(result.unchecked_into())
+    /// Gives what was recorded of it to `target`.
+    pub fn recorded(&mut self, target: &EngineRecording) -> Result<()> {
+        self.recorder.finish(target.unchecked_ref())
     }
+}
+
+#[inline(never)]
+fn answer_of(classifier: &Classifier, logits: &[f32], features: &[f32], top_k: usize) -> Result<EngineClassification> {
+    let result = Object::of(&TopView { top: classifier.top(logits, top_k)?, scores: classifier.config().scores })?;
+    result.put("logits", &Float32Array::of(logits)?.into())?;
+    result.put("features", &Float32Array::of(features)?.into())?;
+    Ok(result.unchecked_into())
 }
 
 #[inline(never)]
@@ -205,7 +222,13 @@ fn config_of(classifier: &Classifier) -> Result<EngineConfig> {
 
 impl From<Classifier> for Engine {
     fn from(classifier: Classifier) -> Self {
-        Self { classifier, pixel_values: Vec::new(), recorder: Recorder::default() }
+        Self {
+            classifier,
+            pixel_values: Vec::new(),
+            recorder: Recorder::default(),
+            #[cfg(feature = "threads")]
+            several: Several::default(),
+        }
     }
 }
 

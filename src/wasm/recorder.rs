@@ -150,10 +150,21 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn watches(&self, layer: usize) -> bool {
-        let Some(Ok(Recorded { attentions, hidden_states, rolled, .. })) = &self.recorded else { return false };
-        let recorded = attentions.is_some() || hidden_states.is_some();
-        rolled.is_some() || recorded && self.place(layer).is_some()
+    fn watches(&self, layer: usize) -> usize {
+        let Some(Ok(recorded)) = &self.recorded else { return 0 };
+        let Recorded { attentions, hidden_states, kept, by_rows, rolled } = recorded;
+        match (self.shapes.get(layer), self.place(layer)) {
+            _ if rolled.is_some() => usize::MAX,
+            (Some(shape), Some(_)) if hidden_states.is_none() => match (attentions, kept) {
+                (None, _) => 0,
+                (_, Some(kept)) if *by_rows && shape.window.is_none() => {
+                    kept.iter().filter_map(|query| Some(shape.query_tokens(*query).ok()?.end)).max().unwrap_or(0)
+                }
+                _ => usize::MAX,
+            },
+            (_, Some(_)) => usize::MAX,
+            _ => 0,
+        }
     }
 
     fn attention(&mut self, layer: usize) -> Option<ArrayViewMut3<'_, f32>> {

@@ -1,58 +1,26 @@
-/**
- * The package and the page in browsers of other makers: Firefox, and WebKitGTK's MiniBrowser. They are started as a person would, with an address; the page that
- * opens there tells the server what it answers. (Of what drives browsers nothing stands in between: under WebDriver BiDi nested workers hang once in some tens of starts.)
- */
+/** The package and the page in browsers of other makers: Firefox, and WebKitGTK's MiniBrowser. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { serve } from '../../xtask/server.mjs';
 import { makeSingle } from '../../xtask/single.mjs';
-import { FLAGS } from '../page/browser.mjs';
 import { commandLine, temporaryFolder } from '../page/harness.mjs';
+import { BROWSERS, open } from './browsers.mjs';
 
 const MODEL = '/models/vitscope-tiny/';
 /** Of the largest value, that two browsers may differ by: relaxed SIMD multiplies and adds in one rounding, and some have only the other. */
 const CLOSE = 1e-4;
 /** Of 255, that a drawn pixel may differ by: canvases round, and scale, in ways of their own. */
 const ALIKE = 4;
-const PATIENCE = 180_000;
 
 /** @typedef {{agent: string, isolated: boolean, backend: {simd: string, threads: number}, label: string, loadedSomething: boolean, refused: string, stopped: unknown, numbers: Record<string, number[]>, pixels: number[], page: {label: string, notice: string}, lesson: {captions: Record<string, string>, errors: string[], notice: string}, error?: string}} Answers */
 
-/** @param {string[]} names @returns {string | undefined} */
-function which(names) {
-  const places = names.flatMap((name) => (name.startsWith('/') ? [name] : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name))));
-  return places.find((place) => existsSync(place));
-}
-
-/** Firefox as it is after an installation, without its first-run pages and calls home. @param {string} folder */
-function firefoxProfile(folder) {
-  const prefs = { 'browser.shell.checkDefaultBrowser': false, 'datareporting.policy.dataSubmissionEnabled': false, 'toolkit.telemetry.enabled': false, 'app.update.enabled': false, 'browser.aboutwelcome.enabled': false };
-  writeFileSync(join(folder, 'user.js'), Object.entries(prefs).map(([name, value]) => `user_pref("${name}", ${value});\n`).join(''));
-  return folder;
-}
-
-const xvfb = which(['Xvfb']);
-const multiarch = ['x86_64', 'aarch64'].flatMap((machine) => ['4.1', '4.0', '6.0'].map((version) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-${version}/MiniBrowser`));
-
-/** @type {{name: string, program: string | undefined, args: (folder: string, url: string) => string[], env?: Record<string, string>, display?: boolean}[]} */
-const BROWSERS = [
-  { name: 'Chromium', program: which([process.env.CHROMIUM ?? 'chromium']), args: (folder, url) => [...FLAGS, '--headless', `--user-data-dir=${folder}`, url] },
-  { name: 'Firefox', program: which([process.env.FIREFOX ?? 'firefox-esr', 'firefox']), args: (folder, url) => ['--headless', '--no-remote', '--profile', firefoxProfile(folder), url] },
-  // Its sandbox wants namespaces, which containers lack; and shared memory, which Safari has, is off by default.
-  { name: 'WebKitGTK', program: xvfb && which(multiarch), args: (folder, url) => ['--private', url], env: { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1', JSC_useSharedArrayBuffer: '1' }, display: true },
-];
-
 /**
  * What a browser answers on a page of the project's server.
- * @param {typeof BROWSERS[number]} browser
+ * @param {import('./browsers.mjs').Browser} browser
  * @param {{isolated: boolean, dtype: string}} options
  * @returns {Promise<Answers>}
  */
@@ -63,67 +31,6 @@ async function ask(browser, { isolated, dtype }) {
   } finally {
     await server.close();
   }
-}
-
-/**
- * Opens a page in a browser, and waits for what it tells.
- * @param {typeof BROWSERS[number]} browser
- * @param {(report: string) => string} address of the page, which tells it there
- * @returns {Promise<any>}
- */
-async function open({ name, program, args, env, display }, address) {
-  const folder = mkdtempSync(join(tmpdir(), 'vitscope-engine-'));
-  const reports = createServer();
-  let step = 'the start';
-  const told = new Promise((resolve) => {
-    reports.on('request', async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      response.writeHead(200, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' }).end();
-      if (request.method !== 'POST') return;
-      const report = JSON.parse(body);
-      if (report.step) step = report.step;
-      else resolve(report);
-    });
-  });
-  reports.listen(0, '127.0.0.1');
-  await once(reports, 'listening');
-  const screen = display ? await startScreen() : undefined;
-  const report = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (reports.address()).port}/`;
-  const child = spawn(/** @type {string} */ (program), args(folder, address(report)), { env: { ...process.env, ...env, ...(screen && { DISPLAY: screen.name, GDK_BACKEND: 'x11' }) }, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-  let said = '';
-  child.stderr.on('data', (text) => (said = (said + text).slice(-2000)));
-  let clock;
-  const late = new Promise((_, reject) => (clock = setTimeout(() => reject(new Error(`${name} has not answered after ${PATIENCE / 1000} s, and is at ${step}. It said: ${said}`)), PATIENCE)));
-  const ended = new Promise((_, reject) => child.once('exit', (code) => reject(new Error(`${name} ended with ${code}. It said: ${said}`))).once('error', reject));
-  try {
-    return await Promise.race([told, late, ended]);
-  } finally {
-    clearTimeout(clock);
-    ended.catch(() => {});
-    if (child.exitCode === null) {
-      child.kill();
-      await once(child, 'exit');
-    }
-    killAll(child);
-    screen?.close();
-    reports.close().closeAllConnections();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  }
-}
-
-/** A browser's own processes outlive it, and write into its profile. @param {import('node:child_process').ChildProcess} leader of their group */
-function killAll({ pid }) {
-  try {
-    process.kill(-Number(pid), 'SIGKILL');
-  } catch {} // there are none
-}
-
-/** A display that nobody sees; it chooses a free number. */
-async function startScreen() {
-  const child = spawn(/** @type {string} */ (xvfb), ['-displayfd', '3', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
-  const [number] = await once(/** @type {import('node:stream').Readable} */ (child.stdio[3]), 'data');
-  return { name: `:${String(number).trim()}`, close: () => child.kill() };
 }
 
 /** @param {number[]} a @param {number[]} b */

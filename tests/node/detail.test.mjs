@@ -92,7 +92,7 @@ test('what needs other rows says so, by the option', async () => {
   assert.ok(trace.featureMap().data.length && trace.logitLens().data.length, 'the stream is all there');
   for (const [options, message] of /** @type {[any, RegExp][]} */ ([
     [{ queries: 'cls' }, /^queries must be an array of one query or more/], [{ queries: [] }, /^queries must be/], [{ queries: null }, /^queries must be/], [{ queries: [undefined] }, /^queries must be/],
-    [{ queries: ['cls', 'all'] }, /^query must be 'cls'.*'all'/], [{ queries: [[0, 99]] }, /no patch 0,99/], [{ queries: ['distillation'] }, /no distillation token/],
+    [{ queries: ['all', 'none'] }, /^query must be 'cls'.*'none'/], [{ queries: [[0, 99]] }, /no patch 0,99/], [{ queries: ['distillation'] }, /no distillation token/],
     [{ rollout: true }, /^rollout must be an object/], [{ rollout: 'mean' }, /^rollout must be an object/], [{ rollout: { fusion: 'sum' } }, /fusion must be one of/], [{ rollout: { discard: 1 } }, /discard is 1/], [{ rollout: { discard: '0' } }, /discard must be a number/],
     [{ rollout: { query: 'cls' } }, /no option 'query'/],
   ])) assert.throws(() => engine.trace(PICTURE, options), failure(message), JSON.stringify(options));

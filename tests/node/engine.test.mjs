@@ -109,9 +109,13 @@ test('names that can not be fetched are missed once, wherever they are', async (
 test('a model that can not fit is refused before any of its weights is read', async () => {
   // As DINOv3-7B is published.
   const config = { ...JSON.parse(text('hf_dinov3_gated/config.json')), image_size: 224, patch_size: 16, hidden_size: 4096, intermediate_size: 8192, num_hidden_layers: 40, num_attention_heads: 32 };
-  for (const [dtype, needed] of /** @type {['f32' | 'int8', number][]} */ ([['f32', 26_843_545_600], ['int8', 6_710_886_400]])) {
-    await assert.rejects(Engine.load({ config, weights: bytes('hf_dinov3_gated/model.safetensors') }, { dtype }), failure('out-of-memory', new RegExp(`the model needs ${needed} bytes`)));
+  const load = (/** @type {object} */ config, /** @type {'f32' | 'int8'} */ dtype) => Engine.load({ config, weights: bytes('hf_dinov3_gated/model.safetensors') }, { dtype });
+  for (const [dtype, said] of /** @type {['f32' | 'int8', RegExp][]} */ ([['f32', /take 26843 MB in f32,.* Use a smaller model\.$/], ['int8', /take 6710 MB in int8,.* \(in a browser 4294 MB at most\)\. Use a smaller model\.$/]])) {
+    await assert.rejects(load(config, dtype), failure('out-of-memory', said));
   }
+  // What fits in int8 says so; and what takes more than half of the memory fits.
+  await assert.rejects(load({ ...config, num_hidden_layers: 20 }, 'f32'), failure('out-of-memory', /Use the int8 form \(3355 MB\) or a smaller model\.$/));
+  await assert.rejects(load({ ...config, num_hidden_layers: 20 }, 'int8'), failure('tensor-shape')); // which these small weights are not of
 });
 
 test('split weights and text features can be given in parts', async () => {

@@ -67,6 +67,35 @@ test('views of a light trace are those of a whole one, or say what they lack by 
   }
 });
 
+test('what is inside a block is of the stream before it, or says by the options that there is none', () => {
+  /** @type {Record<string, (trace: any, layer: number) => any>} */
+  const inside = {
+    query: (trace, layer) => trace.query({ layer, head: 0 }),
+    mlp: (trace, layer) => trace.mlp({ layer, token: 'cls' }),
+    unit: (trace, layer) => trace.unit({ layer, unit: 1 }),
+    norms: (trace, layer) => trace.norms({ layer }),
+  };
+  const [without, first, rows] = [{ hiddenStates: false }, { layers: [0], attentions: false }, { queries: [/** @type {const} */ ('cls')] }].map((options) => engine.trace(pixels, options));
+  for (const [name, view] of Object.entries(inside)) {
+    for (let layer = 0; layer < layers; layer++) {
+      const before = layer ? `layers: \\[${layer - 1}\\], whose stream layer ${layer} reads` : 'any layers';
+      const needs = failure(new RegExp(`^${name} needs hiddenStates .*hiddenStates: true and ${before}\\.$`));
+      assert.throws(() => view(without, layer), needs, name);
+      if (layer > 1) assert.throws(() => view(first, layer), needs, name);
+      else assert.deepEqual(view(first, layer), view(whole, layer), name);
+      assert.deepEqual(view(rows, layer), view(whole, layer), name);
+    }
+  }
+});
+
+test("'all' among queries keeps all", () => {
+  for (const queries of /** @type {(import('../../pkg/index.js').Query | 'all')[][]} */ ([['all'], ['cls', 'all', [0, 1]]])) {
+    const trace = engine.trace(pixels, { queries });
+    assert.equal(trace.queries, undefined);
+    assert.deepEqual(trace.attentions, whole.attentions);
+  }
+});
+
 test('a file of a light trace holds what there is, and says which layers', () => {
   const tensors = parseTensors(engine.trace(pixels, { layers: [1], attentions: false }).toSafetensors());
   assert.deepEqual(Object.keys(tensors).sort(), ['features', 'hidden_states', 'logits']);

@@ -91,6 +91,9 @@ for (const [what, quirks] of /** @type {[string, Partial<import('./hub.mjs').Qui
         hub.reset();
         Object.assign(hub.quirks, quirks);
         await read(new WebFile('model.safetensors', {}, address, { pinned: address === pinned(), sha256: SUM }), ranges);
+        hub.reset();
+        Object.assign(hub.quirks, quirks);
+        await read(new WebFile('model.safetensors', {}, address, { pinned: address === pinned(), sha256: SUM, alone: true, onward: Promise.resolve(true) }), ranges);
       }
     }
   });
@@ -106,6 +109,15 @@ function once(place) {
     return place;
   };
 }
+
+test('a file that nothing waits beside is asked for to its end, as far as its parts follow each other', async () => {
+  const near = { pinned: true, alone: true, onward: Promise.resolve(true) };
+  await read(new WebFile('model.safetensors', {}, pinned(), { ...near }), ALL);
+  assert.deepEqual(asked(/safetensors/), ['bytes=0-7', 'bytes=8-']);
+  hub.reset();
+  await read(new WebFile('model.safetensors', {}, pinned(), { ...near }), WANTED);
+  assert.deepEqual(asked(/safetensors/), ['bytes=0-7', 'bytes=8-', `bytes=${WANTED[0].begin}-${WANTED[2].end - 1}`], 'what lies far is asked for anew');
+});
 
 test('a server that answers with all of it is read on, not asked again', async () => {
   hub.quirks.ranges = false;

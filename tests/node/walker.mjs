@@ -8,4 +8,4 @@ const NAMES = new URL('../../pkg/imagenet-1k.txt', import.meta.url).href;
 const { memory } = await init({ module_or_path: await readFile(MODULE) });
 
 /** @param {import('../../pkg/lib/engine/walker.js').Form} [form] */
-export const newWalker = (form = {}) => new Walker({ Engine, Views, Walk, memory, names: NAMES, backend: { simd: 'simd128', threads: 1 }, bell: new Int32Array(1) }, form);
+export const newWalker = (form = {}) => new Walker(/** @type {any} */ ({ Engine, Views, Walk, memory, names: NAMES, backend: { simd: 'simd128', threads: 1 }, bell: new Int32Array(1) }), form);

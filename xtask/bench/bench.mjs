@@ -2,18 +2,16 @@
  * The driver of `cargo xtask bench`, which prepares the models and calls this with its choices as JSON. Both sides run in
  * one browser, in workers of one isolated page, and take turns: whatever else the machine does meets both.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { arch, cpus, type } from 'node:os';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-import { FLAGS } from '../../tests/page/browser.mjs';
 import { OFFERS } from '../../www/offers.js';
 import { serve } from '../server.mjs';
 import { Garage } from './garage.mjs';
+import { instances } from './instances.mjs';
 import { pageVisits } from './page_visits.mjs';
-import { replaceBetweenMarkers, rows, tables, terminalTable } from './report.mjs';
+import { describeMachine, keep, launch, packageVersion, say } from './record.mjs';
+import { largestRenderer } from './renderers.mjs';
+import { rows, tables, terminalTable } from './report.mjs';
 import { sizes } from './sizes.mjs';
 import { cosine, summarise } from './stats.mjs';
 
@@ -22,7 +20,7 @@ import { cosine, summarise } from './stats.mjs';
  * @typedef {import('./report.mjs').Dtype} Dtype
  * @typedef {import('./worker.js').Setup} Setup
  * @typedef {'ours' | 'theirs'} Side
- * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels' | 'stages'} Part
+ * @typedef {'forward' | 'explain' | 'cold' | 'page' | 'wire' | 'memory' | 'kernels' | 'threads' | 'stages'} Part
  * @typedef {{models: Model[], dtypes: Dtype[], parts: Part[], rounds: number | null, simd: 'relaxed' | 'simd128' | null, record: boolean}} Choices
  */
 
@@ -30,14 +28,16 @@ const ROOT = new URL('../../', import.meta.url);
 const SIDES = /** @type {const} */ (['ours', 'theirs']);
 const FOLDERS = ['xtask/bench', 'target/bench', 'node_modules/onnxruntime-web/dist'];
 /**
- * Timed rounds, and untimed ones before them in which the browser compiles the hot functions again, optimised.
+ * Timed rounds, as many as it takes to see one part in a hundred of the seeded models, and untimed ones before them in which the browser compiles the hot functions again, optimised.
  * Where a pass takes seconds and gigabytes, each runner has a page for itself for as long as its turn is.
  * @type {Record<Model, {warmUp: number, timed: number, alone?: boolean}>}
  */
 const ROUNDS = {
-  ti: { warmUp: 8, timed: 15 }, b: { warmUp: 3, timed: 7 }, default: { warmUp: 4, timed: 9 },
+  ti: { warmUp: 8, timed: 41 }, b: { warmUp: 3, timed: 21 }, default: { warmUp: 4, timed: 11 },
   'swin-t': { warmUp: 4, timed: 9 }, 'mobilevit-s': { warmUp: 4, timed: 9 }, 'sam-b': { warmUp: 0, timed: 1, alone: true },
 };
+/** Ours with something recorded: everything, a layer, a query. */
+const RECORDINGS = /** @type {const} */ (['trace', 'layer', 'query']);
 const INT8 = /** @type {Dtype[]} */ (['int8']);
 const COLD_ROUNDS = 5;
 const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
@@ -45,8 +45,6 @@ const [EXPLAIN_WARM_UP, EXPLAIN_ROUNDS] = [4, 7];
 const PAUSE_MS = 50;
 /** What a page is made of; all else that it asks for is data. */
 const CODE = /\.(m?js|wasm|css|html)$/;
-/** More than this of the cores in use by others is worth a warning. */
-const BUSY = 0.1;
 /** f32 answers of both sides are the same mathematics. */
 const SAME = 0.9999;
 
@@ -58,7 +56,7 @@ const server = await serve({ folders: FOLDERS, onFile: (path) => requests.add(pa
 try {
   const record = await measure();
   console.log(`\n${terminalTable(rows(record))}\n`);
-  keep(record);
+  keep(choices, record, tables(record));
 } finally {
   await server.close();
 }
@@ -70,8 +68,7 @@ async function measure() {
   const [seeded, trained] = [models.filter((model) => model !== 'default'), models.filter((model) => model === 'default')];
   const staged = parts.includes('stages');
   const [starts, takes] = [[...seeded.slice(0, 1), ...trained], staged ? models : [...seeded.slice(-1), ...trained]];
-  const busy = await otherLoad();
-  if (busy > BUSY) say(`Other programs take ${Math.round(100 * busy)} % of this machine: expect wrong times, of two threads above all`);
+  const machine = await describeMachine();
   const browser = await launch();
   try {
     const forward = staged || parts.includes('forward') ? await forwards(browser) : { forward: [], agreement: [], simd: undefined };
@@ -79,17 +76,13 @@ async function measure() {
     const [visits, pages, memory] = [/** @type {import('./report.mjs').Cold[]} */ ([]), /** @type {import('./report.mjs').PageVisits[]} */ ([]), /** @type {import('./report.mjs').Memory[]} */ ([])];
     if (parts.includes('cold')) for (const model of starts) visits.push(...(await coldStarts(browser, model)));
     if (parts.includes('page')) for (const model of trained) pages.push(await visitPage(browser, model));
+    const threads = parts.includes('threads') ? await besides(browser) : [];
     const kernels = parts.includes('kernels') ? await measureKernels(browser) : [];
     if (staged || parts.includes('memory')) for (const model of takes) for (const dtype of staged && !ROUNDS[model].alone ? choices.dtypes : INT8) memory.push(await memoryOf(model, dtype));
     return {
-      date: new Date().toISOString(),
-      commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT, encoding: 'utf8' }).trim(),
-      cpu: cpus()[0].model.trim(),
-      cores: cpus().length,
-      busy,
-      system: `${type()} ${arch()}`,
+      ...machine,
       chromium: browser.version(),
-      onnxruntimeWeb: JSON.parse(readFileSync(new URL('node_modules/onnxruntime-web/package.json', ROOT), 'utf8')).version,
+      onnxruntimeWeb: packageVersion('onnxruntime-web'),
       defaultModel: OFFERS[0].name,
       ...forward,
       explain,
@@ -97,29 +90,12 @@ async function measure() {
       page: pages,
       wire: parts.includes('wire') ? [await wire(browser, models[0], 1), await wire(browser, models[0], 2)] : [],
       memory,
+      threads,
       kernels,
     };
   } finally {
     await browser.close();
   }
-}
-
-/** The part of the cores that is in use while this program waits. */
-async function otherLoad() {
-  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
-  const [start, before] = [performance.now(), idle()];
-  await sleep(2000);
-  return Math.max(0, 1 - (idle() - before) / (performance.now() - start) / cpus().length);
-}
-
-/** @param {string[]} [flags] */
-function launch(flags = []) {
-  return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...flags] });
-}
-
-/** @param {string} text */
-function say(text) {
-  console.error(text);
 }
 
 /** @param {Model} model */
@@ -130,10 +106,12 @@ function modelUrl(model) {
 /**
  * @param {import('playwright-core').Browser} browser
  * @param {string} path
+ * @param {(page: import('playwright-core').Page) => void} [onPage] gets the page before it is opened
  */
-async function open(browser, path) {
+async function open(browser, path, onPage) {
   const context = await browser.newContext();
   const page = await context.newPage();
+  onPage?.(page);
   page.on('console', (message) => message.type() === 'warning' && say(`  ${message.text()}`));
   page.on('pageerror', (error) => say(`  ${error.stack ?? error.message}`));
   await page.goto(`${server.url}xtask/bench/${path}`);
@@ -169,18 +147,18 @@ async function forwards(browser) {
 }
 
 /**
- * One model in one dtype: both sides with one thread and with two, and ours with attention recorded, in turns.
+ * One model in one dtype: both sides with one thread and with two, and ours with something recorded, in turns.
  * @param {import('playwright-core').Browser} browser
  * @param {Model} model
  * @param {Dtype} dtype
  */
 async function raceOf(browser, model, dtype) {
   const { warmUp, timed, alone } = ROUNDS[model];
-  /** @type {(name: string, side: Side, threads: number, type?: 'trace') => import('./garage.mjs').Runner} */
+  /** @type {(name: string, side: Side, threads: number, type?: import('./worker.js').Pass) => import('./garage.mjs').Runner} */
   const runner = (name, side, threads, type) => ({ name, setup: { side, model: modelUrl(model), dtype, threads, simd: choices.simd ?? undefined }, type: type ?? 'classify' });
   const runners = [1, 2].flatMap((threads) => [
     runner(`ours-${threads}`, 'ours', threads),
-    ...(threads === 1 && !alone ? [runner('trace-1', 'ours', threads, 'trace')] : []),
+    ...(threads === 1 && !alone ? RECORDINGS.map((type) => runner(`${type}-1`, 'ours', threads, type)) : []),
     runner(`theirs-${threads}`, 'theirs', threads),
   ]);
   const garage = new Garage(() => openRace(browser, model), alone ?? false);
@@ -327,11 +305,13 @@ async function coldStarts(browser, model) {
  */
 async function visit(browser, side, model, threads) {
   const query = new URLSearchParams({ model: modelUrl(model), threads: String(threads), ...(choices.simd && { simd: choices.simd }) });
-  const page = await open(browser, `cold_${side}.html?${query}`);
-  await page.waitForSelector('html[data-ms]', { state: 'attached' });
-  const { ms, threads: ran } = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+  // The page tells by itself: whatever asks it would run a script of a third of a megabyte in it, meanwhile.
+  /** @type {Promise<import('playwright-core').ConsoleMessage> | undefined} */
+  let told;
+  const page = await open(browser, `cold_${side}.html?${query}`, (page) => (told = page.waitForEvent('console', (message) => message.type() === 'debug')));
+  const [ms, ran] = (await told)?.text().split(' ').map(Number) ?? [];
   await page.context().close();
-  return { ms: Number(ms), ran: Number(ran) };
+  return { ms, ran };
 }
 
 /**
@@ -373,6 +353,22 @@ async function wire(browser, model, threads) {
     files[side] = asked.map((path) => ({ path, ...sizes(readFileSync(new URL(`.${path}`, ROOT))) }));
   }
   return { model, threads, ours: files.ours ?? [], theirs: files.theirs ?? [] };
+}
+
+/**
+ * Engines beside each other on a page.
+ * @param {import('playwright-core').Browser} browser
+ */
+async function besides(browser) {
+  const all = [];
+  for (const model of choices.models) {
+    for (const dtype of choices.dtypes) {
+      say(`${model} ${dtype}: engines beside each other`);
+      const setup = { side: /** @type {const} */ ('ours'), model: modelUrl(model), dtype, simd: choices.simd ?? undefined };
+      all.push(...(await instances(() => openRace(browser, model), { setup, model, rounds: choices.rounds })));
+    }
+  }
+  return all;
 }
 
 /** @param {import('playwright-core').Browser} browser */
@@ -424,42 +420,9 @@ async function processOf(work) {
   try {
     const page = await openBench(browser);
     const result = await work(page);
-    const session = await browser.newBrowserCDPSession();
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-    const renderers = processInfo.filter(({ type }) => type === 'renderer').flatMap(({ id }) => residentOf(id) ?? []);
-    // The browser keeps a spare renderer, which is smaller.
-    const process = renderers.toSorted((a, b) => b.peak - a.peak).at(0);
+    const process = await largestRenderer(browser);
     return { result, process };
   } finally {
     await browser.close();
   }
-}
-
-/**
- * @param {number} pid
- * @returns {import('./report.mjs').Process | undefined} undefined where the system has no /proc
- */
-function residentOf(pid) {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) return undefined;
-  const status = readFileSync(path, 'utf8');
-  const bytes = (/** @type {string} */ name) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]);
-  return { peak: bytes('VmHWM'), settled: bytes('VmRSS') };
-}
-
-/** @param {import('./report.mjs').Record} record */
-function keep(record) {
-  const folder = new URL(choices.record ? 'benches/record/' : 'target/bench/record/', ROOT);
-  mkdirSync(folder, { recursive: true });
-  const name = choices.parts.includes('stages') ? 'stages-' : '';
-  const file = new URL(`${name}${record.date.slice(0, 16).replace(':', '-')}.json`, folder);
-  // A series of numbers on one line.
-  const json = JSON.stringify(record, null, 2).replace(/\[[\d\s.,e-]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '));
-  writeFileSync(file, `${json}\n`);
-  say(`Written: ${fileURLToPath(file)}`);
-  if (!choices.record) return;
-  const readme = new URL('README.md', ROOT);
-  const text = readFileSync(readme, 'utf8');
-  writeFileSync(readme, tables(record).reduce((text, { name, content }) => replaceBetweenMarkers(text, name, content), text));
-  say('README.md has what was measured');
 }

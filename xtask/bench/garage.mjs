@@ -3,7 +3,7 @@
 /** @typedef {import('./worker.js').Setup} Setup */
 /**
  * Who has a turn: one engine, asked for one thing.
- * @typedef {{name: string, setup: Setup, type: 'classify' | 'trace'}} Runner
+ * @typedef {{name: string, setup: Setup, type: import('./worker.js').Pass}} Runner
  */
 
 /** Engines of one model, each loaded when its first turn comes. */

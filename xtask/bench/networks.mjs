@@ -14,7 +14,7 @@ export const NETWORKS = {
 };
 
 /** @param {string} name @param {number} outputs @param {number[]} inputs @returns {Tensor[]} */
-function linear(name, outputs, ...inputs) {
+export function linear(name, outputs, ...inputs) {
   return [[`${name}.weight`, [outputs, ...inputs]], [`${name}.bias`, [outputs]]];
 }
 

@@ -5,8 +5,8 @@ import { Engine } from '../../pkg/dist/engine.js';
  * @param {import('./worker.js').Setup} setup
  * @returns {Promise<import('./worker.js').Adapter>}
  */
-export async function load({ model, dtype, threads, simd }) {
-  const options = { dtype, threads, simd };
+export async function load({ model, dtype, threads, imageSize, simd }) {
+  const options = { dtype, threads, imageSize, simd };
   const engine = await Engine.load(`${model}/${dtype}/`, options);
   return {
     describe: () => ({ ...engine.backend, memory: engine.memory }),
@@ -15,6 +15,9 @@ export async function load({ model, dtype, threads, simd }) {
       return logits.length > 0 ? logits : features;
     },
     trace: async (pixels) => engine.trace(pixels).logits,
+    // (Not the last: of it a plain pass leaves out what nobody reads.)
+    layer: async (pixels) => engine.trace(pixels, { layers: [engine.config.layers >> 1] }).logits,
+    query: async (pixels) => engine.trace(pixels, { queries: [engine.config.prefix.includes('class') ? 'cls' : [7, 7]], hiddenStates: false }).logits,
     attribute: async (pixels) => engine.attribute(pixels, { target: 0 }).data,
     views: async (pixels) => timed(engine, engine.trace(pixels)),
     occlude: async (pixels) => {

@@ -22,13 +22,31 @@ export const bench = {
 
   /**
    * @param {number} id
-   * @param {'classify' | 'trace' | 'attribute'} type
+   * @param {import('./worker.js').Pass | 'attribute'} type
    * @returns {Promise<{ms: number, logits: number[]}>}
    */
   async run(id, type) {
     const { ms, answer } = await ask(workers[id], { type, pixels });
     return { ms, logits: [...answer] };
   },
+
+  /**
+   * @param {number[]} ids of engines, each of which classifies so many images, all at once
+   * @param {number} images
+   * @returns {Promise<number>} milliseconds until all are through
+   */
+  async together(ids, images) {
+    const start = performance.now();
+    await Promise.all(
+      ids.map(async (id) => {
+        for (let image = 0; image < images; image++) await ask(workers[id], { type: 'classify', pixels });
+      }),
+    );
+    return performance.now() - start;
+  },
+
+  /** @param {number} id of the engine to be ended */
+  stop: (id) => workers[id].terminate(),
 
   /**
    * @param {number} id

@@ -2,20 +2,23 @@
  * One engine in a worker of its own, the same for both sides: it loads, then answers runs with the time that each took,
  * measured here so that no message passing is counted.
  *
- * @typedef {{side: 'ours' | 'theirs', model: string, dtype: 'f32' | 'int8', threads: number, simd?: 'relaxed' | 'simd128'}} Setup
+ * @typedef {{side: 'ours' | 'theirs', model: string, dtype: 'f32' | 'int8', threads: number, imageSize?: number, simd?: 'relaxed' | 'simd128'}} Setup
  *   model: the address of the folder that make_models.py wrote
  * @typedef {{simd?: string, threads?: number, memory?: {wasm: number, weights: number}, pixels?: number, ms?: number}} Description what really runs;
  *   pixels: how many values their graph takes; ms: how long it took to load
+ * @typedef {'classify' | 'trace' | 'layer' | 'query'} Pass layer and query: a trace of one layer, and one of one query's rows
  * @typedef {{
  *   describe(): Description,
  *   classify(pixels: Float32Array): Promise<Float32Array>,
  *   trace?(pixels: Float32Array): Promise<Float32Array>,
+ *   layer?(pixels: Float32Array): Promise<Float32Array>,
+ *   query?(pixels: Float32Array): Promise<Float32Array>,
  *   attribute?(pixels: Float32Array): Promise<Float32Array>,
  *   views?(pixels: Float32Array): Promise<{[view: string]: number}>,
  *   occlude?(pixels: Float32Array): Promise<number>,
  * }} Adapter
- * @typedef {{type: 'load', setup: Setup} | {type: 'classify' | 'trace' | 'attribute' | 'views' | 'occlude', pixels: Float32Array} | {type: 'describe'} |
- *   {type: 'kernels'}} Request
+ * @typedef {{type: 'load', setup: Setup} | {type: Pass | 'attribute' | 'views' | 'occlude', pixels: Float32Array} | {type: 'describe'} |
+ *   {type: 'kernels', simd?: 'relaxed' | 'simd128'}} Request
  */
 
 /** @type {Adapter} */
@@ -44,7 +47,7 @@ async function answer(request) {
       return adapter.describe();
     case 'kernels': {
       const { measure } = await import('./kernels.js');
-      return measure();
+      return measure(request.simd);
     }
     case 'views':
       return adapter.views?.(request.pixels);

@@ -4,12 +4,13 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::wasm::{self, SIMD128};
+use crate::wasm::{self, RELAXED, SIMD128};
 use crate::{bindgen, browser, build, node, root, toolchain, wasm_tests};
 
 pub const USAGE: &str = "\
@@ -17,11 +18,13 @@ cargo xtask bench [OPTION...]     measure vitscope and onnxruntime-web side by s
                   --model ti|b|default
                                   one model only: seeded ViT-Ti/16 or ViT-B/16, or the default model
                   --dtype f32|int8
-                  --only PART,…   forward, explain, cold, page, wire, memory, kernels
+                  --only PART,…   forward, explain, cold, page, wire, memory, threads, kernels
                   --only stages   seeded Swin-T, MobileViT-S and SAM-B instead; --model swin-t|mobilevit-s|sam-b
+                  --only large    seeded ViT-L/16 and DINOv2-g in int8 instead; --model vit-l|dinov2-g
+                  --only engines  kernels and ViT-Ti in Firefox and Chromium instead
                   --rounds N      timed rounds
                   --simd relaxed|simd128
-                  --record        keep all of it, or with --model default all of that: a record in benches/record, the tables in README.md
+                  --record        keep all of it, of --model default, or of what stands alone: a record in benches/record, the tables in README.md
 cargo xtask bench --kernels       run the benchmarks of benches/ in wasm, in Node
 cargo xtask bench --loading [--record]
                                   bytes, memory and time of loading f32 checkpoints over HTTP, in Node";
@@ -30,10 +33,15 @@ const MODELS: &[&str] = &["ti", "b", DEFAULT];
 /// The page's default model, whichever that is. The others are seeded.
 const DEFAULT: &str = "default";
 const DTYPES: &[&str] = &["f32", "int8"];
-/// Seeded models with stages or windows: a part of its own, and a record of its own.
+/// Seeded models with stages or windows.
 const STAGED: &[&str] = &["swin-t", "mobilevit-s", "sam-b"];
 const STAGES: &str = "stages";
-const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "kernels"];
+const ENGINES: &str = "engines";
+/// Seeded models that are large.
+const LARGE: &[&str] = &["vit-l", "dinov2-g"];
+/// Parts that stand alone, with their models and records of their own. All but the first have a script of their own too, `xtask/bench/PART.mjs`.
+const APART: &[(&str, &[&str])] = &[(STAGES, STAGED), ("large", LARGE), (ENGINES, &["ti"])];
+const PARTS: &[&str] = &["forward", "explain", "cold", "page", "wire", "memory", "threads", "kernels"];
 const SIMD: &[&str] = &["relaxed", "simd128"];
 
 pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
@@ -49,14 +57,26 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
     let choices = choices(options)?;
     build(sh, &[])?;
     node::install_packages(sh)?;
-    if choices["parts"].as_array().is_some_and(|parts| parts.contains(&json!("kernels"))) {
-        wasm::build_crate(sh, "vitscope-bench", &root().join("target/bench/kernels"), "kernels")?;
+    let asked: Vec<_> = choices["parts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let engines = asked.contains(&ENGINES);
+    for (wanted, variant, folder) in
+        [(engines || asked.contains(&"kernels"), RELAXED, "kernels"), (engines, SIMD128, "kernels-simd128")]
+    {
+        if wanted {
+            let out = root().join("target/bench").join(folder);
+            wasm::build_crate(sh, &variant, "vitscope-bench", &out, "kernels")?;
+        }
+    }
+    if engines {
+        browser::install_others(sh);
     }
     for model in choices["models"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         make_model(sh, model)?;
     }
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
-    let (script, choices) = (root().join("xtask/bench/bench.mjs"), choices.to_string());
+    let own = APART[1..].iter().find(|(part, _)| asked.contains(part));
+    let script = root().join(format!("xtask/bench/{}.mjs", own.map_or("bench", |(part, _)| part)));
+    let choices = choices.to_string();
     Ok(cmd!(sh, "node {script} {choices}").quiet().run()?)
 }
 
@@ -64,8 +84,8 @@ pub fn run(sh: &Shell, options: &[&str]) -> Result<()> {
 fn choices(options: &[&str]) -> Result<Value> {
     let mut choices =
         json!({ "models": MODELS, "dtypes": DTYPES, "parts": PARTS, "rounds": null, "simd": null, "record": false });
-    let staged = options.windows(2).any(|option| option == ["--only", STAGES]);
-    let (models, parts) = if staged { (STAGED, &[STAGES][..]) } else { (MODELS, PARTS) };
+    let apart = APART.iter().find(|(part, _)| options.windows(2).any(|option| option == ["--only", part]));
+    let (models, parts) = apart.map_or((MODELS, PARTS), |(part, models)| (*models, slice::from_ref(part)));
     choices["models"] = json!(models);
     let mut rest = options;
     while let [option, tail @ ..] = rest {
@@ -92,11 +112,11 @@ fn choices(options: &[&str]) -> Result<Value> {
         // Kernels have the shapes of the seeded models.
         choices["parts"] = PARTS.iter().filter(|part| **part != "kernels").copied().collect();
     }
-    let narrows = |option: &&str| ["--dtype", "--simd"].contains(option) || !staged && *option == "--only";
+    let narrows = |option: &&str| ["--dtype", "--simd"].contains(option) || apart.is_none() && *option == "--only";
     let part = choices["models"] != json!(models) && choices["models"] != json!([DEFAULT]);
     if choices["record"] == true && (part || options.iter().any(narrows)) {
         bail!(
-            "--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT} or --only {STAGES} can stand"
+            "--record keeps a measurement of everything; beside it only --rounds and --model {DEFAULT}, or --only of a part that stands alone"
         );
     }
     Ok(choices)
@@ -112,7 +132,18 @@ fn one_of<'a>(allowed: &[&str], value: &'a str) -> Result<&'a str> {
 /// The model in every form, under `target/bench/models/`. Kept until what makes it changes.
 fn make_model(sh: &Shell, name: &str) -> Result<()> {
     let folder = root().join("target/bench/models").join(name);
-    if name == DEFAULT { convert(sh, &default_model(sh)?, &folder) } else { draw(sh, name, &folder) }
+    match name {
+        DEFAULT => convert(sh, &default_model(sh)?, &folder),
+        _ if LARGE.contains(&name) => write_large(sh, name, &folder),
+        _ => draw(sh, name, &folder),
+    }
+}
+
+/// A seeded model straight in int8, and for us alone.
+fn write_large(sh: &Shell, name: &str, folder: &Path) -> Result<()> {
+    let scripts = ["xtask/bench/large_models.mjs", "xtask/bench/networks.mjs"].map(|path| root().join(path));
+    let script = &scripts[0];
+    once(sh, &folder.join("made"), &scripts, || Ok(cmd!(sh, "node {script} {name} {folder}").quiet().run()?))
 }
 
 const SCRIPTS: [&str; 3] = ["xtask/bench/make_models.py", "xtask/bench/checkpoint.py", PACKAGES[0]];
@@ -238,8 +269,6 @@ fn kernels(sh: &Shell) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::slice;
-
     use super::*;
 
     #[test]
@@ -283,13 +312,16 @@ mod tests {
     }
 
     #[test]
-    fn stages_are_a_part_of_their_own() {
-        let all = choices(&["--only", "stages", "--record"]).unwrap();
-        assert_eq!((&all["models"], &all["parts"]), (&json!(STAGED), &json!([STAGES])));
+    fn some_parts_stand_alone() {
+        for (part, models) in APART {
+            let all = choices(&["--only", part, "--record"]).unwrap();
+            assert_eq!((&all["models"], &all["parts"]), (&json!(models), &json!([part])));
+        }
         assert_eq!(choices(&["--model", "swin-t", "--only", "stages"]).unwrap()["models"], json!(["swin-t"]));
         assert!(choices(&["--model", "swin-t"]).is_err());
         assert!(choices(&["--only", "stages", "--model", "b"]).is_err());
         assert!(choices(&["--only", "stages,forward"]).is_err());
+        assert!(choices(&["--only", "stages,large"]).is_err());
         assert!(choices(&["--only", "stages", "--model", "swin-t", "--record"]).is_err());
     }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: random inputs, led by coverage, for what reads files from elsewhere.
 //!
-//! The targets are `fuzz/`, laid out for cargo-fuzz, which needs a nightly Rust. Our crate has no unsafe code outside of wasm, so what cargo-fuzz
-//! needs nightly for, a sanitizer, finds little here; without it libFuzzer runs with any Rust.
+//! The targets are `fuzz/`, laid out for cargo-fuzz, which needs a nightly Rust. Our crate's unsafe code is vectors of arrays whose length is their
+//! type's, so what cargo-fuzz needs nightly for, a sanitizer, finds little here; without it libFuzzer runs with any Rust.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the project does to itself. It needs Rust, Node.js 20 and nothing else; the rest it sets up.
 
 mod apt;
+mod backends;
 mod bench;
 mod bindgen;
 mod browser;

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{bindgen, browser, build, docs, fuzz, node, site, size, toolchain, wasm_tests};
+use crate::{backends, bindgen, browser, build, docs, fuzz, node, site, size, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -51,6 +51,12 @@ const STEPS: &[Step] = &[
         what: "the same in Node, scalar",
         run: |sh| wasm_tests::run(sh, &SCALAR, Host::Node),
         long: false,
+    },
+    Step {
+        name: "backends",
+        what: "the kernels' tests for x86-64-v2, this processor and Arm",
+        run: backends::test,
+        long: true,
     },
     Step { name: "engines", what: "the npm package and the page in Firefox and WebKitGTK", run: engines, long: true },
     Step { name: "memory", what: "the npm package's memory over many loads and answers", run: memory, long: true },

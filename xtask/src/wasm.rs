@@ -204,10 +204,10 @@ fn publish(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Builds another crate of ours for wasm, in the best single-threaded variant, into the folder `out`.
-pub fn build_crate(sh: &Shell, package: &str, out: &Path, name: &str) -> Result<()> {
+/// Builds another crate of ours for wasm, in a single-threaded variant, into the folder `out`.
+pub fn build_crate(sh: &Shell, variant: &Variant, package: &str, out: &Path, name: &str) -> Result<()> {
     let toolchain = toolchain::find(sh)?;
-    bind(sh, &RELAXED, &compile(sh, toolchain, &RELAXED, package)?, out, name)
+    bind(sh, variant, &compile(sh, toolchain, variant, package)?, out, name)
 }
 
 /// Makes the variant's package in the cache. Its stamp is the key and, for people, the sizes.

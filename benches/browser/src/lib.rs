@@ -2,13 +2,14 @@
 //! is empty. Kernels that have no peak to reach are in `benches/kernels.rs`.
 #![cfg(target_arch = "wasm32")]
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, s};
 use std::hint::black_box;
-use vitscope::kernels::gemm_f32::gemm_f32;
+use vitscope::kernels::attention::{AttendScratch, PackedHead, Wanted, attend};
+use vitscope::kernels::gemm_f32::{BLOCK_INPUTS, accumulate, gemm_f32, hand_over, no_sums};
 use vitscope::kernels::gemm_i8::{ColumnScale, Dequantize, gemm_i8};
 use vitscope::kernels::pack::{PackedF32, PackedI8};
 use vitscope::kernels::quantize::QuantizedRows;
-use vitscope::kernels::{Epilogue, Target, store_lanes};
+use vitscope::kernels::{Epilogue, TILE_ROWS, Target};
 use vitscope::parallel::BLOCK_ROWS;
 use vitscope::quant::QuantizedMatrix;
 use vitscope::simd::{DEPTH, F32x4, I32x4, WeightStep};
@@ -56,12 +57,12 @@ impl Kernel {
         })
     }
 
-    /// `m` rows of `k` inputs to `n` outputs in 8-bit integers.
-    pub fn gemm_i8(m: usize, k: usize, n: usize) -> Kernel {
-        let blocks = blocks(m).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
+    /// `m` rows of `k` inputs to `n` outputs in 8-bit integers, in blocks of `most` rows.
+    pub fn gemm_i8(m: usize, k: usize, n: usize, most: usize) -> Kernel {
+        let blocks = blocks(m, 1, most).map(|rows| quantized(&random(rows, k))).collect::<Vec<_>>();
         let w = QuantizedMatrix::from_f32(normal(n, k).as_slice().expect("contiguous"), k).values;
         let w = PackedI8::new(n, k, w.rows().into_iter().filter_map(|row| row.to_slice())).expect("small");
-        let mut out = Keep::new(BLOCK_ROWS, n);
+        let mut out = Keep::new(most, n);
         let columns = vec![ColumnScale::default(); n.div_ceil(8)];
         kernel(m * k * n, move || {
             for rows in &blocks {
@@ -70,12 +71,42 @@ impl Kernel {
         })
     }
 
-    /// The same in f32.
-    pub fn gemm_f32(m: usize, k: usize, n: usize) -> Kernel {
-        let blocks = blocks(m).map(|rows| random(rows, k)).collect::<Vec<_>>();
+    /// The same in f32; many inputs come in slices, as the MLP's second layer reads them.
+    pub fn gemm_f32(m: usize, k: usize, n: usize, most: usize) -> Kernel {
+        let slices = (0..k).step_by(BLOCK_INPUTS).map(|from| (from, BLOCK_INPUTS.min(k - from)));
+        let blocks: Vec<Vec<_>> = blocks(m, TILE_ROWS, most)
+            .map(|rows| slices.clone().map(|(from, width)| (from, random(rows, width))).collect())
+            .collect();
         let w = PackedF32::new(random(n, k).view()).expect("small");
-        let mut out = Keep::new(BLOCK_ROWS, n);
-        kernel(m * k * n, move || blocks.iter().for_each(|a| gemm_f32::<true>(a.view(), &w, &mut &mut out)))
+        let (mut out, mut sums) = (Keep::new(most, n), vec![no_sums(); most * n.div_ceil(8)]);
+        kernel(m * k * n, move || {
+            for slices in &blocks {
+                if let [(_, a)] = &slices[..] {
+                    gemm_f32::<true>(a.view(), &w, &mut &mut out);
+                    continue;
+                }
+                let rows = slices[0].1.nrows();
+                let sums = &mut sums[..rows * n.div_ceil(8)];
+                sums.fill(no_sums());
+                slices.iter().for_each(|(from, a)| accumulate::<true>(a.view(), &w, *from, sums));
+                hand_over(sums, rows, &mut &mut out);
+            }
+        })
+    }
+
+    /// Attention of a head of `size` channels between `tokens` tokens: two products of `tokens` × `size` × `tokens`, softmax between them.
+    pub fn attention(tokens: usize, size: usize, int8: bool) -> Kernel {
+        let build = if int8 { PackedHead::int8 } else { PackedHead::f32 };
+        let (mut head, x) = (build(tokens, size).expect("small"), random(tokens, size) * 4.0);
+        head.pack(x.view(), x.view());
+        let mut scratch = AttendScratch::new(BLOCK_ROWS, tokens, size).expect("small");
+        let (mut attention, mut context) = (Array2::zeros((BLOCK_ROWS, tokens)), vec![0.0; BLOCK_ROWS * size]);
+        kernel(2 * tokens * size * tokens, move || {
+            for q in x.axis_chunks_iter(Axis(0), BLOCK_ROWS) {
+                let attention = attention.slice_mut(s![..q.nrows(), ..]);
+                attend(q, &head, &mut scratch, attention, Wanted::default(), &mut context, size);
+            }
+        })
     }
 
     /// Runs it `rounds` times.
@@ -108,10 +139,11 @@ fn kernel(work: usize, run: impl FnMut() + 'static) -> Kernel {
     Kernel { run: Box::new(run), work: work as f64 }
 }
 
-/// The sizes of the blocks that a forward pass makes of `m` rows, nearly.
-fn blocks(m: usize) -> impl Iterator<Item = usize> {
-    let count = m.div_ceil(BLOCK_ROWS);
-    (0..count).map(move |i| (i + 1) * m / count - i * m / count)
+/// The sizes of the blocks that a forward pass makes of `m` rows, nearly: each but the last a multiple of `step`.
+fn blocks(m: usize, step: usize, most: usize) -> impl Iterator<Item = usize> {
+    let (count, steps) = (m.div_ceil(most), m.div_ceil(step));
+    let end = move |i: usize| m.min((i * steps).div_ceil(count) * step);
+    (0..count).map(move |i| end(i + 1) - end(i))
 }
 
 fn random(rows: usize, columns: usize) -> Array2<f32> {

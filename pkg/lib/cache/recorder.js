@@ -11,12 +11,21 @@ import { checksum } from './checksum.js';
 const STEP = 2 ** 20;
 const PATIENCE = 15_000;
 
+/** What is held before any of it is written, in bytes: of a small model nothing is before it runs, so that it takes no time of the load. */
+const HELD = globalThis.process ? 0 : 2 ** 25;
+
 export class Recorder {
-  /** @type {ReadableStreamDefaultController<Uint8Array>} */
+  #store;
+  #key;
+  #model;
+  /** Until it is written. @type {Uint8Array[] | undefined} */
+  #held = [];
+  /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller;
   /** Says that there is room for more. */
   #pull = () => {};
-  #put;
+  /** @type {Promise<unknown>} */
+  #put = Promise.resolve();
   #length = 0;
   /** Sums of what was written, by where it begins. @type {Record<number, number>} */
   #checks = {};
@@ -35,6 +44,15 @@ export class Recorder {
    * @param {string} model for messages
    */
   constructor(store, key, model) {
+    this.#store = store;
+    this.#key = key;
+    this.#model = model;
+  }
+
+  /** Writes what is held, and from now on what comes. */
+  async #begin() {
+    const held = this.#held ?? [];
+    this.#held = undefined;
     /** @type {any} */
     let controller;
     const stop = () => {
@@ -43,11 +61,13 @@ export class Recorder {
     };
     const body = new ReadableStream({ start: (own) => void (controller = own), pull: () => this.#pull(), cancel: stop });
     this.#controller = controller;
-    this.#put = store.put(key, body).catch(async (error) => {
-      if (!this.#dropped) warnOnce(await sentence(model, error));
+    this.#put = this.#store.put(this.#key, body).catch(async (error) => {
+      if (!this.#dropped) warnOnce(await sentence(this.#model, error));
       stop();
     });
+    for (const bytes of held) if (!this.#failed) await this.#step(bytes);
   }
+
   /**
    * @param {Kept[]} tensors whose bytes stay the caller's, who may give them away
    * @param {{format?: string}} plan format: for the file's metadata
@@ -66,12 +86,13 @@ export class Recorder {
    */
   async finish(about) {
     const weights = this.#length;
+    if (this.#held) this.#written = this.#written.then(() => this.#begin());
     await this.#write(this.text);
     const manifest = new TextEncoder().encode(JSON.stringify({ ...about, header: JSON.stringify(this.#header), weights, text: this.text.length, checks: this.#checks }));
     const end = this.#length;
     await this.#write(manifest);
     await this.#write(new Uint8Array(Int32Array.of(manifest.length, this.#checks[end]).buffer));
-    if (!this.#failed) this.#controller.close();
+    if (!this.#failed) this.#controller?.close();
     await within(4 * PATIENCE, this.#put);
     return !this.#failed;
   }
@@ -79,7 +100,8 @@ export class Recorder {
   /** It was not, or can't be kept. */
   async drop() {
     this.#failed = this.#dropped = true;
-    this.#controller.error(new Error('it is not kept'));
+    this.#held = undefined;
+    this.#controller?.error(new Error('it is not kept'));
     await within(PATIENCE, this.#put).catch(() => {});
   }
 
@@ -100,8 +122,13 @@ export class Recorder {
 
   /** @param {Uint8Array} bytes */
   async #step(bytes) {
-    if (Number(this.#controller.desiredSize) <= 0) await within(PATIENCE, new Promise((resolve) => (this.#pull = () => resolve(undefined)))).catch(() => this.drop());
-    if (!this.#failed) this.#controller.enqueue(bytes);
+    if (this.#held) {
+      this.#held.push(bytes);
+      if (this.#length > HELD) await this.#begin();
+      return;
+    }
+    if (Number(this.#controller?.desiredSize) <= 0) await within(PATIENCE, new Promise((resolve) => (this.#pull = () => resolve(undefined)))).catch(() => this.drop());
+    if (!this.#failed) this.#controller?.enqueue(bytes);
   }
 }
 

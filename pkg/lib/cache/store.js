@@ -18,15 +18,29 @@ const NAME = 'vitscope-1';
 const BASE = 'https://vitscope.invalid/';
 const PART = '.part';
 
+/** How long a model that was loaded has the machine for itself, for its first answer, in milliseconds. */
+const REST = globalThis.process ? 0 : 1000;
+
 /** What is still being written in this thread. */
 let writing = Promise.resolve();
+/** What has it begin now. @type {Set<() => void>} */
+const rests = new Set();
 
 /**
  * Writes behind a load that need not wait for it; whoever opens a store does.
  * @param {() => Promise<void>} write
  */
 export function later(write) {
-  writing = Promise.all([writing, write()]).then(() => {});
+  const rested = new Promise((/** @type {(_: void) => void} */ resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      rests.delete(end);
+      resolve();
+    };
+    const timer = setTimeout(end, REST);
+    rests.add(end);
+  });
+  writing = Promise.all([writing, rested.then(write)]).then(() => {});
 }
 
 /**
@@ -35,6 +49,7 @@ export function later(write) {
  */
 export async function openStore(cache) {
   if (cache === false) return undefined;
+  rests.forEach((end) => end());
   await writing;
   if (globalThis.process && (typeof cache === 'string' || cache instanceof URL)) return inFolder(cache);
   // In a sandboxed frame it throws to ask for it.

@@ -112,7 +112,10 @@ export class Vitscope extends Closeable {
     const { signal, ...asked } = checkOptions(options, [...requests.RUN_OPTIONS, ...SIGNAL]);
     const request = requests.classify(this.#config, asked);
     if (!Array.isArray(images)) return this.#ask(request, { image: images, signal });
-    return askAll(images, (image, signal) => this.#ask(request, { image, signal, ahead: true }), signal, onAnswer);
+    const ask = (/** @type {ImageSource} */ image, /** @type {AbortSignal} */ signal, /** @type {number} */ i) =>
+      this.#ask(requests.oneOfSeveral(request, i, images.length, this.#backend.threads), { image, signal, ahead: true });
+    const answers = await askAll(images, ask, signal, (answers) => answers.forEach(() => onAnswer?.()));
+    return answers.flat();
   }
 
   /**

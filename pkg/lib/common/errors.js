@@ -86,6 +86,18 @@ export function guard(work, memory) {
   }
 }
 
+const OF_AN_IMAGE = ['invalid-image', 'decode-image', 'network', 'invalid-argument'];
+
+/**
+ * What is wrong with one of several images says which it is.
+ * @param {unknown} error
+ * @param {number} index
+ */
+export function ofImage(error, index) {
+  if (!(error instanceof VitscopeError) || !OF_AN_IMAGE.includes(error.code)) return error;
+  return new VitscopeError(error.code, `images[${index}]: ${error.message}`, { cause: error });
+}
+
 /**
  * Whether the instance can't be used any more.
  * @param {unknown} error

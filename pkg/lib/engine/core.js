@@ -3,6 +3,7 @@ import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { queryToken } from '../views/query.js';
 import { isStaged } from '../views/recorded.js';
+import { Held } from './held.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -23,6 +24,7 @@ export class Core {
   #dead;
   #instance;
   #config;
+  #held = new Held((work) => this.#call(/** @type {any} */ (work)));
   #memory;
   #weightBytes;
 
@@ -112,9 +114,23 @@ export class Core {
       if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
     });
     while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
-    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, record), ...told }) }));
+    const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, this.#config, record), ...told }) }));
     const end = performance.now();
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
+  }
+
+  /** Takes an image in, for `classifyHeld`, as number `place`. @param {ImageLike | Float32Array} image @param {number} place */
+  hold(image, place) {
+    this.#held.add(() => this.#input(image), place, this.#config.imageSize);
+  }
+  /**
+   * Answers the images that were taken in and this one, each by a thread. @param {ImageLike | Float32Array} image
+   * @param {number} topK
+   * @param {import('../views/intervention.js').Intervention} told
+   */
+  classifyHeld(image, topK, told) {
+    this.hold(image, Infinity);
+    return this.#held.classify(topK, told.without || told.order ? (wasm) => this.#intervene(wasm, told) : undefined, this.#instance.bell);
   }
 
   /**
@@ -274,11 +290,15 @@ export function reserve({ Engine }, bytes) {
 
 /**
  * @param {WasmEngine} wasm
+ * @param {ModelConfig} config
  * @param {import('../views/requests.js').RecordRequest} request
  */
-function recordingOf(wasm, { layers, queries, rolled }) {
-  const recorded = wasm.recorded();
-  const none = () => (isStaged(recorded) ? [] : new Float32Array());
-  const { attentions = none(), hiddenStates = none(), ...rest } = recorded;
-  return { ...rest, recorded: layers, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
+function recordingOf(wasm, config, { layers: recorded, queries, rolled }) {
+  const { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages } = config;
+  /** @type {import('../../wasm/relaxed/vitscope.js').EngineRecording} */
+  const arrays = {};
+  wasm.recorded(arrays);
+  const none = () => (isStaged(config) ? [] : new Float32Array());
+  const { attentions = none(), hiddenStates = none(), ...rest } = arrays;
+  return { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages, ...rest, recorded, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }

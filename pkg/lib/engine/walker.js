@@ -1,6 +1,6 @@
 import { closed, fromEngine, guard, isFatal } from '../common/errors.js';
 import { release } from '../source/buffers.js';
-import { nameClasses } from './class_names.js';
+import { nameClasses, readNames, willName } from './class_names.js';
 import { Core, PARSED, reserve } from './core.js';
 
 /**
@@ -17,6 +17,8 @@ export class Walker {
   /** @type {Walk | undefined} */
   #walk;
   #closed = false;
+  /** @type {ReturnType<typeof readNames> | undefined} */
+  #names;
 
   /**
    * @param {Instance | Promise<Instance>} instance
@@ -43,9 +45,11 @@ export class Walker {
   /** @param {import('../source/walk.js').Headers} files */
   open({ texts, names, headers, sizes }) {
     const { dtype, size } = this.#form;
-    return this.#call(({ Walk }) => {
+    return this.#call(({ Walk, names: address }) => {
       const walk = (this.#walk = new Walk(texts, names, headers, sizes, dtype, size && Uint32Array.from(size)));
-      return { tensors: walk.tensors(), compares: walk.compares, quantises: walk.quantises, format: walk.format };
+      const tensors = walk.tensors();
+      if (willName(texts[0], tensors)) this.#names = readNames(address);
+      return { tensors, compares: walk.compares, quantises: walk.quantises, format: walk.format };
     }, ...texts);
   }
 
@@ -76,7 +80,7 @@ export class Walker {
     pieces.forEach(release);
     const instance = await this.#instance;
     try {
-      const warning = await nameClasses(wasm, instance.names);
+      const warning = await nameClasses(wasm, instance.names, this.#names);
       return { kept, loaded: new Core(wasm, instance, warning) };
     } catch (error) {
       wasm.free();

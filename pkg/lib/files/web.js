@@ -14,6 +14,7 @@ import { headerLength, joined } from './weights.js';
  * @property {number} [size]
  * @property {string} [sha256] in hexadecimal digits, which is checked where the whole file is read
  * @property {boolean} [alone] nothing else waits for a connection
+ * @property {Promise<boolean>} [onward] whether what follows on the header is wanted, as far as can be told
  * @property {boolean} [must] it must be checked, so the whole file is read
  * @typedef {{reader: {read: () => Promise<{value?: Uint8Array}>, cancel: () => Promise<void>}, at: number, end: number, left?: Uint8Array}} Body  an answer, how far it has been read, and how far it goes
  */
@@ -34,6 +35,8 @@ export class WebFile {
   /** Hears that something has, wanted or not. */
   #onArrival = () => {};
   #header = new Uint8Array();
+  /** Whether the header is asked for with all behind it, which comes while the engine still starts. */
+  #onward = false;
   /** @type {Sha256 | undefined} */
   #sum;
   /** What says whether it is still the same file. @type {string | undefined} */
@@ -66,10 +69,11 @@ export class WebFile {
     if (this.#ranged && !this.#resumes) {
       // Parts of two versions must never mix, and where nothing would tell, there is one answer for all.
       this.#ranged = false;
-      this.#body = undefined;
+      this.#close();
       first = await bytes(0, 8);
     }
     if (isHtml(undefined, first)) throw htmlInstead(this.#url);
+    this.#onward = Boolean(this.#known.alone && (await this.#known.onward));
     const rest = await bytes(first.length, headerLength(first));
     const header = joined(first, rest);
     this.#sum?.update(header);
@@ -100,6 +104,8 @@ export class WebFile {
     const sum = this.#known.must || passes ? this.#sum : undefined;
     let i = 0;
     for (const { begin, end } of sum ? [whole] : merged(ranges, gap)) {
+      // (Without ranges there is but one answer, which is read on.)
+      if (this.#ranged && this.#body && begin - this.#body.at > gap) this.#close();
       const stream = this.#stream(begin, end, signal, sum);
       for (; ranges[i]?.end <= end; i++) {
         await stream.skip(ranges[i].begin - begin - stream.at);
@@ -186,7 +192,8 @@ export class WebFile {
    * @returns {Promise<Body>}
    */
   async #open(begin, end, signal) {
-    const range = this.#ranged ? `bytes=${begin}-${end - 1}` : undefined;
+    const on = this.#onward && begin === 8;
+    const range = this.#ranged ? `bytes=${begin}-${on ? '' : end - 1}` : undefined;
     const signed = this.#target !== this.#url;
     const options = { range, signal, allowed: (/** @type {number} */ status) => signed || status === 416 };
     let response = await ask(this.#site, this.#target, options).catch((error) => {
@@ -213,7 +220,7 @@ export class WebFile {
       return this.#open(begin, end, signal);
     }
     this.#ranged &&= isPart;
-    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart ? end : Infinity };
+    return { reader: readerOf(response.body ?? new Blob([]).stream()), at: isPart ? begin : 0, end: isPart && !on ? end : (isPart && this.#known.size) || Infinity };
   }
 
   /**

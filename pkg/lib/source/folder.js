@@ -84,8 +84,10 @@ function isRefusal(error) {
  * @param {import('./walk.js').Leader<any>} leader
  */
 async function openWeights(place, whole, config, signal, leader) {
+  // A text tower, which isn't read, may come first.
+  const onward = config.then((text) => !text.includes('text'), () => false);
   const open = async (/** @type {string} */ name) => {
-    const file = await place.open(name, name === whole);
+    const file = await place.open(name, name === whole, undefined, onward);
     return { file, header: await file.header({ signal, onBytes() {} }) };
   };
   try {

@@ -13,7 +13,7 @@ import { checkedFile, diskFile, givenFile } from '../files/weights.js';
  * @property {(file: string, signal?: AbortSignal) => Promise<boolean>} has
  * @property {(file: string, signal?: AbortSignal) => Promise<Uint8Array>} read a small file
  * @property {(file: string, signal: AbortSignal, config: Promise<unknown>) => Promise<Uint8Array | undefined>} find one that may be missing; config: of the same place
- * @property {(file: string, alone: boolean, sum?: string) => Promise<WeightFile>} open a large one; alone: nothing else waits for a connection, so that this one may be held open; sum: its SHA-256, for which it is read whole
+ * @property {(file: string, alone: boolean, sum?: string, onward?: Promise<boolean>) => Promise<WeightFile>} open a large one; alone: nothing else waits for a connection, so that this one may be held open; sum: its SHA-256, for which it is read whole; onward: whether what follows on its header is wanted
  * @property {() => Record<string, string | undefined>} [validators] of what was read, where it may change
  */
 
@@ -50,11 +50,11 @@ export function webPlace(name, address, site, files) {
         return undefined;
       });
     },
-    async open(file, alone, sum) {
+    async open(file, alone, sum, onward) {
       requireThere(file);
       const url = address(file);
       if (url.startsWith('file:')) return checkedFile(diskFile(file, url), sum);
-      return (opened[file] = new WebFile(file, site, url, { pinned: Boolean(files), alone, ...files?.get(file), ...(sum && { sha256: sum, must: true }) }));
+      return (opened[file] = new WebFile(file, site, url, { pinned: Boolean(files), alone, onward, ...files?.get(file), ...(sum && { sha256: sum, must: true }) }));
     },
     validators: () => ({ ...validators, ...Object.fromEntries(Object.entries(opened).flatMap(([file, { arrived, validator }]) => (arrived ? [[file, validator]] : []))) }),
   };

@@ -59,6 +59,8 @@ export async function walk(source, leader, options) {
       return answer;
     };
     const groups = groupsOf(plan.tensors);
+    /** What the engine is at. @type {Promise<unknown>} */
+    let packing = Promise.resolve();
     const total = plan.tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
     let loaded = 0;
     const onBytes = (/** @type {number} */ n) => onProgress({ phase: 'weights', loaded: (loaded += n), total });
@@ -70,10 +72,16 @@ export async function walk(source, leader, options) {
         const group = groups[tensors[j].block ?? REST];
         group.pieces[group.tensors.indexOf(tensors[j])] = bytes;
         const { block } = tensors[j];
-        if (!--group.left && block !== null) await give(group, (pieces) => leader.block(block, pieces, keeps));
+        if (--group.left || block === null) return;
+        // A small one is packed while the next is read; of large ones there is one at a time.
+        await packing;
+        packing = give(group, (pieces) => leader.block(block, pieces, keeps));
+        packing.catch((error) => stop.abort(error)); // it is waited for later
+        if (sizeOf(group) > SMALL) await packing;
       };
       await file.read(tensors, take, { signal: stop.signal, onBytes }); // where none is needed it may have to be checked all the same
     }
+    await packing;
     onProgress({ phase: 'prepare', loaded: 0, total: 1 });
     const classes = await text;
     const answer = await give(groups[REST], (pieces) => leader.finish(pieces, classes, keeps));
@@ -94,6 +102,14 @@ export async function walk(source, leader, options) {
 
 /** Of tensors that are in no block. */
 const REST = 'rest';
+
+/** Bytes of a block of which there may be two. */
+const SMALL = 2 ** 22;
+
+/** @param {Group} group */
+function sizeOf({ tensors }) {
+  return tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
+}
 
 /**
  * By their blocks.

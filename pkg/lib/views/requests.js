@@ -19,7 +19,7 @@ import { targetIndex } from './target.js';
  * @typedef {{method: string, target?: number, layer?: number, query?: string, discard: number, window?: number, stride?: number}} AttributionRequest
  * @typedef {{map: Float32Array, grid: [number, number], target?: number, steps: number}} CurvesRequest
  * @typedef {{layers: number[], attentions: boolean, hiddenStates: boolean, queries?: import('../../index.js').Query[], rolled?: import('../../index.js').Rolled}} RecordRequest
- * @typedef {'classify' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
+ * @typedef {'classify' | 'hold' | 'classifyHeld' | 'logitLens' | 'patchLens' | 'attribute' | 'curves' | 'positions' | 'filters' | 'filtersOf' | 'inside' | 'patchEmbedding'} Method  of `Core`
  */
 
 /**
@@ -51,6 +51,22 @@ export function classify(config, { topK = 5, ...told }) {
 }
 
 /**
+ * The same for number `i` of several: while there are as many left as threads, all but the last of so many are held, for each thread to make a whole pass. What
+ * comes out has the answers of that last one and those before it, none of one that is held.
+ * @param {Request<any>} request
+ * @param {number} i
+ * @param {number} count
+ * @param {number} threads
+ * @returns {Request<any[]>}
+ */
+export function oneOfSeveral({ method, args, read }, i, count, threads) {
+  const place = i % threads;
+  if (threads === 1 || i - place + threads > count) return { method, args, read: (answer) => [read(answer)] };
+  if (place < threads - 1) return { method: 'hold', args: [place], read: () => [] };
+  return { method: 'classifyHeld', args, read: (answers) => answers.map(read) };
+}
+
+/**
  * A trace is an answer of which more is kept.
  * @param {ModelConfig} config
  * @param {import('../../index.js').RecordOptions & import('../../index.js').InterventionOptions & {topK?: number}} options
@@ -63,7 +79,7 @@ export function trace(config, { layers = Array.from({ length: config.layers }, (
   checkChoice('hiddenStates', hiddenStates, SWITCH);
   const sorted = [...new Set(layers.map((layer) => checkLayer(layer, config.layers)))].sort((a, b) => a - b);
   /** @type {RecordRequest} */
-  const record = { layers: sorted, attentions, hiddenStates, queries: queries === undefined ? queries : checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
+  const record = { layers: sorted, attentions, hiddenStates, queries: checkQueries(queries), rolled: rollout === undefined ? rollout : checkRolled(rollout) };
   return { ...request, args: [...args, record] };
 }
 
@@ -75,11 +91,13 @@ function checkRolled(rollout) {
 
 /**
  * @param {unknown} queries
- * @returns {import('../../index.js').Query[]} each once
+ * @returns {import('../../index.js').Query[] | undefined} each once; none where all are kept
  */
 function checkQueries(queries) {
+  if (queries === undefined) return undefined;
   if (!Array.isArray(queries) || !queries.length || queries.includes(undefined)) throw mustBe('queries', 'an array of one query or more, or left out to keep the attention of all', queries);
-  return [...new Map(queries.map((query) => [queryToken(query), query])).values()];
+  const some = new Map(queries.filter((query) => query !== 'all').map((query) => [queryToken(query), query]));
+  return queries.includes('all') ? undefined : [...some.values()];
 }
 
 /**

@@ -12,9 +12,11 @@ mod output;
 mod picture;
 mod quantize;
 mod render;
+mod results;
 mod trace;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use eval::Data;
 use explain::View;
 use folder::ModelFolder;
 use input::Input;
@@ -99,12 +101,21 @@ enum Command {
     Eval {
         /// Model folder
         model: PathBuf,
-        /// Folder of folders named by label (or by class index)
-        images: PathBuf,
+        #[command(flatten)]
+        data: Data,
         #[command(flatten)]
         limit: Limit,
         #[command(flatten)]
         format: Format,
+    },
+    /// Count what files of `eval --results` say together
+    Tally {
+        /// Files of one evaluation
+        #[arg(required = true)]
+        results: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -180,9 +191,11 @@ fn main() -> ExitCode {
         Command::Explain { model, input, view, output, choice } => {
             choice.load(&model).and_then(|model| explain::run(model, &input, &view, &output))
         }
-        Command::Eval { model, images, limit, format } => {
-            format.choice.load(&model).and_then(|model| eval::run(model, &images, &limit, format.json))
+        Command::Eval { model, data, limit, format } => {
+            let run = |classifier| eval::run(classifier, &model, &data, &limit, format.json);
+            format.choice.load(&model).and_then(run)
         }
+        Command::Tally { results, json } => eval::tally(&results, json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -170,7 +170,7 @@ impl Naive {
             zero_shot: false,
             max_logit_scale: None,
             scores: Scores::Softmax,
-            labels: vec![String::new(); CLASSES],
+            labels: vec![String::new(); CLASSES].into(),
             named: true,
         };
         config.validate().unwrap();

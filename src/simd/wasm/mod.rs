@@ -2,6 +2,9 @@
 
 #[cfg(not(target_feature = "relaxed-simd"))]
 mod baseline;
+#[cfg(not(target_feature = "relaxed-simd"))]
+#[path = "../plain.rs"]
+mod plain;
 #[cfg(target_feature = "relaxed-simd")]
 mod relaxed;
 
@@ -10,6 +13,8 @@ use std::ops::{Add, Div, Mul, Sub};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
 pub use baseline::{Activation, BACKEND, DEPTH, WeightStep, interleave, store_activations};
+#[cfg(not(target_feature = "relaxed-simd"))]
+pub use plain::{fits_16_bits, prefers_two_steps};
 #[cfg(target_feature = "relaxed-simd")]
 pub use relaxed::{
     Activation, BACKEND, DEPTH, WeightStep, fits_16_bits, interleave, prefers_two_steps, store_activations,

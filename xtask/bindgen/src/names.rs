@@ -5,7 +5,7 @@
 use walrus::{Import, ImportKind, Module};
 
 /// What the engine has with threads alone: behind the others, which so have the same short names in every build.
-const POOL: [&str; 3] = ["build_pool", "run_thread", "threads"];
+const POOL: [&str; 5] = ["build_pool", "engine_also", "engine_answerBeside", "run_thread", "threads"];
 /// The one that JavaScript knows too, and is short.
 const MEMORY: &str = "memory";
 /// The glue.
