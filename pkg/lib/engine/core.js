@@ -1,9 +1,8 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
 import { checkPixels, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
-import { queryToken } from '../views/query.js';
-import { isStaged } from '../views/recorded.js';
 import { Held } from './held.js';
+import { recordingOf, startRecording } from './recording.js';
 
 /**
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
@@ -111,7 +110,7 @@ export class Core {
     this.#call((wasm) => {
       wasm.begin(pixels);
       if (told.without || told.order) this.#intervene(wasm, told);
-      if (record) wasm.record(Uint32Array.from(record.layers), record.attentions, record.hiddenStates, record.queries?.map((query) => String(queryToken(query))), record.rolled?.fusion, record.rolled?.discard);
+      if (record) startRecording(wasm, record);
     });
     while (this.#call((wasm) => wasm.step(this.#instance.bell))) yield;
     const result = this.#call((wasm) => ({ ...wasm.answer(topK), ...(record && { ...recordingOf(wasm, this.#config, record), ...told }) }));
@@ -123,8 +122,10 @@ export class Core {
   hold(image, place) {
     this.#held.add(() => this.#input(image), place, this.#config.imageSize);
   }
+
   /**
-   * Answers the images that were taken in and this one, each by a thread. @param {ImageLike | Float32Array} image
+   * Answers the images that were taken in and this one, each by a thread.
+   * @param {ImageLike | Float32Array} image
    * @param {number} topK
    * @param {import('../views/intervention.js').Intervention} told
    */
@@ -286,19 +287,4 @@ export class Core {
  */
 export function reserve({ Engine }, bytes) {
   Engine.reserve(Math.min(bytes, 0xffff_ffff));
-}
-
-/**
- * @param {WasmEngine} wasm
- * @param {ModelConfig} config
- * @param {import('../views/requests.js').RecordRequest} request
- */
-function recordingOf(wasm, config, { layers: recorded, queries, rolled }) {
-  const { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages } = config;
-  /** @type {import('../../wasm/relaxed/vitscope.js').EngineRecording} */
-  const arrays = {};
-  wasm.recorded(arrays);
-  const none = () => (isStaged(config) ? [] : new Float32Array());
-  const { attentions = none(), hiddenStates = none(), ...rest } = arrays;
-  return { layers, heads, tokens, prefixTokens, prefix, grid, patchSize, hiddenSize, stages, ...rest, recorded, ...(queries && { queries }), ...(rolled && { rolled }), attentions, hiddenStates };
 }
