@@ -7,12 +7,12 @@ const read = (/** @type {string} */ file) => readFileSync(new URL(`../../pkg/was
 const BUILDS = ['simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'];
 const names = (/** @type {string} */ build) => JSON.parse(String(read(`${build}/vitscope.names.json`)));
 
-test('the same in every build, but for the pool, which only some have', () => {
+test('the same in every build, but for what only those with threads have', () => {
   for (const build of BUILDS) {
-    const [shared, pool] = names(build);
+    const [shared, threaded] = names(build);
     assert.ok(shared.length > 60, `${shared.length} names`);
     assert.deepEqual(shared, names(BUILDS[0])[0], build);
-    assert.deepEqual(pool, build.endsWith('threads') ? ['build_pool', 'run_thread', 'threads'] : []);
+    assert.deepEqual(threaded, build.endsWith('threads') ? ['build_pool', 'engine_also', 'engine_answerBeside', 'run_thread', 'threads'] : []);
   }
 });
 
