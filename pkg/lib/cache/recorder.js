@@ -11,8 +11,8 @@ import { checksum } from './checksum.js';
 const STEP = 2 ** 20;
 const PATIENCE = 15_000;
 
-/** What is held before any of it is written, in bytes: of a small model nothing is before it runs, so that it takes no time of the load. */
-const HELD = globalThis.process ? 0 : 2 ** 25;
+/** What is held before any of it is written, in bytes: of a small model nothing is before it runs, so that it takes no time of the load. A large one is kept when it has loaded, also for who leaves at once. */
+const HELD = globalThis.process ? 0 : 2 ** 23;
 
 export class Recorder {
   #store;
@@ -47,6 +47,11 @@ export class Recorder {
     this.#store = store;
     this.#key = key;
     this.#model = model;
+  }
+
+  /** Whether all of it is still to be written. */
+  get holds() {
+    return Boolean(this.#held);
   }
 
   /** Writes what is held, and from now on what comes. */

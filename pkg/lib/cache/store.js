@@ -19,26 +19,27 @@ const BASE = 'https://vitscope.invalid/';
 const PART = '.part';
 
 /** How long a model that was loaded has the machine for itself, for its first answer, in milliseconds. */
-const REST = globalThis.process ? 0 : 1000;
+const REST = 1000;
 
 /** What is still being written in this thread. */
 let writing = Promise.resolve();
 /** What has it begin now. @type {Set<() => void>} */
-const rests = new Set();
+const resting = new Set();
 
 /**
  * Writes behind a load that need not wait for it; whoever opens a store does.
  * @param {() => Promise<void>} write
+ * @param {boolean} rests whether it is much, which the first answer goes before
  */
-export function later(write) {
+export function later(write, rests) {
   const rested = new Promise((/** @type {(_: void) => void} */ resolve) => {
     const end = () => {
       clearTimeout(timer);
-      rests.delete(end);
+      resting.delete(end);
       resolve();
     };
-    const timer = setTimeout(end, REST);
-    rests.add(end);
+    const timer = setTimeout(end, rests ? REST : 0);
+    resting.add(end);
   });
   writing = Promise.all([writing, rested.then(write)]).then(() => {});
 }
@@ -49,7 +50,7 @@ export function later(write) {
  */
 export async function openStore(cache) {
   if (cache === false) return undefined;
-  rests.forEach((end) => end());
+  resting.forEach((end) => end());
   await writing;
   if (globalThis.process && (typeof cache === 'string' || cache instanceof URL)) return inFolder(cache);
   // In a sandboxed frame it throws to ask for it.

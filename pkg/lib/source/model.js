@@ -138,7 +138,7 @@ function recorded(store, about, parts, { integrity }, validators, then = async (
         const said = { texts: parts.texts, validators, sums: integrity, time: Date.now() };
         later(async () => {
           if (await recorder.finish({ ...about, ...said })) await then();
-        });
+        }, recorder.holds);
       },
       drop: () => recorder.drop(),
     },
