@@ -2,6 +2,8 @@
 import { openEntry } from './entry.js';
 import { openStore } from './store.js';
 
+export { writeNow } from './store.js';
+
 /**
  * @typedef {import('./entry.js').About} About
  * @typedef {import('./store.js').Store} Store

@@ -18,7 +18,7 @@ const NAME = 'vitscope-1';
 const BASE = 'https://vitscope.invalid/';
 const PART = '.part';
 
-/** How long a model that was loaded has the machine for itself, for its first answer, in milliseconds. */
+/** How long a model that was loaded has the machine for itself at most, for its first answer, in milliseconds. */
 const REST = 1000;
 
 /** What is still being written in this thread. */
@@ -44,13 +44,18 @@ export function later(write, rests) {
   writing = Promise.all([writing, rested.then(write)]).then(() => {});
 }
 
+/** The first answer is there: what rests need no more. */
+export function writeNow() {
+  resting.forEach((end) => end());
+}
+
 /**
  * @param {boolean | string | URL} [cache] the option
  * @returns {Promise<Store | undefined>} none where nothing is to be kept, or can be: in a page without a secure connection, in some private windows
  */
 export async function openStore(cache) {
   if (cache === false) return undefined;
-  resting.forEach((end) => end());
+  writeNow();
   await writing;
   if (globalThis.process && (typeof cache === 'string' || cache instanceof URL)) return inFolder(cache);
   // In a sandboxed frame it throws to ask for it.

@@ -1,4 +1,4 @@
-import { cache } from '../cache/index.js';
+import { cache, writeNow } from '../cache/index.js';
 import { classesFile, givenClasses } from '../classes/given.js';
 import { checkExamples, prototypes } from '../classes/teach.js';
 import { checkOptions, checkSize } from '../common/checks.js';
@@ -290,6 +290,7 @@ export class Vitscope extends Closeable {
         };
         const { answer, memory } = await this.#bridge.request({ type: 'run', engine: this.#engine, method, image, args }, { transfer, signal: jobSignal, onProgress: report }).catch(untransferable);
         this.#memory = memory;
+        writeNow();
         jobSignal.throwIfAborted(); // there may be no answer
         return guard(() => read(answer));
       },
