@@ -91,7 +91,9 @@ fn tile<const R: usize, const FUSED: bool>(
 ) {
     let row = |r: usize| a.row(first + r).to_slice().expect("rows are contiguous");
     let rows: [&[f32]; R] = std::array::from_fn(|r| &row(r)[input..][..panel.len()]);
-    let mut sums: [Sums; R] = std::array::from_fn(|r| out[r]);
+    // (Lane by lane: of whole sums LLVM makes a call that copies memory, at each tile, and a tenth of the speed at 192 inputs.)
+    let out: &mut [Sums; R] = out.try_into().expect("a sum for each row");
+    let mut sums: [Sums; R] = std::array::from_fn(|r| [out[r][0], out[r][1]]);
     for (i, step) in panel.iter().enumerate() {
         let w = load_lanes(&step.0);
         for (sums, row) in sums.iter_mut().zip(rows) {
@@ -99,7 +101,9 @@ fn tile<const R: usize, const FUSED: bool>(
             *sums = [0, 1].map(|i| if FUSED { x.mul_add(w[i], sums[i]) } else { x * w[i] + sums[i] });
         }
     }
-    out.copy_from_slice(&sums);
+    for (out, [low, high]) in out.iter_mut().zip(sums) {
+        (out[0], out[1]) = (low, high);
+    }
 }
 
 #[cfg(test)]
