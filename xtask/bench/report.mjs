@@ -188,7 +188,7 @@ function share({ name, gmacs, peak, target }, all) {
   const ours = `${gmacs.toFixed(1)} GMAC/s`;
   if (!most) return row(name, { ours });
   const cells = { ours, ratio: `${Math.round((100 * gmacs) / most)} % of ${most.toFixed(1)}` };
-  return row(name, target ? { ...cells, target: `≥ ${100 * target} %`, met: gmacs / most >= target } : cells);
+  return row(name, target ? { ...cells, target: `≥ ${Math.round(100 * target)} %`, met: gmacs / most >= target } : cells);
 }
 
 /**
