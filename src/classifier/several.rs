@@ -57,13 +57,9 @@ impl Classifier {
                 several.add(self, image.len())?.copy_from_slice(image);
             }
             several.advance(self, images[0], &mut (), &|| false)?;
-            let own = Answer { logits: self.answer().to_vec(), features: self.features().to_vec() };
-            answers.push(own);
-            answers.extend(
-                several
-                    .answers()
-                    .map(|[logits, features]| Answer { logits: logits.to_vec(), features: features.to_vec() }),
-            );
+            let all = std::iter::once([self.answer(), self.features()]).chain(several.answers());
+            answers
+                .extend(all.map(|[logits, features]| Answer { logits: logits.to_vec(), features: features.to_vec() }));
         }
         Ok(answers)
     }

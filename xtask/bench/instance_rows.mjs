@@ -1,8 +1,11 @@
 /** Of engines beside each other, what people read. */
-import { quantile } from './stats.mjs';
+import { ms, signed } from './cells.mjs';
+import { times } from './stats.mjs';
 
 /** What a second engine may cost the first while it is idle, and both at once against one after the other. */
-const [IDLE, AT_ONCE, TWO_THREADS] = [0.1, 1.15, 1.85];
+const [IDLE, AT_ONCE] = [0.1, 1.15];
+/** How much faster two threads are to be than one. */
+export const TWO_THREADS = 1.85;
 
 /**
  * @param {string} name of the model
@@ -11,9 +14,8 @@ const [IDLE, AT_ONCE, TWO_THREADS] = [0.1, 1.15, 1.85];
  */
 export function instanceRows(name, { dtype, alone, idle, apart, together, scaling }) {
   const [beside, at, row] = [times(idle, alone), times(together, apart), { theirs: '' }];
-  const more = 100 * (beside - 1);
   const rows = [
-    { ...row, what: `${name} ${dtype}, 2 threads, beside an idle engine`, ours: ms(idle), ratio: `${more < 0 ? '−' : '+'}${Math.abs(more).toFixed(1)} %`, target: `≤ ${100 * IDLE} %`, met: beside <= 1 + IDLE },
+    { ...row, what: `${name} ${dtype}, 2 threads, beside an idle engine`, ours: ms(idle), ratio: `${signed(100 * (beside - 1))} %`, target: `≤ ${100 * IDLE} %`, met: beside <= 1 + IDLE },
     { ...row, what: `${name} ${dtype}, 2 threads each, an image of two engines at once`, ours: ms(together), ratio: `${at.toFixed(2)} × one after the other`, target: `≤ ${AT_ONCE} ×`, met: at <= AT_ONCE },
   ];
   if (scaling) {
@@ -22,12 +24,3 @@ export function instanceRows(name, { dtype, alone, idle, apart, together, scalin
   }
   return rows;
 }
-
-/**
- * The median over the rounds, each of which met the same load of the machine.
- * @param {import('./stats.mjs').Series} a
- * @param {import('./stats.mjs').Series} b
- */
-const times = (a, b) => quantile(a.values.map((value, round) => value / b.values[round]), 0.5);
-/** @param {import('./stats.mjs').Series} series */
-const ms = ({ median }) => `${median < 100 ? median.toFixed(1) : Math.round(median)} ms`;

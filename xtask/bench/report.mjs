@@ -1,7 +1,8 @@
 /** From a record of measurements to the table that people read, with the project's targets beside what was measured. */
 
-import { instanceRows } from './instance_rows.mjs';
-import { quantile } from './stats.mjs';
+import { ms, signed } from './cells.mjs';
+import { TWO_THREADS, instanceRows } from './instance_rows.mjs';
+import { times } from './stats.mjs';
 
 /**
  * @typedef {import('./stats.mjs').Series} Series
@@ -37,7 +38,6 @@ const FASTER = /** @type {Partial<{[model in Model]: {[dtype in Dtype]: number}}
 /** Models with stages or windows, which are measured apart. @type {Model[]} */
 const STAGED = ['swin-t', 'mobilevit-s', 'sam-b'];
 const SOONER = /** @type {Partial<{[model in Model]: number}>} */ ({ ti: 4, b: 4 });
-const TWO_THREADS = 1.85;
 /** What is recorded, and what that may cost. @type {{runner: string, what: string, targets: Partial<{[model in Model]: number}>}[]} */
 const RECORDINGS = [
   { runner: 'trace-1', what: 'attention recorded', targets: {} },
@@ -107,7 +107,7 @@ function recording({ model, dtype, series }) {
   return RECORDINGS.flatMap(({ runner, what, targets }) => {
     const [without, traced, target] = [series['ours-1'], series[runner], targets[model]];
     if (!without || !traced) return [];
-    const [q1, ratio, q3] = [0.25, 0.5, 0.75].map((part) => ratioOf(traced, without, part) - 1);
+    const [q1, ratio, q3] = [0.25, 0.5, 0.75].map((part) => times(traced, without, part) - 1);
     const cells = { ours: ms(traced), ratio: `${signed(100 * ratio)} % (${signed(100 * q1)} to ${signed(100 * q3)})` };
     return [row(`${NAMES[model]} ${dtype}, ${what}`, target ? { ...cells, target: `≤ ${100 * target} %`, met: ratio <= target } : cells)];
   });
@@ -214,26 +214,14 @@ function row(what, cells) {
   return { what, ours: '', theirs: '', ratio: '', target: '', ...cells };
 }
 
-/**
- * How many times the second is faster: the median over the rounds, each of which met the same load of the machine.
- * @param {Series} slow
- * @param {Series} fast
- */
-const times = (slow, fast) => ratioOf(slow, fast, 0.5);
-/** That or another quantile. @param {Series} slow @param {Series} fast @param {number} part */
-const ratioOf = (slow, fast, part) => quantile(slow.values.map((value, round) => value / fast.values[round]), part);
 /** @param {number} threads */
 const count = (threads) => `${threads} thread${threads === 1 ? '' : 's'}`;
-/** @param {Series} series */
-const ms = ({ median }) => `${median < 100 ? median.toFixed(1) : Math.round(median)} ms`;
 /** @param {number} bytes */
 const MB = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
 /** @param {number} bytes */
 const kB = (bytes) => `${Math.round(bytes / 1000)} kB`;
 /** @param {number} value @param {string} unit */
 const format = (value, unit) => `${value.toFixed(2)} ${unit}`;
-/** @param {number} value */
-const signed = (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
 
 const HEADINGS = { what: '', ours: 'vitscope', theirs: 'onnxruntime-web', ratio: '', target: 'target', verdict: '' };
 

@@ -28,6 +28,16 @@ export function quantile(values, part) {
 }
 
 /**
+ * How many times the second is faster, by this quantile of the rounds, each of which met the same load of the machine.
+ * @param {Series} slow
+ * @param {Series} fast
+ * @param {number} [part]
+ */
+export function times(slow, fast, part = 0.5) {
+  return quantile(slow.values.map((value, round) => value / fast.values[round]), part);
+}
+
+/**
  * How alike two answers are: 1 where they differ by a factor only.
  * @param {number[]} a
  * @param {number[]} b
