@@ -155,6 +155,8 @@ test('a connection that always breaks at the same place is given up with one sen
   hub.quirks.breakAt = (_, begin) => (begin <= 400_000 ? 400_000 : undefined);
   await assert.rejects(read(new WebFile('model.safetensors', {}, pinned(), { pinned: true }), ALL), refuses('network', /model\.safetensors broke off after 400000 of \d+ bytes/));
   assert.equal(hub.log.filter(({ range }) => range?.startsWith('bytes=400000-')).length, 4);
+  hub.quirks.breakAt = () => 0;
+  await assert.rejects(read(new WebFile('model.safetensors', {}, pinned(), { pinned: true }), ALL), refuses('network', /model\.safetensors broke off after 0 of \d+ bytes/), 'also after an answer without a byte');
 });
 
 test('a busy server is asked again when it says', async () => {

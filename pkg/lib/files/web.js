@@ -148,9 +148,8 @@ export class WebFile {
         } catch (error) {
           this.#body = undefined;
           signal?.throwIfAborted();
-          const { code = 'network', cause } = /** @type {any} */ (error);
           // What never answered won't, nor what said no.
-          if (!this.arrived || code !== 'network' || cause?.status) throw error;
+          if (error instanceof VitscopeError && (!this.arrived || error.code !== 'network' || /** @type {any} */ (error.cause)?.status)) throw error;
           if (tries > TRIES || (begin && !this.#resumes)) throw new VitscopeError('network', `The download of ${this.#url} broke off after ${begin} of ${this.#known.size ?? end} bytes. Try again.`, { cause: error });
           await pause(backoff(tries++), signal);
         }
