@@ -1,0 +1,307 @@
+"""The widget: what it shows, as traits that follow it and set it, and questions to it."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import anywidget
+import numpy as np
+import traitlets
+
+from . import answers, assets, frontend, images, models
+from .blobs import Blob, Bytes
+from .handle import Handle, VitscopeError
+from .labels import class_named
+from .transport import Incoming, answer_get
+
+T = TypeVar("T")
+VIEWS = ("heads", "rollout", "class", "logit-lens", "patch-lens", "features", "similarity", "model")
+MODELS = 2
+"""Most that are shown side by side."""
+
+
+class _Asked:
+    """A question under way."""
+
+    def __init__(self, message: dict[str, Any], handle: Handle, finish: Callable[[dict[str, Any], bytes], Any]) -> None:
+        self.message, self.handle, self.finish = message, handle, finish
+        self.incoming = Incoming()
+
+
+class Explorer(anywidget.AnyWidget):
+    """A model, or two side by side, and an image, or several, in the cell's output; `vitscope.explore` makes it.
+
+    Attributes:
+        layer, head: counted from 0; None where the view has none or shows all.
+        query: [row, col] of a patch, or None for the image as a whole.
+        view: one of heads, rollout, class, logit-lens, patch-lens, features, similarity, model.
+        target: a class's index, or None for the likeliest; may be set by its label.
+        index: which of the images.
+    """
+
+    _esm = assets.esm()
+
+    layer = traitlets.Any(None).tag(sync=True)
+    head = traitlets.Any(None).tag(sync=True)
+    query = traitlets.Any(None).tag(sync=True)
+    view = traitlets.Any("heads").tag(sync=True)
+    target = traitlets.Any(None).tag(sync=True)
+    index = traitlets.Any(0).tag(sync=True)
+
+    _models = traitlets.List().tag(sync=True)
+    _images = traitlets.List().tag(sync=True)
+    _assets = traitlets.Dict().tag(sync=True)
+    _rate = traitlets.Float(None, allow_none=True).tag(sync=True)
+    _shown = traitlets.List().tag(sync=True, echo_update=False)
+
+    def __init__(self, shown_models: list[models.Model], shown_images: list[images.Image], **view: Any) -> None:
+        self._of_models, self._of_images = shown_models, shown_images
+        self._lock = threading.Lock()
+        self._asked: dict[str, _Asked] = {}
+        self._views = 0
+        self._blobs: dict[str, Blob] = {}
+        unknown = set(view) - {"layer", "head", "query", "view", "target", "index"}
+        if unknown:
+            name = min(unknown)
+            raise TypeError(f"explore takes no {name!r}; what sets the view is layer, head, query, view, target, index.")
+        for blob in (*assets.blobs().values(), *(b for m in shown_models for b in m.blobs()), *(b for i in shown_images for b in i.blobs())):
+            self._blobs[blob.name] = blob
+        super().__init__(
+            _models=[model.state() for model in shown_models],
+            _images=[image.state() for image in shown_images],
+            _assets={file: {"name": blob.name, "size": blob.size} for file, blob in assets.blobs().items()},
+            _rate=frontend.pace(),
+            **view,
+        )
+        self.on_msg(self._on_message)
+
+    # What is shown
+
+    @property
+    def map(self) -> Any:
+        """Values of the open view: float32 [rows, cols], or [rows, cols, 3] of colours; of two models a list of two.
+
+        Raises VitscopeError where the view has none, or nothing is shown yet.
+        """
+        return self._each("map", answers.map_of, "This view has no map")
+
+    @property
+    def top(self) -> Any:
+        """The likeliest classes, best first, as (label, score); of two models a list of two.
+
+        Raises VitscopeError where nothing is shown yet.
+        """
+        return self._each("top", lambda top: [(label, score) for _, label, score in top], "This model names no classes")
+
+    def _each(self, key: str, make: Callable[[Any], T], without: str) -> T | list[T]:
+        shown = self._shown
+        if len(shown) < len(self._models) or not all(shown):
+            raise VitscopeError(f"Nothing is shown yet; display the widget, and read .{key} in the next cell.", "pending")
+        if any(each.get(key) is None for each in shown):
+            raise VitscopeError(f"{without}; widget.view says which is open.", "no-map")
+        values = [make(each[key]) for each in shown]
+        return values if len(values) > 1 else values[0]
+
+    # Questions
+
+    def trace(self, model: int = 0, **options: Any) -> Handle[dict[str, np.ndarray]]:
+        """A forward pass as arrays by name: logits, features, attentions, hidden_states; options as the package's `trace`."""
+        return self._ask("widget.trace()", "trace", model, options, lambda meta, data: answers.tensors(data))
+
+    def attribute(
+        self, method: str = "chefer", target: int | str | None = None, model: int = 0, **options: Any
+    ) -> Handle[answers.Attribution]:
+        """What speaks for a class: `chefer`, `gradient-rollout`, `grad-cam` or `occlusion`; target None: the likeliest."""
+        options = {"method": method, "target": target, **options}
+        return self._ask(f"widget.attribute({method!r})", "attribute", model, options, answers.attribution)
+
+    def curves(self, attribution: Any, model: int = 0, **options: Any) -> Handle[answers.Curves]:
+        """Deletion and insertion curves of an attribution, or of any map [rows, cols]."""
+        values = np.asarray(getattr(attribution, "map", attribution), np.float32)
+        if values.ndim != 2:
+            raise ValueError(f"curves takes an attribution or a map [rows, cols], not {list(values.shape)}.")
+        rows, cols = values.shape
+        given = {"map": {"rows": rows, "cols": cols, "data": values.ravel().tolist()}}
+        target = getattr(attribution, "target", None)
+        if target is not None and "target" not in options:
+            given["target"] = target.index
+        return self._ask("widget.curves()", "curves", model, {**given, **options}, answers.curves)
+
+    def snapshot(self) -> Handle[bytes]:
+        """Puts the open view as a PNG under the cell, which stays where notebooks are only rendered; the handle has its bytes."""
+        from .snapshot import below
+
+        put = below()
+        return self._ask("widget.snapshot()", "snapshot", 0, {}, lambda meta, data: put(data))
+
+    def to_html(self, path: Any) -> Handle[Any]:
+        """Writes one HTML file with the model (int8), the image and the view in it, once it is there; the handle has its path."""
+        from .single import to_html
+
+        return to_html(self, path)
+
+    def _ask(
+        self, what: str, method: str, model: int, options: Mapping[str, Any], finish: Callable[[dict[str, Any], bytes], T]
+    ) -> Handle[T]:
+        if model not in range(len(self._models)):
+            raise ValueError(f"model counts from 0 among {len(self._models)}, so it can't be {model!r}.")
+        handle: Handle[T] = Handle(what, lambda: self._views)
+        options = {answers.camel(key): answers.plain(value) for key, value in options.items() if value is not None}
+        message = {"kind": "ask", "id": secrets.token_hex(8), "method": method, "model": model, "options": options}
+        with self._lock:
+            self._asked[message["id"]] = _Asked(message, handle, finish)
+        if self._views:
+            self.send(message)
+        return handle
+
+    # Messages
+
+    def _on_message(self, _: Any, content: Any, buffers: list[Bytes]) -> None:
+        frontend.heard()
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if kind == "get":
+            self.send(*answer_get(self._blobs, content))
+        elif kind == "views":
+            self._on_views(content["count"])
+        elif kind == "answer":
+            self._on_answer(content, buffers)
+        elif kind == "failed":
+            self._settle(content["id"], lambda _: _fail(content.get("text", ""), content.get("code", "")))
+
+    def _on_views(self, count: int) -> None:
+        """What was asked while nothing displayed the widget, or of a page that went, is asked of the one that came."""
+        opened = count > self._views
+        self._views = count
+        if opened:
+            with self._lock:
+                messages = [asked.message for asked in self._asked.values()]
+            for message in messages:
+                self.send(message)
+
+    def _on_answer(self, content: dict[str, Any], buffers: list[Bytes]) -> None:
+        with self._lock:
+            asked = self._asked.get(content["id"])
+            taken = asked is None or asked.incoming.take(content, buffers)  # (to the end, of what is no longer wanted)
+        if taken:
+            self.send({"kind": "taken", "id": content["id"], "begin": content["begin"]})
+        if asked and asked.incoming.complete:
+            self._settle(content["id"], _finished)
+
+    def _settle(self, id: str, make: Callable[[_Asked], Any]) -> None:
+        with self._lock:
+            asked = self._asked.pop(id, None)
+        if asked:
+            asked.handle.settle(lambda: make(asked))
+
+    def close(self) -> None:
+        """Takes the widget off the page, and frees what it holds of models and images."""
+        super().close()
+        self._blobs = {}
+        with self._lock:
+            asked, self._asked = self._asked, {}
+        for each in asked.values():
+            each.handle.settle(lambda: _fail("The widget was closed before it answered.", "closed"))
+
+    # Traits
+
+    @traitlets.validate("layer", "head", "index")
+    def _valid_count(self, proposal: Any) -> int | None:
+        name, value = proposal["trait"].name, proposal["value"]
+        if value is None and name != "index":
+            return None
+        number = _index(value)
+        if number is None or number < 0:
+            raise traitlets.TraitError(f"{name} counts from 0, so it can't be {value!r}.")
+        if name == "index" and number >= len(self._of_images):
+            raise traitlets.TraitError(f"index counts from 0 among {len(self._of_images)} images, so it can't be {value!r}.")
+        return number
+
+    @traitlets.validate("query")
+    def _valid_query(self, proposal: Any) -> list[int] | None:
+        value = proposal["value"]
+        if value is None:
+            return None
+        place = [_index(each) for each in value] if isinstance(value, (list, tuple, np.ndarray)) else []
+        if len(place) != 2 or any(each is None or each < 0 for each in place):
+            raise traitlets.TraitError(f"query is [row, col] of a patch from 0, or None for the image as a whole, not {value!r}.")
+        return place
+
+    @traitlets.validate("view")
+    def _valid_view(self, proposal: Any) -> str:
+        value = proposal["value"]
+        if value in VIEWS:
+            return value
+        near = difflib.get_close_matches(str(value), VIEWS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(VIEWS)}."
+        raise traitlets.TraitError(f"There is no view {value!r}; {hint}")
+
+    @traitlets.validate("target")
+    def _valid_target(self, proposal: Any) -> int | None:
+        value = proposal["value"]
+        labels = self._of_models[0].labels
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return class_named(labels, value)
+        number = _index(value)
+        if number is None or number < 0 or (labels and number >= len(labels)):
+            among = f" among {len(labels)}" if labels else ""
+            raise traitlets.TraitError(f"target is the label of a class, or its index from 0{among}, not {value!r}.")
+        return number
+
+    def __repr__(self) -> str:
+        titles = " and ".join(model.title for model in self._of_models)
+        count = len(self._of_images)
+        return f"<vitscope: {titles}, {self._of_images[0].title if count == 1 else f'{count} images'}>"
+
+
+def _index(value: Any) -> int | None:
+    """A whole number of any library; a boolean is none."""
+    try:
+        return None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def _fail(text: str, code: str) -> Any:
+    raise VitscopeError(text, code)
+
+
+def _finished(asked: _Asked) -> Any:
+    incoming = asked.incoming
+    if not incoming.intact:
+        _fail("The answer came damaged; ask once more.", "network")
+    return asked.finish(incoming.meta, bytes(incoming.data))
+
+
+def explore(
+    model: Any,
+    image: Any,
+    processor: Any = None,
+    labels: Any = None,
+    dtype: str | None = None,
+    **view: Any,
+) -> Explorer:
+    """Shows what a Vision Transformer looks at.
+
+    Args:
+        model: a module of timm or transformers, a folder, a .safetensors file, or a Hub name; two in a list, or by
+            titles in a dict, are shown side by side.
+        image: a path, URL, PIL image, uint8 array [H, W, 3], or float tensor [3, H, W] of pixel values; several in a
+            list, or by titles in a dict.
+        processor: an image processor of transformers, timm's data config, or a preprocessor_config.json.
+        labels: names of the classes, in a list or by index.
+        dtype: 'int8' sends a large model in half its bytes, and runs faster; 'f32'; None: as the model is.
+        view: layer, head, query, view, target, index, as the widget has them.
+
+    Raises ValueError, TypeError or OSError with one sentence.
+    """
+    if dtype not in (None, "f32", "int8"):
+        raise ValueError(f"dtype is 'f32', 'int8' or None, not {dtype!r}.")
+    made = models.several(model, processor, labels, dtype, MODELS)
+    return Explorer(made, images.several(image, made[0].normalisation), **view)
