@@ -31,7 +31,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Curve:
-    """The class's score [points] by the fraction of patches [points] that are dropped, or back; `area` below it, 0 to 1."""
+    """The class's score [points] by the fraction of patches [points] that went, or came; `area` below it, 0 to 1."""
 
     fractions: np.ndarray
     probabilities: np.ndarray

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import operator
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -16,11 +14,10 @@ import traitlets
 from . import answers, assets, frontend, images, models
 from .blobs import Blob, Bytes
 from .handle import Handle, VitscopeError
-from .labels import class_named
 from .transport import Incoming, answer_get
+from .view import NAMES, View
 
 T = TypeVar("T")
-VIEWS = ("heads", "rollout", "class", "logit-lens", "patch-lens", "features", "similarity", "model")
 MODELS = 2
 """Most that are shown side by side."""
 
@@ -28,12 +25,12 @@ MODELS = 2
 class _Asked:
     """A question under way."""
 
-    def __init__(self, message: dict[str, Any], handle: Handle, finish: Callable[[dict[str, Any], bytes], Any]) -> None:
+    def __init__(self, message: dict[str, Any], handle: Handle, finish: Callable[[dict[str, Any], Bytes], Any]) -> None:
         self.message, self.handle, self.finish = message, handle, finish
         self.incoming = Incoming()
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(View, anywidget.AnyWidget):
     """A model, or two side by side, and an image, or several, in the cell's output; `vitscope.explore` makes it.
 
     Attributes:
@@ -45,13 +42,6 @@ class Explorer(anywidget.AnyWidget):
     """
 
     _esm = assets.esm()
-
-    layer = traitlets.Any(None).tag(sync=True)
-    head = traitlets.Any(None).tag(sync=True)
-    query = traitlets.Any(None).tag(sync=True)
-    view = traitlets.Any("heads").tag(sync=True)
-    target = traitlets.Any(None).tag(sync=True)
-    index = traitlets.Any(0).tag(sync=True)
 
     _models = traitlets.List().tag(sync=True)
     _images = traitlets.List().tag(sync=True)
@@ -65,12 +55,13 @@ class Explorer(anywidget.AnyWidget):
         self._asked: dict[str, _Asked] = {}
         self._views = 0
         self._blobs: dict[str, Blob] = {}
-        unknown = set(view) - {"layer", "head", "query", "view", "target", "index"}
+        unknown = next((name for name in view if name not in NAMES), None)
         if unknown:
-            name = min(unknown)
-            raise TypeError(f"explore takes no {name!r}; what sets the view is layer, head, query, view, target, index.")
-        for blob in (*assets.blobs().values(), *(b for m in shown_models for b in m.blobs()), *(b for i in shown_images for b in i.blobs())):
-            self._blobs[blob.name] = blob
+            raise TypeError(f"explore takes no {unknown!r}; what sets the view is {', '.join(NAMES)}.")
+        self._labels, self._count = shown_models[0].labels, len(shown_images)
+        self._blobs = {blob.name: blob for blob in assets.blobs().values()}
+        for each in (*shown_models, *shown_images):
+            self._blobs |= {blob.name: blob for blob in each.blobs()}
         super().__init__(
             _models=[model.state() for model in shown_models],
             _images=[image.state() for image in shown_images],
@@ -101,7 +92,9 @@ class Explorer(anywidget.AnyWidget):
     def _each(self, key: str, make: Callable[[Any], T], without: str) -> T | list[T]:
         shown = self._shown
         if len(shown) < len(self._models) or not all(shown):
-            raise VitscopeError(f"Nothing is shown yet; display the widget, and read .{key} in the next cell.", "pending")
+            raise VitscopeError(
+                f"Nothing is shown yet; display the widget, and read .{key} in the next cell.", "pending"
+            )
         if any(each.get(key) is None for each in shown):
             raise VitscopeError(f"{without}; widget.view says which is open.", "no-map")
         values = [make(each[key]) for each in shown]
@@ -110,13 +103,13 @@ class Explorer(anywidget.AnyWidget):
     # Questions
 
     def trace(self, model: int = 0, **options: Any) -> Handle[dict[str, np.ndarray]]:
-        """A forward pass as arrays by name: logits, features, attentions, hidden_states; options as the package's `trace`."""
+        """A forward pass as arrays by name: logits, features, attentions, hidden_states; options are the package's."""
         return self._ask("widget.trace()", "trace", model, options, lambda meta, data: answers.tensors(data))
 
     def attribute(
         self, method: str = "chefer", target: int | str | None = None, model: int = 0, **options: Any
     ) -> Handle[answers.Attribution]:
-        """What speaks for a class: `chefer`, `gradient-rollout`, `grad-cam` or `occlusion`; target None: the likeliest."""
+        """What speaks for a class: chefer, gradient-rollout, grad-cam or occlusion; target None: the likeliest."""
         options = {"method": method, "target": target, **options}
         return self._ask(f"widget.attribute({method!r})", "attribute", model, options, answers.attribution)
 
@@ -133,20 +126,25 @@ class Explorer(anywidget.AnyWidget):
         return self._ask("widget.curves()", "curves", model, {**given, **options}, answers.curves)
 
     def snapshot(self) -> Handle[bytes]:
-        """Puts the open view as a PNG under the cell, which stays where notebooks are only rendered; the handle has its bytes."""
+        """Puts the open view under the cell as a PNG, for notebooks that are only rendered; the handle has its bytes."""
         from .snapshot import below
 
         put = below()
         return self._ask("widget.snapshot()", "snapshot", 0, {}, lambda meta, data: put(data))
 
     def to_html(self, path: Any) -> Handle[Any]:
-        """Writes one HTML file with the model (int8), the image and the view in it, once it is there; the handle has its path."""
+        """Writes an HTML file with the models (int8), the image and the view in it; the handle has its path."""
         from .single import to_html
 
         return to_html(self, path)
 
     def _ask(
-        self, what: str, method: str, model: int, options: Mapping[str, Any], finish: Callable[[dict[str, Any], bytes], T]
+        self,
+        what: str,
+        method: str,
+        model: int,
+        options: Mapping[str, Any],
+        finish: Callable[[dict[str, Any], Bytes], T],
     ) -> Handle[T]:
         if model not in range(len(self._models)):
             raise ValueError(f"model counts from 0 among {len(self._models)}, so it can't be {model!r}.")
@@ -168,6 +166,8 @@ class Explorer(anywidget.AnyWidget):
             self.send(*answer_get(self._blobs, content))
         elif kind == "views":
             self._on_views(content["count"])
+        elif kind == "hello":  # of a page that was opened, or loaded anew
+            self._views = 0
         elif kind == "answer":
             self._on_answer(content, buffers)
         elif kind == "failed":
@@ -175,7 +175,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _on_views(self, count: int) -> None:
         """What was asked while nothing displayed the widget, or of a page that went, is asked of the one that came."""
-        opened = count > self._views
+        opened = count > 0 and not self._views
         self._views = count
         if opened:
             with self._lock:
@@ -207,65 +207,10 @@ class Explorer(anywidget.AnyWidget):
         for each in asked.values():
             each.handle.settle(lambda: _fail("The widget was closed before it answered.", "closed"))
 
-    # Traits
-
-    @traitlets.validate("layer", "head", "index")
-    def _valid_count(self, proposal: Any) -> int | None:
-        name, value = proposal["trait"].name, proposal["value"]
-        if value is None and name != "index":
-            return None
-        number = _index(value)
-        if number is None or number < 0:
-            raise traitlets.TraitError(f"{name} counts from 0, so it can't be {value!r}.")
-        if name == "index" and number >= len(self._of_images):
-            raise traitlets.TraitError(f"index counts from 0 among {len(self._of_images)} images, so it can't be {value!r}.")
-        return number
-
-    @traitlets.validate("query")
-    def _valid_query(self, proposal: Any) -> list[int] | None:
-        value = proposal["value"]
-        if value is None:
-            return None
-        place = [_index(each) for each in value] if isinstance(value, (list, tuple, np.ndarray)) else []
-        if len(place) != 2 or any(each is None or each < 0 for each in place):
-            raise traitlets.TraitError(f"query is [row, col] of a patch from 0, or None for the image as a whole, not {value!r}.")
-        return place
-
-    @traitlets.validate("view")
-    def _valid_view(self, proposal: Any) -> str:
-        value = proposal["value"]
-        if value in VIEWS:
-            return value
-        near = difflib.get_close_matches(str(value), VIEWS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(VIEWS)}."
-        raise traitlets.TraitError(f"There is no view {value!r}; {hint}")
-
-    @traitlets.validate("target")
-    def _valid_target(self, proposal: Any) -> int | None:
-        value = proposal["value"]
-        labels = self._of_models[0].labels
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return class_named(labels, value)
-        number = _index(value)
-        if number is None or number < 0 or (labels and number >= len(labels)):
-            among = f" among {len(labels)}" if labels else ""
-            raise traitlets.TraitError(f"target is the label of a class, or its index from 0{among}, not {value!r}.")
-        return number
-
     def __repr__(self) -> str:
         titles = " and ".join(model.title for model in self._of_models)
         count = len(self._of_images)
         return f"<vitscope: {titles}, {self._of_images[0].title if count == 1 else f'{count} images'}>"
-
-
-def _index(value: Any) -> int | None:
-    """A whole number of any library; a boolean is none."""
-    try:
-        return None if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except TypeError:
-        return None
 
 
 def _fail(text: str, code: str) -> Any:
@@ -276,7 +221,7 @@ def _finished(asked: _Asked) -> Any:
     incoming = asked.incoming
     if not incoming.intact:
         _fail("The answer came damaged; ask once more.", "network")
-    return asked.finish(incoming.meta, bytes(incoming.data))
+    return asked.finish(incoming.meta, incoming.data)
 
 
 def explore(

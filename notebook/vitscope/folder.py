@@ -34,7 +34,9 @@ def of(place: str | os.PathLike[str]) -> Model:
     hub = _HUB.fullmatch(place) if isinstance(place, str) else None
     if hub and (hub[1] or not str(place).startswith(".")):
         return Model(hub["name"], hub=f"hf:{hub['name']}")
-    raise FileNotFoundError(f"There is no folder or file {str(place)!r}, and it is no name of a model on the Hub (org/name).")
+    raise FileNotFoundError(
+        f"There is no folder or file {str(place)!r}, and it is no name of a model on the Hub (org/name)."
+    )
 
 
 def _of_folder(folder: Path) -> Model:
@@ -46,14 +48,18 @@ def _of_folder(folder: Path) -> Model:
         raise FileNotFoundError(f"{folder} has no config.json, which says what model it is.")
     if not parts:
         pickled = next(folder.glob("*.bin"), None) or next(folder.glob("*.pt*"), None)
-        found = f" but {pickled.name}, which may run code; load it, and give explore the model in memory" if pickled else ""
+        found = (
+            f" but {pickled.name}, which may run code; load it, and give explore the model in memory" if pickled else ""
+        )
         raise FileNotFoundError(f"{folder} has no model.safetensors{found}.")
     return _model(folder.resolve().name, config, parts)
 
 
 def _of_file(path: Path) -> Model:
     if path.suffix != ".safetensors":
-        raise ValueError(f"{path} is no .safetensors file, nor a folder with one; load it, and give explore the model in memory.")
+        raise ValueError(
+            f"{path} is no .safetensors file, nor a folder with one; load it, and give explore the model in memory."
+        )
     if _SHARD.search(path.stem):
         raise ValueError(f"{path.name} is a part of split weights; give its folder, {path.parent}.")
     config = path.parent / (OPEN_CLIP[0] if path.name == OPEN_CLIP[1] else USUAL[0])
@@ -81,7 +87,9 @@ def _shards(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         return []
     names = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(names, dict) or not all(isinstance(name, str) and Path(name).name == name for name in names.values()):
+    if not isinstance(names, dict) or not all(
+        isinstance(name, str) and Path(name).name == name for name in names.values()
+    ):
         raise ValueError(f"{folder / INDEX} does not say which file of its folder each tensor is in.")
     parts = [folder / name for name in sorted(set(names.values()))]
     missing = next((part for part in parts if not part.is_file()), None)

@@ -26,7 +26,7 @@ class VitscopeError(RuntimeError):
 
 
 class Handle(Generic[T]):
-    """`.result` once it has come, which `.done` tells; or `await` it, where the kernel hears the page while a cell runs."""
+    """`.result` once it is `.done`; or `await` it, where the kernel hears the page while a cell runs."""
 
     def __init__(self, what: str, views: Callable[[], int]) -> None:
         """what: the call that asked, for sentences; views: how many views of the widget are open."""
@@ -66,6 +66,21 @@ class Handle(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self._what}: {'here, read .result' if self.done else 'not here yet'}>"
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it failed, of what is done."""
+        return self._future.exception()
+
+    def then(self, tell: Callable[[Handle[T]], object]) -> None:
+        """Calls `tell` with this handle once it is done, in the thread that heard so."""
+        self._future.add_done_callback(lambda _: tell(self))
+
+    def fail(self, error: BaseException) -> None:
+        def make() -> T:
+            raise error
+
+        self.settle(make)
 
     def settle(self, make: Callable[[], T]) -> None:
         """Takes what `make` returns or raises; the first time."""

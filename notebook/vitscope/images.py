@@ -16,7 +16,9 @@ import numpy as np
 
 from .blobs import Blob, Bytes
 
-KINDS = "a path, a URL, a PIL image, the bytes of a file, a uint8 array [H, W, 3], or a float tensor [3, H, W] of pixel values"
+KINDS = (
+    "a path, a URL, a PIL image, bytes of a file, a uint8 array [H, W, 3], or a float tensor [3, H, W] of pixel values"
+)
 LARGEST = 100_000_000
 """Bytes of an image file that is fetched."""
 TIMEOUT = 30
@@ -26,7 +28,7 @@ Normalisation = tuple[list[float], list[float]] | None
 
 @dataclass
 class Image:
-    """kind 'file': `blob` is a file of `type`; 'pixels': float32 values [3, H, W] = `shape`, which the PNG `shown` shows."""
+    """kind 'file': `blob` is a file of `type`; 'pixels': float32 of `shape` [3, H, W], which the PNG `shown` shows."""
 
     title: str
     kind: str
@@ -42,7 +44,13 @@ class Image:
 
     def state(self) -> dict[str, Any]:
         """As the widget's trait has it."""
-        state = {"title": self.title, "kind": self.kind, "name": self.blob.name, "size": self.blob.size, "type": self.type}
+        state = {
+            "title": self.title,
+            "kind": self.kind,
+            "name": self.blob.name,
+            "size": self.blob.size,
+            "type": self.type,
+        }
         if self.shown:
             state |= {"shape": self.shape, "shown": {"name": self.shown.name, "size": self.shown.size}}
         return state
@@ -101,7 +109,9 @@ def _of_path(path: Path) -> Image:
 def _of_file(data: bytes, what: str, title: str) -> Image:
     type = _type(data)
     if not type:
-        raise ValueError(f"{what} is no JPEG, PNG, WebP, GIF, BMP or AVIF file; open it with Pillow, and give its image.")
+        raise ValueError(
+            f"{what} is no JPEG, PNG, WebP, GIF, BMP or AVIF file; open it with Pillow, and give its image."
+        )
     return Image(title, "file", Blob.of_bytes(data), type)
 
 
@@ -123,7 +133,9 @@ def _fetch(url: str) -> bytes:
     except urllib.error.HTTPError as error:
         raise OSError(f"{url} answered with HTTP status {error.code}.") from None
     except (OSError, ValueError) as error:
-        raise OSError(f"{url} can't be fetched ({getattr(error, 'reason', error)}); download it, and give its path.") from None
+        raise OSError(
+            f"{url} can't be fetched ({getattr(error, 'reason', error)}); download it, and give its path."
+        ) from None
     if len(data) > LARGEST:
         raise OSError(f"{url} has more than {LARGEST // 1_000_000} MB; give a smaller image.")
     return data
@@ -151,7 +163,11 @@ def _of_array(array: np.ndarray, normalisation: Normalisation) -> Image:
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"An array of pixels is uint8, not {array.dtype}; convert it: array.astype('uint8').")
     if array.ndim != 3 or shape[0] != 3 or not array.size:
-        hint = "; pixels are uint8: (255 * array).astype('uint8') where it goes from 0 to 1" if shape[-1:] in ([3], [4], [1]) else ""
+        hint = (
+            "; pixels are uint8: (255 * array).astype('uint8') where it goes from 0 to 1"
+            if shape[-1:] in ([3], [4], [1])
+            else ""
+        )
         raise ValueError(f"Pixel values are floats [3, H, W], as a processor makes them, not {shape}{hint}.")
     values = np.ascontiguousarray(array, "<f4")
     if not np.isfinite(values).all():

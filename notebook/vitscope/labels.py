@@ -37,6 +37,7 @@ def class_named(labels: Sequence[str] | None, name: str) -> int:
 
 def _trim(text: str) -> str:
     """White space as JavaScript sees it."""
+
     def space(c: str) -> bool:
         return c == "\ufeff" or (c.isspace() and c not in "\x1c\x1d\x1e\x1f\x85")
 

@@ -122,7 +122,7 @@ def _tensor(name: str, tensor: Any) -> safetensors.Tensor:
 
     def read() -> Bytes:
         if tensor._version != version:
-            raise Changed("The model was trained on since; run vitscope.explore once more, or give it a copy.deepcopy of the model.")
+            raise Changed("The model was trained on since; run vitscope.explore again, or give it a copy.deepcopy.")
         return modules.tensor_bytes(tensor)[2]
 
     return safetensors.Tensor(name, dtype, tuple(tensor.shape), read)

@@ -11,7 +11,7 @@ from typing import Any
 from .blobs import Blob
 
 TIMM = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
-KINDS = "an image processor of transformers, timm's data config (resolve_model_data_config), or a path to a preprocessor_config.json"
+KINDS = "an image processor of transformers, timm's resolve_model_data_config, or a path to a preprocessor_config.json"
 
 
 def apply(files: dict[str, Blob], processor: Any = None, labels: Any = None) -> None:
@@ -19,17 +19,19 @@ def apply(files: dict[str, Blob], processor: Any = None, labels: Any = None) -> 
     config = json.loads(files["config"].bytes()) if "config" in files else {}
     if processor is not None:
         given = _settings(processor)
-        if _is_timm(config) and _is_data_config(given):
+        files.pop("processor", None)
+        if "input_size" in given and "mean" in given:  # timm's, which the reader looks for in any config
             known = {key: given[key] for key in TIMM if given.get(key) is not None}
             config["pretrained_cfg"] = {**(config.get("pretrained_cfg") or {}), **known}
             files["config"] = _json(config)
             files.pop("preprocessor", None)
         else:
-            files["preprocessor"] = _json(_of_data_config(given) if _is_data_config(given) else given)
-        files.pop("processor", None)
+            files["preprocessor"] = _json(given)
     if labels is not None:
         if "text_embeddings" in files:
-            raise ValueError("The classes of this model are those of its text_embeddings.safetensors, which has their labels.")
+            raise ValueError(
+                "The classes of this model are those of its text_embeddings.safetensors, which has their labels."
+            )
         files["config"] = _json(_labelled(config, labels))
 
 
@@ -59,35 +61,6 @@ def _is_timm(config: Mapping[str, Any]) -> bool:
     return "architecture" in config and "architectures" not in config
 
 
-def _is_data_config(given: Mapping[str, Any]) -> bool:
-    return "input_size" in given and "mean" in given
-
-
-def _of_data_config(given: Mapping[str, Any]) -> dict[str, Any]:
-    """timm's data config as a processor of transformers: resized so that the crop is `crop_pct` of the shorter edge."""
-    _, height, width = given["input_size"]
-    filters = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
-    name = given.get("interpolation", "bicubic")
-    if name not in filters:
-        raise ValueError(f"The interpolation {name!r} of this data config is none of {', '.join(filters)}.")
-    size = {"height": height, "width": width}
-    whole = given.get("crop_pct", 1.0) >= 1.0 and given.get("crop_mode") == "squash"
-    edge = int(min(height, width) / given.get("crop_pct", 1.0))
-    return {
-        "image_processor_type": "ViTImageProcessor" if whole else "CLIPImageProcessor",
-        "do_resize": True,
-        "size": size if whole else {"shortest_edge": edge},
-        "do_center_crop": not whole,
-        "crop_size": size,
-        "resample": filters[name],
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(given["mean"]),
-        "image_std": list(given["std"]),
-    }
-
-
 def _labelled(config: dict[str, Any], labels: Any) -> dict[str, Any]:
     """config with these names. Raises ValueError where their count can't be right."""
     names = _names(labels)
@@ -99,7 +72,11 @@ def _labelled(config: dict[str, Any], labels: Any) -> dict[str, Any]:
     if timm:
         config.pop("label_descriptions", None)
         return {**config, "label_names": names}
-    return {**config, "id2label": {str(i): name for i, name in enumerate(names)}, "label2id": {name: i for i, name in enumerate(names)}}
+    return {
+        **config,
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
 
 
 def _names(labels: Any) -> list[str]:
@@ -113,7 +90,11 @@ def _names(labels: Any) -> list[str]:
         if missing is not None:
             raise ValueError(f"labels has {len(by_index)} names, but none for class {missing}.")
         return [by_index[i] for i in range(len(by_index))]
-    if isinstance(labels, Sequence) and not isinstance(labels, (str, bytes)) and all(isinstance(each, str) for each in labels):
+    if (
+        isinstance(labels, Sequence)
+        and not isinstance(labels, (str, bytes))
+        and all(isinstance(each, str) for each in labels)
+    ):
         return list(labels)
     raise TypeError(f"labels is a list of names, or a dict of them by index; not {type(labels).__name__}.")
 

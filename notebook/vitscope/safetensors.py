@@ -1,4 +1,4 @@
-"""The safetensors format by numpy alone: parts are made of a file that is nowhere as a whole, which the library can't do."""
+"""The safetensors format by numpy: of a file that is nowhere as a whole parts are made, which the library can't do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import numpy as np
 
 from .blobs import Blob, Bytes
 
-SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "?"}
+_NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8"}
+_NUMPY |= {"U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
+SIZES = {"BF16": 2, **{name: np.dtype(code).itemsize for name, code in _NUMPY.items()}}
+"""Bytes of a number."""
 MOST = 100_000_000
 """Bytes that the format allows for a header."""
 F16_MOST, F16_LEAST = 65504.0, 2.0**-14
@@ -77,8 +79,8 @@ def read(blob: Blob, what: str) -> tuple[list[Tensor], dict[str, str]]:
 
 
 def load(data: Bytes) -> dict[str, np.ndarray]:
-    """The arrays of a file in memory, as copies."""
-    return {tensor.name: tensor.array().copy() for tensor in read(Blob.of_bytes(data), "The file")[0]}
+    """The arrays of a file in memory, which they share."""
+    return {tensor.name: tensor.array() for tensor in read(Blob.of_bytes(data), "The file")[0]}
 
 
 def write(tensors: Sequence[Tensor], notes: Mapping[str, str] | None = None) -> Blob:
