@@ -20,6 +20,8 @@ BESIDE = {
     "processor": "processor_config.json",
     "text_embeddings": "text_embeddings.safetensors",
 }
+TEXTUAL = {"text_config", "model_cfg"}
+"""Keys of configs whose models compare images with texts."""
 _HUB = re.compile(r"(hf:)?(?P<name>[\w.-]+/[\w.-]+(@[\w./-]+)?)")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -73,12 +75,15 @@ def _model(title: str, config: Path, parts: list[Path]) -> Model:
     files = {"config": config}
     files |= {kind: config.parent / name for kind, name in BESIDE.items()}
     model = Model(title, {kind: Blob.of_file(path) for kind, path in files.items() if path.is_file()})
-    read_json(config)
+    compares = not TEXTUAL.isdisjoint(read_json(config))
     for path in parts:
         blob = Blob.of_file(path)
         tensors, _ = safetensors.read(blob, str(path))
+        compares |= any(tensor.name == "logit_scale" for tensor in tensors)
         model.stored_int8 |= any(tensor.dtype == "I8" for tensor in tensors)
         model.weights.append(blob)
+    if not compares:  # what lies beside others, the package does not take for their classes
+        model.files.pop("text_embeddings", None)
     return model
 
 

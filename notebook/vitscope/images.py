@@ -75,7 +75,7 @@ def several(image: Any, normalisation: Normalisation = None) -> list[Image]:
         raise ValueError(f"explore needs an image: {KINDS}.")
     made = [of(each, normalisation) for _, each in given]
     for i, (title, _) in enumerate(given):
-        made[i].title = title or made[i].title or f"image {i + 1}"
+        made[i].title = title or made[i].title or (f"image {i + 1}" if len(made) > 1 else "image")
     return made
 
 
@@ -126,8 +126,8 @@ def _type(data: bytes) -> str | None:
 
 
 def _fetch(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "vitscope (https://pypi.org/project/vitscope)"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "vitscope (https://pypi.org/project/vitscope)"})
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             data = answer.read(LARGEST + 1)
     except urllib.error.HTTPError as error:

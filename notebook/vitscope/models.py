@@ -118,10 +118,10 @@ def _of_module(model: Any) -> Model:
 def _tensor(name: str, tensor: Any) -> safetensors.Tensor:
     """Of a torch tensor, read when it is wanted; training it meanwhile is noticed."""
     dtype = modules.DTYPES[str(tensor.dtype).removeprefix("torch.")]
-    version = tensor._version
+    version = None if tensor.is_inference() else tensor._version
 
     def read() -> Bytes:
-        if tensor._version != version:
+        if version is not None and tensor._version != version:
             raise Changed("The model was trained on since; run vitscope.explore again, or give it a copy.deepcopy.")
         return modules.tensor_bytes(tensor)[2]
 

@@ -117,7 +117,7 @@ def labels_of(config: Mapping[str, Any], imagenet: list[str]) -> list[str] | Non
 def normalisation(preprocessor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[list[float], list[float]] | None:
     """Mean and standard deviation [3] each, where the files have them."""
     own = preprocessor.get("image_processor", preprocessor)
-    timm = config.get("pretrained_cfg") or {}
+    timm = config.get("pretrained_cfg") or config.get("preprocess_cfg") or {}  # (the latter open_clip's)
     for mean, std in ((own.get("image_mean"), own.get("image_std")), (timm.get("mean"), timm.get("std"))):
         if isinstance(mean, (list, tuple)) and isinstance(std, (list, tuple)) and len(mean) == len(std) == 3:
             return list(mean), list(std)

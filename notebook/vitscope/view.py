@@ -16,15 +16,21 @@ VIEWS = ("heads", "rollout", "class", "logit-lens", "patch-lens", "features", "s
 NAMES = ("layer", "head", "query", "view", "target", "index")
 
 
+class _Stated(AnyTrait):
+    """Never None, of which no validator is asked."""
+
+    allow_none = False
+
+
 class View(HasTraits):
     """`_labels` (or None) and `_count` say which classes, and how many images, there are."""
 
     layer = AnyTrait(None).tag(sync=True)
     head = AnyTrait(None).tag(sync=True)
     query = AnyTrait(None).tag(sync=True)
-    view = AnyTrait("heads").tag(sync=True)
+    view = _Stated("heads").tag(sync=True)
     target = AnyTrait(None).tag(sync=True)
-    index = AnyTrait(0).tag(sync=True)
+    index = _Stated(0).tag(sync=True)
 
     _labels: list[str] | None = None
     _count = 1
