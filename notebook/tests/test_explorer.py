@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_names_mean_what_they_mean_elsewhere(group):
             with pytest.raises(ValueError, match="is called|names no classes"):
                 class_named(group["labels"], name)
         else:
-            with pytest.raises(ValueError, match=": " + ", ".join(map(str, expected))):
+            with pytest.raises(ValueError, match=re.escape(": " + ", ".join(map(str, expected)))):
                 class_named(group["labels"], name)
 
 

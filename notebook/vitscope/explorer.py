@@ -126,7 +126,7 @@ class Explorer(View, anywidget.AnyWidget):
         return self._ask("widget.curves()", "curves", model, {**given, **options}, answers.curves)
 
     def snapshot(self) -> Handle[bytes]:
-        """Puts the open view under the cell as a PNG, for notebooks that are only rendered; the handle has its bytes."""
+        """Puts the open view under the cell as a PNG, for notebooks that are only rendered; the handle has it."""
         from .snapshot import below
 
         put = below()
