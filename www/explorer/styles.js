@@ -1,47 +1,15 @@
+import { PALETTE } from './palette.js';
+
 /** The explorer's styles, for its shadow root: calm and exact, one typeface, hairlines, one signal colour that always means "chosen". */
-export const STYLES = /* css */ `
+export const STYLES = /* css */ `${PALETTE}
 :host {
   --widest: 2200px;
   display: block; position: relative; container: explorer / inline-size;
-  color-scheme: light dark;
-  --paper: #fbfbfa;
-  --well: #eff0ee;
-  --ink: #16181b;
-  --soft: #5b6066;
-  --line: #d9dbd9;
-  --strong-line: #a9adab;
-  --signal: #c8391a;
-  --bar: #33373c;
-  --bar-rest: #a4a9ae;
-  --one: #2f6fb5;
-  --two: #1f8a78;
-  --three: #9a7414;
-  --four: #7d58a6;
-  --shade: rgb(251 251 250 / 0.62);
   --gap: 16px;
   font: 14px/1.45 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
   -webkit-text-size-adjust: 100%;
   background: var(--paper); color: var(--ink); min-height: 100%;
-}
-
-@media (prefers-color-scheme: dark) {
-  :host {
-    --paper: #131517;
-    --well: #1c1f22;
-    --ink: #e8e9ea;
-    --soft: #9da3a9;
-    --line: #2d3135;
-    --strong-line: #555b61;
-    --signal: #ff7a55;
-    --bar: #d9dcde;
-    --bar-rest: #666d74;
-    --one: #6ea8e8;
-    --two: #4cc0a8;
-    --three: #d3a94a;
-    --four: #b796dc;
-    --shade: rgb(19 21 23 / 0.66);
-  }
 }
 
 *, *::before, *::after { box-sizing: border-box; }
