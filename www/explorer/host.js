@@ -1,5 +1,5 @@
 /** The element that an explorer lives in: a shadow root with its styles, light or dark, whose keys are its own. */
-import { sheet } from './dom.js';
+import { find, sheet } from './dom.js';
 import { STYLES } from './styles.js';
 import { TEMPLATE } from './template.js';
 
@@ -13,6 +13,7 @@ export function inhabit(root, life) {
   const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
   inside.adoptedStyleSheets = [sheet(STYLES)];
   inside.innerHTML = TEMPLATE;
+  find(inside, '.bar').classList.toggle('bare', !root.querySelector('[slot=brand]'));
   for (const type of /** @type {const} */ (['keydown', 'keypress', 'keyup'])) inside.addEventListener(type, (event) => keep(/** @type {KeyboardEvent} */ (event)), { signal: life });
   return inside;
 }

@@ -4,7 +4,7 @@ import { PALETTE } from './palette.js';
 export const STYLES = /* css */ `${PALETTE}
 :host {
   --widest: 2200px;
-  display: block; position: relative; container: explorer / inline-size;
+  display: block; position: relative; isolation: isolate; container: explorer / inline-size;
   --gap: 16px;
   font: 14px/1.45 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
@@ -64,6 +64,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .bar { display: flex; align-items: center; gap: 0 16px; height: 52px; padding: 0 28px; border-bottom: 1px solid var(--line); max-width: var(--widest); margin: 0 auto; }
 .status { position: relative; margin-left: auto; height: 100%; display: flex; align-items: center; }
+.bar.bare .status { flex: 1; margin: 0; }
 .status dl { display: grid; grid-template-columns: 150px 222px 84px; }
 .status dt { font-size: 11px; line-height: 15px; color: var(--soft); }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
@@ -152,6 +153,7 @@ figcaption .legend { grid-area: legend; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
+.samples:empty { display: none; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
@@ -434,6 +436,12 @@ dialog .notice .actions { order: 1; width: 100%; }
   .notice { width: calc(100cqw - 24px); flex-wrap: wrap; gap: 8px; }
   .notice p { flex-basis: calc(100% - 48px); }
   .notice .actions { order: 1; width: 100%; }
+}
+
+/* Where the page has put no name there. */
+@container explorer (min-width: 520px) and (max-width: 860px) {
+  .bar.bare { flex-wrap: nowrap; }
+  .bar.bare .status { order: 0; }
 }
 
 @container explorer (max-width: 520px) {
