@@ -1,47 +1,15 @@
+import { PALETTE } from './palette.js';
+
 /** The explorer's styles, for its shadow root: calm and exact, one typeface, hairlines, one signal colour that always means "chosen". */
-export const STYLES = /* css */ `
+export const STYLES = /* css */ `${PALETTE}
 :host {
   --widest: 2200px;
-  display: block; position: relative; container: explorer / inline-size;
-  color-scheme: light dark;
-  --paper: #fbfbfa;
-  --well: #eff0ee;
-  --ink: #16181b;
-  --soft: #5b6066;
-  --line: #d9dbd9;
-  --strong-line: #a9adab;
-  --signal: #c8391a;
-  --bar: #33373c;
-  --bar-rest: #a4a9ae;
-  --one: #2f6fb5;
-  --two: #1f8a78;
-  --three: #9a7414;
-  --four: #7d58a6;
-  --shade: rgb(251 251 250 / 0.62);
+  display: block; position: relative; isolation: isolate; container: explorer / inline-size;
   --gap: 16px;
   font: 14px/1.45 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
   -webkit-text-size-adjust: 100%;
   background: var(--paper); color: var(--ink); min-height: 100%;
-}
-
-@media (prefers-color-scheme: dark) {
-  :host {
-    --paper: #131517;
-    --well: #1c1f22;
-    --ink: #e8e9ea;
-    --soft: #9da3a9;
-    --line: #2d3135;
-    --strong-line: #555b61;
-    --signal: #ff7a55;
-    --bar: #d9dcde;
-    --bar-rest: #666d74;
-    --one: #6ea8e8;
-    --two: #4cc0a8;
-    --three: #d3a94a;
-    --four: #b796dc;
-    --shade: rgb(19 21 23 / 0.66);
-  }
 }
 
 *, *::before, *::after { box-sizing: border-box; }
@@ -96,6 +64,7 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .bar { display: flex; align-items: center; gap: 0 16px; height: 52px; padding: 0 28px; border-bottom: 1px solid var(--line); max-width: var(--widest); margin: 0 auto; }
 .status { position: relative; margin-left: auto; height: 100%; display: flex; align-items: center; }
+.bar.bare .status { flex: 1; margin: 0; }
 .status dl { display: grid; grid-template-columns: 150px 222px 84px; }
 .status dt { font-size: 11px; line-height: 15px; color: var(--soft); }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
@@ -184,6 +153,7 @@ figcaption .legend { grid-area: legend; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
+.samples:empty { display: none; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
@@ -466,6 +436,12 @@ dialog .notice .actions { order: 1; width: 100%; }
   .notice { width: calc(100cqw - 24px); flex-wrap: wrap; gap: 8px; }
   .notice p { flex-basis: calc(100% - 48px); }
   .notice .actions { order: 1; width: 100%; }
+}
+
+/* Where the page has put no name there. */
+@container explorer (min-width: 520px) and (max-width: 860px) {
+  .bar.bare { flex-wrap: nowrap; }
+  .bar.bare .status { order: 0; }
 }
 
 @container explorer (max-width: 520px) {

@@ -39,14 +39,6 @@ class ModuleFiles:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def is_module(thing: object) -> bool:
-    """Whether it is an `nn.Module`, or a pipeline of transformers with one."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return False
-    return isinstance(thing, torch.nn.Module) or isinstance(_model_of_pipeline(thing), torch.nn.Module)
-
-
 def of(module: object) -> ModuleFiles:
     """The files of a module, which stays as it is. ValueError: one sentence that names what is not read, and the remedy."""
     files = {}

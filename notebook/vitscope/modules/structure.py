@@ -33,6 +33,9 @@ UNTOLD = {"training", "inplace", "fused_attn", "grad_checkpointing", "gradient_c
           "attn_implementation", "is_gradient_checkpointing", "label_smoothing"}
 """Attributes that change nothing when a model is asked, or that a head's shape says."""
 
+PASSING = {"SwinLayer": ("shift_size", "window_size"), "Swinv2Layer": ("shift_size", "window_size")}
+"""Attributes that each image sets anew, by kind."""
+
 
 def activation(module: nn.Module) -> str | None:
     """The name of an activation, None for whatever else."""
@@ -86,7 +89,8 @@ def _attributes(module: nn.Module, kind: str) -> dict[str, Any]:
     shapes = {name: None if tensor is None else tuple(tensor.shape) for name, tensor in module._parameters.items()}
     if kind in ACTIVATIONS.values():
         return shapes
-    own = {key: _plain(value) for key, value in vars(module).items() if not (key.startswith("_") or key in UNTOLD or "drop" in key)}
+    untold = UNTOLD.union(PASSING.get(_short(kind), ()))
+    own = {key: _plain(value) for key, value in vars(module).items() if not (key.startswith("_") or key in untold or "drop" in key)}
     if "forward" in vars(module):
         own["forward"] = "a function of its own"
     return shapes | {key: value for key, value in own.items() if value is not NotImplemented}
