@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,7 +88,7 @@ def of(model: Any, processor: Any = None, labels: Any = None, dtype: str | None 
 
     if isinstance(model, (str, os.PathLike)):
         made = folder.of(model)
-    elif modules.is_module(model):
+    elif _is_module(model) or _is_module(getattr(model, "model", None)):  # (a pipeline or a trainer has one)
         made = _of_module(model)
     else:
         raise TypeError(
@@ -103,7 +104,15 @@ def of(model: Any, processor: Any = None, labels: Any = None, dtype: str | None 
     return made
 
 
+def _is_module(model: Any) -> bool:
+    """Without importing torch: who has a module has imported it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
 def _of_module(model: Any) -> Model:
+    if not _is_module(model) and not hasattr(model, "image_processor"):  # (which a pipeline has)
+        model = model.model
     files = modules.of(model)
     made = Model(files.title)
     made.files["config"] = Blob.of_bytes(json.dumps(files.config).encode())
