@@ -77,9 +77,9 @@ def unwrap(module: nn.Module) -> nn.Module:
     return module
 
 
-def package_of(thing: object) -> str:
-    """The package that a class, or an object's class, is from."""
-    kind = thing if isinstance(thing, type) else type(thing)
+def package_of(thing: Any) -> str:
+    """The package that a class or a function, or an object's class, is from."""
+    kind = thing if hasattr(thing, "__module__") and hasattr(thing, "__qualname__") else type(thing)
     return kind.__module__.split(".")[0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import ModuleFiles, state
+from . import ModuleFiles, package_of, state
 from .structure import difference, parts
 from .timm_args import Args, classes_of, head_of, of_beit, of_eva, of_sam, of_swin, of_vit
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Read = Callable[["nn.Module"], Args]
 
 KINDS: dict[str, tuple[Read, Sequence[str]]] = {
-    "VisionTransformer": (of_vit, ["vit_base_patch16_224", "vit_base_patch16_clip_224"]),
+    "VisionTransformer": (of_vit, ["vit_base_patch16_224", "vit_base_patch16_clip_224", "vit_giant_patch14_dinov2"]),
     "VisionTransformerDistilled": (of_vit, ["deit_base_distilled_patch16_224"]),
     "Eva": (of_eva, ["eva02_base_patch14_224", "eva_giant_patch14_224", "vit_base_patch16_rope_224", "vit_base_patch16_rope_mixed_224",
                      "vit_base_patch16_dinov3", "vit_pe_core_base_patch16_224", "vit_pe_spatial_base_patch16_512"]),
@@ -32,6 +32,17 @@ KINDS: dict[str, tuple[Read, Sequence[str]]] = {
 STATED = ("num_classes", "num_heads", "global_pool")
 """Arguments that are always written: what a name stands for depends on the width too, or people change it afterwards."""
 
+SHOWN = ("init_values",)
+"""Arguments that a model may lack though its name has them: its tensors show that, and a null in a config.json says nothing."""
+
+PARTS = {
+    "patch_embed": ("PatchEmbed",),
+    "block": ("Block", "EvaBlock", "SwinTransformerBlock", "SwinTransformerV2Block"),
+    "block.attn": ("Attention", "EvaAttention", "AttentionRope", "WindowAttention"),
+    "block.norm1": ("LayerNorm", "LayerNormFp32"),
+}
+"""The kinds of a model's parts that are read."""
+
 POOLED = ("token", "avg", "map")
 
 PIXELS = ("interpolation", "crop_pct", "crop_mode", "mean", "std", "tag")
@@ -43,9 +54,10 @@ def of(model: nn.Module, labels: list[str] | None = None) -> ModuleFiles:
     kind, pretrained = type(model).__name__, _pretrained(model)
     if kind not in KINDS:
         raise ValueError(f"{kind} of timm is not read: of its models the plain ViTs, DeiT, BEiT, EVA, DINOv3, Swin and SAM's encoder are.")
+    own = pretrained.get("architecture")
+    _check_parts(model, own or "")
     _check_head(model)
     read, names = KINDS[kind]
-    own = pretrained.get("architecture")
     args = read(model)
     _check_args(kind, args)
     architecture, args = _named(model, args, read, [own, *names] if own else names)
@@ -68,30 +80,52 @@ def _named(model: nn.Module, args: Args, read: Read, names: Sequence[str]) -> tu
     """The first name whose model is this one, by arguments of that model's own."""
     found, first = parts(model), None
     for name in names:
-        usual = _build(name, {})
-        if usual is None:
+        built, more = _build(name, {}), {key: args[key] for key in STATED}
+        # (One argument may decide what another is by default.)
+        while built is not None and (changed := _apart(args, read(built), more)):
+            more |= changed
+            built = _build(name, more)
+        # What its positions are a name says alone.
+        if built is None or "rope_type" in more:
             continue
-        of_name = read(usual)
-        more = {key: value for key, value in args.items() if value is not None and (key in STATED or value != of_name.get(key))}
-        built = _build(name, more)
-        reason = difference(found, parts(built)) if built is not None else None
-        if built is not None and reason is None:
-            return name, more
+        reason = difference(found, parts(built))
+        if reason is None:
+            return name, {key: value for key, value in more.items() if value is not None}
         first = first or reason
     what = first or "timm does not build it by the arguments that it has"
     raise ValueError(f"{type(model).__name__} is not what timm builds: {what}. No config.json says so: build it by timm's own arguments, or undo the change.")
 
 
+def _apart(args: Args, built: Args, told: Args) -> Args:
+    """What is otherwise in a model that was built, of what was not told."""
+    return {key: value for key, value in args.items() if value != built.get(key) and key not in told and (value is not None or key in SHOWN)}
+
+
 def _build(name: str, args: Args) -> nn.Module | None:
-    """timm's model without memory; None where it has none by that name, of the same class or not."""
+    """timm's model without memory, None where it has none of that name and these arguments."""
     import timm
     import torch
 
+    if not timm.is_model(name) or package_of(timm.model_entrypoint(name)) != "timm":
+        return None
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return timm.create_model(name, **args)
+            return timm.model_entrypoint(name)(**args)  # `create_model` would leave out what is None
     except (RuntimeError, TypeError, ValueError, AssertionError):
         return None
+
+
+def _check_parts(model: nn.Module, name: str) -> None:
+    """ValueError unless it is made of what is read; `name`: its architecture, if it has one."""
+    blocks = model.layers[0].blocks if hasattr(model, "layers") else model.blocks
+    for path, kinds in PARTS.items():
+        part = blocks[0] if path.startswith("block") else model
+        for step in path.split(".")[path.startswith("block"):]:
+            part = getattr(part, step, None)
+        # AIMv2 is the one whose other norm is read.
+        if type(part).__name__ not in kinds and not (path == "block.norm1" and name.startswith("aimv2_")):
+            raise ValueError(f"The {path.replace('block', 'blocks[0]')} of this {type(model).__name__} is a {type(part).__name__}, which is not read: "
+                             f"only {', '.join(kinds)} {'are' if len(kinds) > 1 else 'is'}.")
 
 
 def _check_head(model: nn.Module) -> None:
@@ -107,9 +141,8 @@ def _check_args(kind: str, args: Args) -> None:
         raise ValueError(f"This {kind} takes {args['in_chans']} channels: only models of RGB images are read.")
     if args["global_pool"] not in POOLED:
         raise ValueError(f"This {kind} pools by global_pool='{args['global_pool']}': only {', '.join(POOLED)} are read; `reset_classifier` sets another.")
-    for key, message in (("use_post_norm", "has its norms behind its branches"), ("scale_mlp", "has a norm within its MLP")):
-        if args.get(key) and (key != "scale_mlp" or kind == "Beit"):
-            raise ValueError(f"This {kind} {message}, which is not read.")
+    if kind == "Beit" and (args["scale_mlp"] or args["swiglu_mlp"]):
+        raise ValueError("This Beit has a gate or a norm within its MLP, which is not read.")
     if args.get("pos_embed") == "none":
         raise ValueError(f"This {kind} has no positions (pos_embed='none'), which is not read.")
 

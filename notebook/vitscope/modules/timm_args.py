@@ -173,9 +173,14 @@ def _of_plain(model: nn.Module) -> Args:
 def _of_rope(rope: nn.Module, attn: nn.Module) -> Args:
     """How queries and keys are turned."""
     kind = type(rope).__name__.removeprefix("RotaryEmbedding").lower()
-    own = {"rope_type": kind, "rope_rotate_half": getattr(attn, "rotate_half", False), "rope_grid_indexing": rope.grid_indexing}
+    own = {
+        "rope_type": kind,
+        "rope_rotate_half": getattr(attn, "rotate_half", False),
+        "rope_grid_indexing": rope.grid_indexing,
+        "rope_temperature": rope.temperature,
+    }
     if kind != "mixed":
-        own |= {"rope_temperature": rope.temperature, "rope_grid_offset": rope.grid_offset}
+        own["rope_grid_offset"] = rope.grid_offset
     if kind == "cat":
         own["ref_feat_shape"] = None if rope.ref_feat_shape is None else list(rope.ref_feat_shape)
     return own
