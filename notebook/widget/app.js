@@ -33,23 +33,23 @@ export async function open(root, { model, files, screen, signal, leads }) {
   const images = model.get('_images');
   const index = () => Math.min(Math.max(model.get('index') ?? 0, 0), images.length - 1);
   const assets = model.get('_assets');
+  let shown = index();
 
   const blobs = await receive([
     ...engineFiles().map((file) => ({ ...assets[file], rank: ENGINE })),
-    ...imageFiles(images[index()]).map((file) => ({ ...file, rank: IMAGE })),
+    ...imageFiles(images[shown]).map((file) => ({ ...file, rank: IMAGE })),
     ...models.flatMap((model) => modelFiles(model).map((file) => ({ ...file, rank: WEIGHTS }))),
   ], files, screen, models);
   const engine = await engineAssets(files, assets, blobs);
+  const first = await imageOf(images[shown], blobs);
   signal.throwIfAborted();
 
-  const life = new AbortController();
-  const choices = new Choices(model, life.signal);
+  const choices = new Choices(model, signal);
   const frame = createFrame(root, { models: models.length, images: images.map(({ title }) => title), onImage: step });
-  let shown = index();
   frame.mark(shown);
-  const first = await pictureOf(shown);
-  /** What each of the explorers shows. @type {any[]} */
-  const now = models.map(() => ({ top: [], map: null }));
+  thumbnail(shown, first);
+  /** What each of the explorers shows; null: nothing yet. @type {any[]} */
+  const now = models.map(() => null);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let telling;
 
@@ -72,9 +72,10 @@ export async function open(root, { model, files, screen, signal, leads }) {
   followTheme((theme) => {
     frame.paint(theme);
     for (const { explorer } of sides) explorer.theme = theme;
-  }, life.signal);
+  }, signal);
   const follow = () => void turnTo(index());
   model.on('change:index', follow);
+  follow(); // of what was wanted meanwhile
   prepare(shown + 1);
 
   /** A reader's step. @param {number} to */
@@ -89,12 +90,12 @@ export async function open(root, { model, files, screen, signal, leads }) {
     frame.mark((shown = to));
     try {
       const picture = await pictureOf(to);
-      if (to !== shown || life.signal.aborted) return;
+      if (to !== shown || signal.aborted) return;
       frame.say();
       for (const { explorer } of sides) explorer.show(picture, { keep: true });
       prepare(to + 1);
     } catch (error) {
-      if (to === shown && !life.signal.aborted) frame.say(/** @type {Error} */ (error).message);
+      if (to === shown && !signal.aborted) frame.say(/** @type {Error} */ (error).message);
     }
   }
 
@@ -102,8 +103,16 @@ export async function open(root, { model, files, screen, signal, leads }) {
   async function pictureOf(i) {
     const got = new Map(await Promise.all(imageFiles(images[i]).map(async (file) => /** @type {const} */ ([file.name, await files.file(file, { rank: IMAGE })]))));
     const picture = await imageOf(images[i], got);
-    frame.thumbnail(i, picture instanceof Blob ? picture : picture.shown).catch(() => {}); // of what can't be decoded the explorer says so
+    thumbnail(i, picture);
     return picture;
+  }
+
+  /**
+   * @param {number} i
+   * @param {import('./given.js').Picture} picture
+   */
+  function thumbnail(i, picture) {
+    frame.thumbnail(i, picture instanceof Blob ? picture : picture.shown).catch(() => {}); // of what can't be decoded the explorer says so
   }
 
   /** The one that is likely to be wanted next. @param {number} i */
@@ -117,13 +126,13 @@ export async function open(root, { model, files, screen, signal, leads }) {
    */
   function tell(i, { top, map, text }) {
     const values = map && new DataView(map.data.slice().buffer);
-    now[i] = {
+    now[i] = !top.length && text === undefined ? null : {
       top: top.map(({ index, label, score }) => [index, label, score]),
       map: map ? { rows: map.rows, cols: map.cols, channels: map.channels, signed: map.signed, text: text ?? map.text, data: values } : null,
     };
     clearTimeout(telling);
     telling = setTimeout(() => {
-      if (life.signal.aborted || !leads()) return;
+      if (signal.aborted || !leads()) return;
       model.set('_shown', [...now]);
       model.save_changes();
     }, SETTLED);
@@ -138,7 +147,6 @@ export async function open(root, { model, files, screen, signal, leads }) {
     },
 
     close() {
-      life.abort();
       clearTimeout(telling);
       model.off('change:index', follow);
       for (const { explorer } of sides) explorer.destroy();

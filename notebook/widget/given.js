@@ -6,6 +6,7 @@
  *   title: string, hub: string | null, config: string | null, preprocessor: string | null, processor: string | null, text_embeddings: string | null,
  *   weights: string[], sizes: Record<string, number>, dtype: 'f32' | 'int8' | null,
  * }} GivenModel  files by their SHA-256
+ * @typedef {Blob | import('../../www/explorer/photo.js').Pair} Picture  of a pair one is shown, and the model is asked about the other
  * @typedef {{title: string, kind: 'file' | 'pixels', name: string, size: number, type: string, shape?: [number, number, number], shown?: FileName}} GivenImage
  */
 
@@ -38,14 +39,13 @@ export function sourceOf({ hub, config, preprocessor, processor, text_embeddings
 }
 
 /**
- * What is shown, and where that is not what the model is asked about, that too.
  * @param {GivenImage} image
  * @param {Map<string, Blob>} blobs
- * @returns {Promise<Blob | {shown: Blob, seen: any, title: string}>}
+ * @returns {Promise<Picture>}
  */
 export async function imageOf({ title, kind, name, type, shape, shown }, blobs) {
   const blob = /** @type {Blob} */ (blobs.get(name));
   if (kind === 'file') return new File([blob], title, { type });
   const pixelValues = new Float32Array(await blob.arrayBuffer());
-  return { shown: /** @type {Blob} */ (blobs.get(shown?.name ?? '')), seen: { pixelValues, shape }, title };
+  return { shown: /** @type {Blob} */ (blobs.get(shown?.name ?? '')), seen: { pixelValues, shape: shape ?? [] }, title };
 }

@@ -26,10 +26,14 @@ export class Pace {
     try {
       return await work();
     } finally {
-      const next = this.#queue.reduce((/** @type {number} */ best, { rank }, i, all) => (best < 0 || rank < all[best].rank ? i : best), -1);
-      if (next < 0) this.#busy = false;
-      else this.#queue.splice(next, 1)[0].start();
+      queueMicrotask(() => queueMicrotask(() => this.#next())); // by then whoever had this turn has asked for another
     }
+  }
+
+  #next() {
+    const [first] = this.#queue.sort((a, b) => a.rank - b.rank).splice(0, 1);
+    if (first) first.start();
+    else this.#busy = false;
   }
 
   /** @param {number} bytes that have arrived */

@@ -1,7 +1,7 @@
 /** What a cell shows before the explorer is there: whose, how far, and what is in the way. */
 
 const STYLES = /* css */ `
-:host { display: block; padding: 10px 2px; font: 14px/1.45 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
+:host { display: block; padding: 10px 2px; font: 14px/1.45 system-ui, sans-serif;
   font-variant-numeric: tabular-nums; color: var(--jp-ui-font-color1, var(--vscode-foreground, inherit)); }
 p { margin: 0; display: flex; gap: 16px; justify-content: space-between; }
 span { opacity: 0.7; }
