@@ -102,6 +102,25 @@ def test_map_and_top_are_those_of_the_open_view(widget):
         _ = widget.map
 
 
+def test_the_page_sets_traits_by_a_message(widget):
+    """Python's observers hear it, and the page is not told its own again, which by then may be old."""
+    page = Page(widget)
+    heard = []
+    widget.observe(lambda change: heard.append((change.name, change.new)), ["layer", "query"])
+    sent = []
+    widget.send_state = lambda key=None: sent.append(key)
+    values = {**shown(), "map": {**shown()["map"], "data": {"buffer": 0}}}
+    page.say(
+        {"kind": "state", "state": {"layer": 2, "query": [1, 0], "_shown": [values], "_rate": 1}},
+        shown()["map"]["data"],
+    )
+    assert (widget.layer, widget.query, heard) == (2, [1, 0], [("layer", 2), ("query", [1, 0])])
+    assert widget.map.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (sent, widget._rate) == ([], 900_000)
+    widget.layer = 1
+    assert sent == ["layer"]
+
+
 def test_two_models_have_two_of_each(photo):
     widget = vitscope.explore({"before": FIXTURES / "hf_vit", "after": FIXTURES / "timm_vit"}, photo)
     assert [model["title"] for model in widget._models] == ["before", "after"]

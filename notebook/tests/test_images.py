@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from vitscope import images
+from vitscope import images, web
 
 Pillow = pytest.importorskip("PIL.Image", reason="these compare with Pillow")
 
@@ -159,8 +159,8 @@ def test_urls_are_fetched(server, photo, monkeypatch):
     assert (made.title, made.blob.bytes()) == ("cat.jpg", photo.read_bytes())
     with pytest.raises(OSError, match="HTTP status 404"):
         images.of(f"{server}/dog.jpg")
-    monkeypatch.setattr(images, "LARGEST", 1000)
-    with pytest.raises(OSError, match="smaller image"):
+    monkeypatch.setattr(web, "LARGEST", 1000)
+    with pytest.raises(OSError, match="smaller one"):
         images.of(f"{server}/cat.jpg")
     server_gone = server.rsplit(":", 1)[0] + ":1"
     with pytest.raises(OSError, match="can't be fetched"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,6 +61,15 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
+def with_buffers(value: Any, buffers: Sequence[Any]) -> Any:
+    """Puts bytes where the page wrote {buffer: which}."""
+    if isinstance(value, dict):
+        if value.keys() == {"buffer"}:
+            return bytes(buffers[value["buffer"]])
+        return {name: with_buffers(each, buffers) for name, each in value.items()}
+    return [with_buffers(each, buffers) for each in value] if isinstance(value, list) else value
+
+
 def tensors(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file."""
     return safetensors.load(data)
@@ -68,7 +77,7 @@ def tensors(data: bytes) -> dict[str, np.ndarray]:
 
 def map_of(map: Mapping[str, Any]) -> np.ndarray:
     """Of a map as the widget shows it: a copy, [rows, cols] or [rows, cols, 3]."""
-    return _grid(map, bytes(map["data"]))
+    return _grid(map, map["data"])
 
 
 def attribution(meta: Mapping[str, Any], data: bytes) -> Attribution:

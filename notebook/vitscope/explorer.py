@@ -164,6 +164,8 @@ class Explorer(View, anywidget.AnyWidget):
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "get":
             self.send(*answer_get(self._blobs, content))
+        elif kind == "state":
+            self._on_state(content["state"], buffers)
         elif kind == "views":
             self._on_views(content["count"])
         elif kind == "hello":  # of a page that was opened, or loaded anew
@@ -172,6 +174,13 @@ class Explorer(View, anywidget.AnyWidget):
             self._on_answer(content, buffers)
         elif kind == "failed":
             self._settle(content["id"], lambda _: _fail(content.get("text", ""), content.get("code", "")))
+
+    def _on_state(self, state: dict[str, Any], buffers: list[Bytes]) -> None:
+        """What the reader chose and what is shown, by which the page is not told its own again."""
+        state = {name: answers.with_buffers(state[name], buffers) for name in (*NAMES, "_shown") if name in state}
+        with self._lock_property(**state), self.hold_trait_notifications():
+            for name, value in state.items():
+                self.set_trait(name, value)
 
     def _on_views(self, count: int) -> None:
         """What was asked while nothing displayed the widget, or of a page that went, is asked of the one that came."""

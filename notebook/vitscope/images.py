@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,15 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from . import web
 from .blobs import Blob, Bytes
 
 KINDS = (
     "a path, a URL, a PIL image, bytes of a file, a uint8 array [H, W, 3], or a float tensor [3, H, W] of pixel values"
 )
-LARGEST = 100_000_000
-"""Bytes of an image file that is fetched."""
-TIMEOUT = 30
-"""Seconds that a server may be silent."""
 Normalisation = tuple[list[float], list[float]] | None
 
 
@@ -82,7 +77,7 @@ def several(image: Any, normalisation: Normalisation = None) -> list[Image]:
 def of(image: Any, normalisation: Normalisation = None) -> Image:
     """Raises ValueError, TypeError or OSError with one sentence."""
     if isinstance(image, str) and image.startswith(("http://", "https://")):
-        return _of_file(_fetch(image), image, Path(image.split("?")[0]).name)
+        return _of_file(web.fetch(image), image, Path(image.split("?")[0]).name)
     if isinstance(image, (str, os.PathLike)):
         return _of_path(Path(image).expanduser())
     if isinstance(image, (bytes, bytearray, memoryview)):
@@ -123,22 +118,6 @@ def _type(data: bytes) -> str | None:
     if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
         return "image/avif"
     return next((f"image/{name}" for mark, name in first.items() if data.startswith(mark)), None)
-
-
-def _fetch(url: str) -> bytes:
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "vitscope (https://pypi.org/project/vitscope)"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            data = answer.read(LARGEST + 1)
-    except urllib.error.HTTPError as error:
-        raise OSError(f"{url} answered with HTTP status {error.code}.") from None
-    except (OSError, ValueError) as error:
-        raise OSError(
-            f"{url} can't be fetched ({getattr(error, 'reason', error)}); download it, and give its path."
-        ) from None
-    if len(data) > LARGEST:
-        raise OSError(f"{url} has more than {LARGEST // 1_000_000} MB; give a smaller image.")
-    return data
 
 
 def _array(image: Any) -> np.ndarray | None:

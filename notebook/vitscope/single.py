@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import assets
+from . import assets, web
 from .blobs import Blob
 from .handle import Handle
 from .models import Model
@@ -30,7 +30,7 @@ FILES = {
 WEIGHTS = "model.safetensors"
 FOLDERS = ("", "second/")
 """What names of a model's parts begin with."""
-OCTETS = "application/octet-stream"
+JSON, OCTETS = "application/json", "application/octet-stream"
 
 
 def to_html(widget: Explorer, path: str | os.PathLike[str]) -> Handle[Path]:
@@ -42,25 +42,26 @@ def to_html(widget: Explorer, path: str | os.PathLike[str]) -> Handle[Path]:
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r} for {target.name}.")
     template = assets.text(assets.EXPORT)
-    title, state, photo = _title(widget), _state(widget), list(_photo(widget))
+    state, photo = _state(widget), list(_photo(widget))
     models = widget._of_models
+    small = [list(_files(model)) for model in models]
     found: list[list[tuple[str, str, Blob]] | None] = [
-        [*_files(model), (WEIGHTS, OCTETS, model.weights[0])] if model.stored_int8 and len(model.weights) == 1 else None
-        for model in models
+        [*own, (WEIGHTS, OCTETS, model.weights[0])] if model.stored_int8 and len(model.weights) == 1 else None
+        for own, model in zip(small, models, strict=True)
     ]
     handle: Handle[Path] = Handle(f"widget.to_html({str(path)!r})", lambda: widget._views)
     lock = threading.Lock()
 
     def write() -> Path:
-        parts = [*photo, ("state.json", "application/json", _json(state))]
+        parts = [*photo, ("state.json", JSON, _json(state))]
         for folder, own in zip(FOLDERS, found, strict=False):
             parts += [(folder + name, type, blob) for name, type, blob in own or []]
-        _write(target, document(template, title, parts))
+        _write(target, document(template, state["title"], parts))
         return target
 
     def keep(i: int) -> Callable[[dict[str, Any], bytes], None]:
         def finish(meta: dict[str, Any], data: bytes) -> None:
-            own = [*_files(models[i]), *_of_hub(meta), (WEIGHTS, OCTETS, Blob.of_bytes(data))]
+            own = [*small[i], (WEIGHTS, OCTETS, Blob.of_bytes(data))]
             with lock:
                 found[i] = own
 
@@ -93,16 +94,22 @@ def part(name: str, type: str, blob: Blob) -> str:
 
 
 def _files(model: Model) -> Iterator[tuple[str, str, Blob]]:
+    if model.hub:
+        yield from _of_hub(model.hub)
     for kind, name in FILES.items():
         if kind in model.files:
-            yield name, "application/json" if name.endswith(".json") else OCTETS, model.files[kind]
+            yield name, JSON if name.endswith(".json") else OCTETS, model.files[kind]
 
 
-def _of_hub(meta: dict[str, Any]) -> Iterator[tuple[str, str, Blob]]:
-    """The small files of a model that only the page has read."""
-    for kind, name in FILES.items():
-        if isinstance(text := meta.get(kind), str):
-            yield name, "application/json", Blob.of_bytes(text.encode())
+def _of_hub(name: str) -> Iterator[tuple[str, str, Blob]]:
+    """The small files of a model whose weights the page reads. Raises OSError where they can't be had."""
+    repository, _, revision = name.removeprefix("hf:").partition("@")
+    for file in FILES.values():
+        try:
+            data = web.fetch(f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{file}")
+        except web.Missing:
+            continue
+        yield file, JSON if file.endswith(".json") else OCTETS, Blob.of_bytes(data)
 
 
 def _photo(widget: Explorer) -> Iterator[tuple[str, str, Blob]]:
@@ -115,15 +122,23 @@ def _photo(widget: Explorer) -> Iterator[tuple[str, str, Blob]]:
 def _state(widget: Explorer) -> dict[str, Any]:
     image = widget._of_images[widget.index]
     return {
-        "title": image.title,
+        "title": _title(widget),
+        "photo": image.title,
         "models": [model.title for model in widget._of_models],
         "view": widget.view,
         "layer": widget.layer,
         "head": widget.head,
-        "patch": widget.query,
+        "patch": _patch(widget),
         "target": widget.target,
         "shape": image.shape,
     }
+
+
+def _patch(widget: Explorer) -> int | None:
+    """The query counted row by row, on the grid of the model that is shown."""
+    grid = (widget._shown or [None])[0]
+    grid = grid and grid.get("grid")
+    return widget.query[0] * grid[1] + widget.query[1] if widget.query and grid else None
 
 
 def _title(widget: Explorer) -> str:
