@@ -84,7 +84,8 @@ test('two models are side by side, and choices are in step', onFile(two, async (
   const [left, right] = await Promise.all(['#explorer', '#second'].map((id) => page.locator(id).boundingBox()));
   assert.ok(left && right && left.y === right.y && left.x + left.width <= right.x + 2);
   await second.locator('#tab-rollout').click();
-  await title('#explorer', /^Attention rollout/);
+  await page.locator('#explorer #tab-rollout[aria-selected=true]').waitFor();
+  await title('#explorer', /[Rr]ollout/);
   await page.locator('#explorer').getByRole('button', { name: 'Layer 4', exact: true }).click();
   await title('#second', /^Layer 4/);
   await page.setViewportSize({ width: 375, height: 700 });

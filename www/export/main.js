@@ -10,7 +10,7 @@ const image = await photo(state);
 const pair = state.models.length > 1;
 const places = ['explorer', 'second'].slice(0, state.models.length).map((id) => find(document, `#${id}`));
 find(document, '#about').textContent = about(state.models, state.photo);
-find(document, '#models').classList.toggle('pair', pair);
+document.body.classList.toggle('pair', pair);
 
 /** @type {ReturnType<typeof mount>[]} */
 const explorers = [];
