@@ -1,5 +1,9 @@
-"""Models of timm, as they are in memory, answer in the engine as in torch; what no config.json tells is refused by name."""
+"""Models of timm, as they are in memory, answer in the engine as in torch.
 
+What no config.json tells is refused by name.
+"""
+
+# ruff: noqa: E402, I001 (what may be missing comes first, and where the fixtures are)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,20 +14,20 @@ import pytest
 
 timm = pytest.importorskip("timm")
 pytest.importorskip("transformers", reason="the tiny models of the fixtures need it")
-import torch  # noqa: E402
-from engine import check, of  # noqa: E402
-from timm.layers import LayerNorm, Mlp, SwiGLUPacked  # noqa: E402
-from timm.models.beit import Beit  # noqa: E402
-from timm.models.eva import Eva  # noqa: E402
-from timm.models.swin_transformer import SwinTransformer  # noqa: E402
-from timm.models.swin_transformer_v2 import SwinTransformerV2  # noqa: E402
-from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-from timm.models.vision_transformer_sam import VisionTransformerSAM  # noqa: E402
-from torch import nn  # noqa: E402
+import torch
+from engine import check, of
+from timm.layers import LayerNorm, Mlp, SwiGLUPacked
+from timm.models.beit import Beit
+from timm.models.eva import Eva
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.swin_transformer_v2 import SwinTransformerV2
+from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer_sam import VisionTransformerSAM
+from torch import nn
 
-import models_stages  # noqa: E402
-import models_timm  # noqa: E402
-from common import random_pixels, redraw  # noqa: E402
+import models_stages
+import models_timm
+from common import random_pixels, redraw
 
 RECIPES = {recipe.name: recipe for recipe in models_timm.recipes()}
 STAGES = {recipe.name: recipe for recipe in models_stages.recipes() if recipe.processor is None}
@@ -90,16 +94,33 @@ ARGUMENTS: dict[str, Callable[[], nn.Module]] = {
     "AIMv2 with biases": lambda: vit("aimv2_large_patch14_224", qkv_bias=True, mlp_ratio=2),
     "Beit with positions": lambda: vit("beit_base_patch16_224", use_abs_pos_emb=True, init_values=None, qkv_bias=False),
     "VisionTransformer": lambda: VisionTransformer(**SIZES),
-    "VisionTransformer, by PyTorch's eps": lambda: VisionTransformer(**SIZES, norm_layer=nn.LayerNorm, global_pool="avg"),
+    "VisionTransformer, by PyTorch's eps": lambda: VisionTransformer(
+        **SIZES, norm_layer=nn.LayerNorm, global_pool="avg"
+    ),
     "Eva": lambda: Eva(**SIZES | dict(embed_dim=48)),
-    "Eva with rotary positions": lambda: Eva(**SIZES | dict(embed_dim=48), use_rot_pos_emb=True, swiglu_mlp=True, qkv_fused=False),
-    "Eva, mixed": lambda: Eva(**SIZES | dict(embed_dim=48), use_rot_pos_emb=True, rope_type="mixed", attn_type="rope", rope_grid_indexing="xy"),
-    "Eva, DINOv3's positions": lambda: Eva(**SIZES | dict(embed_dim=48), use_rot_pos_emb=True, rope_type="dinov3", rope_temperature=50.0,
-                                           norm_layer=partial(LayerNorm, eps=1e-5)),
+    "Eva with rotary positions": lambda: Eva(
+        **SIZES | dict(embed_dim=48), use_rot_pos_emb=True, swiglu_mlp=True, qkv_fused=False
+    ),
+    "Eva, mixed": lambda: Eva(
+        **SIZES | dict(embed_dim=48), use_rot_pos_emb=True, rope_type="mixed", attn_type="rope", rope_grid_indexing="xy"
+    ),
+    "Eva, DINOv3's positions": lambda: Eva(
+        **SIZES | dict(embed_dim=48),
+        use_rot_pos_emb=True,
+        rope_type="dinov3",
+        rope_temperature=50.0,
+        norm_layer=partial(LayerNorm, eps=1e-5),
+    ),
     "Beit": lambda: Beit(**SIZES, use_rel_pos_bias=True),
-    "SwinTransformer": lambda: SwinTransformer(img_size=24, patch_size=2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=3, num_classes=4),
-    "SwinTransformerV2": lambda: SwinTransformerV2(img_size=24, patch_size=2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=3, num_classes=4),
-    "VisionTransformerSAM": lambda: VisionTransformerSAM(**SIZES, use_rel_pos=True, window_size=2, global_attn_indexes=(1,), neck_chans=8),
+    "SwinTransformer": lambda: SwinTransformer(
+        img_size=24, patch_size=2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=3, num_classes=4
+    ),
+    "SwinTransformerV2": lambda: SwinTransformerV2(
+        img_size=24, patch_size=2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=3, num_classes=4
+    ),
+    "VisionTransformerSAM": lambda: VisionTransformerSAM(
+        **SIZES, use_rel_pos=True, window_size=2, global_attn_indexes=(1,), neck_chans=8
+    ),
 }
 
 
@@ -161,7 +182,10 @@ def test_wrappers(name: str, tmp_path: Path) -> None:
 
 def described(module: nn.Module) -> list[tuple]:
     """What must not change, and who holds it."""
-    values = [(name, value.dtype, value.requires_grad, value.grad, value.data_ptr(), value._version) for name, value in module.named_parameters()]
+    values = [
+        (name, value.dtype, value.requires_grad, value.grad, value.data_ptr(), value._version)
+        for name, value in module.named_parameters()
+    ]
     return values + [(name, part.training, sorted(vars(part))) for name, part in module.named_modules()]
 
 
@@ -216,11 +240,20 @@ BY_HAND: dict[str, tuple[Callable[[nn.Module], None], str]] = {
     "block": (put("blocks.1", MyBlock()), r"`blocks\.1` is a MyBlock, not a Block"),
     "first block": (put("blocks.0", MyBlock()), r"blocks\[0\] of this VisionTransformer is a MyBlock"),
     "another MLP": (put("blocks.0.mlp", Mlp(24, 32)), r"blocks\.1\.mlp\.fc1\.weight` is \(96, 24\), not \(32, 24\)"),
-    "norm taken away": (put("blocks.0.norm1", nn.Identity()), r"blocks\[0\]\.norm1 of this VisionTransformer is a Identity"),
+    "norm taken away": (
+        put("blocks.0.norm1", nn.Identity()),
+        r"blocks\[0\]\.norm1 of this VisionTransformer is a Identity",
+    ),
     "a norm of another kind": (put("norm", nn.BatchNorm1d(24)), r"`norm` is a BatchNorm1d"),
     "more": (put("blocks.0.attn.adapter", nn.Linear(24, 24)), r"it has a `blocks\.0\.attn\.adapter`, a Linear"),
-    "forward": (put("blocks.0.attn.forward", lambda x, **more: x), r"`blocks\.0\.attn\.forward` is a function of its own"),
-    "head of layers": (put("head", nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 5))), r"The `head` .* is a Sequential.*nn\.Linear"),
+    "forward": (
+        put("blocks.0.attn.forward", lambda x, **more: x),
+        r"`blocks\.0\.attn\.forward` is a function of its own",
+    ),
+    "head of layers": (
+        put("head", nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 5))),
+        r"The `head` .* is a Sequential.*nn\.Linear",
+    ),
     "head without a bias": (put("head", nn.Linear(24, 5, bias=False)), r"`head\.bias` is None"),
     "a mask of patches": (put("no_embed_class", True), r"no_embed_class|pos_embed"),
 }
@@ -239,19 +272,40 @@ def test_what_was_changed_by_hand_is_named(name: str) -> None:
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a CNN": (lambda: timm.create_model("resnet18"), "ResNet of timm is not read: .*plain ViTs"),
     "relative positions": (lambda: vit("vit_relpos_small_patch16_224"), "VisionTransformerRelPos of timm"),
-    "parallel blocks": (lambda: vit("vit_base_patch16_xp_224"), r"blocks\[0\] of this VisionTransformer is a ParallelScalingBlock"),
-    "norms behind": (lambda: vit("eva02_enormous_patch14_clip_224"), r"blocks\[0\] of this Eva is a EvaBlockPostNorm, which is not read"),
-    "a stem of convolutions": (lambda: timm.create_model("vit_tiny_r_s16_p8_224"), "patch_embed of this VisionTransformer is a HybridEmbed"),
+    "parallel blocks": (
+        lambda: vit("vit_base_patch16_xp_224"),
+        r"blocks\[0\] of this VisionTransformer is a ParallelScalingBlock",
+    ),
+    "norms behind": (
+        lambda: vit("eva02_enormous_patch14_clip_224"),
+        r"blocks\[0\] of this Eva is a EvaBlockPostNorm, which is not read",
+    ),
+    "a stem of convolutions": (
+        lambda: timm.create_model("vit_tiny_r_s16_p8_224"),
+        "patch_embed of this VisionTransformer is a HybridEmbed",
+    ),
     "one channel": (lambda: vit(in_chans=1), "takes 1 channels: only models of RGB images"),
     "maximum": (lambda: vit(global_pool="max"), "pools by global_pool='max': only token, avg, map"),
     "RMSNorm": (lambda: vit(norm_layer="rmsnorm"), r"blocks\[0\]\.norm1 of this VisionTransformer is a RmsNorm"),
     "no positions": (lambda: vit(pos_embed="none"), "has no positions"),
     "meta": (lambda: vit().to("meta"), "is on the meta device: load its weights"),
     "a class of one's own": (lambda: MyViT(**SIZES), "MyViT is a class of your own over VisionTransformer"),
-    "within another": (Lightning, r"Lightning is neither .*: give the part of it that is, `\.net`, a VisionTransformer"),
-    "torch's own": (lambda: nn.Linear(2, 2), r"Linear \(torch\.nn\.modules\.linear\) is not read: give a ViT of timm or transformers"),
-    "features only": (lambda: timm.create_model("vit_tiny_patch16_224", features_only=True), "FeatureGetterNet of timm is not read"),
-    "quantised": (lambda: torch.ao.quantization.quantize_dynamic(vit(), {nn.Linear}), r"VisionTransformer is quantised \(torch\.ao\): .*dtype='int8'"),
+    "within another": (
+        Lightning,
+        r"Lightning is neither .*: give the part of it that is, `\.net`, a VisionTransformer",
+    ),
+    "torch's own": (
+        lambda: nn.Linear(2, 2),
+        r"Linear \(torch\.nn\.modules\.linear\) is not read: give a ViT of timm or transformers",
+    ),
+    "features only": (
+        lambda: timm.create_model("vit_tiny_patch16_224", features_only=True),
+        "FeatureGetterNet of timm is not read",
+    ),
+    "quantised": (
+        lambda: torch.ao.quantization.quantize_dynamic(vit(), {nn.Linear}),
+        r"VisionTransformer is quantised \(torch\.ao\): .*dtype='int8'",
+    ),
     "float8": (lambda: vit().to(torch.float8_e4m3fn), r"quantised \(torch\.float8_e4m3fn\)"),
 }
 
