@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { Vitscope } from '../../pkg/dist/index.node.js';
-import { headerOf } from '../../pkg/lib/files/safetensors.js';
+import { headerOf } from '../../pkg/lib/common/safetensors.js';
 import { failure, wrong } from './failures.mjs';
 import { Hub, filesOf, seeded } from './hub.mjs';
 import { MODEL } from './model.mjs';

@@ -1,6 +1,6 @@
 /** A model's weights in 8 bits: what the engine makes of them while it loads, as a file. */
 import { checkOptions } from '../common/checks.js';
-import { headerOf } from '../files/safetensors.js';
+import { headerOf } from '../common/safetensors.js';
 import { start } from './start.js';
 
 /** @typedef {{name: string, dtype: string, shape: number[], size: number, part: Blob}} Stored */

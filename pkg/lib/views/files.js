@@ -1,6 +1,6 @@
 /** Maps and traces as files of numbers. */
 import { checkMap } from '../common/checks.js';
-import { headerOf } from '../files/safetensors.js';
+import { headerOf } from '../common/safetensors.js';
 
 /** @typedef {import('../../index.js').ViewMap} ViewMap */
 
