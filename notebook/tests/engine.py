@@ -55,7 +55,9 @@ def ask(folder: Path, pixels: torch.Tensor) -> dict[str, Any]:
     return json.loads(engine.stdout.readline())
 
 
-def check(module: object, pixels: torch.Tensor, kind: str, expected: torch.Tensor, folder: Path, processor: Any = None) -> ModuleFiles:
+def check(
+    module: object, pixels: torch.Tensor, kind: str, expected: torch.Tensor, folder: Path, processor: Any = None
+) -> ModuleFiles:
     """The engine answers with a module's files as the module itself: `kind` is logits or features."""
     files = of(module)
     write(files, folder)

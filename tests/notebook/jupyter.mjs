@@ -4,7 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { finallyDo, openTab, temporaryFolder } from '../page/harness.mjs';
+import { ROOT, finallyDo, openTab, temporaryFolder } from '../page/harness.mjs';
 
 const TOKEN = 'vitscope';
 const run = promisify(execFile);
@@ -12,6 +12,9 @@ const run = promisify(execFile);
 /** Python with JupyterLab and ipykernel 7, and one with ipykernel 6; both have the wheel. The step `notebook` makes them. */
 export const PYTHON = process.env.VITSCOPE_JUPYTER ?? '';
 export const KERNEL6 = process.env.VITSCOPE_KERNEL6 ?? '';
+
+/** Where kernels have the package from: the wheel, unpacked, or the folder with what `xtask/notebook.mjs` writes there. */
+const PACKAGE = process.env.VITSCOPE_WHEEL ?? join(ROOT, 'notebook');
 
 /** Whether a Python has these modules. @param {string} python @param {string[]} modules */
 export async function has(python, ...modules) {
@@ -40,7 +43,7 @@ export async function startJupyter(kernels, { app = 'lab', env = {} } = {}) {
   // Nothing is asked of the network, and no question is asked of the reader.
   write('config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings', { fetchNews: 'false', checkForUpdates: false });
   const server = spawn(PYTHON, ['-m', 'jupyter', app, '--no-browser', '--allow-root', '--ServerApp.port=0', '--ServerApp.ip=127.0.0.1', `--ServerApp.root_dir=${root}`, `--IdentityProvider.token=${TOKEN}`, '--LabApp.expose_app_in_browser=True', '--JupyterNotebookApp.expose_app_in_browser=True'], {
-    env: { ...process.env, HOME: home, JUPYTER_CONFIG_DIR: join(home, 'config'), JUPYTER_DATA_DIR: join(home, 'data'), JUPYTER_RUNTIME_DIR: join(home, 'runtime'), IPYTHONDIR: join(home, 'ipython'), JUPYTER_NO_CONFIG: '', ...env },
+    env: { ...process.env, HOME: home, JUPYTER_CONFIG_DIR: join(home, 'config'), JUPYTER_DATA_DIR: join(home, 'data'), JUPYTER_RUNTIME_DIR: join(home, 'runtime'), IPYTHONDIR: join(home, 'ipython'), PYTHONPATH: PACKAGE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
@@ -94,6 +97,7 @@ export async function openNotebook(browser, jupyter, kernel, options) {
 export async function openFile(browser, jupyter, path, options) {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 1000 }, ...options });
   const { page } = tab;
+  page.setDefaultTimeout(30_000);
   const name = path.slice(jupyter.root.length + 1);
   // A workspace of its own, or notebooks that were open before would be so again.
   const place = jupyter.app === 'lab' ? `lab/workspaces/${basename(name, '.ipynb')}/tree` : 'notebooks';
@@ -153,13 +157,13 @@ class Notebook {
 
   /** Asks until an expression has this value: what a front end does comes to the kernel a little later. @param {string} expression @param {unknown} expected */
   async becomes(expression, expected) {
-    let value;
-    for (let tries = 0; tries < 50; tries++) {
-      value = await this.value(expression);
-      if (JSON.stringify(value) === JSON.stringify(expected)) return;
+    const { index, ...first } = await this.run(`import json; print(json.dumps(${expression}))`);
+    let { text } = first;
+    for (let tries = 0; text.trim() !== python(expected) && tries < 50; tries++) {
       await this.page.waitForTimeout(200);
+      ({ text } = await this.runCell(index));
     }
-    assert.deepEqual(value, expected, expression);
+    assert.equal(text.trim(), python(expected), expression);
   }
 
   /** Where the outputs of a cell are. @param {number} index */
@@ -197,6 +201,11 @@ class Notebook {
     assert.deepEqual(this.tab.errors, []);
     await this.tab.close();
   }
+}
+
+/** As Python's json writes it. @param {unknown} value */
+function python(value) {
+  return JSON.stringify(value).replace(/,/g, ', ');
 }
 
 /** @param {Output} output */

@@ -64,7 +64,8 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .bar { display: flex; align-items: center; gap: 0 16px; height: 52px; padding: 0 28px; border-bottom: 1px solid var(--line); max-width: var(--widest); margin: 0 auto; }
 .status { position: relative; margin-left: auto; height: 100%; display: flex; align-items: center; }
-.bar.bare .status { flex: 1; margin: 0; }
+/* Where the page has put no name there. */
+.bar.bare .status { flex: 1; min-width: 0; margin: 0; }
 .status dl { display: grid; grid-template-columns: 150px 222px 84px; }
 .status dt { font-size: 11px; line-height: 15px; color: var(--soft); }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
@@ -329,7 +330,7 @@ dialog { width: min(500px, calc(100vw - 32px)); max-height: calc(100svh - 32px);
 dialog::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog .heading { justify-content: space-between; align-items: center; margin-right: -8px; }
 dialog h3 { margin-bottom: 4px; }
-dialog section + section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
+dialog section:not([hidden]) ~ section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
 .offers { display: grid; gap: 6px; margin: 10px 0 0; }
 .offers .button, .rows .button:first-child { justify-content: space-between; font-weight: 400; color: var(--soft); }
 .offers b, .rows b { font-weight: 600; color: var(--ink); }
@@ -361,6 +362,10 @@ dialog section > .actions { margin-top: 10px; }
   .choosing { grid-area: choosing; }
   dialog .choosing + .beside { grid-area: beside; margin: 10px 0 0; padding: 0; border: 0; }
 }
+/* Where there is none to choose; browsers that don't know how to ask leave its place empty. */
+dialog:not(:has(.choosing > section:not([hidden]))) { width: min(500px, calc(100vw - 32px)); }
+dialog:not(:has(.choosing > section:not([hidden]))) form { display: block; }
+dialog:not(:has(.choosing > section:not([hidden]))) .choosing + .beside { margin-top: 10px; padding: 0; border: 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; }
 
 .notices { position: sticky; z-index: 10; bottom: 24px; height: 0; }
@@ -404,7 +409,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .strip { min-height: 54px; }
   .strip .play { margin-top: 1px; }
   .tabs [role="tab"] { font-size: 12px; }
-  .tabs b { white-space: normal; }
+  .tabs b, .tabs span { white-space: normal; }
 }
 
 /* One column: the photo, the way through the model, the answer, the views. */
@@ -412,7 +417,9 @@ dialog .notice .actions { order: 1; width: 100%; }
 @container explorer (max-width: 860px) {
   .bar { flex-wrap: wrap; height: auto; padding: 10px 16px 8px; gap: 6px 16px; }
   .bar #model-open { margin-left: auto; }
+  .bar.bare { flex-wrap: nowrap; }
   .status { order: 3; width: 100%; height: 38px; margin: 0; }
+  .bar.bare .status { order: 0; }
   .status dl { width: 100%; grid-template-columns: minmax(0, 1fr) 120px 84px; }
   .status .progress { right: 0; bottom: -3px; }
   .main { display: flex; flex-direction: column; gap: 12px; padding: 0 16px 28px; --stage-height: 56svh; }
@@ -438,14 +445,9 @@ dialog .notice .actions { order: 1; width: 100%; }
   .notice .actions { order: 1; width: 100%; }
 }
 
-/* Where the page has put no name there. */
-@container explorer (min-width: 520px) and (max-width: 860px) {
-  .bar.bare { flex-wrap: nowrap; }
-  .bar.bare .status { order: 0; }
-}
-
 @container explorer (max-width: 520px) {
   .bar { gap: 6px 10px; }
+  .bar.bare .status dl { grid-template-columns: minmax(0, 1fr) 104px 80px; }
   .bar .button { padding: 0 9px; }
   .strip ol { flex: 1; }
   .strip li canvas { width: 26px; height: 26px; }

@@ -1,8 +1,10 @@
-"""A `torch.nn.Module` as it is in memory, to the files its own saver would write. torch, timm and transformers are there only if the module is of them."""
+"""A `torch.nn.Module` as it is in memory, to the files that its own saver would write.
+
+torch, timm and transformers are imported where a module is theirs, and so are there.
+"""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +13,40 @@ if TYPE_CHECKING:
     from torch import nn
 
 DTYPES = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
-    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
 }
 """torch's names, and those of the safetensors format."""
 
 WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
 """What only runs another module, and where it has that."""
 
+QUANTISERS = (
+    "bitsandbytes",
+    "torchao",
+    "quanto",
+    "optimum",
+    "hqq",
+    "awq",
+    "gptqmodel",
+    "auto_gptq",
+    "compressed_tensors",
+)
+
 OTHERS = {
-    "torchvision": "timm has ViTs of the same training, `timm.create_model('vit_base_patch16_224')`",
+    "torchvision": "timm has ViTs of the same sizes, such as `vit_base_patch16_224`",
     "dinov2": "timm (`vit_small_patch14_dinov2`) and transformers (`facebook/dinov2-small`) have the same models",
-    "dinov3": "timm (`vit_small_patch16_dinov3`) and transformers (`facebook/dinov3-vits16-pretrain-lvd1689m`) have the same models",
-    "open_clip": "give the folder of its `open_clip_config.json` and `open_clip_model.safetensors`, or timm's `vit_base_patch16_clip_224`",
-    "clip": "transformers has the same model, `openai/clip-vit-base-patch32`",
+    "dinov3": "timm (`vit_small_patch16_dinov3`) and transformers (DINOv3ViTModel) have the same models",
+    "open_clip": "give the folder of its open_clip_config.json, or timm's `vit_base_patch16_clip_224`",
+    "clip": "transformers has the same models, such as `openai/clip-vit-base-patch32`",
 }
 """By the package of a class: what would do in its place."""
 
@@ -39,16 +61,17 @@ class ModuleFiles:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def of(module: object) -> ModuleFiles:
-    """The files of a module, which stays as it is. ValueError: one sentence that names what is not read, and the remedy."""
-    files = {}
-    model = _model_of_pipeline(module)
-    if model is not None:
-        files = _processor_files(module)
-        module = model
-    module = unwrap(module)
+def of(module: Any) -> ModuleFiles:
+    """The files of a module, or of the one that a pipeline has; it stays as it is.
+
+    Raises ValueError with one sentence that names what is not read, and the remedy.
+    """
     from . import hf, timm
 
+    files = {}
+    if not hasattr(module, "state_dict") and hasattr(module, "model"):
+        files, module = _processor_files(module), module.model
+    module = unwrap(module)
     package = package_of(module)
     if package not in ("timm", "transformers"):
         raise ValueError(_foreign(module))
@@ -59,87 +82,99 @@ def of(module: object) -> ModuleFiles:
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """The model within what only runs it (torch.compile, DataParallel). ValueError where its weights are not as they would be saved."""
+    """The model within what only runs it: torch.compile, DataParallel.
+
+    Raises ValueError where its weights are not as a saver writes them: adapters, shards, integers.
+    """
     while type(module).__name__ in WRAPPERS and package_of(module) == "torch":
         module = getattr(module, WRAPPERS[type(module).__name__])
-    kinds = {(package_of(part), type(part).__name__) for part in module.modules()}
-    packages = {package for package, _ in kinds}
     name = type(module).__name__
+    parts = {type(part) for part in module.modules()}
+    packages = {package_of(part) for part in parts}
     if "peft" in packages or getattr(module, "_hf_peft_config_loaded", False):
-        raise ValueError(f"{name} has adapters of PEFT that are not merged: give what its `merge_and_unload()` returns.")
-    if any(kind in ("FullyShardedDataParallel", "FSDPModule") or kind.startswith("FSDP") for _, kind in kinds):
-        raise ValueError(f"{name} is sharded by FSDP: gather its full state dict, load that into a plain model, and give that one.")
-    for package in ("bitsandbytes", "torchao", "quanto", "optimum", "hqq", "awq", "gptqmodel", "auto_gptq", "compressed_tensors"):
-        if package in packages:
-            raise ValueError(_quantised(name, package))
-    if any(type(part).__module__.startswith("torch.ao.") for part in module.modules()):
-        raise ValueError(_quantised(name, "torch.ao"))
+        raise ValueError(f"{name} has adapters of PEFT that are not merged: give what `merge_and_unload()` returns.")
+    if any(part.__name__.startswith(("FullySharded", "FSDP")) for part in parts):
+        raise ValueError(_sharded(name))
+    quantiser = next((package for package in QUANTISERS if package in packages), None)
+    if quantiser or any(part.__module__.startswith("torch.ao.") for part in parts):
+        raise ValueError(_quantised(name, quantiser or "torch.ao"))
     return module
 
 
-def package_of(thing: object) -> str:
-    """The package that a class, or an object's class, is from."""
-    kind = thing if isinstance(thing, type) else type(thing)
-    return kind.__module__.split(".")[0]
+def package_of(thing: Any) -> str:
+    """The package of a class, of a function, or of an object's class."""
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return named.__module__.split(".")[0]
 
 
 def state(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Its `state_dict()`, detached; blocks that were compiled one by one have their names."""
+    """Its `state_dict()`, detached; blocks that were compiled one by one keep their names."""
     return {name.replace("_orig_mod.", ""): tensor.detach() for name, tensor in module.state_dict().items()}
 
 
 def tensor_bytes(tensor: torch.Tensor) -> tuple[str, list[int], memoryview]:
-    """Its type by the safetensors format, its shape, and its values, little-endian: a view where it is on the CPU and contiguous."""
+    """Type by the safetensors format, shape, and values: a view where they are on the CPU and contiguous."""
     import torch
 
-    dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
+    dtype = DTYPES[_dtype(tensor)]
     values = tensor.detach().to("cpu").contiguous()
-    shape = list(values.shape)
     # (numpy has no bfloat16, and bytes need no type.)
-    return dtype, shape, memoryview(values.reshape(-1).view(torch.uint8).numpy()).cast("B")
+    return dtype, list(values.shape), memoryview(values.reshape(-1).view(torch.uint8).numpy())
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _check_tensors(module: nn.Module) -> None:
-    """ValueError for values that aren't there, or are not numbers as a file has them."""
+    """Raises ValueError for values that aren't there, or are no numbers as a file has them."""
     name = type(module).__name__
     for key, tensor in module.state_dict(keep_vars=True).items():
-        kind = type(tensor)
-        if kind.__name__ == "DTensor":
-            raise ValueError(f"{name} is sharded, by FSDP or in parallel: gather its full state dict, load that into a plain model, and give that one.")
+        package = package_of(type(tensor))
+        if type(tensor).__name__ == "DTensor":
+            raise ValueError(_sharded(name))
         if tensor.device.type == "meta":
-            raise ValueError(f"`{key}` of {name} is on the meta device: load its weights into memory first, without offloading.")
-        if package_of(kind) != "torch" or tensor.is_quantized or str(tensor.dtype).removeprefix("torch.") not in DTYPES:
-            how = package_of(kind) if package_of(kind) != "torch" else str(tensor.dtype)
-            raise ValueError(_quantised(name, how))
+            raise ValueError(f"`{key}` of {name} is on the meta device: load its weights first, without offloading.")
+        if package != "torch" or tensor.is_quantized or _dtype(tensor) not in DTYPES:
+            raise ValueError(_quantised(name, package if package != "torch" else _dtype(tensor)))
 
 
 def _quantised(name: str, how: str) -> str:
-    return f"{name} is quantised ({how}): give the model it was made from, and pass dtype='int8' if it is to be small."
+    return (
+        f"{name} is quantised ({how}), which is not read: "
+        "give the model it was made from, with dtype='int8' if it is to be small."
+    )
+
+
+def _sharded(name: str) -> str:
+    return f"{name} is in shards (FSDP, parallel tensors): load its full state dict into a plain model, and give that."
 
 
 def _foreign(module: nn.Module) -> str:
     """Why a class is not read, and what would do."""
+    from . import hf, timm
+
     name, package = type(module).__name__, package_of(module)
     if package in OTHERS:
         return f"{name} is of {package}, which is not read: {OTHERS[package]}."
     base = next((kind for kind in type(module).__mro__ if package_of(kind) in ("timm", "transformers")), None)
     if base is not None:
-        return (f"{name} is a class of your own over {base.__name__}, and what it computes otherwise can't be told in a config.json: "
-                f"load its weights into a {base.__name__} and give that.")
+        return (
+            f"{name} is a class of your own over {base.__name__}, and no config.json tells what it does otherwise: "
+            f"load its weights into a {base.__name__}, and give that."
+        )
     for path, part in module.named_modules():
-        if path and package_of(part) in ("timm", "transformers") and "layers" not in type(part).__module__:
-            return f"{name} is neither of timm nor of transformers: give the part of it that is, `.{path}`, a {type(part).__name__}."
-    return f"{name} ({type(module).__module__}) is not read: give a ViT of timm or transformers, or a folder that they saved."
-
-
-def _model_of_pipeline(thing: object) -> nn.Module | None:
-    """The model of a pipeline of transformers."""
-    is_one = any(kind.__module__.startswith("transformers.pipelines") for kind in type(thing).__mro__)
-    return getattr(thing, "model", None) if is_one else None
+        readable = {"timm": timm.is_read, "transformers": hf.is_read}.get(package_of(part))
+        if path and readable and readable(part):
+            return (
+                f"{name} is neither of timm nor of transformers: "
+                f"give the part of it that is, `.{path}`, a {type(part).__name__}."
+            )
+    return f"{name} ({type(module).__module__}) is not read: give a ViT of timm or transformers, or a folder of one."
 
 
 def _processor_files(pipeline: Any) -> dict[str, bytes]:
-    processor = getattr(pipeline, "image_processor", None)
-    if not hasattr(processor, "to_json_string"):
-        return {}
-    return {"preprocessor_config.json": processor.to_json_string().encode()}
+    """How a pipeline of transformers, or a trainer, prepares images."""
+    processors = [getattr(pipeline, name, None) for name in ("image_processor", "processing_class")]
+    written = next((one for one in processors if hasattr(one, "to_json_string")), None)
+    return {} if written is None else {"preprocessor_config.json": written.to_json_string().encode()}

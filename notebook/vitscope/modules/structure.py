@@ -1,6 +1,6 @@
-"""What a module is beside its weights, so that one can be compared with what its library builds from a config.
+"""What a module is beside its weights, so that one can be compared with what its library builds of a config.
 
-Parts that were replaced by hand, or attributes that were set, are written by no saver: they are found as differences from that.
+Parts that were replaced by hand, or attributes that were set, are written by no saver: they are found as differences.
 """
 
 from __future__ import annotations
@@ -18,9 +18,18 @@ ABSENT = ("Identity", "DropPath", "PatchDropout", "PatchDropoutWithIndices")
 """Kinds that do nothing when a model is asked, and so may as well not be there; whatever is called Dropout too."""
 
 ACTIVATIONS = {
-    "GELU": "gelu", "GELUActivation": "gelu", "GELUTanh": "gelu_tanh", "PytorchGELUTanh": "gelu_tanh", "NewGELUActivation": "gelu_tanh",
-    "FastGELUActivation": "gelu_tanh", "QuickGELU": "quick_gelu", "QuickGELUActivation": "quick_gelu", "SiLU": "silu", "SiLUActivation": "silu",
-    "Swish": "silu", "ReLU": "relu",
+    "GELU": "gelu",
+    "GELUActivation": "gelu",
+    "GELUTanh": "gelu_tanh",
+    "PytorchGELUTanh": "gelu_tanh",
+    "NewGELUActivation": "gelu_tanh",
+    "FastGELUActivation": "gelu_tanh",
+    "QuickGELU": "quick_gelu",
+    "QuickGELUActivation": "quick_gelu",
+    "SiLU": "silu",
+    "SiLUActivation": "silu",
+    "Swish": "silu",
+    "ReLU": "relu",
 }
 """What each library calls them, and the name they all mean."""
 
@@ -28,9 +37,30 @@ NORMS = ("LayerNorm", "LayerNormFp32")
 
 LIBRARIES = ("torch", "timm", "transformers")
 
-UNTOLD = {"training", "inplace", "fused_attn", "grad_checkpointing", "gradient_checkpointing", "num_classes", "num_labels", "pretrained_cfg", "default_cfg", "p",
-          "weight_init_mode", "fix_init", "head_init_scale", "init_values", "loss_function", "loss_type", "name_or_path", "dtype", "warnings_issued",
-          "attn_implementation", "is_gradient_checkpointing", "label_smoothing"}
+UNTOLD = {
+    "training",
+    "inplace",
+    "fused_attn",
+    "grad_checkpointing",
+    "gradient_checkpointing",
+    "num_classes",
+    "num_labels",
+    "pretrained_cfg",
+    "default_cfg",
+    "p",
+    "weight_init_mode",
+    "fix_init",
+    "head_init_scale",
+    "init_values",
+    "loss_function",
+    "loss_type",
+    "name_or_path",
+    "dtype",
+    "warnings_issued",
+    "attn_implementation",
+    "is_gradient_checkpointing",
+    "label_smoothing",
+}
 """Attributes that change nothing when a model is asked, or that a head's shape says."""
 
 PASSING = {"SwinLayer": ("shift_size", "window_size"), "Swinv2Layer": ("shift_size", "window_size")}
@@ -40,9 +70,9 @@ PASSING = {"SwinLayer": ("shift_size", "window_size"), "Swinv2Layer": ("shift_si
 def activation(module: nn.Module) -> str | None:
     """The name of an activation, None for whatever else."""
     kind = type(module).__name__
-    if kind.startswith("GELU") and getattr(module, "approximate", "none") == "tanh":
-        return "gelu_tanh"
-    return ACTIVATIONS.get(kind) if type(module).__module__.split(".")[0] in LIBRARIES else None
+    if type(module).__module__.split(".")[0] not in LIBRARIES:
+        return None
+    return "gelu_tanh" if getattr(module, "approximate", "none") == "tanh" else ACTIVATIONS.get(kind)
 
 
 def parts(module: nn.Module) -> dict[str, Part]:
@@ -51,12 +81,15 @@ def parts(module: nn.Module) -> dict[str, Part]:
     for name, part in module.named_modules(remove_duplicate=False):
         kind = _kind(part)
         if kind is not None:
-            found[name.replace("_orig_mod.", "").removesuffix("_orig_mod").removesuffix(".")] = (kind, _attributes(part, kind))
+            found[name.replace("_orig_mod.", "").removesuffix("_orig_mod").removesuffix(".")] = (
+                kind,
+                _attributes(part, kind),
+            )
     return found
 
 
 def difference(found: dict[str, Part], expected: dict[str, Part]) -> str | None:
-    """The first way in which parts are not as expected, None where they are: `its `head` is a Sequential, where a Linear is expected`."""
+    """The first way in which parts are not as expected, as the end of a sentence; None where they are."""
     for name, (kind, attributes) in expected.items():
         where = f"its `{name}`" if name else "it"
         if name not in found:
@@ -90,7 +123,11 @@ def _attributes(module: nn.Module, kind: str) -> dict[str, Any]:
     if kind in ACTIVATIONS.values():
         return shapes
     untold = UNTOLD.union(PASSING.get(_short(kind), ()))
-    own = {key: _plain(value) for key, value in vars(module).items() if not (key.startswith("_") or key in untold or "drop" in key)}
+    own = {
+        key: _plain(value)
+        for key, value in vars(module).items()
+        if not (key.startswith("_") or key in untold or "drop" in key)
+    }
     if "forward" in vars(module):
         own["forward"] = "a function of its own"
     return shapes | {key: value for key, value in own.items() if value is not NotImplemented}

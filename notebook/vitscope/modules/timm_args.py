@@ -1,4 +1,7 @@
-"""The arguments that a model of timm was built with, read off the model: a function a class, whose keys are those of its `__init__`."""
+"""The arguments that a model of timm was built with, read off the model.
+
+A function a class, whose keys are those of its `__init__`.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ def of_eva(model: nn.Module) -> Args:
         "use_fc_norm": _is(model, "fc_norm"),
     }
     if pool is not None:
-        args |= {"attn_pool_num_heads": pool.num_heads, "attn_pool_mlp_ratio": _ratio(pool.mlp.fc1.out_features, model.embed_dim)}
+        args |= {
+            "attn_pool_num_heads": pool.num_heads,
+            "attn_pool_mlp_ratio": _ratio(pool.mlp.fc1.out_features, model.embed_dim),
+        }
     return args | (_of_rope(rope, attn) if rope is not None else {})
 
 
@@ -116,8 +122,10 @@ def of_swin(model: nn.Module) -> Args:
         "qkv_bias": (first.attn.q_bias if second else first.attn.qkv.bias) is not None,
     }
     if second:
-        args |= {"act_layer": activation(first.mlp.act),
-                 "pretrained_window_sizes": [list(_pair(block.attn.pretrained_window_size)) for block in firsts]}
+        args |= {
+            "act_layer": activation(first.mlp.act),
+            "pretrained_window_sizes": [list(_pair(block.attn.pretrained_window_size)) for block in firsts],
+        }
     return args
 
 
@@ -173,9 +181,14 @@ def _of_plain(model: nn.Module) -> Args:
 def _of_rope(rope: nn.Module, attn: nn.Module) -> Args:
     """How queries and keys are turned."""
     kind = type(rope).__name__.removeprefix("RotaryEmbedding").lower()
-    own = {"rope_type": kind, "rope_rotate_half": getattr(attn, "rotate_half", False), "rope_grid_indexing": rope.grid_indexing}
+    own = {
+        "rope_type": kind,
+        "rope_rotate_half": getattr(attn, "rotate_half", False),
+        "rope_grid_indexing": rope.grid_indexing,
+        "rope_temperature": rope.temperature,
+    }
     if kind != "mixed":
-        own |= {"rope_temperature": rope.temperature, "rope_grid_offset": rope.grid_offset}
+        own["rope_grid_offset"] = rope.grid_offset
     if kind == "cat":
         own["ref_feat_shape"] = None if rope.ref_feat_shape is None else list(rope.ref_feat_shape)
     return own
