@@ -1,4 +1,4 @@
-"""What modules of both libraries have in common: bytes of tensors, and no import of a library before there is a module."""
+"""What modules of both libraries have in common: bytes of tensors, and no import before there is a module."""
 
 # ruff: noqa: E402, I001 (what may be missing comes first)
 from __future__ import annotations
