@@ -1,9 +1,10 @@
 // What the notebook's Python package carries: the script that a front end gets with each widget, and packed what that asks for. Into `notebook/vitscope/static/`.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { TARGET, smaller } from './bundle.mjs';
+import { makeExport } from './export.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STATIC = `${ROOT}notebook/vitscope/static`;
@@ -37,17 +38,9 @@ export async function notebookFiles() {
   const packed = [
     /** @type {const} */ (['app.js', Buffer.from(await widgetScript('app'))]),
     ...ENGINE.map((name) => /** @type {const} */ ([name, readFileSync(`${ROOT}pkg/dist/vitscope/${name}`)])),
-    ...(await exported()),
+    /** @type {const} */ (['export.html', Buffer.from(await makeExport())]),
   ];
   return new Map([['widget.js', widget], ...packed.map(([name, bytes]) => /** @type {const} */ ([`${name}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION })]))]);
-}
-
-/** The single file without a model, for `to_html`. @returns {Promise<[string, Buffer][]>} */
-async function exported() {
-  const script = new URL('export.mjs', import.meta.url).href;
-  if (!existsSync(fileURLToPath(script))) return [];
-  const { makeExport } = await import(script);
-  return [['export.html', Buffer.from(await makeExport())]];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

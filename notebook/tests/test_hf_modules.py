@@ -196,8 +196,10 @@ def test_timm_within_transformers(tmp_path: Path) -> None:
     assert files.config["label_names"] == ["a", "b", "c"]
 
 
-def test_features_of_a_class_that_has_none_of_its_own(tmp_path: Path) -> None:
-    model = redraw(ViTModel(ViTConfig(**TINY)), 3)
+@pytest.mark.parametrize("arguments", [{}, {"add_pooling_layer": False}, {"use_mask_token": True}])
+def test_arguments_beside_the_config(arguments: dict, tmp_path: Path) -> None:
+    """What a class is told when it is made, and no config keeps."""
+    model = redraw(ViTModel(ViTConfig(**TINY), **arguments), 3)
     pixels = random_pixels(12, 12, seed=7)
     with torch.no_grad():
         check(model, pixels, "features", model(pixels[None]).last_hidden_state[0, 0], tmp_path)

@@ -142,6 +142,7 @@ CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "another head": new_head,
     "no head": no_head,
     "reset": lambda model: model.reset_classifier(3, "avg"),
+    "fewer blocks": lambda model: setattr(model, "blocks", model.blocks[:1]),
     "resized": lambda model: model.set_input_size((12, 20)),
 }
 
@@ -284,8 +285,11 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: timm.create_model("vit_tiny_r_s16_p8_224"),
         "patch_embed of this VisionTransformer is a HybridEmbed",
     ),
-    "one channel": (lambda: vit(in_chans=1), "takes 1 channels: only models of RGB images"),
-    "maximum": (lambda: vit(global_pool="max"), "pools by global_pool='max': only token, avg, map"),
+    "one channel": (lambda: vit(in_chans=1), "takes 1 channels: give one of RGB images"),
+    "maximum": (
+        lambda: vit(global_pool="max"),
+        "pools by global_pool='max', which is not read: .*another of token, avg, map",
+    ),
     "RMSNorm": (lambda: vit(norm_layer="rmsnorm"), r"blocks\[0\]\.norm1 of this VisionTransformer is a RmsNorm"),
     "no positions": (lambda: vit(pos_embed="none"), "has no positions"),
     "meta": (lambda: vit().to("meta"), "is on the meta device: load its weights"),
@@ -304,9 +308,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "quantised": (
         lambda: torch.ao.quantization.quantize_dynamic(vit(), {nn.Linear}),
-        r"VisionTransformer is quantised \(torch\.ao\): .*dtype='int8'",
+        r"VisionTransformer is quantised \(torch\.ao\), which is not read: .*dtype='int8'",
     ),
-    "float8": (lambda: vit().to(torch.float8_e4m3fn), r"quantised \(torch\.float8_e4m3fn\)"),
+    "float8": (lambda: vit().to(torch.float8_e4m3fn), r"quantised \(float8_e4m3fn\)"),
 }
 
 

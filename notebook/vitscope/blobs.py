@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -51,17 +52,17 @@ class Blob:
         ends: list[int] = []
         for size, _ in pieces:
             ends.append((ends[-1] if ends else 0) + size)
-        last: list = [None, memoryview(b"")]
+        last: list[tuple[int, memoryview]] = [(-1, memoryview(b""))]
 
         def piece(i: int) -> memoryview:
-            if last[0] != i:
-                last[:] = None, memoryview(b"")  # (not two at once)
-                last[:] = i, memoryview(pieces[i][1]()).cast("B")
-            return last[1]
+            which, data = last[0]  # (as one: subshells ask in threads of their own)
+            if which != i:
+                last[0] = (-1, memoryview(b""))  # (not two at once)
+                data = memoryview(pieces[i][1]()).cast("B")
+                last[0] = (i, data)
+            return data
 
         def read(begin: int, end: int) -> Bytes:
-            from bisect import bisect_right
-
             found = []
             i = bisect_right(ends, begin)
             while begin < end:

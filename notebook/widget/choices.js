@@ -10,7 +10,7 @@ const FRAME = 16; // ms
 
 export class Choices {
   #model;
-  /** With what each has last been told or has told. @type {{explorer: Explorer, last: Traits}[]} */
+  /** wanted: what each was last asked for; last: what it has then made of it, or told. @type {{explorer: Explorer, wanted: Traits, last: Traits}[]} */
   #sides = [];
   #applying = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -40,7 +40,7 @@ export class Choices {
 
   /** @param {Explorer} explorer that was mounted with `first` */
   join(explorer) {
-    this.#sides.push({ explorer, last: { ...this.first, query: null } });
+    this.#sides.push({ explorer, wanted: { ...this.first, query: null }, last: { ...this.first, query: null } });
   }
 
   /** The grid of an explorer's model is known now. */
@@ -51,13 +51,13 @@ export class Choices {
   #follow = () => {
     const wanted = this.#wanted;
     for (const side of this.#sides) {
-      const { explorer, last } = side;
-      const names = NAMES.filter((name) => String(wanted[name]) !== String(last[name]) && (name !== 'query' || explorer.vit));
+      const { explorer } = side;
+      const names = NAMES.filter((name) => String(wanted[name]) !== String(side.wanted[name]) && (name !== 'query' || explorer.vit));
       if (!names.length) continue;
-      for (const name of names) last[name] = wanted[name];
-      const wish = Object.fromEntries(names.map((name) => (name === 'query' ? ['patch', patchOf(wanted.query, explorer)] : [name, wanted[name]])));
+      for (const name of names) side.wanted[name] = side.last[name] = wanted[name];
+      const wish = names.map((name) => (name === 'query' ? ['patch', patchOf(wanted.query, explorer)] : [name, wanted[name]]));
       this.#applying = true;
-      explorer.choose(wish);
+      explorer.choose({ view: wanted.view, ...Object.fromEntries(wish) }); // without a view, a layer would choose another where the open one has none
       this.#applying = false;
     }
   };
@@ -77,6 +77,7 @@ export class Choices {
     for (const name of names) side.last[name] = now[name];
     // What one of two models has not, the other may have.
     const chosen = names.filter((name) => !several || (!this.#applying && !(now[name] === null && lacks(explorer, name, wanted[name]))));
+    for (const name of chosen) side.wanted[name] = now[name];
     const changed = chosen.filter((name) => String(now[name]) !== String(wanted[name]));
     if (!changed.length) return;
     for (const name of changed) this.#model.set(name, now[name]);

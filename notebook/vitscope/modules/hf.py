@@ -8,6 +8,7 @@ classes there are.
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -107,9 +108,20 @@ def _built(model: nn.Module, config: Any) -> nn.Module:
 
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return type(model)(copy.deepcopy(config))
+            return type(model)(copy.deepcopy(config), **_arguments(model))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{type(model).__name__} can't be built anew of its config: {error}") from error
+
+
+def _arguments(model: nn.Module) -> dict[str, bool]:
+    """What a class is told beside its config, as far as that is seen."""
+    known = inspect.signature(type(model).__init__).parameters
+    embeddings = getattr(model, "embeddings", None)
+    seen = {
+        "add_pooling_layer": getattr(model, "pooler", None) is not None,
+        "use_mask_token": getattr(embeddings, "mask_token", None) is not None,
+    }
+    return {key: value for key, value in seen.items() if key in known}
 
 
 def _saved(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[Read, Sequence[str]]] = {
 """Classes that are read, and names for what the class alone has built, or what no argument makes of its own name."""
 
 STATED = ("num_classes", "num_heads", "global_pool")
-"""Arguments that are always written: their defaults depend on the width too, or people change them afterwards."""
+"""Arguments that are always written: people change them afterwards, or the name says another thing at another width."""
 
 SHOWN = ("init_values",)
 """Arguments that a name has and its model may lack: tensors show that, where a null in a config.json says nothing."""
@@ -99,7 +99,9 @@ def _named(model: nn.Module, args: Args, read: Read, names: Sequence[str]) -> tu
     """The first name whose model is this one, by arguments of that model's own."""
     found, first = parts(model), None
     for name in names:
-        built, more = _build(name, {}), {key: args[key] for key in STATED}
+        more = {"depth": args["depth"]} if "depth" in args else {}
+        built = _build(name, more)
+        more |= {key: args[key] for key in STATED}
         # (One argument may decide what another is by default.)
         while built is not None and (changed := _apart(args, read(built), more)):
             more |= changed
