@@ -2,6 +2,7 @@
 import { mount } from '../../www/explorer/mount.js';
 import { Choices } from './choices.js';
 import { engineAssets, engineFiles } from './engine.js';
+import { direct } from './direct.js';
 import { createFrame } from './frame.js';
 import { imageFiles, imageOf, modelFiles, sourceOf } from './given.js';
 import { answerTo } from './questions.js';
@@ -26,7 +27,8 @@ const SETTLED = 100; // ms
  * @param {HTMLElement} root
  * @param {Given} given
  */
-export async function open(root, { model, files, screen, signal, leads }) {
+export async function open(root, { model: indirect, files, screen, signal, leads }) {
+  const model = direct(indirect);
   /** @type {GivenModel[]} */
   const models = model.get('_models');
   /** @type {GivenImage[]} */
@@ -133,7 +135,8 @@ export async function open(root, { model, files, screen, signal, leads }) {
     clearTimeout(telling);
     telling = setTimeout(() => {
       if (signal.aborted || !leads()) return;
-      model.set('_shown', [...now]);
+      // (The grid is that of queries; a map may have its layer's own.)
+      model.set('_shown', now.map((each, i) => each && { ...each, grid: [...(sides[i].explorer.vit?.config.grid ?? [])] }));
       model.save_changes();
     }, SETTLED);
   }

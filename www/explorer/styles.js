@@ -330,7 +330,7 @@ dialog { width: min(500px, calc(100vw - 32px)); max-height: calc(100svh - 32px);
 dialog::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog .heading { justify-content: space-between; align-items: center; margin-right: -8px; }
 dialog h3 { margin-bottom: 4px; }
-dialog section + section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
+dialog section:not([hidden]) ~ section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
 .offers { display: grid; gap: 6px; margin: 10px 0 0; }
 .offers .button, .rows .button:first-child { justify-content: space-between; font-weight: 400; color: var(--soft); }
 .offers b, .rows b { font-weight: 600; color: var(--ink); }
@@ -362,6 +362,10 @@ dialog section > .actions { margin-top: 10px; }
   .choosing { grid-area: choosing; }
   dialog .choosing + .beside { grid-area: beside; margin: 10px 0 0; padding: 0; border: 0; }
 }
+/* Where there is none to choose; browsers that don't know how to ask leave its place empty. */
+dialog:not(:has(.choosing > section:not([hidden]))) { width: min(500px, calc(100vw - 32px)); }
+dialog:not(:has(.choosing > section:not([hidden]))) form { display: block; }
+dialog:not(:has(.choosing > section:not([hidden]))) .choosing + .beside { margin-top: 10px; padding: 0; border: 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; }
 
 .notices { position: sticky; z-index: 10; bottom: 24px; height: 0; }
