@@ -37,6 +37,14 @@ export class Vitscope {
    */
   static describe(model: string, options?: DescribeOptions): Promise<ModelDescription>;
 
+  /**
+   * A model's weights in 8 bits, as `model.safetensors` of a folder whose other files stay as they are: byte for byte what `vitscope quantize` writes. All of it is read
+   * as `load` reads it, in a worker that ends with it; what was kept of the model is made use of, and nothing more is kept.
+   *
+   * @throws what `load` throws
+   */
+  static quantize(source: ModelSource, options?: QuantizeOptions): Promise<Blob>;
+
   /** Models that are kept for the next time. */
   static readonly cache: ModelCache;
 
@@ -341,6 +349,9 @@ export interface ModelCache {
 
 /** As for `load`. */
 export type DescribeOptions = Pick<LoadOptions, 'hub' | 'token' | 'fetch' | 'signal'>;
+
+/** As for `load`. */
+export type QuantizeOptions = Omit<LoadOptions, 'dtype' | 'imageSize' | 'decode'>;
 
 export interface ModelDescription {
   /** `hf:org/name`. */

@@ -233,8 +233,15 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
       viewer.redraw(); // the shade's colour is the page's
     },
 
-    /** @param {Image} image */
-    show: (image) => scope.show(image),
+    /**
+     * @param {Image} image
+     * @param {{keep?: boolean}} [options] keep: what is chosen of the one before is chosen of this, too
+     */
+    show(image, { keep = false } = {}) {
+      const shown = scope.show(image);
+      if (keep) viewer.expect(shown);
+      return shown;
+    },
 
     /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
     load(model) {
