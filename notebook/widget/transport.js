@@ -103,7 +103,7 @@ export class Wire {
   async answer(id, { meta, bytes = new Uint8Array(0) }) {
     const size = bytes instanceof Blob ? bytes.size : bytes.length;
     const read = async (/** @type {number} */ begin) =>
-      bytes instanceof Blob ? new Uint8Array(await bytes.slice(begin, begin + PART).arrayBuffer()) : bytes.subarray(begin, begin + PART);
+      bytes instanceof Blob ? new Uint8Array(await bytes.slice(begin, begin + PART).arrayBuffer()) : bytes.slice(begin, begin + PART); // (of a view JupyterLab would send all that lies behind it)
     const sum = new Sha256();
     for (let begin = 0; begin < size; begin += PART) sum.update(await read(begin));
     const first = { meta: { ...meta, sha256: sum.digest() } };
@@ -137,8 +137,8 @@ export class Wire {
           if (turn === this.#patience.length) return reject(Object.assign(new Error(SILENT), { code: 'silent' }));
           try {
             this.#model.send(message, undefined, buffers);
-          } catch {
-            return reject(new Error(ENDED)); // front ends refuse to send to a kernel that was restarted
+          } catch (cause) {
+            return reject(new Error(ENDED, { cause })); // front ends refuse to send to a kernel that was restarted
           }
           timer = setTimeout(send, this.#patience[turn], turn + 1);
         };
