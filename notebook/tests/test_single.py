@@ -9,8 +9,9 @@ import re
 
 import numpy as np
 import pytest
-import vitscope
 from conftest import FIXTURES, ROOT, Page
+
+import vitscope
 from vitscope import VitscopeError, assets, single
 
 TEMPLATE = "<title>VITSCOPE-TITLE</title><h1>VITSCOPE-TITLE</h1><body><!-- parts --></body>"

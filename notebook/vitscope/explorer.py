@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from .view import NAMES, View
 T = TypeVar("T")
 MODELS = 2
 """Most that are shown side by side."""
+AGAIN = 2
+"""Seconds from a part to when it may be wanted again: a page waits for five."""
 
 
 class _Asked:
@@ -54,6 +57,7 @@ class Explorer(View, anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._views = 0
+        self._sent: tuple[Any, float] = (None, 0.0)
         self._blobs: dict[str, Blob] = {}
         unknown = next((name for name in view if name not in NAMES), None)
         if unknown:
@@ -163,7 +167,7 @@ class Explorer(View, anywidget.AnyWidget):
         frontend.heard()
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "get":
-            self.send(*answer_get(self._blobs, content))
+            self._on_get(content)
         elif kind == "state":
             self._on_state(content["state"], buffers)
         elif kind == "views":
@@ -174,6 +178,14 @@ class Explorer(View, anywidget.AnyWidget):
             self._on_answer(content, buffers)
         elif kind == "failed":
             self._settle(content["id"], lambda _: _fail(content.get("text", ""), content.get("code", "")))
+
+    def _on_get(self, content: dict[str, Any]) -> None:
+        """What a page asked several times while a cell ran is answered once: all at once would be too much."""
+        wanted, now = (content.get("name"), content.get("begin")), time.monotonic()
+        if wanted == self._sent[0] and now - self._sent[1] < AGAIN:
+            return
+        self.send(*answer_get(self._blobs, content))
+        self._sent = wanted, time.monotonic()
 
     def _on_state(self, state: dict[str, Any], buffers: list[Bytes]) -> None:
         """What the reader chose and what is shown, by which the page is not told its own again."""
