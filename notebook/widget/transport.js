@@ -27,6 +27,8 @@ export class Wire {
   /** Who waits for what. @type {Map<string, {resolve: (buffer: DataView | undefined) => void, reject: (error: Error) => void}>} */
   #waiting = new Map();
   #closed = false;
+  /** Why what was asked before is in vain, each time that it was. @type {string[]} */
+  #losses = [];
   /** Told when the kernel is late, and when it is heard again. @type {Set<(late: boolean) => void>} */
   listeners = new Set();
   /** @type {(question: Question) => void} */
@@ -53,6 +55,7 @@ export class Wire {
 
   /** Whoever waits waits in vain. @param {string} sentence */
   give(sentence) {
+    this.#losses.push(sentence);
     for (const { reject } of this.#waiting.values()) reject(new Error(sentence));
     this.#waiting.clear();
   }
@@ -89,8 +92,10 @@ export class Wire {
    * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   part(name, begin, rank) {
+    const { length } = this.#losses;
     return this.#pace.turn(rank, async () => {
       await this.#pace.room(this.#model.get('_rate'));
+      if (this.#losses.length > length) throw new Error(this.#losses[length]);
       const view = await this.#exchange(`${name} ${begin}`, { kind: 'get', name, begin });
       return new Uint8Array(/** @type {ArrayBuffer} */ (view?.buffer ?? new ArrayBuffer(0)), view?.byteOffset, view?.byteLength);
     });

@@ -120,6 +120,14 @@ test('what the kernel no longer has, and a widget that goes, end the wait at onc
   setImmediate(() => ended.close());
   await assert.rejects(pulled, /kernel that had this widget is gone/);
   await assert.rejects(new Pull(hash(file), 10).run(() => [ended]), /is gone/, 'nor is anything asked of it later');
+  const pace = new Pace();
+  const restarted = wireOf(modelOf([file]), pace);
+  const inLine = pace.turn(0, () => new Promise((resolve) => setImmediate(resolve))).then(() => 'first');
+  const second = new Pull(hash(file), 10).run(() => [restarted]);
+  restarted.give('It was restarted.');
+  assert.equal(await inLine, 'first');
+  await assert.rejects(second, /It was restarted/, 'nor does who waits for a turn wait on');
+  assert.equal((await new Pull(hash(file), 10).run(() => [restarted])).size, 10, 'who asks anew may have it');
 });
 
 test('many widgets want a file: it is sent once, and goes on through another when one goes', async () => {
