@@ -92,6 +92,20 @@ test('two models are side by side, and choices are in step', onFile(two, async (
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 }));
 
+const fixture = (/** @type {string} */ name) => readFileSync(join(ROOT, 'tests/fixtures/hf_vit', name));
+const layers = JSON.parse(fixture('config.json').toString()).num_hidden_layers;
+const unlike = () => write('unlike.html', { title: 'Two', models: ['large', 'small'], photo: '', view: 'heads', layer: CONFIG.layers - 1, head: 0 }, [
+  ['photo', readFileSync(join(ROOT, PHOTO)), 'image/jpeg'], ...FILES.map(([name]) => /** @type {const} */ ([`second/${name}`, fixture(name)])),
+]);
+
+test('what one of two models has not stays chosen in the other', onFile(unlike, async ({ page }) => {
+  const caption = (/** @type {string} */ where, /** @type {RegExp} */ text) => page.locator(`${where} [data-caption=title]`).getByText(text).waitFor();
+  await page.locator('#second #answers .score').first().getByText(/\d/).waitFor();
+  await Promise.all([caption('#explorer', new RegExp(`^Layer ${CONFIG.layers - 1}, head 0`)), caption('#second', new RegExp(`^Layer ${layers - 1}, head 0`))]);
+  await page.locator('#second').getByRole('button', { name: 'Layer 0', exact: true }).click();
+  await caption('#explorer', /^Layer 0, head 0/);
+}));
+
 const SHAPE = [3, ...CONFIG.imageSize];
 const values = Float32Array.from({ length: SHAPE[0] * SHAPE[1] * SHAPE[2] }, (_, i) => Math.sin(i / 7) + Math.cos(i / 900));
 const pixels = () => write('pixels.html', { title: 'Pixels', models: ['my model'], photo: 'batch[0]', shape: SHAPE, view: 'class' }, [
