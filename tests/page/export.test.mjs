@@ -55,7 +55,7 @@ const onFile = (address, body, options) => async () => {
   await tab.close();
 };
 
-const one = () => write('one.html', { title: 'Heads & tails', models: ['my <tuned> model'], photo: 'coffee.jpg', view: 'class', target: TARGET, patch: null });
+const one = () => write('one.html', { title: 'Heads & tails', models: ['my <tuned> model'], photo: 'coffee.jpg', view: 'class', target: TARGET, query: null });
 
 test('it answers as the model does, in the view that was open, and says what it is', onFile(one, async ({ page }) => {
   const [{ top }] = await classifyByCli([`models/${MODEL}`, PHOTO]);
@@ -71,14 +71,14 @@ test('it answers as the model does, in the view that was open, and says what it 
   assert.equal(await page.locator('#notice').isVisible(), false);
 }));
 
-const two = () => write('two.html', { title: 'Two', models: ['before', 'after'], photo: 'coffee.jpg', view: 'heads', layer: 2, head: 1 }, [
+const two = () => write('two.html', { title: 'Two', models: ['before', 'after'], photo: 'coffee.jpg', view: 'heads', layer: 2, head: 1, query: [2, 3] }, [
   ['photo', readFileSync(join(ROOT, PHOTO)), 'image/jpeg'], ...FILES.map(([name, bytes]) => /** @type {const} */ ([`second/${name}`, bytes])),
 ]);
 
 test('two models are side by side, and choices are in step', onFile(two, async ({ page }) => {
   const second = page.locator('#second');
   const title = (/** @type {string} */ where, /** @type {RegExp} */ text) => page.locator(`${where} [data-caption=title]`).getByText(text).waitFor();
-  await Promise.all([title('#explorer', /^Layer 2, head 1/), title('#second', /^Layer 2, head 1/)]);
+  await Promise.all(['#explorer', '#second'].map((where) => title(where, /^Layer 2, head 1: where patch \(2, 3\) looks/)));
   assert.deepEqual(await page.locator('[slot=brand]').allInnerTexts(), ['before', 'after']);
   assert.match(await page.locator('#about').innerText(), /^before and after run in this page/);
   const [left, right] = await Promise.all(['#explorer', '#second'].map((id) => page.locator(id).boundingBox()));

@@ -12,6 +12,7 @@ const places = ['explorer', 'second'].slice(0, state.models.length).map((id) => 
 find(document, '#about').textContent = about(state.models, state.photo);
 document.body.classList.toggle('pair', pair);
 
+const explorers = [];
 const step = inStep();
 for (const [i, place] of places.entries()) {
   place.hidden = false;
@@ -27,7 +28,11 @@ for (const [i, place] of places.entries()) {
     onChange: (state) => step.told(explorer, state),
   });
   step.join(explorer);
+  explorers.push(explorer);
 }
+await Promise.all(explorers.map(({ ready }) => ready));
+const [first] = explorers;
+if (state.query && first.vit) await first.choose({ patch: state.query[0] * first.vit.config.grid[1] + state.query[1] });
 
 /**
  * What this is, in a sentence.
