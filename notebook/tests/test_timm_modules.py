@@ -62,6 +62,10 @@ def test_every_family_of_stages(name: str, tmp_path: Path) -> None:
 
 ARGUMENTS: dict[str, Callable[[], nn.Module]] = {
     "as it is": vit,
+    "as it is registered": lambda: timm.create_model("test_vit"),
+    "other classes": lambda: timm.create_model("test_vit", num_classes=5),
+    "other heads": lambda: timm.create_model("test_vit", num_heads=4),
+    "other pooling": lambda: timm.create_model("test_vit", global_pool="avg"),
     "not square": lambda: vit(img_size=(12, 20)),
     "more heads than its name's width has": lambda: vit("vit_base_patch16_224", num_heads=12, embed_dim=48),
     "no biases": lambda: vit(qkv_bias=False),

@@ -26,7 +26,9 @@ export function direct(model) {
       const buffers = [];
       const state = Object.fromEntries([...changed].map((name) => [name, withoutBuffers(model.get(name), buffers)]));
       changed.clear();
-      model.send({ kind: 'state', state }, undefined, buffers);
+      try {
+        model.send({ kind: 'state', state }, undefined, buffers);
+      } catch {} // of a kernel that was restarted: the explorer goes on without it
     },
   };
 }

@@ -112,9 +112,11 @@ export class Wire {
     }
   }
 
-  /** @param {object} message that expects no answer */
+  /** @param {object} message that expects no answer: of a kernel that is gone, nobody hears it */
   tell(message) {
-    this.#model.send(message);
+    try {
+      this.#model.send(message);
+    } catch {}
   }
 
   /**
@@ -133,7 +135,11 @@ export class Wire {
         const send = (/** @type {number} */ turn) => {
           if (turn) this.#tell(true);
           if (turn === this.#patience.length) return reject(Object.assign(new Error(SILENT), { code: 'silent' }));
-          this.#model.send(message, undefined, buffers);
+          try {
+            this.#model.send(message, undefined, buffers);
+          } catch {
+            return reject(new Error(ENDED)); // front ends refuse to send to a kernel that was restarted
+          }
           timer = setTimeout(send, this.#patience[turn], turn + 1);
         };
         send(0);

@@ -98,15 +98,13 @@ export async function openFile(browser, jupyter, path, options) {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 1000 }, ...options });
   const { page } = tab;
   page.setDefaultTimeout(30_000);
-  const name = path.slice(jupyter.root.length + 1);
+  const name = basename(path);
   // A workspace of its own, or notebooks that were open before would be so again.
   const place = jupyter.app === 'lab' ? `lab/workspaces/${basename(name, '.ipynb')}/tree` : 'notebooks';
   await page.goto(`${jupyter.origin}/${place}/${name}?token=${TOKEN}`);
-  await page.waitForFunction((name) => {
-    const { context, sessionContext } = /** @type {any} */ (globalThis).jupyterapp?.shell.currentWidget ?? {};
-    return context?.path === name && sessionContext?.session?.kernel?.status === 'idle';
-  }, name);
-  return new Notebook(tab, path);
+  const notebook = new Notebook(tab, path);
+  await notebook.ready();
+  return notebook;
 }
 
 /** @typedef {{output_type: string, text?: string, ename?: string, evalue?: string, data?: Record<string, any>}} Output */
@@ -118,6 +116,20 @@ class Notebook {
     this.tab = tab;
     this.page = tab.page;
     this.path = path;
+  }
+
+  /** Waits until it is open, and its kernel idle. */
+  async ready() {
+    await this.page.waitForFunction((name) => {
+      const { context, sessionContext } = /** @type {any} */ (globalThis).jupyterapp?.shell.currentWidget ?? {};
+      return context?.path === name && sessionContext?.session?.kernel?.status === 'idle';
+    }, basename(this.path));
+  }
+
+  /** Loads the page anew; the kernel goes on. */
+  async reload() {
+    await this.page.reload();
+    await this.ready();
   }
 
   /** Adds a cell, runs it, and waits until the kernel has done so. @param {string} source */

@@ -101,7 +101,6 @@ def _named(model: nn.Module, args: Args, read: Read, names: Sequence[str]) -> tu
     for name in names:
         more = {"depth": args["depth"]} if "depth" in args else {}
         built = _build(name, more)
-        more |= {key: args[key] for key in STATED}
         # (One argument may decide what another is by default.)
         while built is not None and (changed := _apart(args, read(built), more)):
             more |= changed
@@ -111,6 +110,7 @@ def _named(model: nn.Module, args: Args, read: Read, names: Sequence[str]) -> tu
             continue
         reason = difference(found, parts(built))
         if reason is None:
+            more |= {key: args[key] for key in STATED}
             return name, {key: value for key, value in more.items() if value is not None}
         first = first or reason
     raise ValueError(
