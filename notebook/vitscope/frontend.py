@@ -7,14 +7,13 @@ import os
 import sys
 import threading
 
-_apart = threading.Event()
-"""Set once a message was heard in another thread than cells run in: in a subshell."""
+_beside: set[bool] = set()
+"""Whether messages were heard in another thread than cells run in, a subshell: True, False, or both by and by."""
 
 
 def heard() -> None:
     """Notes in which thread a message of the page was heard."""
-    if threading.current_thread() is not threading.main_thread():
-        _apart.set()
+    _beside.add(threading.current_thread() is not threading.main_thread())
 
 
 def deaf() -> str | None:
@@ -25,8 +24,9 @@ def deaf() -> str | None:
     version = sys.modules["ipykernel"].__version__
     if int(version.split(".")[0]) < 7:
         return f"ipykernel {version} hears no messages while a cell runs (7 does)"
-    if _apart.is_set() or "JPY_SESSION_NAME" in os.environ:
+    # Since 7.4 messages of widgets are heard beside a cell that awaits; before, where the front end sends them to a
+    # subshell, as JupyterLab does since 4.4: where nothing was heard yet, it is given the chance.
+    awaiting = "concurrent" in inspect.signature(kernelbase.Kernel.dispatch_shell).parameters
+    if awaiting or True in _beside or (not _beside and "JPY_SESSION_NAME" in os.environ):
         return None
-    # Front ends without subshells: kernels since 7.4 hear messages of widgets beside an awaiting cell.
-    beside = "concurrent" in inspect.signature(kernelbase.Kernel.dispatch_shell).parameters
-    return None if beside else "This front end's messages are not heard while a cell runs"
+    return "This front end's messages are not heard while a cell runs"

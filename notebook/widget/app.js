@@ -135,8 +135,7 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     clearTimeout(telling);
     telling = setTimeout(() => {
       if (signal.aborted || !leads()) return;
-      // (The grid is that of queries; a map may have its layer's own.)
-      model.set('_shown', now.map((each, i) => each && { ...each, grid: [...(sides[i].explorer.vit?.config.grid ?? [])] }));
+      model.set('_shown', [...now]);
       model.save_changes();
     }, SETTLED);
   }
