@@ -1,5 +1,6 @@
 /** The explorer in a cell: the part of the widget that comes from the kernel once a page. */
 import { mount } from '../../www/explorer/mount.js';
+import { sendAnswer } from './answering.js';
 import { Choices } from './choices.js';
 import { engineAssets, engineFiles } from './engine.js';
 import { direct } from './direct.js';
@@ -141,11 +142,11 @@ export async function open(root, { model: indirect, files, screen, signal, leads
   }
 
   return {
-    /** @param {import('./transport.js').Question} question */
+    /** Resolves once the kernel has it. @param {import('./transport.js').Question} question */
     async answer(question) {
       const side = sides[question.model ?? 0];
       if (!side) throw Object.assign(new Error(`The widget has no model ${question.model}.`), { code: 'invalid-argument' });
-      return answerTo(question, side);
+      await sendAnswer(files.wire, question.id, await answerTo(question, side));
     },
 
     close() {

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { sendAnswer } from '../../notebook/widget/answering.js';
 import { PART, Pace } from '../../notebook/widget/pace.js';
 import { Page } from '../../notebook/widget/pages.js';
 import { Pull, Wire } from '../../notebook/widget/transport.js';
 
-const QUICK = [10, 20, 20]; // ms of patience
+const QUICK = [150, 150, 150]; // ms of patience
 const hash = (/** @type {Uint8Array} */ bytes) => createHash('sha256').update(bytes).digest('hex');
 /** @param {number} size @param {number} [seed] */
 const bytesOf = (size, seed = 1) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255);
@@ -204,12 +205,12 @@ test('answers go in parts, each once it is known that the last was taken, with t
   const bytes = bytesOf(2 * PART + 5);
   for (const given of [bytes, new Blob([bytes])]) {
     const model = modelOf([], ({ begin }, times) => (begin === PART && times === 0 ? 'lost' : 'twice'));
-    await wireOf(model).answer('7', { meta: { text: 'a map' }, bytes: given });
+    await sendAnswer(wireOf(model), '7', { meta: { text: 'a map' }, bytes: given });
     assert.deepEqual(new Uint8Array(Buffer.concat(model.received)), bytes);
     assert.deepEqual(model.meta, { text: 'a map', sha256: hash(bytes) });
     assert.deepEqual(model.sent.map(({ begin, size }) => [begin, size]), [0, PART, PART, 2 * PART].map((begin) => [begin, bytes.length]));
   }
   const model = modelOf([]);
-  await wireOf(model).answer('8', { meta: { areas: [1] } });
+  await sendAnswer(wireOf(model), '8', { meta: { areas: [1] } });
   assert.deepEqual(model.sent, [{ kind: 'answer', id: '8', begin: 0, size: 0, meta: { areas: [1], sha256: hash(new Uint8Array(0)) } }]);
 });
