@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from vitscope import Handle, VitscopeError, frontend, handle
 
 
@@ -25,7 +26,9 @@ def test_it_is_not_there_before_it_comes():
     views = 0
     handle = Handle("widget.trace()", lambda: views)
     assert (handle.done, repr(handle)) == (False, "<widget.trace(): not here yet>")
-    with pytest.raises(VitscopeError, match=r"has not come yet; read \.result in the next cell once the widget is displayed\."):
+    with pytest.raises(
+        VitscopeError, match=r"has not come yet; read \.result in the next cell once the widget is displayed\."
+    ):
         _ = handle.result
     views = 1
     with pytest.raises(VitscopeError, match=r"in the next cell\.$"):
@@ -91,7 +94,9 @@ def test_where_nothing_is_heard_awaiting_ends_at_once(monkeypatch):
     """Outside of a kernel, and with ipykernel 6."""
     began = time.monotonic()
     monkeypatch.delitem(sys.modules, "ipykernel.kernelbase", raising=False)
-    with pytest.raises(VitscopeError, match=r"not heard here while a cell runs; read \.result of it in the next cell\."):
+    with pytest.raises(
+        VitscopeError, match=r"not heard here while a cell runs; read \.result of it in the next cell\."
+    ):
         asyncio.run(value(Handle("it", lambda: 0)))
     assert time.monotonic() - began < handle.PATIENCE
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import vitscope
 from conftest import ROOT
+
+import vitscope
 
 
 def test_the_version_is_the_npm_packages():

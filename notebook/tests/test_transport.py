@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import FIXTURES, Page
 
-from vitscope import VitscopeError, safetensors, transport
+from vitscope import VitscopeError, explorer, safetensors, transport
 from vitscope.blobs import Blob, Changed
 
 
@@ -29,16 +29,26 @@ def test_every_blob_of_the_traits_can_be_had(widget):
     """What the traits name comes with that sum and size."""
     page = Page(widget)
     model = widget._models[0]
+    got = {name: pull(page, name) for name in model["sizes"]}
     for name, size in model["sizes"].items():
-        data = pull(page, name)
-        assert (hashlib.sha256(data).hexdigest(), len(data)) == (name, size)
-    assert pull(page, model["weights"][0]) == (FIXTURES / "hf_vit" / "model.safetensors").read_bytes()
+        assert (hashlib.sha256(got[name]).hexdigest(), len(got[name])) == (name, size)
+    assert got[model["weights"][0]] == (FIXTURES / "hf_vit" / "model.safetensors").read_bytes()
 
 
 def test_large_blobs_come_in_parts(widget):
     data = os.urandom(3 * transport.PART + 5)
     widget._blobs = {(blob := Blob.of_bytes(data)).name: blob}
     assert pull(Page(widget), blob.name) == data
+
+
+def test_what_was_asked_while_a_cell_ran_is_sent_once(widget, monkeypatch):
+    """The questions come all at once then, and their answers would be more than Jupyter forwards."""
+    page = Page(widget)
+    message = {"kind": "get", "name": widget._models[0]["config"], "begin": 0}
+    assert page.say(message)[0]["kind"] == "part"
+    assert page.say(message) is None
+    monkeypatch.setattr(explorer, "AGAIN", 0)  # as after a while: it was lost
+    assert page.say(message)[0]["kind"] == "part"
 
 
 def test_what_is_not_there_is_gone(widget):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +22,8 @@ from .view import NAMES, View
 T = TypeVar("T")
 MODELS = 2
 """Most that are shown side by side."""
+AGAIN = 2
+"""Seconds from a part to when it may be wanted again: a page waits for five."""
 
 
 class _Asked:
@@ -54,6 +58,7 @@ class Explorer(View, anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._views = 0
+        self._sent: tuple[Any, float] = (None, 0.0)
         self._blobs: dict[str, Blob] = {}
         unknown = next((name for name in view if name not in NAMES), None)
         if unknown:
@@ -66,7 +71,7 @@ class Explorer(View, anywidget.AnyWidget):
             _models=[model.state() for model in shown_models],
             _images=[image.state() for image in shown_images],
             _assets={file: {"name": blob.name, "size": blob.size} for file, blob in assets.blobs().items()},
-            _rate=frontend.pace(),
+            _rate=getattr(sys.modules["vitscope"], "rate", None),  # (as the user has set it)
             **view,
         )
         self.on_msg(self._on_message)
@@ -163,7 +168,7 @@ class Explorer(View, anywidget.AnyWidget):
         frontend.heard()
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "get":
-            self.send(*answer_get(self._blobs, content))
+            self._on_get(content)
         elif kind == "state":
             self._on_state(content["state"], buffers)
         elif kind == "views":
@@ -174,6 +179,14 @@ class Explorer(View, anywidget.AnyWidget):
             self._on_answer(content, buffers)
         elif kind == "failed":
             self._settle(content["id"], lambda _: _fail(content.get("text", ""), content.get("code", "")))
+
+    def _on_get(self, content: dict[str, Any]) -> None:
+        """What a page asked several times while a cell ran is answered once: all at once would be too much."""
+        wanted, now = (content.get("name"), content.get("begin")), time.monotonic()
+        if wanted == self._sent[0] and now - self._sent[1] < AGAIN:
+            return
+        self.send(*answer_get(self._blobs, content))
+        self._sent = wanted, time.monotonic()
 
     def _on_state(self, state: dict[str, Any], buffers: list[Bytes]) -> None:
         """What the reader chose and what is shown, by which the page is not told its own again."""

@@ -1,5 +1,6 @@
 /** The explorer in a cell: the part of the widget that comes from the kernel once a page. */
 import { mount } from '../../www/explorer/mount.js';
+import { sendAnswer } from './answering.js';
 import { Choices } from './choices.js';
 import { engineAssets, engineFiles } from './engine.js';
 import { direct } from './direct.js';
@@ -135,18 +136,17 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     clearTimeout(telling);
     telling = setTimeout(() => {
       if (signal.aborted || !leads()) return;
-      // (The grid is that of queries; a map may have its layer's own.)
-      model.set('_shown', now.map((each, i) => each && { ...each, grid: [...(sides[i].explorer.vit?.config.grid ?? [])] }));
+      model.set('_shown', [...now]);
       model.save_changes();
     }, SETTLED);
   }
 
   return {
-    /** @param {import('./transport.js').Question} question */
+    /** Resolves once the kernel has it. @param {import('./transport.js').Question} question */
     async answer(question) {
       const side = sides[question.model ?? 0];
       if (!side) throw Object.assign(new Error(`The widget has no model ${question.model}.`), { code: 'invalid-argument' });
-      return answerTo(question, side);
+      await sendAnswer(files.wire, question.id, await answerTo(question, side));
     },
 
     close() {

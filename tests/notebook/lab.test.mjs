@@ -99,3 +99,17 @@ for (const [kernel, awaits] of /** @type {[string, boolean][]} */ ([['kernel7', 
     await notebook.close();
   });
 }
+
+test('kernel7: what is chosen while a cell awaits is heard, and so is all that comes after', { skip: lacking, ...LIMIT }, async () => {
+  const notebook = await prepared('kernel7');
+  const { at } = await notebook.run('widget = vitscope.explore(FIXTURES / "hf_vit", PHOTOS / "coffee.jpg"); widget');
+  await answered(at);
+  // (ipykernel 7.4 does not say that it has done with an update that it heard so, and front ends send no other before.)
+  const heard = 'import asyncio\nwidget.view = "class"\nwhile "Relevance" not in (widget._shown[0]["map"] or {}).get("text", ""):\n    await asyncio.sleep(0.05)';
+  await notebook.print(heard);
+  for (const view of ['rollout', 'heads', 'rollout']) {
+    await at.locator(`#tab-${view}`).click();
+    await notebook.becomes('widget.view', view);
+  }
+  await notebook.close();
+});

@@ -55,7 +55,7 @@ const onFile = (address, body, options) => async () => {
   await tab.close();
 };
 
-const one = () => write('one.html', { title: 'Heads & tails', models: ['my <tuned> model'], photo: 'coffee.jpg', view: 'class', target: TARGET, patch: null });
+const one = () => write('one.html', { title: 'Heads & tails', models: ['my <tuned> model'], photo: 'coffee.jpg', view: 'class', target: TARGET, query: null });
 
 test('it answers as the model does, in the view that was open, and says what it is', onFile(one, async ({ page }) => {
   const [{ top }] = await classifyByCli([`models/${MODEL}`, PHOTO]);
@@ -71,14 +71,14 @@ test('it answers as the model does, in the view that was open, and says what it 
   assert.equal(await page.locator('#notice').isVisible(), false);
 }));
 
-const two = () => write('two.html', { title: 'Two', models: ['before', 'after'], photo: 'coffee.jpg', view: 'heads', layer: 2, head: 1 }, [
+const two = () => write('two.html', { title: 'Two', models: ['before', 'after'], photo: 'coffee.jpg', view: 'heads', layer: 2, head: 1, query: [2, 3] }, [
   ['photo', readFileSync(join(ROOT, PHOTO)), 'image/jpeg'], ...FILES.map(([name, bytes]) => /** @type {const} */ ([`second/${name}`, bytes])),
 ]);
 
 test('two models are side by side, and choices are in step', onFile(two, async ({ page }) => {
   const second = page.locator('#second');
   const title = (/** @type {string} */ where, /** @type {RegExp} */ text) => page.locator(`${where} [data-caption=title]`).getByText(text).waitFor();
-  await Promise.all([title('#explorer', /^Layer 2, head 1/), title('#second', /^Layer 2, head 1/)]);
+  await Promise.all(['#explorer', '#second'].map((where) => title(where, /^Layer 2, head 1: where patch \(2, 3\) looks/)));
   assert.deepEqual(await page.locator('[slot=brand]').allInnerTexts(), ['before', 'after']);
   assert.match(await page.locator('#about').innerText(), /^before and after run in this page/);
   const [left, right] = await Promise.all(['#explorer', '#second'].map((id) => page.locator(id).boundingBox()));
@@ -90,6 +90,20 @@ test('two models are side by side, and choices are in step', onFile(two, async (
   await title('#second', /^Layer 4/);
   await page.setViewportSize({ width: 375, height: 700 });
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+}));
+
+const fixture = (/** @type {string} */ name) => readFileSync(join(ROOT, 'tests/fixtures/hf_vit', name));
+const layers = JSON.parse(fixture('config.json').toString()).num_hidden_layers;
+const unlike = () => write('unlike.html', { title: 'Two', models: ['large', 'small'], photo: '', view: 'heads', layer: CONFIG.layers - 1, head: 0 }, [
+  ['photo', readFileSync(join(ROOT, PHOTO)), 'image/jpeg'], ...FILES.map(([name]) => /** @type {const} */ ([`second/${name}`, fixture(name)])),
+]);
+
+test('what one of two models has not stays chosen in the other', onFile(unlike, async ({ page }) => {
+  const caption = (/** @type {string} */ where, /** @type {RegExp} */ text) => page.locator(`${where} [data-caption=title]`).getByText(text).waitFor();
+  await page.locator('#second #answers .score').first().getByText(/\d/).waitFor();
+  await Promise.all([caption('#explorer', new RegExp(`^Layer ${CONFIG.layers - 1}, head 0`)), caption('#second', new RegExp(`^Layer ${layers - 1}, head 0`))]);
+  await page.locator('#second').getByRole('button', { name: 'Layer 0', exact: true }).click();
+  await caption('#explorer', /^Layer 0, head 0/);
 }));
 
 const SHAPE = [3, ...CONFIG.imageSize];

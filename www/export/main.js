@@ -12,21 +12,27 @@ const places = ['explorer', 'second'].slice(0, state.models.length).map((id) => 
 find(document, '#about').textContent = about(state.models, state.photo);
 document.body.classList.toggle('pair', pair);
 
-/** @type {ReturnType<typeof mount>[]} */
 const explorers = [];
-const follow = inStep(explorers);
+const step = inStep();
 for (const [i, place] of places.entries()) {
   place.hidden = false;
   if (pair) place.append(make('h2', { slot: 'brand' }, [state.models[i]]));
-  explorers.push(mount(place, {
+  /** It tells of itself before it is there. @type {ReturnType<typeof mount> | undefined} */
+  let explorer;
+  explorer = mount(place, {
     model: { name: state.models[i], source: await model(i) },
     image,
     state: state.choice,
     around: pair ? place : document,
     assets: engineAssets,
-    onChange: (state) => follow(explorers[i], state),
-  }));
+    onChange: (state) => step.told(explorer, state),
+  });
+  step.join(explorer);
+  explorers.push(explorer);
 }
+await Promise.all(explorers.map(({ ready }) => ready));
+const [first] = explorers;
+if (state.query && first.vit) await first.choose({ patch: state.query[0] * first.vit.config.grid[1] + state.query[1] });
 
 /**
  * What this is, in a sentence.

@@ -2,12 +2,12 @@
 import { part } from '../single/parts.js';
 
 /**
- * @typedef {{title: string, models: string[], photo: string, shape: number[] | undefined, choice: import('../explorer/choice.js').Wish}} State
- *   models: their titles, one or two; shape: of pixel values, where the model is asked about such
+ * @typedef {{models: string[], photo: string, shape: number[] | null, query: [row: number, col: number] | null, choice: import('../explorer/choice.js').Wish}} State
+ *   models: their titles, one or two; photo: its title; shape: of pixel values, where the model is asked about such; query: the patch that is asked about, in the grid that the first model turns out to have
  */
 
 /** Of a state what an explorer takes. */
-const CHOICES = /** @type {const} */ (['view', 'layer', 'head', 'patch', 'target', 'stop', 'detail', 'whole', 'look']);
+const CHOICES = /** @type {const} */ (['view', 'layer', 'head', 'target', 'stop', 'detail', 'whole', 'look']);
 
 const has = (/** @type {string} */ name) => document.getElementById(`part:${name}`) !== null;
 const ifThere = (/** @type {string} */ name) => (has(name) ? part(name) : undefined);
@@ -15,14 +15,15 @@ const ifThere = (/** @type {string} */ name) => (has(name) ? part(name) : undefi
 /** @returns {Promise<State>} */
 export async function readState() {
   const state = JSON.parse(await (await part('state.json')).text());
-  const { title, models, photo = '', shape } = state;
+  const { models, photo = '', shape = null, query = null } = state;
   const choice = Object.fromEntries(CHOICES.flatMap((key) => (key in state ? [[key, state[key]]] : [])));
-  return { title, models, photo, shape, choice };
+  return { models, photo, shape, query, choice };
 }
 
 /** @param {State} state @returns {Promise<Blob | import('../explorer/photo.js').Pair>} */
 export async function photo({ photo: title, shape }) {
-  const shown = new File([await part('photo')], title || 'Photo', { type: (await part('photo')).type });
+  const file = await part('photo');
+  const shown = new File([file], title || 'Photo', { type: file.type });
   if (!shape) return shown;
   return { shown, seen: { pixelValues: new Float32Array(await (await part('pixels')).arrayBuffer()), shape }, title: shown.name };
 }
@@ -33,8 +34,10 @@ export async function photo({ photo: title, shape }) {
  */
 export async function model(which) {
   const folder = which ? 'second/' : '';
+  const name = `${folder}model.safetensors`;
   const [config, weights, preprocessor, processor, textEmbeddings] = await Promise.all([
-    part(`${folder}config.json`), part(`${folder}model.safetensors`), ...['preprocessor_config.json', 'processor_config.json', 'text_embeddings.safetensors'].map((name) => ifThere(folder + name)),
+    part(`${folder}config.json`), part(name), ...['preprocessor_config.json', 'processor_config.json', 'text_embeddings.safetensors'].map((name) => ifThere(folder + name)),
   ]);
+  document.getElementById(`part:${name}`)?.remove(); // of a large model a third more than the file
   return { config, weights, preprocessor, processor, textEmbeddings };
 }
