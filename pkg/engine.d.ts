@@ -5,12 +5,12 @@
  * @module vitscope/engine
  */
 
-import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, HeadInside, ImageLike, InterventionOptions, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions, ModelCache, ModelConfig, ModelSource, Norms, Passes, PatchEmbedding, QueryOptions, RecordOptions, Rectangle, Trace as AsyncTrace, UnitOptions, ViewMap } from './index.js';
+import type { AttributeOptions, Attribution, Backend, Classes, Classification, Curves, CurvesOptions, FileBytes, Floats, HeadInside, ImageLike, InterventionOptions, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions, ModelCache, ModelConfig, ModelSource, Norms, Passes, PatchEmbedding, PixelValues, QueryOptions, RecordOptions, Rectangle, Trace as AsyncTrace, UnitOptions, ViewMap } from './index.js';
 
 export { COLORMAPS, VitscopeError, colourise, drawOverlay, toJSON, toNpy, toPNG, upsample } from './index.js';
 export type {
   AssetOptions, AttentionWindow, AttributeOptions, Attribution, Backend, Build, CachedModel, ClassName, Classes, Classification, Colormap, ColourOptions, Curve, Curves, CurvesOptions, Decode, ErrorCode, FileBytes, Floats, HeadInside, HeadOptions, ImageLike, InterventionOptions, LayerShape, LensOptions, LoadOptions, Memory, MlpInside, MlpOptions,
-  ModelCache, ModelConfig, ModelFiles, ModelSource, Norms, OverlayOptions, Passes, PatchEmbedding, PictureOptions, Prediction, Progress, Query, QueryOptions, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, StagedRecording, Target, Timing, UnitOptions, ViewMap, Without,
+  ModelCache, ModelConfig, ModelFiles, ModelSource, Norms, OverlayOptions, Passes, PatchEmbedding, PictureOptions, PixelValues, Prediction, Progress, Query, QueryOptions, RecordOptions, Recording, Rectangle, Rolled, RolloutOptions, Scores, StagedRecording, Target, Timing, UnitOptions, ViewMap, Without,
 } from './index.js';
 
 /** The `timing.total` of these results is preprocessing and forward pass together. Decoding is the caller's here. */
@@ -45,22 +45,22 @@ export class Engine {
   crop(width: number, height: number): Rectangle;
 
   /** Throws `invalid-image`, `invalid-argument`, `closed`, `crashed`. */
-  classify(image: ImageLike, options?: SyncRunOptions): Classification;
+  classify(image: ImageLike | PixelValues, options?: SyncRunOptions): Classification;
   /** Pixel values [3, height, width] instead of an image: nothing is preprocessed, and there is no `crop`. */
   classify(pixelValues: Float32Array, options?: SyncRunOptions): Omit<Classification, 'crop'>;
   /** Several, in order; on several threads each makes whole passes. What fails has its number: `images[2]: …`. */
-  classify(images: ImageLike[], options?: SyncRunOptions): Classification[];
+  classify(images: (ImageLike | PixelValues)[], options?: SyncRunOptions): Classification[];
   classify(pixelValues: Float32Array[], options?: SyncRunOptions): Omit<Classification, 'crop'>[];
 
   /** As `classify`, with every head's attention and the stream after every layer, or what `options` asks for of it. */
-  trace(image: ImageLike, options?: SyncRunOptions & RecordOptions): Trace;
+  trace(image: ImageLike | PixelValues, options?: SyncRunOptions & RecordOptions): Trace;
   trace(pixelValues: Float32Array, options?: SyncRunOptions & RecordOptions): Omit<Trace, 'crop'>;
 
   /** As `Vitscope.attribute`. */
-  attribute(image: ImageLike | Float32Array, options?: SyncAttributeOptions): Attribution;
+  attribute(image: ImageLike | PixelValues | Float32Array, options?: SyncAttributeOptions): Attribution;
 
   /** As `Vitscope.curves`. */
-  curves(image: ImageLike | Float32Array, map: ViewMap, options?: SyncCurvesOptions): Curves;
+  curves(image: ImageLike | PixelValues | Float32Array, map: ViewMap, options?: SyncCurvesOptions): Curves;
 
   /** As `Vitscope.positionSimilarity`. */
   positionSimilarity(): ViewMap;
@@ -69,7 +69,7 @@ export class Engine {
   patchFilters(options?: { count?: number } | { outputs: number[] }): ViewMap[];
 
   /** As `Vitscope.patchEmbedding`. */
-  patchEmbedding(image: ImageLike | Float32Array, options: { patch: [row: number, col: number] }): PatchEmbedding;
+  patchEmbedding(image: ImageLike | PixelValues | Float32Array, options: { patch: [row: number, col: number] }): PatchEmbedding;
 
   /** As `Vitscope.resize`. */
   resize(imageSize: number | [height: number, width: number]): void;
@@ -78,7 +78,7 @@ export class Engine {
   withClasses(classes: Classes | ArrayBuffer | Uint8Array): Engine;
 
   /** As `Vitscope.teach`. */
-  teach(examples: Record<string, (ImageLike | Float32Array | Pick<Classification, 'features'>)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
+  teach(examples: Record<string, (ImageLike | PixelValues | Float32Array | Pick<Classification, 'features'>)[]>, options?: { onProgress?: (passes: Passes) => void }): Engine;
 
   /** As `Vitscope.saveClasses`. */
   saveClasses(): FileBytes;

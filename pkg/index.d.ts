@@ -37,6 +37,14 @@ export class Vitscope {
    */
   static describe(model: string, options?: DescribeOptions): Promise<ModelDescription>;
 
+  /**
+   * A model's weights in 8 bits, as `model.safetensors` of a folder whose other files stay as they are: byte for byte what `vitscope quantize` writes. All of it is read
+   * as `load` reads it, in a worker that ends with it; what was kept of the model is made use of, and nothing more is kept.
+   *
+   * @throws what `load` throws
+   */
+  static quantize(source: ModelSource, options?: QuantizeOptions): Promise<Blob>;
+
   /** Models that are kept for the next time. */
   static readonly cache: ModelCache;
 
@@ -52,7 +60,7 @@ export class Vitscope {
   /**
    * The model's answer for an image.
    *
-   * @throws `invalid-image` not an image of 8-bit values, empty, of more than 178,956,970 pixels, a canvas larger than the browser draws, or a video without a frame yet
+   * @throws `invalid-image` not an image of 8-bit values, empty, of more than 178,956,970 pixels, a canvas larger than the browser draws, a video without a frame yet, or pixel values that are not finite or not of the model's size
    * @throws `decode-image` not decodable, or of another site without its CORS permission
    * @throws `network` an image given by URL could not be fetched
    * @throws `out-of-memory` the image or the answer does not fit; the instance stays usable, unless the engine died of it: then later calls repeat this error
@@ -320,6 +328,15 @@ export interface ImageLike {
   readonly height: number;
 }
 
+/**
+ * What a processor makes of an image: normalised, channels first, [3, height, width] of the model's `imageSize`. The model gets exactly these values, and
+ * maps lie on them: `crop` is of their own pixels.
+ */
+export interface PixelValues {
+  readonly pixelValues: Float32Array;
+  readonly shape: readonly [channels: 3, height: number, width: number];
+}
+
 /** Models that are kept, of all pages of this origin. In Node.js each call takes the folder that `load` was given. */
 export interface ModelCache {
   list(folder?: string | URL): Promise<CachedModel[]>;
@@ -332,6 +349,9 @@ export interface ModelCache {
 
 /** As for `load`. */
 export type DescribeOptions = Pick<LoadOptions, 'hub' | 'token' | 'fetch' | 'signal'>;
+
+/** As for `load`. */
+export type QuantizeOptions = Omit<LoadOptions, 'dtype' | 'imageSize' | 'decode'>;
 
 export interface ModelDescription {
   /** `hf:org/name`. */
@@ -390,11 +410,12 @@ export interface Progress {
 /**
  * Anything with pixels. It is read as it is at the time of the call and stays yours: bitmaps and frames are copied, not
  * consumed. Blobs and URLs are decoded as stored: EXIF orientation is applied, colour profiles are not. What is
- * transparent is laid over white.
+ * transparent is laid over white. Pixel values are taken as they are.
  */
 export type ImageSource =
   | ImageBitmap
   | ImageLike
+  | PixelValues
   | HTMLImageElement
   | HTMLCanvasElement
   | OffscreenCanvas

@@ -104,15 +104,25 @@ impl Classifier {
 
     /// The same of a stage, whose patches may reach further.
     pub fn region_of(&self, stage: usize, width: usize, height: usize) -> Result<Region> {
+        Ok(self.patched(stage, self.loaded.preprocess.region(width, height)?))
+    }
+
+    /// The part of `pixel_values` that a stage's patches cover, in their own pixels.
+    pub fn region_of_values(&self, stage: usize) -> Region {
+        let [height, width] = self.config().image_size.map(|edge| edge as f64);
+        self.patched(stage, Region { x: 0.0, y: 0.0, width, height })
+    }
+
+    /// What a stage's patches cover of the `region` that the model sees.
+    fn patched(&self, stage: usize, mut region: Region) -> Region {
         let (image, stage) = (self.config().image_size, self.config().of_stage(stage));
-        let mut region = self.loaded.preprocess.region(width, height)?;
         let seen = |axis: usize| {
             let pixels = image[axis].max(stage.image_size[axis]);
             (stage.grid()[axis] * stage.patch_size[axis]) as f64 / pixels as f64
         };
         region.height *= seen(0);
         region.width *= seen(1);
-        Ok(region)
+        region
     }
 
     /// Logits `[C]` of `pixel_values` `[3, H, W]`.

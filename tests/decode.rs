@@ -1,6 +1,10 @@
 //! Picture files, against what Pillow reads and refuses.
 #![cfg(all(feature = "decode", not(target_arch = "wasm32")))]
 
+#[path = "common/crc32.rs"]
+mod crc32;
+
+use crc32::crc32;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -193,11 +197,4 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("bmp, 24 bits", bmp(24)),
         ("bmp, 8 bits", bmp(8)),
     ]
-}
-
-/// PNG's checksum, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    })
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::crc32::crc32;
 use common::edit::{file, rewritten};
 use common::{FIXTURES, Fixture, STAGED, named};
 use serde_json::{Value, json};
@@ -108,6 +109,17 @@ fn the_portable_form_is_a_quantised_file() {
         assert!(portable == quantised, "{}", fixture.name);
         let mut again = walked(fixture, &portable, None, &mut rng, None);
         assert_same(fixture, &mut model, &mut again);
+    }
+}
+
+/// What the command line writes is what the package writes (`Vitscope.quantize`): both are held to `tests/quantized.json`, length and checksum of each file.
+#[test]
+fn quantised_files_are_these_bytes_here_as_in_the_package() {
+    let table: Value = serde_json::from_str(include_str!("quantized.json")).unwrap();
+    for (name, expected) in table.as_object().unwrap() {
+        let fixture = named(name);
+        let bytes = quantize(fixture.files(), &*fixture.source(), Bits::Eight, &mut |_| ()).unwrap();
+        assert_eq!(json!([bytes.len(), crc32(&bytes)]), *expected, "{name}");
     }
 }
 

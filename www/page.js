@@ -13,7 +13,7 @@ import { SUGGESTIONS } from './suggestions.js';
 
 /**
  * @typedef {import('./explorer/mount.js').Options} Options
- * @typedef {Omit<ReturnType<typeof import('./explorer/mount.js').mount>, 'load' | 'show' | 'destroy'>} Mounted
+ * @typedef {Omit<ReturnType<typeof import('./explorer/mount.js').mount>, 'load' | 'show' | 'image' | 'vit' | 'snapshot' | 'theme' | 'destroy'>} Mounted
  */
 
 /**

@@ -12,7 +12,7 @@ const ENGINE = /\/pkg\/dist\/index\.js$/;
 
 /**
  * @typedef {object} PageOptions
- * @property {typeof PAGES[number]} [page] the explorer's unless told
+ * @property {typeof PAGES[number] | 'export/'} [page] the explorer's unless told
  * @property {string} [engine] by which address the script imports the package; none: it is within
  * @property {import('esbuild').Plugin[]} [plugins] which may put other modules in the place of some
  * @property {string} [code] more of it, for tests

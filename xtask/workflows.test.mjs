@@ -37,12 +37,15 @@ test('CI runs what the README says', () => {
   assert.match(workflow('ci.yml'), new RegExp(`- run: ${command}$`, 'm'));
 });
 
-test('a release is tested, of the version that its tag says, and published with its provenance by a job that runs nothing else', () => {
-  const [pack, publish] = workflow('release.yml').split(/^ {2}publish:$/m);
-  const steps = ['The tag is the package', 'cargo xtask test --long', 'npm pack ./pkg', 'upload-artifact'].map((step) => pack.indexOf(step));
+test('a release is tested, of the version that its tag says, and published with its provenance by jobs that run nothing else', () => {
+  const [pack, publish, wheel] = workflow('release.yml').split(/^ {2}publish(?:-wheel)?:$/m);
+  const steps = ['The tag is the package', 'cargo xtask test --long', 'npm pack ./pkg', 'upload-artifact', 'cargo xtask notebook', 'name: wheel'].map((step) => pack.indexOf(step));
   assert.ok(steps[0] > 0 && steps.every((at, i) => i === 0 || at > steps[i - 1]), String(steps));
-  assert.doesNotMatch(pack, /: write|npm publish/);
-  assert.match(publish, /needs: pack$/m);
-  assert.deepEqual(publish.match(/[\w-]+: write/g), ['id-token: write']);
+  assert.doesNotMatch(pack, /: write|npm publish|pypi/);
+  for (const job of [publish, wheel]) {
+    assert.match(job, /needs: pack$/m);
+    assert.deepEqual(job.match(/[\w-]+: write/g), ['id-token: write']);
+  }
   assert.deepEqual(publish.match(/run: .*/g), ['run: npm publish ./vitscope-*.tgz --provenance --access public']);
+  assert.deepEqual(wheel.match(/(?:run|uses): .*/g), ['uses: actions/download-artifact@v8.0.1', 'uses: pypa/gh-action-pypi-publish@v1.13.0']);
 });

@@ -31,6 +31,7 @@ export { COLORMAPS, colourise, upsample } from './draw/render.js';
  * @typedef {import('../index.js').LoadOptions} LoadOptions
  * @typedef {import('../index.js').Passes} Passes
  * @typedef {import('../engine.js').ImageLike} ImageLike
+ * @typedef {import('./engine/core.js').Image} Image
  */
 
 /** Nobody could ring: it blocks anyway. */
@@ -120,7 +121,7 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {ImageLike | Float32Array | (ImageLike | Float32Array)[]} images
+   * @param {Image | Image[]} images
    * @param {import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
@@ -137,7 +138,7 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {import('../index.js').RecordOptions & import('../index.js').InterventionOptions & {topK?: number}} [options]
    * @returns {any}
    */
@@ -147,7 +148,7 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {import('../engine.js').SyncAttributeOptions} [options]
    */
   attribute(image, options) {
@@ -156,7 +157,7 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {import('../index.js').ViewMap} map
    * @param {import('../engine.js').SyncCurvesOptions} [options]
    */
@@ -170,7 +171,7 @@ export class Engine extends Closeable {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {{patch: [row: number, col: number]}} options
    */
   patchEmbedding(image, options) {
@@ -201,7 +202,7 @@ export class Engine extends Closeable {
     const entries = checkExamples(examples, this.config.numFeatures);
     const asked = entries.flatMap(([, own]) => own).filter(({ features }) => !features);
     asked.forEach((example, i) => {
-      example.features = finish(this.#core.classify(/** @type {ImageLike} */ (example.image), 1)).features;
+      example.features = finish(this.#core.classify(/** @type {Image} */ (example.image), 1)).features;
       onProgress?.({ done: i + 1, total: asked.length });
     });
     return this.withClasses(prototypes(entries));
@@ -219,7 +220,7 @@ export class Engine extends Closeable {
   /**
    * @template T
    * @param {requests.Request<T>} request
-   * @param {{image?: ImageLike | Float32Array, onProgress?: (passes: Passes) => void}} [options]
+   * @param {{image?: Image, onProgress?: (passes: Passes) => void}} [options]
    * @returns {T}
    */
   #ask({ method, args, read }, { onProgress, ...source } = {}) {

@@ -180,7 +180,7 @@ impl RelativeBias {
         if window.is_some() && Self::distances(grid) != first.grid {
             let ([height, width], [rows, columns]) = (config.image_size, grid);
             return Err(ErrorKind::InvalidArgument(format!(
-                "an image size of {height} × {width} can't be run: a window would have {rows} × {columns} tokens there, and this model learned relative positions of                  {} × {}. Take a larger size.",
+                "an image size of {height} × {width} can't be run: a window would have {rows} × {columns} tokens there, and this model learned relative positions of {} × {}. Take a larger size.",
                 first.grid[0].div_ceil(2), first.grid[1].div_ceil(2)
             ))
             .into());

@@ -121,16 +121,15 @@ impl Engine {
         Float32Array::of(&self.classifier.preprocess(Rgba { data: &data, width, height })?)
     }
 
-    /// The part of a `width × height` image that the model sees.
-    pub fn crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
-        Ok(Object::of(&self.classifier.region(width, height)?)?.unchecked_into())
+    /// The part of a `width × height` image that the model sees; without these of pixel values.
+    pub fn crop(&self, width: Option<usize>, height: Option<usize>) -> Result<EngineRegion> {
+        self.region(0, width.zip(height))
     }
 
     /// That on which maps of the last stage lie.
     #[wasm_bindgen(js_name = mapCrop)]
-    pub fn map_crop(&self, width: usize, height: usize) -> Result<EngineRegion> {
-        let last = self.classifier.config().stage_count() - 1;
-        Ok(Object::of(&self.classifier.region_of(last, width, height)?)?.unchecked_into())
+    pub fn map_crop(&self, width: Option<usize>, height: Option<usize>) -> Result<EngineRegion> {
+        self.region(self.classifier.config().stage_count() - 1, width.zip(height))
     }
 
     /// Takes images of another height and width from now on; what it is then. Where that fails all stays as it was.
@@ -204,6 +203,16 @@ impl Engine {
     /// Gives what was recorded of it to `target`.
     pub fn recorded(&mut self, target: &EngineRecording) -> Result<()> {
         self.recorder.finish(target.unchecked_ref())
+    }
+}
+
+impl Engine {
+    fn region(&self, stage: usize, size: Option<(usize, usize)>) -> Result<EngineRegion> {
+        let region = match size {
+            Some((width, height)) => self.classifier.region_of(stage, width, height)?,
+            None => self.classifier.region_of_values(stage),
+        };
+        Ok(Object::of(&region)?.unchecked_into())
     }
 }
 

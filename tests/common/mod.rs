@@ -1,6 +1,7 @@
 //! Fixtures, embedded so that the same tests run natively and in wasm. `tests/fixtures/README.md` says what each protects.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod crc32;
 pub mod edit;
 
 use safetensors::SafeTensors;

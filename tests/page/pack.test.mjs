@@ -82,7 +82,7 @@ test('Node uses its engine', () => {
 
 test('TypeScript finds its types', () => {
   const code = `
-    import { Trace, Vitscope, VitscopeError, toNpy, type ViewMap } from 'vitscope';
+    import { Trace, Vitscope, VitscopeError, toNpy, type ImageSource, type ViewMap } from 'vitscope';
     import { Engine } from 'vitscope/engine';
     import * as worker from 'vitscope/worker.js';
     const vit: Vitscope = await Vitscope.load('/m/', { dtype: 'int8', signal: new AbortController().signal, onProgress: ({ phase, loaded, total }) => console.log(phase, loaded / total) });
@@ -104,6 +104,13 @@ test('TypeScript finds its types', () => {
     await Vitscope.load('/m/', { dtype: 'f16' });
     // @ts-expect-error pixel values have no crop
     engine.classify(new Float32Array(3)).crop;
+    const values: ImageSource = { pixelValues: new Float32Array(3), shape: [3, 1, 1] };
+    const weights: Blob = await Vitscope.quantize('/m/', { signal: new AbortController().signal });
+    console.log((await vit.classify(values)).crop.width, engine.classify({ pixelValues: new Float32Array(3), shape: [3, 1, 1] }).crop.x, weights.size);
+    // @ts-expect-error one image at a time, channels first
+    await vit.classify({ pixelValues: new Float32Array(3), shape: [1, 3, 1, 1] });
+    // @ts-expect-error it is int8 that it makes
+    await Vitscope.quantize('/m/', { dtype: 'f32' });
     if (new VitscopeError('network', String(score)).code === 'network') vit.close();
     export {};`;
   writeFileSync(join(project, 'use.ts'), code);

@@ -21,9 +21,10 @@ export function unchosen() {
 
 /**
  * A choice without what a model has not.
- * @param {Choice} choice
+ * @template {Choice} C
+ * @param {C} choice
  * @param {{layers: number, heads: number, patches: number, classes: number}} model
- * @returns {Choice}
+ * @returns {C}
  */
 export function within(choice, { layers, heads, patches, classes }) {
   const below = (/** @type {number | null} */ index, /** @type {number} */ count) => (index !== null && index < count ? index : null);

@@ -102,8 +102,8 @@ export class Loader {
   async start(wanted = this.#offers[0]) {
     if (!wanted) return this.missing();
     this.#chosen = wanted;
-    this.#last = { choice: wanted, dtype: undefined };
-    await (wanted === this.#offers[0] ? loadFirst(this, this.#offers) : this.load(wanted));
+    this.#last = { choice: wanted, dtype: wanted.dtype };
+    await (wanted === this.#offers[0] ? loadFirst(this, this.#offers) : this.load(wanted, wanted.dtype));
   }
 
   /** What is said of it before it is there. @param {ModelChoice} choice */

@@ -1,7 +1,8 @@
 /**
  * Which models there are.
  *
- * @typedef {{name: string, source: import('../../pkg/index.js').ModelSource, cache?: true}} ModelChoice  cache: it is kept also where its server doesn't say whether it has changed
+ * @typedef {{name: string, source: import('../../pkg/index.js').ModelSource, cache?: true, dtype?: 'f32' | 'int8'}} ModelChoice
+ *   cache: it is kept also where its server doesn't say whether it has changed; dtype: how it is loaded at first, as it is stored unless told
  * @typedef {ModelChoice & {megabytes: number, classes: number, grid: [number, number]}} Offer  with what is said of a model before it is there
  */
 

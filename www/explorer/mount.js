@@ -1,6 +1,7 @@
 /** The explorer as one component: a photo, a model, and what that sees. Here its parts are wired. */
-import { find, sheet } from './dom.js';
+import { find } from './dom.js';
 import { save } from './download.js';
+import { inhabit, setTheme, themeOf } from './host.js';
 import { Live } from './live/live.js';
 import { sharesScreens } from './live/origins.js';
 import { createModelDesk } from './model_desk.js';
@@ -22,9 +23,7 @@ import { createTeach } from './panels/teach.js';
 import { Pins } from './pins/pins.js';
 import { Scope } from './scope.js';
 import { Session } from './session.js';
-import { STYLES } from './styles.js';
 import { Teaching } from './teach/teaching.js';
-import { TEMPLATE } from './template.js';
 import { Viewer } from './viewer.js';
 import { createViews } from './views/index.js';
 
@@ -34,15 +33,18 @@ import { createViews } from './views/index.js';
  * @typedef {import('./panels/sources.js').Sample} Sample
  * @typedef {import('./choice.js').State} State
  * @typedef {import('./choice.js').Wish} Wish
+ * @typedef {Blob | string | URL | Sample | import('./photo.js').Pair} Image  of a pair one is shown, and the model is asked about the other
  * @typedef {{
- *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Blob | string | URL | Sample, state?: Wish,
- *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, keep?: string, hub?: import('./library.js').HubAccess, onChange?: (state: State) => void,
+ *   model?: import('../../pkg/index.js').ModelSource | ModelChoice, image?: Image, state?: Wish,
+ *   models?: Offer[], samples?: Sample[], around?: HTMLElement | Document, assets?: import('./session.js').Assets, keep?: string, hub?: import('./library.js').HubAccess,
+ *   theme?: import('./host.js').Theme, onChange?: (state: State) => void, onShow?: (shown: import('./viewer.js').Shown) => void,
  * }} Options
  *   model: what is loaded, that of `state` or the first of `models` unless told; image: what is shown, the sample of `state` or the first of `samples` unless told;
  *   state: what is chosen of what there is to see;
  *   models, samples: what is offered; around: where files may be dropped and pasted, the root unless told; assets: where the engine's files are, unless beside the package;
  *   keep: the name under which one's own classes are kept in the browser, not at all unless told;
- *   hub: whether the Hub may be asked, and what of it is suggested; without it there is no talk of it; onChange: told of every change of the state
+ *   hub: whether the Hub may be asked, and what of it is suggested; without it there is no talk of it; theme: as the system has it unless told;
+ *   onChange: told of every change of the state; onShow: told of what is on the photo, and of what the model took it for, whenever that may be another than before
  */
 
 /**
@@ -50,11 +52,10 @@ import { createViews } from './views/index.js';
  * @param {HTMLElement} root
  * @param {Options} [options]
  */
-export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, hub, onChange = () => {} } = {}) {
+export function mount(root, { model, image, state, models = [], samples = [], around = root, assets, keep, hub, theme, onChange = () => {}, onShow = () => {} } = {}) {
   const life = new AbortController();
-  const inside = root.shadowRoot ?? root.attachShadow({ mode: 'open' });
-  inside.adoptedStyleSheets = [sheet(STYLES)];
-  inside.innerHTML = TEMPLATE;
+  const inside = inhabit(root, life.signal);
+  setTheme(root, theme ?? themeOf(root));
   const at = (/** @type {string} */ id) => find(inside, `#${id}`);
   const change = () => viewer.change();
   const changed = () => onChange(now());
@@ -83,7 +84,7 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     judge: createJudge(at('judge')),
     exports: createExports(at('exports'), fail),
     pins: { show: (card) => pins.show(card && { ...card, about: `${card.about} (${session.model?.choice.name}, ${session.model?.config.dtype})` }) },
-  }, views, { fail, watch, onChoice: changed, more: () => scope.more() });
+  }, views, { fail, watch, onChoice: changed, onShow, more: () => scope.more() });
 
   const row = createPins(at('pins'), find(inside, '[data-pins=pin]'), {
     onPin: () => pins.pin().catch(fail),
@@ -210,11 +211,43 @@ export function mount(root, { model, image, state, models = [], samples = [], ar
     /** What is shown, where it is the visitor's own. @returns {Promise<File | undefined>} */
     photo: () => scope.own(),
 
-    /** @param {Blob | string | URL | Sample} image */
-    show: (image) => scope.show(image),
+    /** What the model is asked about. */
+    get image() {
+      return live.running ? viewer.seen : scope.seen;
+    },
+
+    /** What answers, once it is loaded. */
+    get vit() {
+      return session.vit;
+    },
+
+    /** The open view over the photo, with what it is and its scale; the photo alone where no view is on it. @returns {Promise<Blob>} a PNG */
+    snapshot: () => pins.snapshot(stage.picture),
+
+    get theme() {
+      return themeOf(root);
+    },
+
+    set theme(theme) {
+      setTheme(root, theme);
+      viewer.redraw(); // the shade's colour is the page's
+    },
+
+    /**
+     * @param {Image} image
+     * @param {{keep?: boolean}} [options] keep: what is chosen of the one before is chosen of this, too
+     */
+    show(image, { keep = false } = {}) {
+      const shown = scope.show(image);
+      if (keep) viewer.expect(shown);
+      return shown;
+    },
 
     /** @param {import('../../pkg/index.js').ModelSource | ModelChoice} model */
-    load: (model) => loader.load(choiceOf(model)),
+    load(model) {
+      const choice = choiceOf(model);
+      return loader.load(choice, choice.dtype);
+    },
 
     propose,
 

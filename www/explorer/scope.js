@@ -1,11 +1,12 @@
 import { imageSizeFor } from './detail.js';
 import { understand } from './files.js';
+import { fileOf, fixedSize, photoOf, seenOf } from './photo.js';
 import { Overtaken } from './session.js';
 
 /**
  * @typedef {import('../../pkg/index.js').Trace} Trace
  * @typedef {import('./panels/sources.js').Sample} Sample
- * @typedef {{image: Blob | ImageBitmap, title: string, sample?: Sample, size?: import('./detail.js').Size, edge?: number | null}} Photo  edge: patches along it, where none are chosen
+ * @typedef {import('./photo.js').Photo} Photo
  * @typedef {{
  *   stage: Pick<ReturnType<typeof import('./panels/stage.js').createStage>, 'expect' | 'showPhoto'>,
  *   answers: Pick<ReturnType<typeof import('./panels/answers.js').createAnswers>, 'rows' | 'mark' | 'show'>,
@@ -74,14 +75,17 @@ export class Scope {
 
   /** The photo that is shown, as a file, where it is none of the samples. */
   async own() {
-    if (!this.#photo || this.#photo.sample) return undefined;
-    const { image, title } = this.#photo;
-    return new File([image instanceof Blob ? image : await toFile(image)], title);
+    return !this.#photo || this.#photo.sample ? undefined : fileOf(this.#photo);
   }
 
-  /** @param {Blob | string | URL | Sample} image */
+  /** What the model is asked about. */
+  get seen() {
+    return this.#photo && seenOf(this.#photo);
+  }
+
+  /** @param {Blob | string | URL | Sample | import('./photo.js').Pair} image */
   show(image) {
-    if (image instanceof Blob) return this.open({ image, title: image instanceof File ? image.name : 'Photo' });
+    if (image instanceof Blob || (typeof image === 'object' && 'shown' in image)) return this.open(photoOf(image));
     if (typeof image === 'string' || image instanceof URL) return this.openSample({ file: String(image), title: 'Photo' });
     return this.openSample(image);
   }
@@ -204,7 +208,7 @@ export class Scope {
     const timer = setTimeout(place, PLACING);
     const watch = this.#session.model && this.watch();
     try {
-      const trace = await this.trace(photo.image, photo.size ?? /** @type {ImageBitmap} */ (photo.image), { edge: photo.edge });
+      const trace = await this.trace(seenOf(photo), photo.size ?? /** @type {ImageBitmap} */ (photo.image), { edge: photo.edge });
       if (photo !== this.#photo) return;
       watch?.over();
       place();
@@ -228,22 +232,25 @@ export class Scope {
   // Answers
 
   /**
-   * @param {Blob | ImageBitmap} image
+   * @param {import('./photo.js').ImageSource} seen
    * @param {import('./detail.js').Size} size
    * @param {{live?: boolean, edge?: number | null}} [options] edge: patches along it, where none are chosen; as many as the model was made for unless told
    */
-  async trace(image, size, { live = false, edge = null } = {}) {
-    await this.#fit(size, edge);
-    return this.#session.trace(image, this.#panels.answers.rows, (config) => this.#viewer.records(config, live));
+  async trace(seen, size, { live = false, edge = null } = {}) {
+    await this.#fit(seen, size, edge);
+    return this.#session.trace(seen, this.#panels.answers.rows, (config) => this.#viewer.records(config, live));
   }
 
   /**
-   * The model gets the size of image that is chosen, or says why it takes no other.
+   * The model gets the size of image that is chosen, or says why it takes no other; pixel values have theirs.
+   * @param {import('./photo.js').Seen} seen
    * @param {import('./detail.js').Size} size of the picture
    * @param {number | null} edge
    */
-  async #fit(size, edge) {
+  async #fit(seen, size, edge) {
     const { model } = this.#session;
+    const fixed = fixedSize(seen);
+    if (model && fixed) return this.#session.resize(fixed);
     if (!model || this.#viewer.refusal) return;
     const { detail, whole } = this.#viewer.choice;
     try {
@@ -257,16 +264,16 @@ export class Scope {
 
   /**
    * @param {Trace} trace
-   * @param {Pick<import('./viewer.js').Subject, 'image' | 'title' | 'live'>} photo
+   * @param {Pick<Photo, 'image' | 'seen' | 'title'> & Pick<import('./viewer.js').Subject, 'live'>} photo
    */
-  async take(trace, { image, title, live }) {
+  async take(trace, { image, seen, title, live }) {
     const { answers } = this.#panels;
     const { vit } = this.#session;
     answers.mark({ live: Boolean(live) });
     if (!vit) return;
     answers.show(trace, vit.config.labels);
     this.#readTiming(trace.timing.forward, Boolean(live));
-    await this.#viewer.take({ trace, vit, image, title, live, own: this.#session.model?.config.grid });
+    await this.#viewer.take({ trace, vit, image, seen: seenOf({ image, seen }), title, live, own: this.#session.model?.config.grid });
   }
 
   /** The view that is open reads what the trace does not have. */
@@ -304,11 +311,4 @@ export class Scope {
     if (code === 'network' && !remedies.length) remedies = [RELOAD];
     this.#panels.notice.show(message, ...remedies);
   }
-}
-
-/** @param {ImageBitmap} frame */
-function toFile(frame) {
-  const canvas = new OffscreenCanvas(frame.width, frame.height);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d')).drawImage(frame, 0, 0);
-  return canvas.convertToBlob();
 }

@@ -1,47 +1,15 @@
+import { PALETTE } from './palette.js';
+
 /** The explorer's styles, for its shadow root: calm and exact, one typeface, hairlines, one signal colour that always means "chosen". */
-export const STYLES = /* css */ `
+export const STYLES = /* css */ `${PALETTE}
 :host {
   --widest: 2200px;
-  display: block; position: relative; container: explorer / inline-size;
-  color-scheme: light dark;
-  --paper: #fbfbfa;
-  --well: #eff0ee;
-  --ink: #16181b;
-  --soft: #5b6066;
-  --line: #d9dbd9;
-  --strong-line: #a9adab;
-  --signal: #c8391a;
-  --bar: #33373c;
-  --bar-rest: #a4a9ae;
-  --one: #2f6fb5;
-  --two: #1f8a78;
-  --three: #9a7414;
-  --four: #7d58a6;
-  --shade: rgb(251 251 250 / 0.62);
+  display: block; position: relative; isolation: isolate; container: explorer / inline-size;
   --gap: 16px;
   font: 14px/1.45 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
   -webkit-text-size-adjust: 100%;
   background: var(--paper); color: var(--ink); min-height: 100%;
-}
-
-@media (prefers-color-scheme: dark) {
-  :host {
-    --paper: #131517;
-    --well: #1c1f22;
-    --ink: #e8e9ea;
-    --soft: #9da3a9;
-    --line: #2d3135;
-    --strong-line: #555b61;
-    --signal: #ff7a55;
-    --bar: #d9dcde;
-    --bar-rest: #666d74;
-    --one: #6ea8e8;
-    --two: #4cc0a8;
-    --three: #d3a94a;
-    --four: #b796dc;
-    --shade: rgb(19 21 23 / 0.66);
-  }
 }
 
 *, *::before, *::after { box-sizing: border-box; }
@@ -96,6 +64,8 @@ input[type="checkbox"] { width: 16px; height: 16px; }
 
 .bar { display: flex; align-items: center; gap: 0 16px; height: 52px; padding: 0 28px; border-bottom: 1px solid var(--line); max-width: var(--widest); margin: 0 auto; }
 .status { position: relative; margin-left: auto; height: 100%; display: flex; align-items: center; }
+/* Where the page has put no name there. */
+.bar.bare .status { flex: 1; min-width: 0; margin: 0; }
 .status dl { display: grid; grid-template-columns: 150px 222px 84px; }
 .status dt { font-size: 11px; line-height: 15px; color: var(--soft); }
 .status dd { font-size: 13px; line-height: 18px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; padding-right: 10px; }
@@ -184,6 +154,7 @@ figcaption .legend { grid-area: legend; }
 
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 20px; padding-top: 10px; border-top: 1px solid var(--line); }
 .samples { display: flex; gap: 8px; min-height: 44px; }
+.samples:empty { display: none; }
 .samples button { display: block; padding: 0; border: 0; background: var(--well); cursor: pointer; width: 60px; height: 44px; }
 .samples img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .samples button[aria-pressed="true"] { outline: 2px solid var(--signal); outline-offset: 2px; }
@@ -359,7 +330,7 @@ dialog { width: min(500px, calc(100vw - 32px)); max-height: calc(100svh - 32px);
 dialog::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog .heading { justify-content: space-between; align-items: center; margin-right: -8px; }
 dialog h3 { margin-bottom: 4px; }
-dialog section + section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
+dialog section:not([hidden]) ~ section, dialog .choosing + .beside { margin-top: 18px; padding-top: 14px; border-top: 1px solid var(--line); }
 .offers { display: grid; gap: 6px; margin: 10px 0 0; }
 .offers .button, .rows .button:first-child { justify-content: space-between; font-weight: 400; color: var(--soft); }
 .offers b, .rows b { font-weight: 600; color: var(--ink); }
@@ -391,6 +362,10 @@ dialog section > .actions { margin-top: 10px; }
   .choosing { grid-area: choosing; }
   dialog .choosing + .beside { grid-area: beside; margin: 10px 0 0; padding: 0; border: 0; }
 }
+/* Where there is none to choose; browsers that don't know how to ask leave its place empty. */
+dialog:not(:has(.choosing > section:not([hidden]))) { width: min(500px, calc(100vw - 32px)); }
+dialog:not(:has(.choosing > section:not([hidden]))) form { display: block; }
+dialog:not(:has(.choosing > section:not([hidden]))) .choosing + .beside { margin-top: 10px; padding: 0; border: 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; }
 
 .notices { position: sticky; z-index: 10; bottom: 24px; height: 0; }
@@ -434,7 +409,7 @@ dialog .notice .actions { order: 1; width: 100%; }
   .strip { min-height: 54px; }
   .strip .play { margin-top: 1px; }
   .tabs [role="tab"] { font-size: 12px; }
-  .tabs b { white-space: normal; }
+  .tabs b, .tabs span { white-space: normal; }
 }
 
 /* One column: the photo, the way through the model, the answer, the views. */
@@ -442,7 +417,9 @@ dialog .notice .actions { order: 1; width: 100%; }
 @container explorer (max-width: 860px) {
   .bar { flex-wrap: wrap; height: auto; padding: 10px 16px 8px; gap: 6px 16px; }
   .bar #model-open { margin-left: auto; }
+  .bar.bare { flex-wrap: nowrap; }
   .status { order: 3; width: 100%; height: 38px; margin: 0; }
+  .bar.bare .status { order: 0; }
   .status dl { width: 100%; grid-template-columns: minmax(0, 1fr) 120px 84px; }
   .status .progress { right: 0; bottom: -3px; }
   .main { display: flex; flex-direction: column; gap: 12px; padding: 0 16px 28px; --stage-height: 56svh; }
@@ -470,6 +447,7 @@ dialog .notice .actions { order: 1; width: 100%; }
 
 @container explorer (max-width: 520px) {
   .bar { gap: 6px 10px; }
+  .bar.bare .status dl { grid-template-columns: minmax(0, 1fr) 104px 80px; }
   .bar .button { padding: 0 9px; }
   .strip ol { flex: 1; }
   .strip li canvas { width: 26px; height: 26px; }

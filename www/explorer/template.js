@@ -38,7 +38,7 @@ export const MODEL_DIALOG = `
     <div class="heading"><h2 id="model-title">Model</h2><button class="button quiet" value="close" aria-label="Close">${CROSS}</button></div>
     <div data-model="notice"></div>
     <div class="choosing">
-      <section aria-label="Of this page">
+      <section data-model="offers" aria-label="Of this page">
         <div class="offers" role="group" aria-label="Models of this page"></div>
       </section>
       <section data-model="kept" class="kept" aria-labelledby="kept-title" hidden>

@@ -10,12 +10,12 @@
  *   a title in place of the map's own, a second sentence, and how values are said, as plain numbers unless told; unit: where a view has values of several kinds, which;
  *   window: within what patches see each other, where the map is of a layer's attention
  * @typedef {{
- *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, live: boolean, look: Look,
+ *   trace: Trace, vit: import('../../pkg/index.js').Vitscope, seen: import('./photo.js').ImageSource, live: boolean, look: Look,
  *   layer: number, head: number | null, query: [number, number] | undefined, queryIn: (layer: number) => [number, number] | undefined, target: {index: number, name: string} | undefined,
  *   signal: AbortSignal, wanted: AbortSignal,
  *   paint: (map: ViewMap | undefined, words?: Words) => void, fail: (error: unknown) => void, watch: () => Watch,
  * }} Context
- *   query: a patch, or the image as a whole; queryIn: the patch at that point of the photo in a layer's own grid; target: undefined for a model without classes; signal: aborted when something newer is drawn;
+ *   seen: what the model is asked about; query: a patch, or the image as a whole; queryIn: the patch at that point of the photo in a layer's own grid; target: undefined for a model without classes; signal: aborted when something newer is drawn;
  *   wanted: aborted when another photo, view, patch, class or option is wanted, as is what the model has under way; watch: over an answer of the model
  * @typedef {import('./panels/notice.js').Watch} Watch
  * @typedef {{

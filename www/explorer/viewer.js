@@ -2,6 +2,7 @@ import { unchosen, within } from './choice.js';
 import { moved } from './detail.js';
 import { yielded } from './live/turns.js';
 import { classNames } from './names.js';
+import { AS_THEY_ARE, fixedSize } from './photo.js';
 import { cardOf } from './pins/card.js';
 import { asker, fits, lacks, recordingFor } from './recordings.js';
 import { refusal } from './refusal.js';
@@ -30,7 +31,8 @@ import { before } from './words.js';
  *   pins: {show: (card: import('./pins/card.js').Card | undefined) => void},
  * }} ViewPanels
  * @typedef {{present: () => void, steady: (map: ViewMap) => ViewMap}} Frame  one of a moving picture: present shows it, once its map is there; steady mixes that with those before
- * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, title: string, live?: Frame, own?: [number, number]}} Subject  own: rows and columns of patches that the model was made for
+ * @typedef {{trace: Trace, vit: import('../../pkg/index.js').Vitscope, image: Picture, seen: import('./photo.js').ImageSource, title: string, live?: Frame, own?: [number, number]}} Subject  image: what is shown; seen: what the model is asked about; own: rows and columns of patches that the model was made for
+ * @typedef {{top: import('../../pkg/index.js').Prediction[], map: ViewMap | undefined, text: string | undefined}} Shown  text: what the map is, in words
  */
 
 /** Which view is shown, of which layer, patch and class, and its map on the stage. Views compute, panels draw, this decides. */
@@ -61,7 +63,8 @@ export class Viewer {
   /**
    * @param {ViewPanels} panels
    * @param {View[]} views
-   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void, more: () => void}} handlers  more: the open view reads what the trace does not have
+   * @param {{fail: (error: unknown) => void, watch: () => Watch, onChoice: () => void, onShow: (shown: Shown) => void, more: () => void}} handlers
+   *   onShow: something else is shown now; more: the open view reads what the trace does not have
    */
   constructor(panels, views, handlers) {
     this.#panels = panels;
@@ -73,6 +76,11 @@ export class Viewer {
 
   get choice() {
     return { ...this.#choice };
+  }
+
+  /** What the model was asked about. */
+  get seen() {
+    return this.#subject?.seen;
   }
 
   /** Why the model takes images of one size alone, if that is so. */
@@ -329,7 +337,7 @@ export class Viewer {
     if (map && subject?.live) map = subject.live.steady(map);
     this.#map = map;
     overlay.suit(map);
-    detail.show(this.#choice, subject?.trace.grid, subject?.own, this.#refusal);
+    detail.show(this.#choice, subject?.trace.grid, subject?.own, subject && fixedSize(subject.seen) ? AS_THEY_ARE : this.#refusal);
     judge.show(this.#context, map);
     if (!subject) {
       stage.showMap(undefined, undefined, look, null);
@@ -337,6 +345,7 @@ export class Viewer {
       caption.show(undefined);
       exports.show(undefined);
       pins.show(undefined);
+      this.#handlers.onShow({ top: [], map: undefined, text: undefined });
       return;
     }
     const { trace, image, title } = subject;
@@ -352,6 +361,7 @@ export class Viewer {
     caption.show({ map, ...words, text, look, query: patch, prefix: trace.prefix, live: Boolean(subject.live) });
     exports.show({ map, trace, image, look, name: `${title}-${this.#view.id}` });
     pins.show(map && cardOf({ map, look, picture: stage.picture, subject, text, words, view: this.#view.id }));
+    this.#handlers.onShow({ top: trace.top, map, text });
   }
 
   /** What a map is, with its class by its short name. @param {string} [text] */

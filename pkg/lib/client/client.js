@@ -10,6 +10,7 @@ import { describe } from '../source/describe.js';
 import { patchEmbedding } from '../views/inside.js';
 import { LENSES } from '../views/lenses.js';
 import * as requests from '../views/requests.js';
+import { quantize } from './quantize.js';
 import { unreadable, untransferable, withoutMemory } from './refusals.js';
 import { askAll } from './several.js';
 import { start } from './start.js';
@@ -18,8 +19,6 @@ import { start } from './start.js';
  * @typedef {import('../../index.js').ImageSource} ImageSource
  * @typedef {import('../../index.js').LoadOptions} LoadOptions
  * @typedef {import('../../index.js').RunOptions} RunOptions
- * @typedef {import('../../index.js').ModelConfig} ModelConfig
- * @typedef {import('../../index.js').Classification} Classification
  * @typedef {import('../../index.js').PassesOptions} PassesOptions
  * @typedef {import('../engine/trace.js').Views} Views
  * @typedef {import('./queue.js').JobQueue} JobQueue
@@ -37,6 +36,7 @@ export class Vitscope extends Closeable {
   static name = 'Vitscope';
   static cache = cache;
   static describe = describe;
+  static quantize = quantize;
 
   #bridge;
   #queues;

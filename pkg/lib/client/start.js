@@ -21,13 +21,14 @@ import { JobQueue } from './queue.js';
  * Starts a worker and loads a model in it: all that an instance is made of.
  * @param {import('../../index.js').ModelSource} source
  * @param {import('../../index.js').LoadOptions} [options]
+ * @param {import('../source/source.js').Keeper} [keeper] gets the model in int8
  */
-export async function start(source, options) {
+export async function start(source, options, keeper) {
   const { dtype, imageSize, simd, threads, assets, decode, signal, onProgress } = checkOptions(options, LOAD_OPTIONS);
   checkDecode(decode);
   signal?.throwIfAborted();
   const parts = normaliseSource(source, options);
-  const form = { dtype: checkDtype(dtype), size: checkImageSize(imageSize) };
+  const form = { dtype: keeper ? 'int8' : checkDtype(dtype), size: checkImageSize(imageSize) };
   const backend = chooseBackend(checkSimd(simd), checkThreads(threads), true);
   const located = locate(assets, backend.simd);
   const queue = new JobQueue();
@@ -39,7 +40,7 @@ export async function start(source, options) {
   try {
     const module = fetchModule(backend, located, { signal: loading.signal, onBytes: (loaded, total) => loading.report({ phase: 'wasm', loaded, total }) });
     const started = loading.watch(bridge.start(backend, module));
-    const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report });
+    const reading = walk(parts, leader(bridge, started, form), { signal: loading.signal, onProgress: loading.report, keeper });
     const loaded = await orAborted(loading.watchDownloads(parts, reading), loading.signal);
     warnOnce(loaded.warning);
     const moduleOf = (/** @type {import('../../index.js').Backend} */ runs) => (sameModule(runs, backend) ? module : fetchModule(runs, located));

@@ -131,6 +131,34 @@ export function checkPixels(image, expected = 'The image must be an ImageData, o
   checkArea(width, height);
 }
 
+/**
+ * @param {unknown} image
+ * @returns {image is import('../../index.js').PixelValues}
+ */
+export function arePixelValues(image) {
+  return typeof image === 'object' && image !== null && 'pixelValues' in image;
+}
+
+/**
+ * @param {import('../../index.js').PixelValues} image
+ * @param {readonly [height: number, width: number]} [size] that the model takes, where it is known
+ */
+export function checkPixelValues({ pixelValues, shape }, size) {
+  const refuse = (/** @type {string} */ message) => new VitscopeError('invalid-image', message);
+  const shown = Array.isArray(shape) ? `[${shape.join(', ')}]` : describe(shape);
+  if (!(pixelValues instanceof Float32Array)) throw refuse(`pixelValues must be a Float32Array, not ${describe(pixelValues)}.`);
+  if (!Array.isArray(shape) || shape.length !== 3 || shape[0] !== 3 || !shape.every((edge) => Number.isInteger(edge) && edge > 0)) {
+    throw refuse(`The shape of pixel values must be [3, height, width], not ${shown}: give one image at a time, channels first.`);
+  }
+  const [, height, width] = shape;
+  if (pixelValues.length !== 3 * height * width) throw refuse(`Pixel values of shape ${shown} are ${3 * height * width}, but here there are ${pixelValues.length}.`);
+  if (size && (height !== size[0] || width !== size[1])) {
+    throw refuse(`The pixel values have shape ${shown} where the model takes [3, ${size.join(', ')}]. Process the image at that size, or resize the model.`);
+  }
+  const broken = pixelValues.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0) throw refuse(`Pixel value ${broken} of shape ${shown} is ${pixelValues[broken]}: all must be finite.`);
+}
+
 /** @param {import('../../index.js').ViewMap} map */
 export function checkMap(map) {
   const { rows, cols, channels, data } = map ?? {};

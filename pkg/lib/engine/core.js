@@ -1,5 +1,5 @@
 /** A loaded model in this thread: what the engine says, in plain arrays. `engine.js` and, by way of a worker, `client/client.js` make the API of it. */
-import { checkPixels, checkTopK } from '../common/checks.js';
+import { arePixelValues, checkPixels, checkPixelValues, checkTopK } from '../common/checks.js';
 import { closed, guard, invalid, isFatal } from '../common/errors.js';
 import { Held } from './held.js';
 import { recordingOf, startRecording } from './recording.js';
@@ -8,6 +8,7 @@ import { recordingOf, startRecording } from './recording.js';
  * @typedef {import('../../index.js').ModelConfig} ModelConfig
  * @typedef {import('../../index.js').Passes} Passes
  * @typedef {import('../../engine.js').ImageLike} ImageLike
+ * @typedef {ImageLike | import('../../index.js').PixelValues | Float32Array} Image  the last: pixel values of which nobody asks where they lie
  * @typedef {import('./wasm.js').Instance} Instance
  * @typedef {import('../../wasm/relaxed/vitscope.js').Engine} WasmEngine
  * @typedef {import('../../wasm/relaxed/vitscope.js').Work} Work
@@ -86,8 +87,8 @@ export class Core {
   }
 
   /**
-   * @param {number} width
-   * @param {number} height
+   * @param {number} [width] without both: of pixel values
+   * @param {number} [height]
    */
   crop(width, height) {
     return this.#call((wasm) => wasm.crop(width, height));
@@ -96,7 +97,7 @@ export class Core {
   // What takes long is a generator: it pauses where it may be left, between blocks or passes, and gives a number of passes whenever one is over.
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {number} topK
    * @param {import('../views/intervention.js').Intervention} [told]
    * @param {import('../views/requests.js').RecordRequest} [record]
@@ -118,14 +119,14 @@ export class Core {
     return { ...result, timing: { preprocess: crop ? ready - start : 0, forward: end - ready, total: end - start }, ...(crop && { crop }) };
   }
 
-  /** Takes an image in, for `classifyHeld`, as number `place`. @param {ImageLike | Float32Array} image @param {number} place */
+  /** Takes an image in, for `classifyHeld`, as number `place`. @param {Image} image @param {number} place */
   hold(image, place) {
     this.#held.add(() => this.#input(image), place, this.#config.imageSize);
   }
 
   /**
    * Answers the images that were taken in and this one, each by a thread.
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {number} topK
    * @param {import('../views/intervention.js').Intervention} told
    */
@@ -152,19 +153,20 @@ export class Core {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {import('../views/requests.js').AttributionRequest} request
    * @returns {Generator<Passes | undefined, {target: number, data: Float32Array, rows: number, crop?: import('../../index.js').Rectangle}>}
    */
   *attribute(image, { method, target, layer, query, discard, window, stride }) {
     const { pixels } = this.#input(image);
     const make = (/** @type {WasmEngine} */ wasm) => (method === 'occlusion' ? wasm.occlusion(pixels, target, window, stride) : wasm.attribute(pixels, method, target, layer, query, discard));
-    const crop = image instanceof Float32Array ? undefined : this.#call((wasm) => wasm.mapCrop(image.width, image.height));
+    const { width = undefined, height = undefined } = 'width' in image ? image : {};
+    const crop = image instanceof Float32Array ? undefined : this.#call((wasm) => wasm.mapCrop(width, height));
     return { ...(yield* this.#work(make)), crop };
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {import('../views/requests.js').CurvesRequest} request
    * @returns {Generator<Passes | undefined, {target: number, deletion: Float32Array, insertion: Float32Array}>}
    */
@@ -190,7 +192,7 @@ export class Core {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @param {number} row
    * @param {number} column
    */
@@ -235,11 +237,15 @@ export class Core {
   }
 
   /**
-   * @param {ImageLike | Float32Array} image
+   * @param {Image} image
    * @returns {{pixels: Float32Array, crop?: import('../../index.js').Rectangle}}
    */
   #input(image) {
     if (image instanceof Float32Array) return { pixels: image };
+    if (arePixelValues(image)) {
+      checkPixelValues(image, this.#config.imageSize);
+      return { pixels: image.pixelValues, crop: this.crop() };
+    }
     return { pixels: this.preprocess(image), crop: this.crop(image.width, image.height) };
   }
 

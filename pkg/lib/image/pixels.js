@@ -8,12 +8,13 @@ import { AS_STORED, decode, noMemory, taintedError } from './portable.js';
  */
 
 /**
- * The full-size RGBA pixels of an image, in the worker. Nothing is scaled here: the engine resizes as the model's
+ * The full-size RGBA pixels of an image, in the worker, or its pixel values as they came. Nothing is scaled here: the engine resizes as the model's
  * preprocessor asks, which a canvas would not.
  * @param {Portable} image
- * @returns {Promise<ImageLike>}
+ * @returns {Promise<ImageLike | import('../../index.js').PixelValues>}
  */
 export async function readPixels(image) {
+  if ('pixelValues' in image) return image;
   if ('pixels' in image) return image.pixels;
   const bitmap = 'bitmap' in image ? image.bitmap : await decode(image);
   try {

@@ -1,4 +1,4 @@
-import { checkArea, checkPixels } from '../common/checks.js';
+import { arePixelValues, checkArea, checkPixels, checkPixelValues } from '../common/checks.js';
 import { documentBase } from '../common/environment.js';
 import { VitscopeError } from '../common/errors.js';
 import { readDisk } from '../files/disk.js';
@@ -7,7 +7,7 @@ import { decodePicture } from './decode.js';
 
 /**
  * @typedef {import('../../index.js').ImageSource} ImageSource
- * @typedef {{bitmap: ImageBitmap} | {blob: Blob, name: string} | {pixels: {data: Uint8ClampedArray | Uint8Array, width: number, height: number}}} Portable
+ * @typedef {{bitmap: ImageBitmap} | {blob: Blob, name: string} | {pixels: {data: Uint8ClampedArray | Uint8Array, width: number, height: number}} | import('../../index.js').PixelValues} Portable
  *   an image in a form that can be handed to the worker
  * @typedef {{image: Portable, transfer: Transferable[]}} Prepared
  */
@@ -33,7 +33,7 @@ export async function prepareImage(source, signal, decode) {
   }
   if (is(source, 'HTMLImageElement')) await decoded(/** @type {HTMLImageElement} */ (source), signal);
   if (isDrawable(source)) return snapshot(/** @type {ImageBitmapSource & object} */ (source), signal);
-  return copyPixels(/** @type {ImageData} */ (source));
+  return arePixelValues(source) ? copyValues(source) : copyPixels(/** @type {ImageData} */ (source));
 }
 
 /** Deno has canvases, on which nothing can be drawn. */
@@ -148,6 +148,16 @@ function copyPixels(source) {
   checkPixels(source, 'The image must be an ImageBitmap, ImageData, <img>, <canvas>, OffscreenCanvas, <video>, VideoFrame, Blob or URL, or {data, width, height} with 8-bit RGBA data.');
   const data = copyOf(source);
   return { image: { pixels: { data, width: source.width, height: source.height } }, transfer: [data.buffer] };
+}
+
+/**
+ * @param {import('../../index.js').PixelValues} source
+ * @returns {Prepared}
+ */
+function copyValues(source) {
+  checkPixelValues(source);
+  const pixelValues = new Float32Array(source.pixelValues);
+  return { image: { pixelValues, shape: [...source.shape] }, transfer: [pixelValues.buffer] };
 }
 
 /** @param {ImageData} source */

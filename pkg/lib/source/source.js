@@ -23,6 +23,7 @@ import { readFromHub, readFromWeb } from './model.js';
  * @typedef {{texts: (string | undefined)[], weights: Opened[], textEmbeddings: (compares: boolean) => Promise<Uint8Array | undefined> | Uint8Array | undefined, keeper?: Keeper, forget?: () => Promise<unknown>}} ModelParts
  *   texts: config.json, preprocessor_config.json, processor_config.json; textEmbeddings: where there are some; compares: whether the model is one that compares images with texts; keeper: where it is to be kept; forget: where it was kept, makes that not so
  * @typedef {object} Keeper
+ * @property {boolean} [quantised] wants a quantised file's tensors, also of files that are one or nearly
  * @property {(tensors: import('./walk.js').Kept[], plan: import('./walk.js').Plan) => Promise<void>} keep
  * @property {() => void} finish the model was loaded
  * @property {() => Promise<void>} drop it was not

@@ -22,7 +22,7 @@ import { readSource } from './source.js';
  * @typedef {{name: string, dtype: string, shape: number[], bytes: Uint8Array}} Kept  a tensor of the portable form
  * @typedef {{left: number, tensors: WalkTensor[], pieces: Uint8Array[]}} Group  tensors that are read together, and how many have yet to come
  * @typedef {{signal: AbortSignal, onProgress: (step: import('./loading.js').Step) => void, keeper?: import('./source.js').Keeper}} Options
- *   keeper: gets the portable form, where the source has none that does; the bytes are there until what it returns is settled
+ *   keeper: gets the portable form, in place of the source's own; the bytes are there until what it returns is settled
  */
 
 /**
@@ -38,14 +38,16 @@ export async function walk(source, leader, options) {
   const stop = follow(signal);
   /** @type {import('./source.js').ModelParts | undefined} */
   let parts;
+  let { keeper } = options;
   try {
     parts = await readSource(source, { signal: stop.signal, onProgress, leader });
-    const { texts, weights, textEmbeddings, keeper = options.keeper } = parts;
+    const { texts, weights, textEmbeddings } = parts;
+    keeper ??= parts.keeper;
     const files = weights.map(({ file }) => file);
     const plan = await leader.open({ texts, names: files.map(({ name }) => name), headers: weights.map(({ header }) => header.bytes), sizes: weights.map(({ header }) => header.size) });
     const text = Promise.resolve(textEmbeddings(plan.compares));
     text.catch((error) => stop.abort(error)); // it is waited for later
-    const keeps = Boolean(keeper && plan.quantises);
+    const keeps = Boolean(keeper?.quantised || (keeper && plan.quantises));
     /**
      * @template {{kept: Kept[]}} A
      * @param {Group} group
@@ -89,7 +91,7 @@ export async function walk(source, leader, options) {
     keeper?.finish();
     return answer.loaded;
   } catch (error) {
-    await parts?.keeper?.drop();
+    await keeper?.drop();
     signal.throwIfAborted();
     const fault = error instanceof RangeError ? fromEngine(error) : error; // an array that could not be had
     if (!parts?.forget || /^(invalid-argument|out-of-memory|crashed)$/.test(/** @type {any} */ (fault)?.code)) throw fault;

@@ -1,5 +1,6 @@
 /** Maps and traces as files of numbers. */
 import { checkMap } from '../common/checks.js';
+import { headerOf } from '../common/safetensors.js';
 
 /** @typedef {import('../../index.js').ViewMap} ViewMap */
 
@@ -37,18 +38,15 @@ export function toJSON(map) {
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function toSafetensors(tensors, metadata) {
-  let end = 0;
-  const entries = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => {
-    const start = end;
-    end += data.byteLength;
-    return [name, { dtype: 'F32', shape, data_offsets: [start, end] }];
-  }));
-  const header = new TextEncoder().encode(JSON.stringify({ ...(Object.keys(metadata).length > 0 && { __metadata__: metadata }), ...entries }));
-  const start = 8 + Math.ceil(header.length / 8) * 8;
-  const out = new Uint8Array(start + end).fill(32, 0, start);
-  new DataView(out.buffer).setBigUint64(0, BigInt(start - 8), true);
-  out.set(header, 8);
-  Object.entries(tensors).forEach(([name, { data }]) => out.set(bytesOf(data), start + entries[name].data_offsets[0]));
+  const all = Object.entries(tensors).map(([name, { shape, data }]) => ({ name, dtype: 'F32', shape, size: data.byteLength, data }));
+  const header = headerOf(all, metadata);
+  const out = new Uint8Array(header.length + all.reduce((sum, { size }) => sum + size, 0));
+  out.set(header);
+  let at = header.length;
+  for (const { data, size } of all) {
+    out.set(bytesOf(data), at);
+    at += size;
+  }
   return out;
 }
 

@@ -38,11 +38,11 @@ export function createJudge(root) {
    */
   async function run(signal, onProgress) {
     if (!context || !shown) return;
-    const { vit, image, target } = context;
+    const { vit, seen, target } = context;
     const map = shown;
     await attempt(context, signal, onProgress, async (onProgress) => {
       const steps = Math.min(STEPS, map.rows * map.cols);
-      const { deletion, insertion } = await vit.curves(image, map, { target: target?.index, steps, signal, onProgress });
+      const { deletion, insertion } = await vit.curves(seen, map, { target: target?.index, steps, signal, onProgress });
       if (map === shown) draw(deletion, insertion, target?.name ?? '');
     });
   }

@@ -36,6 +36,7 @@ export function createModelDialog(dialog, opener, models, { onOpen, onFiles, onO
     return { offer, button };
   });
   find(dialog, '.offers').append(...offers.map(({ button }) => button));
+  find(dialog, '[data-model=offers]').hidden = !offers.length;
   chooseFolder.hidden = !('webkitdirectory' in folder);
   chooseFolder.addEventListener('click', () => folder.click());
   find(dialog, '[data-model=files]').addEventListener('click', () => files.click());

@@ -1,3 +1,4 @@
+import { toPicture } from '../photo.js';
 import { rangesOf, release, snapshot } from './card.js';
 import { toSheet } from './sheet.js';
 
@@ -72,6 +73,18 @@ export class Pins {
   toPicture() {
     const { drawn } = this;
     return toSheet(drawn.map(({ card }) => card), drawn.map(({ range }) => range));
+  }
+
+  /**
+   * The present one alone.
+   * @param {ImageBitmap | undefined} photo for where there is none
+   * @returns {Promise<Blob>} a PNG
+   */
+  async snapshot(photo) {
+    const card = this.#present;
+    if (card) return toSheet([card], rangesOf([card], false));
+    if (photo) return toPicture(photo);
+    throw new Error('There is no picture to take: no photo is open yet.');
   }
 
   end() {

@@ -69,10 +69,10 @@ export function createClass({ change }) {
    * @param {Context} next
    * @returns {Promise<boolean>} whether another is chosen now
    */
-  async function offer({ trace, vit, image }) {
+  async function offer({ trace, vit, seen }) {
     const all = METHODS.map(([name]) => name);
     const reasons = isStaged(trace)
-      ? await remember(vit, 'refused methods', () => Promise.all(all.map((name) => (name === 'occlusion' ? undefined : refusal(() => vit.attribute(image, { method: name }))))))
+      ? await remember(vit, 'refused methods', () => Promise.all(all.map((name) => (name === 'occlusion' ? undefined : refusal(() => vit.attribute(seen, { method: name }))))))
       : [];
     if (context?.vit !== vit) return false;
     known = vit;
@@ -102,10 +102,10 @@ export function createClass({ change }) {
    * @param {(passes: import('../../../pkg/index.js').Passes) => void} onProgress
    */
   async function occlude(signal, onProgress) {
-    const { trace, vit, image, target } = /** @type {Context} */ (context);
+    const { trace, vit, seen, target } = /** @type {Context} */ (context);
     const asked = key;
     await attempt(/** @type {Context} */ (context), signal, onProgress, async (onProgress) => {
-      keep(trace, asked, await vit.attribute(image, { method: 'occlusion', target: target?.index, window: window.value, signal, onProgress }));
+      keep(trace, asked, await vit.attribute(seen, { method: 'occlusion', target: target?.index, window: window.value, signal, onProgress }));
       change();
     });
   }
@@ -121,7 +121,7 @@ export function createClass({ change }) {
 
     async show(next) {
       context = next;
-      const { trace, vit, image, target, query, layer, live, signal, wanted } = next;
+      const { trace, vit, seen, target, query, layer, live, signal, wanted } = next;
       wanted.addEventListener('abort', () => occlusion.stop());
       if (known !== vit && (await offer(next))) return change();
       if (signal.aborted) return;
@@ -139,7 +139,7 @@ export function createClass({ change }) {
         const map = kept(trace, asked);
         return paint(map, live ? 'Freeze the picture to leave patches of it out.' : map ? scaleWords() : 'Press "Leave out" to run it.');
       }
-      const map = await remember(trace, asked, () => vit.attribute(image, { ...options, signal: wanted }), wanted);
+      const map = await remember(trace, asked, () => vit.attribute(seen, { ...options, signal: wanted }), wanted);
       if (!signal.aborted) paint(map);
     },
   };
