@@ -12,7 +12,7 @@ import { PART } from './pace.js';
 export async function sendAnswer(wire, id, { meta, bytes = new Uint8Array(0) }) {
   const size = bytes instanceof Blob ? bytes.size : bytes.length;
   const read = async (/** @type {number} */ begin) =>
-    bytes instanceof Blob ? new Uint8Array(await bytes.slice(begin, begin + PART).arrayBuffer()) : bytes.subarray(begin, begin + PART);
+    bytes instanceof Blob ? new Uint8Array(await bytes.slice(begin, begin + PART).arrayBuffer()) : bytes.slice(begin, begin + PART); // (of a view JupyterLab would send all that lies behind it)
   const sum = new Sha256();
   for (let begin = 0; begin < size; begin += PART) sum.update(await read(begin));
   const first = { meta: { ...meta, sha256: sum.digest() } };

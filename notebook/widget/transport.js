@@ -126,8 +126,8 @@ export class Wire {
           if (turn === this.#patience.length) return reject(Object.assign(new Error(SILENT), { code: 'silent' }));
           try {
             this.#model.send(message, undefined, buffers);
-          } catch {
-            return reject(new Error(ENDED)); // front ends refuse to send to a kernel that was restarted
+          } catch (cause) {
+            return reject(new Error(ENDED, { cause })); // front ends refuse to send to a kernel that was restarted
           }
           timer = setTimeout(send, this.#patience[turn], turn + 1);
         };
