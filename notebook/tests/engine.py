@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="modules are of torch")
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-sys.path[:0] = [str(HERE.parent), str(REPOSITORY / "tests" / "fixtures")]
+sys.path.insert(0, str(REPOSITORY / "tests" / "fixtures"))  # (before the standard library, which has a `trace` too)
 
 from vitscope.modules import ModuleFiles, of, tensor_bytes  # noqa: E402
 

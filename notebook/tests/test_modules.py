@@ -1,16 +1,17 @@
 """What modules of both libraries have in common: bytes of tensors, and no import before there is a module."""
 
-# ruff: noqa: E402, I001 (what may be missing comes first)
+# ruff: noqa: E402 (what may be missing comes first)
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
-from engine import HERE
+import vitscope.modules
 from vitscope.modules import DTYPES, of, tensor_bytes
 
 
@@ -38,7 +39,8 @@ def test_nothing_is_imported_before_there_is_a_module() -> None:
     """The package imports without any of them."""
     blocked = "import sys; sys.modules.update(dict.fromkeys(('torch', 'timm', 'transformers')));"
     command = f"{blocked} import vitscope.modules.hf, vitscope.modules.timm"
-    subprocess.run([sys.executable, "-c", command], cwd=HERE.parent, check=True, timeout=60)
+    package = Path(vitscope.modules.__file__).parents[2]
+    subprocess.run([sys.executable, "-c", command], cwd=package, check=True, timeout=60)
 
 
 def test_other_packages_are_named_with_what_would_do() -> None:
@@ -47,3 +49,16 @@ def test_other_packages_are_named_with_what_would_do() -> None:
     model = models.VisionTransformer(**sizes)
     with pytest.raises(ValueError, match="VisionTransformer is of torchvision, which is not read: timm has"):
         of(model)
+
+
+def test_shards_have_to_be_gathered() -> None:
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    distributed = torch.distributed
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+        mesh = distributed.init_device_mesh("cpu", (1,))
+        with pytest.raises(ValueError, match=r"is in shards .*load its full state dict into a plain model"):
+            of(fsdp.fully_shard(model, mesh=mesh))
+    finally:
+        distributed.destroy_process_group()

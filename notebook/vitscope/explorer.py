@@ -107,6 +107,10 @@ class Explorer(View, anywidget.AnyWidget):
 
     # Questions
 
+    def shown(self) -> Handle[Explorer]:
+        """Comes, as the widget itself, when the page shows what is chosen: then `map` and `top` are of that."""
+        return self._ask("widget.shown()", "shown", 0, {}, lambda meta, data: self)
+
     def trace(self, model: int = 0, **options: Any) -> Handle[dict[str, np.ndarray]]:
         """A forward pass as arrays by name: logits, features, attentions, hidden_states; options are the package's."""
         return self._ask("widget.trace()", "trace", model, options, lambda meta, data: answers.tensors(data))

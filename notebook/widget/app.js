@@ -55,6 +55,8 @@ export async function open(root, { model: indirect, files, screen, signal, leads
   const now = models.map(() => null);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let telling;
+  /** Another image's. @type {Promise<unknown>} */
+  let turning = Promise.resolve();
 
   const sides = models.map((given, i) => {
     const source = sourceOf(given, blobs);
@@ -76,7 +78,7 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     frame.paint(theme);
     for (const { explorer } of sides) explorer.theme = theme;
   }, signal);
-  const follow = () => void turnTo(index());
+  const follow = () => void (turning = turnTo(index()));
   model.on('change:index', follow);
   follow(); // of what was wanted meanwhile
   prepare(shown + 1);
@@ -95,8 +97,9 @@ export async function open(root, { model: indirect, files, screen, signal, leads
       const picture = await pictureOf(to);
       if (to !== shown || signal.aborted) return;
       frame.say();
-      for (const { explorer } of sides) explorer.show(picture, { keep: true });
+      const coming = sides.map(({ explorer }) => explorer.show(picture, { keep: true }));
       prepare(to + 1);
+      await Promise.all(coming);
     } catch (error) {
       if (to === shown && !signal.aborted) frame.say(/** @type {Error} */ (error).message);
     }
@@ -134,11 +137,22 @@ export async function open(root, { model: indirect, files, screen, signal, leads
       map: map ? { rows: map.rows, cols: map.cols, channels: map.channels, signed: map.signed, text: text ?? map.text, data: values } : null,
     };
     clearTimeout(telling);
-    telling = setTimeout(() => {
-      if (signal.aborted || !leads()) return;
-      model.set('_shown', [...now]);
-      model.save_changes();
-    }, SETTLED);
+    telling = setTimeout(report, SETTLED);
+  }
+
+  function report() {
+    clearTimeout(telling);
+    if (signal.aborted || !leads()) return;
+    model.set('_shown', [...now]);
+    model.save_changes();
+  }
+
+  /** Resolves when what is chosen is shown, and Python has it. */
+  async function settled() {
+    await Promise.all([...sides.map(({ explorer }) => explorer.ready), turning]);
+    await choices.shown();
+    report();
+    return {};
   }
 
   return {
@@ -146,7 +160,7 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     async answer(question) {
       const side = sides[question.model ?? 0];
       if (!side) throw Object.assign(new Error(`The widget has no model ${question.model}.`), { code: 'invalid-argument' });
-      await sendAnswer(files.wire, question.id, await answerTo(question, side));
+      await sendAnswer(files.wire, question.id, await (question.method === 'shown' ? settled() : answerTo(question, side)));
     },
 
     close() {

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from . import ModuleFiles, state, timm
-from .structure import difference, parts
+from .structure import difference, parts, unallocated
 
 if TYPE_CHECKING:
     import torch
@@ -104,10 +104,8 @@ def _fit_head(model: nn.Module, config: Any) -> str:
 
 def _built(model: nn.Module, config: Any) -> nn.Module:
     """The same of its config alone, without memory."""
-    import torch
-
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with unallocated():
             return type(model)(copy.deepcopy(config), **_arguments(model))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{type(model).__name__} can't be built anew of its config: {error}") from error

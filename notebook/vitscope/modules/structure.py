@@ -6,6 +6,8 @@ Parts that were replaced by hand, or attributes that were set, are written by no
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,6 +67,23 @@ UNTOLD = {
 
 PASSING = {"SwinLayer": ("shift_size", "window_size"), "Swinv2Layer": ("shift_size", "window_size")}
 """Attributes that each image sets anew, by kind."""
+
+
+@contextmanager
+def unallocated() -> Iterator[None]:
+    """Where modules are built without memory, and no random number of the user's is drawn."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Numbers(TorchFunctionMode):
+        """Before 1.0.16 timm makes a list of a tensor, of how often branches are dropped: that one has numbers."""
+
+        def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            return call(*args, **({"device": "cpu"} | kwargs if call is torch.linspace else kwargs))
+
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), Numbers():
+        yield
 
 
 def activation(module: nn.Module) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import ModuleFiles, package_of, state
-from .structure import difference, parts
+from .structure import difference, parts, unallocated
 from .timm_args import Args, classes_of, head_of, of_beit, of_eva, of_sam, of_swin, of_vit
 
 if TYPE_CHECKING:
@@ -128,12 +128,11 @@ def _apart(args: Args, built: Args, told: Args) -> Args:
 def _build(name: str, args: Args) -> nn.Module | None:
     """timm's model without memory, None where it has none of that name and these arguments."""
     import timm
-    import torch
 
     if not timm.is_model(name) or package_of(timm.model_entrypoint(name)) != "timm":
         return None
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with unallocated():
             return timm.model_entrypoint(name)(**args)  # `create_model` would leave out what is None
     except (RuntimeError, TypeError, ValueError, AssertionError):
         return None

@@ -41,7 +41,7 @@ def of_vit(model: nn.Module) -> Args:
         "init_values": 1e-5 if _is(block, "ls1") else None,
         "class_token": model.cls_token is not None,
         "pos_embed": "none" if model.pos_embed is None else "learn",
-        "no_embed_class": model.no_embed_class,
+        "no_embed_class": getattr(model, "no_embed_class", False),
         "reg_tokens": 0 if getattr(model, "reg_token", None) is None else model.reg_token.shape[1],
         "pre_norm": _is(model, "norm_pre"),
         "final_norm": _is(model, "norm") or _is(model, "fc_norm"),
@@ -54,7 +54,7 @@ def of_vit(model: nn.Module) -> Args:
 
 def of_eva(model: nn.Module) -> Args:
     """`Eva`."""
-    block, rope, pool = model.blocks[0], model.rope, model.attn_pool
+    block, rope, pool = model.blocks[0], model.rope, getattr(model, "attn_pool", None)
     attn, mlp = block.attn, block.mlp
     fused = attn.qkv is not None
     bias = getattr(attn, "q_bias", None) if fused else attn.q_proj.bias
@@ -74,8 +74,8 @@ def of_eva(model: nn.Module) -> Args:
         "scale_attn_inner": _is(attn, "norm"),
         "init_values": 1e-5 if getattr(block, "gamma_1", None) is not None else None,
         "class_token": model.cls_token is not None,
-        "num_reg_tokens": 0 if model.reg_token is None else model.reg_token.shape[1],
-        "no_embed_class": model.no_embed_class,
+        "num_reg_tokens": 0 if getattr(model, "reg_token", None) is None else model.reg_token.shape[1],
+        "no_embed_class": getattr(model, "no_embed_class", False),
         "use_abs_pos_emb": model.pos_embed is not None,
         "use_rot_pos_emb": rope is not None,
         "use_post_norm": "PostNorm" in type(block).__name__,
@@ -99,7 +99,7 @@ def of_beit(model: nn.Module) -> Args:
         "qkv_bias": block.attn.q_bias is not None,
         "swiglu_mlp": type(block.mlp).__name__ == "SwiGLU",
         "scale_mlp": _is(block.mlp, "norm"),
-        "init_values": 1e-5 if block.gamma_1 is not None else None,
+        "init_values": 1e-5 if getattr(block, "gamma_1", None) is not None else None,
         "use_abs_pos_emb": model.pos_embed is not None,
         "use_rel_pos_bias": block.attn.relative_position_bias_table is not None,
         "use_shared_rel_pos_bias": model.rel_pos_bias is not None,
@@ -112,11 +112,12 @@ def of_swin(model: nn.Module) -> Args:
     firsts = [stage.blocks[0] for stage in model.layers]
     first, second = firsts[0], hasattr(firsts[0].attn, "logit_scale")
     windows = getattr(model, "_ref_window_sizes", None) or [block.window_size for block in firsts]
+    windows = [list(_pair(window)) for window in windows]
     args = _of_patches(model) | {
         "embed_dim": first.dim if isinstance(first.dim, int) else model.embed_dim,
         "depths": [len(stage.blocks) for stage in model.layers],
         "num_heads": [block.attn.num_heads for block in firsts],
-        "window_size": [list(_pair(window)) for window in windows],
+        "window_size": windows if any(window != windows[0] for window in windows) else windows[0],
         "always_partition": getattr(first, "always_partition", False),
         "mlp_ratio": _ratio(first.mlp.fc1.out_features, first.dim),
         "qkv_bias": (first.attn.q_bias if second else first.attn.qkv.bias) is not None,
@@ -184,11 +185,11 @@ def _of_rope(rope: nn.Module, attn: nn.Module) -> Args:
     own = {
         "rope_type": kind,
         "rope_rotate_half": getattr(attn, "rotate_half", False),
-        "rope_grid_indexing": rope.grid_indexing,
+        "rope_grid_indexing": getattr(rope, "grid_indexing", "ij"),
         "rope_temperature": rope.temperature,
     }
     if kind != "mixed":
-        own["rope_grid_offset"] = rope.grid_offset
+        own["rope_grid_offset"] = getattr(rope, "grid_offset", 0.0)
     if kind == "cat":
         own["ref_feat_shape"] = None if rope.ref_feat_shape is None else list(rope.ref_feat_shape)
     return own
