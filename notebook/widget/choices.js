@@ -1,8 +1,9 @@
-/** What is chosen, in Python and in the explorers: whoever changes it, the others follow. */
+/** What is chosen, in Python and in the explorers: whoever changes it, the others follow. A query's row and column are those of the first model's grid. */
+import { moved } from '../../www/explorer/detail.js';
 
 /** @typedef {import('../../www/explorer/choice.js').State} State */
 /** @typedef {import('./transport.js').Model} Model */
-/** @typedef {{choose: (wish: Partial<State>) => unknown, readonly vit?: import('../../pkg/index.js').Vitscope}} Explorer */
+/** @typedef {{choose: (wish: Partial<State>) => unknown, readonly state: State, readonly vit?: import('../../pkg/index.js').Vitscope}} Explorer */
 /** @typedef {Record<string, any>} Traits */
 
 const NAMES = /** @type {const} */ (['view', 'layer', 'head', 'query', 'target']);
@@ -10,7 +11,10 @@ const FRAME = 16; // ms
 
 export class Choices {
   #model;
-  /** wanted: what each was last asked for; last: what it has then made of it, or told. @type {{explorer: Explorer, wanted: Traits, last: Traits}[]} */
+  /**
+   * wanted: what each was last asked for; last: what it has then made of it, or told; looks: what they share beside, which Python does not know
+   * @type {{explorer: Explorer, wanted: Traits, last: Traits, looks: string}[]}
+   */
   #sides = [];
   #applying = false;
   /** What has been asked of the explorers, and is not shown yet. @type {Set<Promise<unknown>>} */
@@ -42,7 +46,8 @@ export class Choices {
 
   /** @param {Explorer} explorer that was mounted with `first` */
   join(explorer) {
-    this.#sides.push({ explorer, wanted: { ...this.first, query: null }, last: { ...this.first, query: null } });
+    const choice = { ...this.first, query: null };
+    this.#sides.push({ explorer, wanted: { ...choice }, last: { ...choice }, looks: looksOf(explorer.state) });
   }
 
   /** The grid of an explorer's model is known now. */
@@ -59,15 +64,21 @@ export class Choices {
     const wanted = this.#wanted;
     for (const side of this.#sides) {
       const { explorer } = side;
-      const names = NAMES.filter((name) => String(wanted[name]) !== String(side.wanted[name]) && (name !== 'query' || explorer.vit));
+      const names = NAMES.filter((name) => String(wanted[name]) !== String(side.wanted[name]) && (name !== 'query' || (explorer.vit && this.#grid)));
       if (!names.length) continue;
       for (const name of names) side.wanted[name] = side.last[name] = wanted[name];
-      const wish = names.map((name) => (name === 'query' ? ['patch', patchOf(wanted.query, explorer)] : [name, wanted[name]]));
-      this.#applying = true;
-      explorer.choose({ view: wanted.view, ...Object.fromEntries(wish) }); // without a view, a layer would choose another where the open one has none
-      this.#applying = false;
+      const wish = names.map((name) => (name === 'query' ? ['patch', this.#patchOf(wanted.query, explorer)] : [name, wanted[name]]));
+      this.#choose(explorer, { view: wanted.view, ...Object.fromEntries(wish) }); // without a view, a layer would choose another where the open one has none
     }
+    for (const { explorer } of this.#sides) this.told(explorer, explorer.state); // what there is not was not chosen
   };
+
+  /** @param {Explorer} explorer @param {Partial<State>} wish */
+  #choose(explorer, wish) {
+    this.#applying = true;
+    explorer.choose(wish);
+    this.#applying = false;
+  }
 
   /**
    * An explorer's reader has chosen, or its model has not what was wanted.
@@ -78,7 +89,7 @@ export class Choices {
     const side = this.#sides.find((side) => side.explorer === explorer);
     if (!side) return;
     const several = this.#sides.length > 1;
-    const now = traitsOf(state, explorer);
+    const now = this.#traitsOf(state, explorer);
     const wanted = this.#wanted;
     const names = NAMES.filter((name) => name in now && String(now[name]) !== String(side.last[name]));
     for (const name of names) side.last[name] = now[name];
@@ -86,33 +97,59 @@ export class Choices {
     const chosen = names.filter((name) => !several || (!this.#applying && !(now[name] === null && lacks(explorer, name, wanted[name]))));
     for (const name of chosen) side.wanted[name] = now[name];
     const changed = chosen.filter((name) => String(now[name]) !== String(wanted[name]));
-    if (!changed.length) return;
     for (const name of changed) this.#model.set(name, now[name]);
+    if (changed.length) this.#save();
+    this.#share(side, state);
+  }
+
+  #save() {
     this.#saving ??= setTimeout(() => {
       this.#saving = undefined;
       this.#model.save_changes();
     }, FRAME);
   }
+
+  /**
+   * How maps are drawn, and a stop before the first layer.
+   * @param {{looks: string}} side
+   * @param {State} state
+   */
+  #share(side, state) {
+    const looks = (side.looks = looksOf(state));
+    if (this.#applying) return;
+    for (const other of this.#sides) if (other.looks !== looks) this.#choose(other.explorer, { look: state.look, stop: state.stop });
+  }
+
+  get #grid() {
+    return this.#sides[0].explorer.vit?.config.grid;
+  }
+
+  /**
+   * @param {State} state
+   * @param {Explorer} explorer
+   * @returns {Traits}
+   */
+  #traitsOf({ view, layer, head, target, patch }, { vit }) {
+    const grid = this.#grid;
+    if (!grid || !vit) return { view, layer, head, target };
+    const first = patch === null ? null : moved(patch, vit.config.grid, grid);
+    return { view, layer, head, target, query: first === null ? null : [Math.floor(first / grid[1]), first % grid[1]] };
+  }
+
+  /**
+   * @param {[number, number] | null} query
+   * @param {Explorer} explorer
+   */
+  #patchOf(query, { vit }) {
+    const grid = this.#grid;
+    if (!query || !grid || !vit || query[0] >= grid[0] || query[1] >= grid[1]) return null;
+    return moved(query[0] * grid[1] + query[1], grid, vit.config.grid);
+  }
 }
 
-/**
- * @param {State} state
- * @param {Explorer} explorer
- * @returns {Traits}
- */
-function traitsOf({ view, layer, head, target, patch }, { vit }) {
-  const cols = vit?.config.grid[1];
-  const query = patch === null ? null : cols && [Math.floor(patch / cols), patch % cols];
-  return { view, layer, head, target, ...(query !== undefined && vit && { query }) };
-}
-
-/**
- * @param {[number, number] | null} query
- * @param {Explorer} explorer
- */
-function patchOf(query, explorer) {
-  if (!query || !explorer.vit || lacks(explorer, 'query', query)) return null;
-  return query[0] * explorer.vit.config.grid[1] + query[1];
+/** @param {State} state */
+function looksOf({ look, stop }) {
+  return JSON.stringify([look, stop]);
 }
 
 /**
@@ -122,9 +159,8 @@ function patchOf(query, explorer) {
  */
 function lacks({ vit }, name, value) {
   if (!vit || value === null) return false;
-  const { layers, heads, stages, numClasses, grid: [rows, cols] } = vit.config;
+  const { layers, heads, stages, numClasses } = vit.config;
   if (name === 'layer') return value >= layers;
   if (name === 'head') return value >= Math.max(heads, ...stages.map(({ heads }) => heads));
-  if (name === 'target') return value >= numClasses;
-  return name === 'query' && (value[0] >= rows || value[1] >= cols);
+  return name === 'target' && value >= numClasses;
 }

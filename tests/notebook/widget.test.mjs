@@ -121,6 +121,8 @@ test('a trait that Python sets changes the picture, and back; what the reader ch
   await page.waitForFunction(() => Array.isArray(/** @type {any} */ (globalThis).kernel.traits.query));
   await set(page, 'layer', 77);
   await told(page, 'layer', null); // the model has no such layer
+  await set(page, 'query', [0, 77]);
+  await told(page, 'query', null);
   await page.waitForTimeout(500);
   const saves = await page.evaluate(() => /** @type {any} */ (globalThis).model.saves);
   await page.waitForTimeout(500);
@@ -189,6 +191,11 @@ test('two models are in step, and one that lacks a layer keeps its own', async (
   await page.locator('#tab-rollout').nth(1).click();
   await shown(page, 'Rollout', 2);
   await told(page, 'layer', 4);
+  await set(page, 'query', [5, 9]); // of 16 × 16, the first's
+  await page.waitForFunction(() => /** @type {any} */ (globalThis).kernel.traits._shown.map((/** @type {any} */ { map }) => map.text.match(/patch.*/)?.[0]).every(Boolean));
+  assert.deepEqual(await page.evaluate(() => /** @type {any} */ (globalThis).model.state.query), [5, 9]);
+  await page.locator('#overlay label:has([value=magma])').nth(1).click();
+  assert.equal(await page.locator('#overlay [value=magma]').first().isChecked(), true, 'maps are drawn alike');
   assert.equal((await ask(page, { method: 'attribute', model: 1 })).meta.rows, 4);
   assert.deepEqual(errors, []);
   await close();
