@@ -1,7 +1,9 @@
 /** The explorer in a cell: the part of the widget that comes from the kernel once a page. */
 import { mount } from '../../www/explorer/mount.js';
+import { sendAnswer } from './answering.js';
 import { Choices } from './choices.js';
 import { engineAssets, engineFiles } from './engine.js';
+import { direct } from './direct.js';
 import { createFrame } from './frame.js';
 import { imageFiles, imageOf, modelFiles, sourceOf } from './given.js';
 import { answerTo } from './questions.js';
@@ -26,7 +28,8 @@ const SETTLED = 100; // ms
  * @param {HTMLElement} root
  * @param {Given} given
  */
-export async function open(root, { model, files, screen, signal, leads }) {
+export async function open(root, { model: indirect, files, screen, signal, leads }) {
+  const model = direct(indirect);
   /** @type {GivenModel[]} */
   const models = model.get('_models');
   /** @type {GivenImage[]} */
@@ -139,11 +142,11 @@ export async function open(root, { model, files, screen, signal, leads }) {
   }
 
   return {
-    /** @param {import('./transport.js').Question} question */
+    /** Resolves once the kernel has it. @param {import('./transport.js').Question} question */
     async answer(question) {
       const side = sides[question.model ?? 0];
       if (!side) throw Object.assign(new Error(`The widget has no model ${question.model}.`), { code: 'invalid-argument' });
-      return answerTo(question, side);
+      await sendAnswer(files.wire, question.id, await answerTo(question, side));
     },
 
     close() {

@@ -1,7 +1,7 @@
 /** What Python asks of an explorer's model. */
 import { Vitscope } from '../../pkg/dist/index.js';
 
-/** @typedef {import('./transport.js').Answer} Answer */
+/** @typedef {import('./answering.js').Answer} Answer */
 /** @typedef {ReturnType<typeof import('../../www/explorer/mount.js').mount>} Explorer */
 
 /**
@@ -10,7 +10,7 @@ import { Vitscope } from '../../pkg/dist/index.js';
  * @returns {Promise<Answer>}
  */
 export async function answerTo({ method, options }, { explorer, source, assets }) {
-  if (method === 'quantize') return { bytes: await /** @type {any} */ (Vitscope).quantize(source, { assets }) };
+  if (method === 'quantize') return { bytes: await Vitscope.quantize(source, { assets }) };
   await explorer.ready;
   if (method === 'snapshot') return { bytes: await explorer.snapshot() };
   const { vit, image } = explorer;

@@ -8,6 +8,7 @@ span { opacity: 0.7; }
 i { display: block; height: 3px; margin: 8px 0; background: color-mix(in srgb, currentColor 16%, transparent); overflow: hidden; }
 b { display: block; height: 100%; background: currentColor; opacity: 0.75; transform-origin: 0 0; transform: scaleX(0); transition: transform 0.2s; }
 small { font-size: 13px; opacity: 0.7; }
+[role=alert] { opacity: 1; }
 button { font: inherit; font-size: 13px; color: inherit; background: none; border: 1px solid currentColor; border-radius: 4px; padding: 4px 12px; margin-top: 8px; cursor: pointer; }
 [hidden] { display: none; }
 `;

@@ -93,6 +93,7 @@ export class Kernel {
         changed.clear();
       },
       send: (/** @type {any} */ content, /** @type {unknown} */ _, /** @type {any[]} */ buffers = []) => {
+        if (content.kind === 'state') return model.save_changes();
         const times = this.heard.filter((other) => JSON.stringify(other) === JSON.stringify(content)).length;
         this.heard.push(structuredClone(content));
         if (!this.drops(content, times)) this.#answer(content, buffers.map((buffer) => structuredClone(buffer)), deliver);

@@ -234,6 +234,30 @@ test('questions are answered, or refused with a code and a sentence', async () =
   await close();
 });
 
+test('the weights are quantised in the reader\'s browser, for a single file', async () => {
+  const { page, errors, close } = await openCell({ models: [FIXTURE] });
+  const { bytes, meta } = await ask(page, { method: 'quantize' });
+  const header = JSON.parse(Buffer.from(bytes.buffer, 8, Number(new DataView(bytes.buffer).getBigUint64(0, true))).toString());
+  assert.ok(Object.values(header).some(({ dtype }) => dtype === 'I8'));
+  assert.match(meta.sha256, /^[0-9a-f]{64}$/);
+  await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
+  await workersEnd(page);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('what is asked of a view that goes is refused, and its worker ends', async () => {
+  const { page, errors, close } = await openCell();
+  await shown(page, 'Layer 5');
+  const asked = ask(page, { method: 'attribute', options: { method: 'occlusion', window: 1 } });
+  await page.waitForTimeout(200);
+  await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
+  assert.equal((await asked).code, 'closed');
+  await workersEnd(page);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('what cannot come is said in one sentence in the cell, with a way on', async () => {
   const { page, close } = await openCell();
   await shown(page, 'Layer 5');

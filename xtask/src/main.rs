@@ -9,6 +9,7 @@ mod bundle;
 mod docs;
 mod fuzz;
 mod node;
+mod notebook;
 mod serve;
 mod single;
 mod site;
@@ -32,6 +33,7 @@ cargo xtask build [VARIANT...]    build pkg/dist/ of the scripts and the engine;
 cargo xtask serve [--port PORT]   serve the page on 127.0.0.1 (port 8080 or the next free one); build what a browser asks for
 cargo xtask single [FILE]         write the page as one HTML file that opens from the disk, model and all (target/vitscope.html)
 cargo xtask site [FOLDER]         write the page as a folder for any static host (target/site)
+cargo xtask notebook              build the wheel of the Python package, with what it needs of the npm package and the page (target/notebook/dist)
 cargo xtask docs                  write the npm package's API reference into target/docs/
 cargo xtask test [STEP...]        run the checks, or only the named ones
 cargo xtask test --long           run every check there is, those that take long too
@@ -57,6 +59,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["single"] => single::run(&sh, "target/vitscope.html".as_ref())?,
         ["single", file] if !file.starts_with('-') => single::run(&sh, &env::current_dir()?.join(file))?,
         ["site", options @ ..] => site::run(&sh, options)?,
+        ["notebook"] => notebook::run(&sh)?,
         ["docs"] => docs::build(&sh)?,
         ["bench", options @ ..] => bench::run(&sh, options)?,
         ["size", options @ ..] => size::run(&sh, options)?,

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::wasm::{RELAXED, SCALAR, SIMD128};
 use crate::wasm_tests::Host;
-use crate::{backends, bindgen, browser, build, docs, fuzz, node, site, size, toolchain, wasm_tests};
+use crate::{backends, bindgen, browser, build, docs, fuzz, node, notebook, site, size, toolchain, wasm_tests};
 
 struct Step {
     name: &'static str,
@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "types", what: "TypeScript's check of pkg, www and the tests", run: types, long: false },
     Step { name: "node", what: "the npm package in Node", run: |sh| node_tests(sh, "tests/node"), long: false },
     Step { name: "page", what: "the page and the npm package in Chromium", run: page, long: false },
+    Step { name: "notebook", what: "the Python package, in JupyterLab", run: notebook, long: false },
     Step { name: "examples", what: "the examples, in Chromium and Node", run: examples, long: false },
     Step { name: "clippy-wasm", what: "clippy for wasm", run: clippy_wasm, long: false },
     Step {
@@ -131,6 +132,7 @@ fn set_up(sh: &Shell) -> Result<()> {
     let toolchain = toolchain::find(sh)?;
     let browser = browser::find(sh)?;
     bindgen::test_runner(sh)?;
+    notebook::install(sh)?;
     println!("wasm toolchain: {}", toolchain.describe());
     println!("browser: {}, {}", browser.browser.display(), browser.driver.display());
     Ok(())
@@ -205,6 +207,14 @@ fn memory(sh: &Shell) -> Result<()> {
     let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
     let _long = sh.push_env("VITSCOPE_LONG", "1");
     Ok(cmd!(sh, "node --test --test-reporter=spec tests/page/memory.test.mjs").run()?)
+}
+
+/// What there is no Python for is skipped.
+fn notebook(sh: &Shell) -> Result<()> {
+    let _chromium = sh.push_env("CHROMIUM", browser::find(sh)?.browser);
+    let variables = notebook::check(sh)?;
+    let _variables: Vec<_> = variables.iter().map(|(name, value)| sh.push_env(name, value)).collect();
+    node_tests(sh, "tests/notebook")
 }
 
 fn examples(sh: &Shell) -> Result<()> {
