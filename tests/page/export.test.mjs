@@ -1,6 +1,7 @@
 /** The document that a notebook writes: its own model, photo and view, put in as the notebook does it and opened from the disk. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -18,6 +19,7 @@ before(async () => {
   [browser, template] = await Promise.all([startBrowser(), makeExport()]);
 });
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TARGET = 7;
 const PHOTO = 'www/samples/coffee.jpg';
 const FILES = ['config.json', 'preprocessor_config.json', 'model.safetensors'].map((name) => /** @type {const} */ ([name, readFileSync(join(ROOT, 'models', MODEL, name))]));
@@ -126,10 +128,16 @@ test('of pixel values it shows the picture and asks about the values, in the one
 }));
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  test(`${colorScheme} as the system has it, on a phone`, onFile(one, async ({ page }) => {
+  test(`${colorScheme} as the system has it, on a phone, and clean by what a program can check of WCAG`, onFile(one, async ({ page }) => {
     const colours = await page.evaluate(() => [document.documentElement, document.querySelector('#explorer')].map((element) => getComputedStyle(/** @type {Element} */ (element)).backgroundColor));
     assert.deepEqual(new Set(colours), new Set([colorScheme === 'light' ? 'rgb(251, 251, 250)' : 'rgb(19, 21, 23)']));
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.locator('[data-caption=title]').getByText(/^Relevance for/).waitFor();
+    await page.evaluate(AXE);
+    assert.deepEqual(await page.evaluate(async () => {
+      const { violations } = await /** @type {any} */ (globalThis).axe.run(document, { resultTypes: ['violations'] });
+      return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ { target }) => target.flat().join(' ')).join(', ')}`);
+    }), []);
   }, { colorScheme, viewport: { width: 375, height: 700 } }));
 }
 

@@ -16,7 +16,11 @@ const explorers = [];
 const step = inStep();
 for (const [i, place] of places.entries()) {
   place.hidden = false;
-  if (pair) place.append(make('h2', { slot: 'brand' }, [state.models[i]]));
+  if (pair) {
+    place.append(make('h2', { slot: 'brand' }, [state.models[i]]));
+    place.setAttribute('role', 'region');
+    place.setAttribute('aria-label', state.models[i]);
+  }
   /** It tells of itself before it is there. @type {ReturnType<typeof mount> | undefined} */
   let explorer;
   explorer = mount(place, {
