@@ -1,85 +1,9 @@
-/** The widget in real Chromium, against a stand-in for front end and kernel that answers from memory (cell.js). JupyterLab has tests of its own. */
+/** The widget in real Chromium, against a stand-in for front end and kernel that answers from memory (cell.js): what it shows, is told and answers. JupyterLab has tests of its own. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { parseTensors, readTensors } from '../node/safetensors.mjs';
-import { finallyDo, openTab, startBrowser, workersEnd } from '../page/harness.mjs';
-import { serve } from '../../xtask/server.mjs';
-
-const TINY = '/models/vitscope-tiny/';
-const FIXTURE = '/tests/fixtures/hf_vit/';
-const PHOTOS = ['coffee', 'chelsea', 'rocket', 'astronaut'].map((name) => `/www/samples/${name}.jpg`);
-
-/** @type {import('playwright-core').Browser} */
-let browser;
-let origin = '';
-before(async () => {
-  const server = await serve({ folders: ['tests/notebook', 'tests/fixtures', 'notebook'], isolated: false }); // as front ends are
-  finallyDo(() => server.close());
-  origin = server.url.replace(/\/$/, '');
-  browser = await startBrowser();
-});
-
-/**
- * A page with a kernel and a widget of these models and images. Their names on its window: `kernel`, `model`, `cell`.
- * @param {{models?: string[], images?: string[], traits?: object, at?: string}} [given]
- */
-async function openCell({ models = [TINY], images = PHOTOS.slice(0, 1), traits = {}, at = origin } = {}) {
-  const tab = await openTab(browser, { viewport: { width: 1000, height: 900 } });
-  tab.page.setDefaultTimeout(20000);
-  await tab.page.goto(`${at}/tests/notebook/cell.html`);
-  await tab.page.waitForFunction(() => 'Kernel' in globalThis);
-  await tab.page.evaluate(async ([models, images, traits]) => {
-    const kernel = new Kernel();
-    const given = [await Promise.all(models.map((folder) => kernel.model(folder))), await Promise.all(images.map((image) => kernel.image(image)))];
-    const model = kernel.open(await kernel.widget(given[0], given[1], traits));
-    Object.assign(globalThis, { kernel, model });
-    Object.assign(globalThis, { cell: await show(model) });
-  }, /** @type {const} */ ([models, images, traits]));
-  return tab;
-}
-
-/** What the widget has told the kernel that it shows, once it is this. @param {import('playwright-core').Page} page @param {string} text a part of the map's title @param {number} [count] of models */
-async function shown(page, text, count = 1) {
-  await page.waitForFunction(([text, count]) => {
-    const { _shown = [] } = /** @type {any} */ (globalThis).kernel.traits;
-    return _shown.length === count && _shown.every((/** @type {any} */ one) => one?.map?.text.includes(text));
-  }, /** @type {const} */ ([text, count]));
-  return page.evaluate(() => /** @type {any} */ (globalThis).kernel.traits._shown.map((/** @type {any} */ { top, map }) => ({ top, map: { ...map, data: [...new Float32Array(map.data.buffer)] } })));
-}
-
-/** @param {import('playwright-core').Page} page @param {string} name @param {unknown} value */
-const set = (page, name, value) => page.evaluate(([name, value]) => /** @type {any} */ (globalThis).model.assign(name, value), /** @type {const} */ ([name, value]));
-
-/** What Python has of the traits. @param {import('playwright-core').Page} page @param {string} name @param {unknown} value waited for */
-const told = (page, name, value) => page.waitForFunction(([name, value]) => JSON.stringify(/** @type {any} */ (globalThis).kernel.traits[/** @type {string} */ (name)]) === JSON.stringify(value), [name, value]);
-
-/** Parts that the kernel was asked for, of a file. @param {import('playwright-core').Page} page @param {string} name */
-const asked = (page, name) => page.evaluate((name) => /** @type {any} */ (globalThis).kernel.heard.filter((/** @type {any} */ message) => message.kind === 'get' && message.name === name).length, name);
-
-/**
- * A question as Python asks it.
- * @param {import('playwright-core').Page} page
- * @param {object} question
- * @returns {Promise<{meta: any, bytes: Uint8Array, size: number, code?: string, text?: string}>}
- */
-async function ask(page, question) {
-  const answer = await page.evaluate(async (question) => {
-    const { kernel, model } = /** @type {any} */ (globalThis);
-    const id = String(Math.random());
-    model.deliver({ kind: 'ask', id, model: 0, options: {}, ...question });
-    for (;;) {
-      const answer = kernel.answers.get(id);
-      const length = answer?.parts.reduce((/** @type {number} */ sum, /** @type {Uint8Array} */ part) => sum + part.length, 0);
-      if (answer && length === answer.size) return { ...answer, parts: undefined, bytes: [...new Uint8Array(await new Blob(answer.parts).arrayBuffer())] };
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }, question);
-  return { ...answer, bytes: Uint8Array.from(answer.bytes) };
-}
-
-/** What is laid over the photo, of each model. @param {import('playwright-core').Page} page */
-const picture = (page) => page.locator('#stage .overlay').evaluateAll((canvases) => canvases.map((canvas) => /** @type {HTMLCanvasElement} */ (canvas).toDataURL()).join());
+import { openTab, workersEnd } from '../page/harness.mjs';
+import { FIXTURE, PHOTOS, TINY, ask, asked, browser, openCell, origin, picture, set, shown, told } from './widget.mjs';
 
 test('the explorer opens with a model and an image out of the kernel, and says what it shows', async () => {
   const { page, requests, errors, close } = await openCell();
@@ -158,28 +82,6 @@ test('pixel values are what the model gets: its answer is that of its own librar
   await tab.close();
 });
 
-test('a second widget with the same model and photo asks for none of it again', async () => {
-  const { page, errors, close } = await openCell();
-  await shown(page, 'Layer 5');
-  const weights = await page.evaluate(() => /** @type {any} */ (globalThis).model.state._models[0].weights[0]);
-  const [parts, heard] = [await asked(page, weights), await page.evaluate(() => /** @type {any} */ (globalThis).kernel.heard.length)];
-  assert.ok(parts > 1);
-  await page.evaluate(async () => {
-    const { kernel, model } = /** @type {any} */ (globalThis);
-    const other = kernel.open({ ...structuredClone(model.state), layer: 0 });
-    Object.assign(globalThis, { other, next: await show(other) });
-  });
-  await page.locator('section').nth(1).getByText('Layer 0, mean of heads').first().waitFor();
-  const gets = await page.evaluate((heard) => /** @type {any} */ (globalThis).kernel.heard.slice(heard).filter((/** @type {any} */ { kind }) => kind === 'get'), heard);
-  assert.deepEqual(gets, []);
-  assert.equal(page.workers().length, 2);
-  await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
-  await page.locator('section').getByRole('button', { name: 'Layer 3', exact: true }).click();
-  await page.getByText('Layer 3, mean of heads').first().waitFor(); // the other one lives on
-  assert.deepEqual(errors, []);
-  await close();
-});
-
 test('two models are in step, and one that lacks a layer keeps its own', async () => {
   const { page, errors, close } = await openCell({ models: [TINY, FIXTURE] });
   await shown(page, 'mean of heads', 2);
@@ -251,98 +153,4 @@ test('the weights are quantised in the reader\'s browser, for a single file', as
   await workersEnd(page);
   assert.deepEqual(errors, []);
   await close();
-});
-
-test('what is asked of a view that goes is refused, and its worker ends', async () => {
-  const { page, errors, close } = await openCell();
-  await shown(page, 'Layer 5');
-  const asked = ask(page, { method: 'attribute', options: { method: 'occlusion', window: 1 } });
-  await page.waitForTimeout(200);
-  await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
-  assert.equal((await asked).code, 'closed');
-  await workersEnd(page);
-  assert.deepEqual(errors, []);
-  await close();
-});
-
-test('what cannot come is said in one sentence in the cell, with a way on', async () => {
-  const { page, close } = await openCell();
-  await shown(page, 'Layer 5');
-  await page.evaluate(async () => {
-    const { kernel, model } = /** @type {any} */ (globalThis);
-    const state = structuredClone(model.state);
-    state._models[0].weights = ['0'.repeat(64)];
-    state._models[0].sizes['0'.repeat(64)] = 7;
-    const lost = kernel.open(state);
-    await show(lost);
-    kernel.restore = () => (state._models[0] = model.state._models[0]);
-  });
-  const failed = page.locator('section').nth(1);
-  await failed.getByRole('alert').getByText('The model was closed in Python.').waitFor();
-  await page.evaluate(() => /** @type {any} */ (globalThis).kernel.restore());
-  await failed.getByRole('button', { name: 'Try again' }).click();
-  await failed.getByText('Layer 5, mean of heads').first().waitFor();
-  await close();
-});
-
-/** @param {string} policy of a page whose widget comes from its own server */
-async function underPolicy(policy) {
-  const tab = await openTab(browser);
-  const { page, context } = tab;
-  await context.route(/cell\.html$/, async (route) => route.fulfill({ response: await route.fetch(), headers: { 'content-type': 'text/html', 'content-security-policy': policy } }));
-  await page.goto(`${origin}/tests/notebook/cell.html`);
-  await page.waitForFunction(() => 'Kernel' in globalThis);
-  await page.evaluate(async ([folder, photo]) => {
-    const kernel = new Kernel();
-    const model = kernel.open(await kernel.widget([await kernel.model(folder)], [await kernel.image(photo)]));
-    await show(model, await import(/** @type {any} */ ('/notebook/vitscope/static/widget.js')));
-  }, [TINY, PHOTOS[0]]);
-  return tab;
-}
-
-test('a policy that forbids its script, its worker or WebAssembly is named', async () => {
-  for (const policy of ["script-src 'self'", "script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'none'", "script-src 'self' blob:"]) {
-    const { page, close } = await underPolicy(policy);
-    await page.getByText(/Content-Security-Policy/).first().waitFor();
-    await close();
-  }
-});
-
-test('it is light or dark as the front end is, and follows it', async () => {
-  const { page, close } = await openCell();
-  await shown(page, 'Layer 5');
-  const paper = () => page.locator('#stage').evaluate((stage) => getComputedStyle(/** @type {ShadowRoot} */ (stage.getRootNode()).host).backgroundColor);
-  const light = await paper();
-  await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));
-  const dark = await paper();
-  assert.notEqual(dark, light);
-  await page.evaluate(() => (document.body.dataset.jpThemeLight = 'true'));
-  assert.equal(await paper(), light);
-  await page.evaluate(() => {
-    delete document.body.dataset.jpThemeLight;
-    document.body.className = 'vscode-dark';
-  });
-  assert.equal(await paper(), dark);
-  await page.evaluate(() => {
-    document.body.className = '';
-    document.documentElement.setAttribute('theme', 'dark');
-  });
-  assert.equal(await paper(), dark);
-  await close();
-});
-
-test('where memory can be shared, it runs on threads', async () => {
-  const server = await serve({ folders: ['tests/notebook', 'notebook'] });
-  finallyDo(() => server.close());
-  const { page, errors, close } = await openCell({ at: server.url.replace(/\/$/, '') });
-  await shown(page, 'Layer 5');
-  await page.getByText(/\d threads/).first().waitFor();
-  await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
-  await workersEnd(page);
-  assert.deepEqual(errors, []);
-  await close();
-});
-
-test('the script that comes with each widget is small', () => {
-  assert.ok(readFileSync(new URL('../../notebook/vitscope/static/widget.js', import.meta.url)).length <= 10_000);
 });
