@@ -159,6 +159,16 @@ class Notebook {
     return { index, outputs, text: outputs.map(textOf).join(''), at: this.below(index) };
   }
 
+  /** Runs all cells as its menu does, one right after the other, and says what came of each. */
+  async runAll() {
+    await this.command('notebook:run-all-cells');
+    const count = await this.page.evaluate(() => /** @type {any} */ (globalThis).jupyterapp.shell.currentWidget.content.widgets.length);
+    return Promise.all(Array.from({ length: count }, async (_, index) => {
+      const outputs = await this.outputs(index);
+      return { index, outputs: outputs ?? [], text: (outputs ?? []).map(textOf).join(''), at: this.below(index) };
+    }));
+  }
+
   /** What a cell prints, where it must not fail. @param {string} source */
   async print(source) {
     const { outputs, text } = await this.run(source);
@@ -190,7 +200,7 @@ class Notebook {
   /** What the outputs of a cell are by now. @param {number} index */
   outputs(index) {
     return /** @type {Promise<Output[]>} */ (
-      this.page.evaluate((index) => /** @type {any} */ (globalThis).jupyterapp.shell.currentWidget.content.widgets[index].outputArea.model.toJSON(), index)
+      this.page.evaluate((index) => /** @type {any} */ (globalThis).jupyterapp.shell.currentWidget.content.widgets[index].outputArea?.model.toJSON(), index)
     );
   }
 
