@@ -122,6 +122,20 @@ ARGUMENTS: dict[str, Callable[[], nn.Module]] = {
     "SwinTransformerV2": lambda: SwinTransformerV2(
         img_size=24, patch_size=2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=3, num_classes=4
     ),
+    "SAM with another activation": lambda: vit(
+        "samvit_base_patch16", act_layer=nn.SiLU, window_size=3, use_abs_pos=False
+    ),
+    "Swin at any size": lambda: timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=24,
+        patch_size=2,
+        embed_dim=12,
+        depths=(2, 2),
+        num_heads=(2, 3),
+        window_size=(2, 3),
+        strict_img_size=False,
+        num_classes=4,
+    ),
     "VisionTransformerSAM": lambda: VisionTransformerSAM(
         **SIZES, use_rel_pos=True, window_size=2, global_attn_indexes=(1,), neck_chans=8
     ),
@@ -290,6 +304,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "patch_embed of this VisionTransformer is a HybridEmbed",
     ),
     "one channel": (lambda: vit(in_chans=1), "takes 1 channels: give one of RGB images"),
+    "SAM with norms": (
+        lambda: vit("samvit_base_patch16", qk_norm=True),
+        "normalises queries and keys, which is not read",
+    ),
     "maximum": (
         lambda: vit(global_pool="max"),
         "pools by global_pool='max', which is not read: .*another of token, avg, map",
