@@ -177,6 +177,21 @@ def test_loaded_from_a_folder(tmp_path: Path) -> None:
     assert files.title == "saved"
 
 
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("", "ViTForImageClassification"),
+        ("google/vit-base-patch16-224", "google/vit-base-patch16-224"),
+        ("/home/me/cats", "cats"),
+        ("/root/.cache/huggingface/hub/models--google--vit-base/snapshots/3f49326", "google/vit-base"),
+    ],
+)
+def test_titles(source: str, title: str) -> None:
+    model = vit()
+    model.config._name_or_path = source
+    assert of(model).title == title
+
+
 def test_pipelines_bring_their_processor(tmp_path: Path) -> None:
     processor = ViTImageProcessor(size={"height": 12, "width": 12}, image_mean=[0.1, 0.2, 0.3])
     model = vit()
