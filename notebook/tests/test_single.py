@@ -37,7 +37,6 @@ def parts_of(path) -> dict[str, tuple[str, bytes]]:
 
 def test_a_model_in_int8_is_written_at_once(tmp_path, photo):
     widget = vitscope.explore({"<tiny> & co": INT8}, photo, view="class", layer=2, head=1, target=3, query=[2, 5])
-    widget._shown = [{"top": [], "map": None, "grid": [8, 16]}]
     handle = widget.to_html(tmp_path / "heads.html")
     assert handle.result == tmp_path / "heads.html"
     assert f"<h1>&lt;tiny&gt; &amp; co: {photo.name}</h1>" in handle.result.read_text("utf-8")
@@ -48,7 +47,7 @@ def test_a_model_in_int8_is_written_at_once(tmp_path, photo):
     assert parts["photo"] == ("image/jpeg", photo.read_bytes())
     state = json.loads(parts["state.json"][1])
     assert state["models"] == ["<tiny> & co"] and state["photo"] == photo.name
-    assert [state[name] for name in ("view", "layer", "head", "target", "patch")] == ["class", 2, 1, 3, 37]
+    assert [state[name] for name in ("view", "layer", "head", "target", "query")] == ["class", 2, 1, 3, [2, 5]]
     assert (tmp_path / "heads.html").read_bytes() == widget.to_html(tmp_path / "again.html").result.read_bytes()
 
 

@@ -12,7 +12,7 @@ try:
 except PackageNotFoundError:  # run from a checkout
     __version__ = "0.0.0"
 
-rate: float | str | None = "auto"
-"""Bytes a second that the page may ask for: "auto" keeps to what Jupyter forwards; None, as fast as they come."""
+rate: float | None = None
+"""Bytes a second that the page may ask for, where a server drops what comes faster; None: as fast as they come."""
 
 __all__ = ["Explorer", "Handle", "VitscopeError", "__version__", "explore", "rate"]

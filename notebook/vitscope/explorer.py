@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -70,7 +71,7 @@ class Explorer(View, anywidget.AnyWidget):
             _models=[model.state() for model in shown_models],
             _images=[image.state() for image in shown_images],
             _assets={file: {"name": blob.name, "size": blob.size} for file, blob in assets.blobs().items()},
-            _rate=frontend.pace(),
+            _rate=getattr(sys.modules["vitscope"], "rate", None),  # (as the user has set it)
             **view,
         )
         self.on_msg(self._on_message)
@@ -105,6 +106,10 @@ class Explorer(View, anywidget.AnyWidget):
         return values if len(values) > 1 else values[0]
 
     # Questions
+
+    def shown(self) -> Handle[Explorer]:
+        """Comes, as the widget itself, when the page shows what is chosen: then `map` and `top` are of that."""
+        return self._ask("widget.shown()", "shown", 0, {}, lambda meta, data: self)
 
     def trace(self, model: int = 0, **options: Any) -> Handle[dict[str, np.ndarray]]:
         """A forward pass as arrays by name: logits, features, attentions, hidden_states; options are the package's."""

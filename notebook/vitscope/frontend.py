@@ -7,20 +7,8 @@ import os
 import sys
 import threading
 
-JUPYTER_RATE = 900_000
-"""Bytes a second: jupyter_server drops messages beyond 1,000,000 (`iopub_data_rate_limit`)."""
-
 _beside: set[bool] = set()
 """Whether messages were heard in another thread than cells run in, a subshell: True, False, or both by and by."""
-
-
-def pace() -> float | None:
-    """Bytes a second that the page should ask for; None: as fast as they are answered."""
-    own = getattr(sys.modules["vitscope"], "rate", "auto")
-    if own != "auto":
-        return own
-    code = "VSCODE_PID" in os.environ and "JPY_SESSION_NAME" not in os.environ  # (not JupyterLab out of its terminal)
-    return None if code or "google.colab" in sys.modules or "marimo" in sys.modules else JUPYTER_RATE
 
 
 def heard() -> None:

@@ -42,7 +42,7 @@ def to_html(widget: Explorer, path: str | os.PathLike[str]) -> Handle[Path]:
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r} for {target.name}.")
     template = assets.text(assets.EXPORT)
-    state, photo = _state(widget), list(_photo(widget))
+    title, state, photo = _title(widget), _state(widget), list(_photo(widget))
     models = widget._of_models
     small = [list(_files(model)) for model in models]
     found: list[list[tuple[str, str, Blob]] | None] = [
@@ -56,7 +56,7 @@ def to_html(widget: Explorer, path: str | os.PathLike[str]) -> Handle[Path]:
         parts = [*photo, ("state.json", JSON, _json(state))]
         for folder, own in zip(FOLDERS, found, strict=False):
             parts += [(folder + name, type, blob) for name, type, blob in own or []]
-        _write(target, document(template, state["title"], parts))
+        _write(target, document(template, title, parts))
         return target
 
     def keep(i: int) -> Callable[[dict[str, Any], bytes], None]:
@@ -122,23 +122,15 @@ def _photo(widget: Explorer) -> Iterator[tuple[str, str, Blob]]:
 def _state(widget: Explorer) -> dict[str, Any]:
     image = widget._of_images[widget.index]
     return {
-        "title": _title(widget),
         "photo": image.title,
         "models": [model.title for model in widget._of_models],
         "view": widget.view,
         "layer": widget.layer,
         "head": widget.head,
-        "patch": _patch(widget),
+        "query": widget.query,
         "target": widget.target,
         "shape": image.shape,
     }
-
-
-def _patch(widget: Explorer) -> int | None:
-    """The query counted row by row, on the grid of the model that is shown."""
-    grid = (widget._shown or [None])[0]
-    grid = grid and grid.get("grid")
-    return widget.query[0] * grid[1] + widget.query[1] if widget.query and grid else None
 
 
 def _title(widget: Explorer) -> str:

@@ -1,5 +1,6 @@
 /** The explorer in a cell: the part of the widget that comes from the kernel once a page. */
 import { mount } from '../../www/explorer/mount.js';
+import { sendAnswer } from './answering.js';
 import { Choices } from './choices.js';
 import { engineAssets, engineFiles } from './engine.js';
 import { direct } from './direct.js';
@@ -54,6 +55,8 @@ export async function open(root, { model: indirect, files, screen, signal, leads
   const now = models.map(() => null);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let telling;
+  /** Another image's. @type {Promise<unknown>} */
+  let turning = Promise.resolve();
 
   const sides = models.map((given, i) => {
     const source = sourceOf(given, blobs);
@@ -75,7 +78,7 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     frame.paint(theme);
     for (const { explorer } of sides) explorer.theme = theme;
   }, signal);
-  const follow = () => void turnTo(index());
+  const follow = () => void (turning = turnTo(index()));
   model.on('change:index', follow);
   follow(); // of what was wanted meanwhile
   prepare(shown + 1);
@@ -94,8 +97,9 @@ export async function open(root, { model: indirect, files, screen, signal, leads
       const picture = await pictureOf(to);
       if (to !== shown || signal.aborted) return;
       frame.say();
-      for (const { explorer } of sides) explorer.show(picture, { keep: true });
+      const coming = sides.map(({ explorer }) => explorer.show(picture, { keep: true }));
       prepare(to + 1);
+      await Promise.all(coming);
     } catch (error) {
       if (to === shown && !signal.aborted) frame.say(/** @type {Error} */ (error).message);
     }
@@ -133,20 +137,30 @@ export async function open(root, { model: indirect, files, screen, signal, leads
       map: map ? { rows: map.rows, cols: map.cols, channels: map.channels, signed: map.signed, text: text ?? map.text, data: values } : null,
     };
     clearTimeout(telling);
-    telling = setTimeout(() => {
-      if (signal.aborted || !leads()) return;
-      // (The grid is that of queries; a map may have its layer's own.)
-      model.set('_shown', now.map((each, i) => each && { ...each, grid: [...(sides[i].explorer.vit?.config.grid ?? [])] }));
-      model.save_changes();
-    }, SETTLED);
+    telling = setTimeout(report, SETTLED);
+  }
+
+  function report() {
+    clearTimeout(telling);
+    if (signal.aborted || !leads()) return;
+    model.set('_shown', [...now]);
+    model.save_changes();
+  }
+
+  /** Resolves when what is chosen is shown, and Python has it. */
+  async function settled() {
+    await Promise.all([...sides.map(({ explorer }) => explorer.ready), turning]);
+    await choices.shown();
+    report();
+    return {};
   }
 
   return {
-    /** @param {import('./transport.js').Question} question */
+    /** Resolves once the kernel has it. @param {import('./transport.js').Question} question */
     async answer(question) {
       const side = sides[question.model ?? 0];
       if (!side) throw Object.assign(new Error(`The widget has no model ${question.model}.`), { code: 'invalid-argument' });
-      return answerTo(question, side);
+      await sendAnswer(files.wire, question.id, await (question.method === 'shown' ? settled() : answerTo(question, side)));
     },
 
     close() {

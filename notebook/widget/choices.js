@@ -13,6 +13,8 @@ export class Choices {
   /** wanted: what each was last asked for; last: what it has then made of it, or told. @type {{explorer: Explorer, wanted: Traits, last: Traits}[]} */
   #sides = [];
   #applying = false;
+  /** What has been asked of the explorers, and is not shown yet. @type {Set<Promise<unknown>>} */
+  #coming = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #saving;
 
@@ -46,6 +48,11 @@ export class Choices {
   /** The grid of an explorer's model is known now. */
   ready() {
     this.#follow();
+  }
+
+  /** Resolves when what is chosen is shown. */
+  async shown() {
+    while (this.#coming.size) await Promise.all(this.#coming);
   }
 
   #follow = () => {

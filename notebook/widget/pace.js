@@ -1,6 +1,6 @@
 /**
- * When the parts of files may be asked for: one after the other, the most urgent first, and no faster than the front end lets pass. What a server forwards
- * it counts over three seconds, and drops the rest; so is it counted here, as it arrives.
+ * When the parts of files may be asked for: one after the other, the most urgent first, and where Python says so no faster than a server lets pass, which
+ * counts over three seconds what it forwards, and drops the rest; so is it counted here, as it arrives.
  */
 
 export const PART = 500_000; // bytes

@@ -1,7 +1,7 @@
 /** What Python asks of an explorer's model. */
 import { Vitscope } from '../../pkg/dist/index.js';
 
-/** @typedef {import('./transport.js').Answer} Answer */
+/** @typedef {import('./answering.js').Answer} Answer */
 /** @typedef {ReturnType<typeof import('../../www/explorer/mount.js').mount>} Explorer */
 
 /**

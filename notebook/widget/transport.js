@@ -1,4 +1,4 @@
-/** Files from the kernel and answers to it, by messages: in parts, each confirmed before the next is sent. */
+/** Files from the kernel, by messages: in parts, each here before the next is asked for. */
 import { Sha256 } from '../../pkg/lib/files/sha256.js';
 import { PART } from './pace.js';
 
@@ -10,7 +10,6 @@ import { PART } from './pace.js';
  *   on: (event: string, listener: (...all: any[]) => void) => void, off: (event: string, listener: (...all: any[]) => void) => void, widget_manager?: object,
  * }} Model
  * @typedef {{id: string, method: string, model: number, options: any}} Question
- * @typedef {{meta?: object, bytes?: Uint8Array | Blob}} Answer
  */
 
 /** ms until what has not been answered is asked for again: a message may have been dropped. */
@@ -27,6 +26,8 @@ export class Wire {
   /** Who waits for what. @type {Map<string, {resolve: (buffer: DataView | undefined) => void, reject: (error: Error) => void}>} */
   #waiting = new Map();
   #closed = false;
+  /** Why what was asked before is in vain, each time that it was. @type {string[]} */
+  #losses = [];
   /** Told when the kernel is late, and when it is heard again. @type {Set<(late: boolean) => void>} */
   listeners = new Set();
   /** @type {(question: Question) => void} */
@@ -53,6 +54,7 @@ export class Wire {
 
   /** Whoever waits waits in vain. @param {string} sentence */
   give(sentence) {
+    this.#losses.push(sentence);
     for (const { reject } of this.#waiting.values()) reject(new Error(sentence));
     this.#waiting.clear();
   }
@@ -89,27 +91,13 @@ export class Wire {
    * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   part(name, begin, rank) {
+    const { length } = this.#losses;
     return this.#pace.turn(rank, async () => {
       await this.#pace.room(this.#model.get('_rate'));
-      const view = await this.#exchange(`${name} ${begin}`, { kind: 'get', name, begin });
+      if (this.#losses.length > length) throw new Error(this.#losses[length]);
+      const view = await this.exchange(`${name} ${begin}`, { kind: 'get', name, begin });
       return new Uint8Array(/** @type {ArrayBuffer} */ (view?.buffer ?? new ArrayBuffer(0)), view?.byteOffset, view?.byteLength);
     });
-  }
-
-  /**
-   * @param {string} id of the question
-   * @param {Answer} answer
-   */
-  async answer(id, { meta, bytes = new Uint8Array(0) }) {
-    const size = bytes instanceof Blob ? bytes.size : bytes.length;
-    const read = async (/** @type {number} */ begin) =>
-      bytes instanceof Blob ? new Uint8Array(await bytes.slice(begin, begin + PART).arrayBuffer()) : bytes.subarray(begin, begin + PART);
-    const sum = new Sha256();
-    for (let begin = 0; begin < size; begin += PART) sum.update(await read(begin));
-    const first = { meta: { ...meta, sha256: sum.digest() } };
-    for (let begin = 0; begin === 0 || begin < size; begin += PART) {
-      await this.#exchange(`${id} ${begin}`, { kind: 'answer', id, begin, size, ...(begin ? {} : first) }, size ? [await read(begin)] : []);
-    }
   }
 
   /** @param {object} message that expects no answer: of a kernel that is gone, nobody hears it */
@@ -120,12 +108,13 @@ export class Wire {
   }
 
   /**
+   * Sends it until it is answered.
    * @param {string} key by which its answer is known
    * @param {object} message
    * @param {ArrayBufferView[]} [buffers]
    * @returns {Promise<DataView | undefined>}
    */
-  async #exchange(key, message, buffers) {
+  async exchange(key, message, buffers) {
     if (this.#closed) throw new Error(ENDED);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
@@ -137,8 +126,8 @@ export class Wire {
           if (turn === this.#patience.length) return reject(Object.assign(new Error(SILENT), { code: 'silent' }));
           try {
             this.#model.send(message, undefined, buffers);
-          } catch {
-            return reject(new Error(ENDED)); // front ends refuse to send to a kernel that was restarted
+          } catch (cause) {
+            return reject(new Error(ENDED, { cause })); // front ends refuse to send to a kernel that was restarted
           }
           timer = setTimeout(send, this.#patience[turn], turn + 1);
         };

@@ -46,10 +46,9 @@ class Widget {
     for (const [id, question] of this.#questions) {
       this.#questions.delete(id);
       this.#answering.add(id);
-      opened.answer(question).then(
-        (answer) => this.wire.answer(id, answer),
-        ({ code, message }) => this.wire.tell({ kind: 'failed', id, code: code ?? 'error', text: message ?? 'It failed.' }),
-      ).catch(() => {}).then(() => this.#answering.delete(id)); // (of a kernel that does not hear it)
+      opened.answer(question)
+        .catch(({ code, message }) => this.wire.tell({ kind: 'failed', id, code: code ?? 'error', text: message ?? 'It failed.' }))
+        .finally(() => this.#answering.delete(id));
     }
   }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT, finallyDo, openTab, temporaryFolder } from '../page/harness.mjs';
 
@@ -12,6 +12,9 @@ const run = promisify(execFile);
 /** Python with JupyterLab and ipykernel 7, and one with ipykernel 6; both have the wheel. The step `notebook` makes them. */
 export const PYTHON = process.env.VITSCOPE_JUPYTER ?? '';
 export const KERNEL6 = process.env.VITSCOPE_KERNEL6 ?? '';
+
+/** Python with torch, timm and transformers beside what a kernel needs. */
+export const TORCH = process.env.VITSCOPE_TORCH ?? '';
 
 /** Where kernels have the package from: the wheel, unpacked, or the folder with what `xtask/notebook.mjs` writes there. */
 const PACKAGE = process.env.VITSCOPE_WHEEL ?? join(ROOT, 'notebook');
@@ -42,8 +45,8 @@ export async function startJupyter(kernels, { app = 'lab', env = {} } = {}) {
   }
   // Nothing is asked of the network, and no question is asked of the reader.
   write('config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings', { fetchNews: 'false', checkForUpdates: false });
-  const server = spawn(PYTHON, ['-m', 'jupyter', app, '--no-browser', '--allow-root', '--ServerApp.port=0', '--ServerApp.ip=127.0.0.1', `--ServerApp.root_dir=${root}`, `--IdentityProvider.token=${TOKEN}`, '--LabApp.expose_app_in_browser=True', '--JupyterNotebookApp.expose_app_in_browser=True'], {
-    env: { ...process.env, HOME: home, JUPYTER_CONFIG_DIR: join(home, 'config'), JUPYTER_DATA_DIR: join(home, 'data'), JUPYTER_RUNTIME_DIR: join(home, 'runtime'), IPYTHONDIR: join(home, 'ipython'), PYTHONPATH: PACKAGE, ...env },
+  const server = spawn(PYTHON, ['-m', 'jupyter', app, '--no-browser', '--allow-root', '--ServerApp.port=0', '--ServerApp.ip=127.0.0.1', `--ServerApp.root_dir=${root}`, `--IdentityProvider.token=${TOKEN}`, '--KernelSpecManager.ensure_native_kernel=False', '--LabApp.expose_app_in_browser=True', '--JupyterNotebookApp.expose_app_in_browser=True'], {
+    env: { ...process.env, HOME: home, JUPYTER_CONFIG_DIR: join(home, 'config'), JUPYTER_DATA_DIR: join(home, 'data'), JUPYTER_RUNTIME_DIR: join(home, 'runtime'), JUPYTER_PREFER_ENV_PATH: '0', IPYTHONDIR: join(home, 'ipython'), PYTHONPATH: PACKAGE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
@@ -98,11 +101,11 @@ export async function openFile(browser, jupyter, path, options) {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 1000 }, ...options });
   const { page } = tab;
   page.setDefaultTimeout(30_000);
-  const name = basename(path);
+  const name = relative(jupyter.root, path);
   // A workspace of its own, or notebooks that were open before would be so again.
   const place = jupyter.app === 'lab' ? `lab/workspaces/${basename(name, '.ipynb')}/tree` : 'notebooks';
   await page.goto(`${jupyter.origin}/${place}/${name}?token=${TOKEN}`);
-  const notebook = new Notebook(tab, path);
+  const notebook = new Notebook(tab, path, name);
   await notebook.ready();
   return notebook;
 }
@@ -111,11 +114,12 @@ export async function openFile(browser, jupyter, path, options) {
 
 /** An open notebook: cells are added below, run, and read. */
 class Notebook {
-  /** @param {Awaited<ReturnType<typeof openTab>>} tab @param {string} path */
-  constructor(tab, path) {
+  /** @param {Awaited<ReturnType<typeof openTab>>} tab @param {string} path @param {string} name the server's */
+  constructor(tab, path, name) {
     this.tab = tab;
     this.page = tab.page;
     this.path = path;
+    this.name = name;
   }
 
   /** Waits until it is open, and its kernel idle. */
@@ -123,7 +127,7 @@ class Notebook {
     await this.page.waitForFunction((name) => {
       const { context, sessionContext } = /** @type {any} */ (globalThis).jupyterapp?.shell.currentWidget ?? {};
       return context?.path === name && sessionContext?.session?.kernel?.status === 'idle';
-    }, basename(this.path));
+    }, this.name);
   }
 
   /** Loads the page anew; the kernel goes on. */

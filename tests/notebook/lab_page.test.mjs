@@ -129,13 +129,10 @@ test('an exported file opens from the disk with the same answer, and a snapshot 
   await notebook.close();
 });
 
-test('12 MB go through what Jupyter forwards in a second, and are seen to come', OPTIONS, async () => {
+test('12 MB go as fast as they come through what Jupyter lets pass', OPTIONS, async () => {
   const notebook = await prepared();
   await notebook.print(LARGE);
   const { at, index } = await notebook.run('widget = vitscope.explore(large, PHOTOS / "coffee.jpg"); widget');
-  await at.getByText(/^[1-9]\d?\.\d of 1\d\.\d MB/).waitFor();
-  const bar = at.getByRole('progressbar').first();
-  assert.match((await bar.getAttribute('aria-valuenow')) ?? '', /^[1-9]\d?$/);
   await answered(at);
   assert.deepEqual((await notebook.outputs(index)).map(({ output_type: type }) => type), ['execute_result'], 'Jupyter says nothing of a rate');
   assert.ok(!/rate exceeded/i.test(jupyter.log()), jupyter.log());
@@ -148,8 +145,10 @@ test('a kernel that is restarted: who has all goes on, who waits is told', OPTIO
   await notebook.print(LARGE);
   const open = await notebook.run('vitscope.explore(FIXTURES / "hf_vit", PHOTOS / "coffee.jpg")');
   await answered(open.at);
+  await notebook.print('vitscope.rate = 1e6'); // so that it is seen to come
   const waiting = await notebook.run('vitscope.explore(large, PHOTOS / "coffee.jpg")');
-  await waiting.at.getByText(/of 1\d\.\d MB/).waitFor();
+  await waiting.at.getByText(/^[1-9]\d?\.\d of 1\d\.\d MB/).waitFor();
+  assert.match((await waiting.at.getByRole('progressbar').first().getAttribute('aria-valuenow')) ?? '', /^[1-9]\d?$/);
   const restarted = notebook.command('kernelmenu:restart');
   await notebook.page.locator('.jp-Dialog').locator('.jp-mod-accept').click();
   await restarted;

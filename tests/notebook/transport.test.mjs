@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { sendAnswer } from '../../notebook/widget/answering.js';
 import { PART, Pace } from '../../notebook/widget/pace.js';
 import { Page } from '../../notebook/widget/pages.js';
 import { Pull, Wire } from '../../notebook/widget/transport.js';
 
-const QUICK = [10, 20, 20]; // ms of patience
+const QUICK = [150, 150, 150]; // ms of patience
 const hash = (/** @type {Uint8Array} */ bytes) => createHash('sha256').update(bytes).digest('hex');
 /** @param {number} size @param {number} [seed] */
 const bytesOf = (size, seed = 1) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255);
@@ -120,6 +121,14 @@ test('what the kernel no longer has, and a widget that goes, end the wait at onc
   setImmediate(() => ended.close());
   await assert.rejects(pulled, /kernel that had this widget is gone/);
   await assert.rejects(new Pull(hash(file), 10).run(() => [ended]), /is gone/, 'nor is anything asked of it later');
+  const pace = new Pace();
+  const restarted = wireOf(modelOf([file]), pace);
+  const inLine = pace.turn(0, () => new Promise((resolve) => setImmediate(resolve))).then(() => 'first');
+  const second = new Pull(hash(file), 10).run(() => [restarted]);
+  restarted.give('It was restarted.');
+  assert.equal(await inLine, 'first');
+  await assert.rejects(second, /It was restarted/, 'nor does who waits for a turn wait on');
+  assert.equal((await new Pull(hash(file), 10).run(() => [restarted])).size, 10, 'who asks anew may have it');
 });
 
 test('many widgets want a file: it is sent once, and goes on through another when one goes', async () => {
@@ -196,12 +205,12 @@ test('answers go in parts, each once it is known that the last was taken, with t
   const bytes = bytesOf(2 * PART + 5);
   for (const given of [bytes, new Blob([bytes])]) {
     const model = modelOf([], ({ begin }, times) => (begin === PART && times === 0 ? 'lost' : 'twice'));
-    await wireOf(model).answer('7', { meta: { text: 'a map' }, bytes: given });
+    await sendAnswer(wireOf(model), '7', { meta: { text: 'a map' }, bytes: given });
     assert.deepEqual(new Uint8Array(Buffer.concat(model.received)), bytes);
     assert.deepEqual(model.meta, { text: 'a map', sha256: hash(bytes) });
     assert.deepEqual(model.sent.map(({ begin, size }) => [begin, size]), [0, PART, PART, 2 * PART].map((begin) => [begin, bytes.length]));
   }
   const model = modelOf([]);
-  await wireOf(model).answer('8', { meta: { areas: [1] } });
+  await sendAnswer(wireOf(model), '8', { meta: { areas: [1] } });
   assert.deepEqual(model.sent, [{ kind: 'answer', id: '8', begin: 0, size: 0, meta: { areas: [1], sha256: hash(new Uint8Array(0)) } }]);
 });

@@ -92,6 +92,17 @@ test('of a pair one is shown and the other asked about, by every question', embe
   assert.equal(same, true);
 }));
 
+test('a model comes in the arithmetic that it is given with, until another is chosen', embedded(async (page) => {
+  const status = (/** @type {string} */ dtype) => page.waitForFunction((dtype) => explorer().querySelector('[data-status=dtype]')?.textContent === dtype, dtype);
+  await status('int8');
+  await page.evaluate(() => kept.mounted.load({ name: 'tiny', source: '/models/vitscope-tiny/', dtype: 'f32' }));
+  await status('f32');
+  assert.equal(await page.locator('[name=dtype]:checked').getAttribute('value'), 'f32');
+  await page.locator('#model-open').click();
+  await page.locator('#model label:has([name=dtype][value=""])').click();
+  await status('int8');
+}));
+
 test('its theme is the system\'s until it is told', embedded(async (page) => {
   const paper = () => page.locator('#explorer').evaluate((root) => {
     const { backgroundColor, colorScheme } = getComputedStyle(root);
