@@ -1,13 +1,9 @@
-"""Models of transformers, as they are in memory, answer in the engine as in torch.
-
-What no config.json tells is refused by name.
-"""
+"""Models of transformers, as they are in memory, answer in the engine as in torch."""
 
 # ruff: noqa: E402, I001 (what may be missing comes first, and where the fixtures are)
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +11,7 @@ import pytest
 
 transformers = pytest.importorskip("transformers")
 timm = pytest.importorskip("timm", reason="the tiny models of the fixtures need it")
-from engine import REPOSITORY, ask, check, of, write
+from engine import ask, check, of, write
 import models_alias
 import models_hf
 import models_stages
@@ -25,14 +21,8 @@ from common import random_pixels, redraw
 from safetensors.torch import load_file
 from torch import nn
 from transformers import (
-    BertConfig,
-    BertModel,
     DeiTConfig,
     DeiTForImageClassification,
-    Dinov2Config,
-    Dinov2ForImageClassification,
-    ResNetConfig,
-    ResNetForImageClassification,
     TimmWrapperConfig,
     TimmWrapperForImageClassification,
     ViTConfig,
@@ -41,7 +31,6 @@ from transformers import (
     ViTModel,
     pipeline,
 )
-from vitscope.modules.hf import TYPES
 
 RECIPES = {recipe.name: recipe for recipe in models_hf.recipes() + models_alias.recipes()}
 STAGES = {recipe.name: recipe for recipe in models_stages.recipes() if recipe.processor is not None}
@@ -177,6 +166,21 @@ def test_loaded_from_a_folder(tmp_path: Path) -> None:
     assert files.title == "saved"
 
 
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("", "ViTForImageClassification"),
+        ("google/vit-base-patch16-224", "google/vit-base-patch16-224"),
+        ("/home/me/cats", "cats"),
+        ("/root/.cache/huggingface/hub/models--google--vit-base/snapshots/3f49326", "google/vit-base"),
+    ],
+)
+def test_titles(source: str, title: str) -> None:
+    model = vit()
+    model.config._name_or_path = source
+    assert of(model).title == title
+
+
 def test_pipelines_bring_their_processor(tmp_path: Path) -> None:
     processor = ViTImageProcessor(size={"height": 12, "width": 12}, image_mean=[0.1, 0.2, 0.3])
     model = vit()
@@ -203,88 +207,3 @@ def test_arguments_beside_the_config(arguments: dict, tmp_path: Path) -> None:
     pixels = random_pixels(12, 12, seed=7)
     with torch.no_grad():
         check(model, pixels, "features", model(pixels[None]).last_hidden_state[0, 0], tmp_path)
-
-
-def layer(model: nn.Module) -> nn.Module:
-    return next(part for name, part in model.named_modules() if re.search(r"layers?\.0$", name))
-
-
-def put(path: str, value: object) -> Callable[[nn.Module], None]:
-    def change(model: nn.Module) -> None:
-        owner, _, name = path.rpartition(".")
-        setattr(layer(model).get_submodule(owner), name, value)
-
-    return change
-
-
-def told(key: str, value: object) -> Callable[[nn.Module], None]:
-    def change(model: nn.Module) -> None:
-        setattr(model.config, key, value)
-
-    return change
-
-
-BY_HAND: dict[str, tuple[Callable[[nn.Module], None], str]] = {
-    "norm": (put("layernorm_before.eps", 0.1), r"layernorm_before\.eps` is 0\.1, not 1e-12"),
-    "norm taken away": (put("layernorm_after", nn.Identity()), r"layernorm_after`, a LayerNorm, is missing"),
-    "attention": (put("attention", nn.Identity()), r"attention`, a ViTAttention, is missing"),
-    "more": (put("adapter", nn.Linear(2, 2)), r"it has a `.*adapter`, a Linear"),
-    "forward": (put("forward", lambda x: x), r"forward` is a function of its own"),
-    "config": (told("hidden_act", "relu"), r"is a gelu, not a relu"),
-    "heads of config": (told("num_attention_heads", 4), r"is 2, not 4"),
-    "head of layers": (
-        lambda model: setattr(model, "classifier", nn.Sequential(nn.Linear(16, 5))),
-        r"`classifier` of this ViTForImageClassification is a Sequential.*nn\.Linear",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BY_HAND)
-def test_what_was_changed_by_hand_is_named(name: str) -> None:
-    """Never answered otherwise than torch does."""
-    change, sentence = BY_HAND[name]
-    model = vit()
-    change(model)
-    with pytest.raises(ValueError, match=sentence):
-        of(model)
-
-
-def no_head() -> nn.Module:
-    return Dinov2ForImageClassification(
-        Dinov2Config(
-            image_size=12, patch_size=4, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_labels=0
-        )
-    )
-
-
-REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "text": (
-        lambda: BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)),
-        r"BertModel \(`bert`\) reads text: give a model that sees images",
-    ),
-    "a CNN": (
-        lambda: ResNetForImageClassification(ResNetConfig(embedding_size=4, hidden_sizes=[4], depths=[1])),
-        r"ResNetForImageClassification \(`resnet`\) is not read: give a ViT",
-    ),
-    "a part": (lambda: layer(vit()), r"ViT\w+ .*(part of a model|is not what its config says|can't be built)"),
-    "features that are two": (no_head, "`classifier` of this Dinov2ForImageClassification is a Identity"),
-    "meta": (lambda: vit().to("meta"), "is on the meta device"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusals_name_the_class_and_the_remedy(name: str) -> None:
-    build, sentence = REFUSED[name]
-    with pytest.raises(ValueError, match=sentence):
-        of(build())
-
-
-def test_types_are_those_that_the_engine_reads() -> None:
-    """Every `model_type` of the readers, and no other."""
-    sources = (REPOSITORY / "src" / "checkpoint").glob("*.rs")
-    text = "\n".join(path.read_text().split("#[cfg(test)]")[0] for path in sources)
-    named = set(re.findall(r'alias\(\s*"([\w-]+)"', text))
-    for group in re.findall(r'optional_str\("model_type"\)[^;\n]*?Some\(([^)]*)\)', text):
-        named |= set(re.findall(r'"([\w-]+)"', group))
-    named |= set(re.findall(r'const TYPE: &str = "([\w-]+)"', text))
-    assert named - {"timm_wrapper"} == TYPES

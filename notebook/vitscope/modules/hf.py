@@ -136,9 +136,11 @@ def _saved(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def _title(config: Any, name: str) -> str:
     """The name on the Hub or of the folder that a model is from, or its class."""
-    source = getattr(config, "_name_or_path", None) or name
-    path = PurePath(source)
-    return path.name if path.is_absolute() or len(path.parts) > 2 else source
+    path = PurePath(getattr(config, "_name_or_path", None) or name)
+    hub = next((part for part in path.parts if part.startswith("models--")), None)  # (of its cache)
+    if hub is not None:
+        return hub.removeprefix("models--").replace("--", "/")
+    return path.name if path.is_absolute() or len(path.parts) > 2 else str(path)
 
 
 def _of_wrapper(model: nn.Module) -> ModuleFiles:

@@ -128,7 +128,10 @@ def _apart(args: Args, built: Args, told: Args) -> Args:
 def _build(name: str, args: Args) -> nn.Module | None:
     """timm's model without memory, None where it has none of that name and these arguments."""
     import timm
+    from timm.layers import get_act_layer
 
+    if "act_layer" in args:  # (not every class takes a name)
+        args = args | {"act_layer": get_act_layer(args["act_layer"])}
     if not timm.is_model(name) or package_of(timm.model_entrypoint(name)) != "timm":
         return None
     try:
@@ -174,6 +177,8 @@ def _check_args(kind: str, args: Args) -> None:
         )
     if kind == "Beit" and (args["scale_mlp"] or args["swiglu_mlp"]):
         raise ValueError("This Beit has a gate or a norm within its MLP, which is not read: build it without.")
+    if kind == "VisionTransformerSAM" and args["qk_norm"]:
+        raise ValueError(f"This {kind} normalises queries and keys, which is not read: build it without.")
     if args.get("pos_embed") == "none":
         raise ValueError(f"This {kind} has no positions (pos_embed='none'), which is not read: give one that has.")
 

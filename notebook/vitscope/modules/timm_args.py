@@ -118,6 +118,7 @@ def of_swin(model: nn.Module) -> Args:
         "depths": [len(stage.blocks) for stage in model.layers],
         "num_heads": [block.attn.num_heads for block in firsts],
         "window_size": windows if any(window != windows[0] for window in windows) else windows[0],
+        "dynamic_img_size": getattr(model, "dynamic_img_size", False),
         "always_partition": getattr(first, "always_partition", False),
         "mlp_ratio": _ratio(first.mlp.fc1.out_features, first.dim),
         "qkv_bias": (first.attn.q_bias if second else first.attn.qkv.bias) is not None,
