@@ -97,10 +97,6 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "patch_embed of this VisionTransformer is a HybridEmbed",
     ),
     "one channel": (lambda: vit(in_chans=1), "takes 1 channels: give one of RGB images"),
-    "SAM with norms": (
-        lambda: vit("samvit_base_patch16", qk_norm=True),
-        "normalises queries and keys, which is not read",
-    ),
     "maximum": (
         lambda: vit(global_pool="max"),
         "pools by global_pool='max', which is not read: .*another of token, avg, map",

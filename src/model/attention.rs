@@ -67,16 +67,8 @@ impl Attention {
             }
         });
         self.qkv.forward_from(if ask { 0 } else { stream.ncols() }, x, Then::Store, out);
-        out.chunks_exact_mut(3 * stream.ncols()).for_each(|token| self.scale_to_cosines(token));
-        if let Some(norms) = &self.qk_norm {
-            let (width, size) = (stream.ncols(), stream.ncols() / self.heads);
-            let before = &mut worker.context[..size];
-            for token in out.chunks_exact_mut(3 * width) {
-                for (norm, heads) in norms.iter().zip(token.chunks_exact_mut(width)) {
-                    heads.chunks_exact_mut(size).for_each(|head| norm.in_place(head, before));
-                }
-            }
-        }
+        let before = &mut worker.context[..stream.ncols() / self.heads];
+        out.chunks_exact_mut(3 * stream.ncols()).for_each(|token| self.normalise(token, before));
         if let Some(rotations) = &tokens.places.rotations {
             for (row, token) in out.chunks_exact_mut(3 * stream.ncols()).enumerate() {
                 rotations.apply(tokens.first + row, tokens.seen, token, Turn::Forth);
@@ -94,8 +86,17 @@ impl Attention {
         head.pack(third(1), third(2));
     }
 
+    /// Makes queries and keys of a token `[3 D]` ready to be compared, but for where it is. `before` is a head's `[d_k]`, for this to write in.
+    pub(super) fn normalise(&self, token: &mut [f32], before: &mut [f32]) {
+        self.scale_to_cosines(token);
+        let width = token.len() / 3;
+        for (norm, heads) in self.qk_norm.iter().flatten().zip(token.chunks_exact_mut(width)) {
+            heads.chunks_exact_mut(before.len()).for_each(|head| norm.in_place(head, before));
+        }
+    }
+
     /// Where scores are cosines: makes them of the products that `attend` scales by 1 / √d_k. `token`: `[3 D]`.
-    pub(super) fn scale_to_cosines(&self, token: &mut [f32]) {
+    fn scale_to_cosines(&self, token: &mut [f32]) {
         const SMALLEST: f32 = 1e-12;
         let Some(scales) = &self.cosine else { return };
         let (queries, rest) = token.split_at_mut(token.len() / 3);

@@ -28,7 +28,7 @@ impl Attention {
             let mut padding = qkv.row_mut(windows.places.len());
             let padding = padding.as_slice_mut().expect("rows are contiguous");
             self.qkv.write_bias(padding);
-            self.scale_to_cosines(padding);
+            self.normalise(padding, &mut workers.own().context[..size]);
         }
         let count = windows.count * self.heads;
         let context = Items::new(&mut context[..count * n * size], n * size);

@@ -177,8 +177,6 @@ def _check_args(kind: str, args: Args) -> None:
         )
     if kind == "Beit" and (args["scale_mlp"] or args["swiglu_mlp"]):
         raise ValueError("This Beit has a gate or a norm within its MLP, which is not read: build it without.")
-    if kind == "VisionTransformerSAM" and args["qk_norm"]:
-        raise ValueError(f"This {kind} normalises queries and keys, which is not read: build it without.")
     if args.get("pos_embed") == "none":
         raise ValueError(f"This {kind} has no positions (pos_embed='none'), which is not read: give one that has.")
 
