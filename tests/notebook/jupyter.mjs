@@ -222,9 +222,9 @@ class Notebook {
     return JSON.parse(readFileSync(this.path, 'utf8'));
   }
 
-  /** No error of a script of ours was left uncaught. */
+  /** No error of a script of ours was left uncaught: those of the widget are blobs. */
   async close() {
-    assert.deepEqual(this.tab.errors, []);
+    assert.deepEqual(this.tab.errors.filter((error) => error.includes('blob:') || !error.includes('/static/')), []);
     await this.tab.close();
   }
 }

@@ -71,7 +71,7 @@ pub fn check(sh: &Shell) -> Result<Vec<(&'static str, PathBuf)>> {
             cmd!(sh, "{python} -m pytest --quiet -p no:cacheprovider").args(tests).run()?;
             variables.push(("VITSCOPE_TORCH", python));
         }
-        Err(lacking) => println!("skipped, modules of torch and the example notebooks: {lacking}"),
+        Err(lacking) => println!("skipped, modules of torch and the notebook that trains one: {lacking}"),
     }
     Ok(variables)
 }
