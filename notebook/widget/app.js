@@ -136,12 +136,12 @@ export async function open(root, { model: indirect, files, screen, signal, leads
       top: top.map(({ index, label, score }) => [index, label, score]),
       map: map ? { rows: map.rows, cols: map.cols, channels: map.channels, signed: map.signed, text: text ?? map.text, data: values } : null,
     };
-    clearTimeout(telling);
-    telling = setTimeout(report, SETTLED);
+    telling ??= setTimeout(report, SETTLED); // (of a moving picture too, whose frames would put it off for ever)
   }
 
   function report() {
     clearTimeout(telling);
+    telling = undefined;
     if (signal.aborted || !leads()) return;
     model.set('_shown', [...now]);
     model.save_changes();
