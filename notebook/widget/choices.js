@@ -76,7 +76,8 @@ export class Choices {
   /** @param {Explorer} explorer @param {Partial<State>} wish */
   #choose(explorer, wish) {
     this.#applying = true;
-    explorer.choose(wish);
+    const coming = Promise.resolve(explorer.choose(wish)).catch(() => {}).finally(() => this.#coming.delete(coming));
+    this.#coming.add(coming);
     this.#applying = false;
   }
 
