@@ -60,15 +60,11 @@ pub fn check(sh: &Shell) -> Result<Vec<(&'static str, PathBuf)>> {
     sh.remove_path(&unpacked)?;
     cmd!(sh, "{tools} -m zipfile --extract {wheel} {unpacked}").run()?;
     let _path = sh.push_env("PYTHONPATH", &unpacked);
-    cmd!(sh, "{tools} -m pytest --quiet -p no:cacheprovider notebook/tests").run()?;
+    pytest(sh, &tools)?;
     let mut variables = vec![("VITSCOPE_JUPYTER", tools), ("VITSCOPE_KERNEL6", kernel6), ("VITSCOPE_WHEEL", unpacked)];
     match with_torch(sh)? {
         Ok(python) => {
-            let tests = sh
-                .read_dir("notebook/tests")?
-                .into_iter()
-                .filter(|path| path.to_string_lossy().ends_with("_modules.py"));
-            cmd!(sh, "{python} -m pytest --quiet -p no:cacheprovider").args(tests).run()?;
+            pytest(sh, &python)?;
             variables.push(("VITSCOPE_TORCH", python));
         }
         Err(lacking) => println!("skipped, modules of torch and the notebook that trains one: {lacking}"),
@@ -94,6 +90,10 @@ fn wheel(sh: &Shell, tools: &Path) -> Result<PathBuf> {
     sh.remove_path(&dist)?;
     cmd!(sh, "{tools} -m build --wheel --no-isolation --outdir {dist} notebook").quiet().ignore_stdout().run()?;
     sh.read_dir(&dist)?.pop().context("python -m build wrote no wheel")
+}
+
+fn pytest(sh: &Shell, python: &Path) -> Result<()> {
+    Ok(cmd!(sh, "{python} -m pytest --quiet -p no:cacheprovider notebook/tests").run()?)
 }
 
 /// In an environment that is new each time: the wheel asks for all that it needs, and that is little.
