@@ -3,12 +3,15 @@
 # ruff: noqa: I001 (what may be missing comes first)
 from __future__ import annotations
 
+import functools
 import re
+import types
 from collections.abc import Callable
 
 import pytest
 
 pytest.importorskip("transformers")
+import torch
 from engine import REPOSITORY, of
 from torch import nn
 from transformers import (
@@ -44,6 +47,22 @@ def put(path: str, value: object) -> Callable[[nn.Module], None]:
     return change
 
 
+def wrap(name: str) -> Callable[[nn.Module], None]:
+    """By what does more than it says, within what a library wraps."""
+
+    def change(model: nn.Module) -> None:
+        own = layer(model)
+        method = getattr(type(own), name)
+
+        @functools.wraps(method)
+        def twice(self: nn.Module, x: torch.Tensor, *args: object, **more: object) -> object:
+            return method(self, 2 * x, *args, **more)
+
+        setattr(own, name, types.MethodType(torch.autocast("cpu", torch.bfloat16)(twice), own))
+
+    return change
+
+
 def told(key: str, value: object) -> Callable[[nn.Module], None]:
     def change(model: nn.Module) -> None:
         setattr(model.config, key, value)
@@ -57,6 +76,8 @@ BY_HAND: dict[str, tuple[Callable[[nn.Module], None], str]] = {
     "attention": (put("attention", nn.Identity()), r"attention`, a ViTAttention, is missing"),
     "more": (put("adapter", nn.Linear(2, 2)), r"it has a `.*adapter`, a Linear"),
     "forward": (put("forward", lambda x: x), r"forward` is a function of its own"),
+    "forward that says it is the class's": (wrap("forward"), r"forward` is a function of its own"),
+    "a parameter": (put("layernorm_before.scale", nn.Parameter(torch.ones(16))), r"scale` is \(16,\), not None"),
     "config": (told("hidden_act", "relu"), r"is a gelu, not a relu"),
     "heads of config": (told("num_attention_heads", 4), r"is 2, not 4"),
     "head of layers": (
@@ -74,6 +95,16 @@ def test_what_was_changed_by_hand_is_named(name: str) -> None:
     change(model)
     with pytest.raises(ValueError, match=sentence):
         of(model)
+
+
+def test_what_libraries_wrap_and_users_note_is_read() -> None:
+    """Autocast around a forward, as a Trainer leaves it, a compiled one, and attributes that no class knows."""
+    model, plain = vit(), of(vit()).config
+    autocast = torch.autocast("cpu", torch.bfloat16)
+    model.forward = types.MethodType(autocast(autocast(model.forward.__func__)), model)
+    layer(model).forward = torch.compile(layer(model).forward)
+    model.best_acc, model.name, model.vit.note, model.told = 0.9, "mine", ["a"], print
+    assert of(model).config == plain
 
 
 def no_head() -> nn.Module:

@@ -62,6 +62,11 @@ BY_HAND: dict[str, tuple[Callable[[nn.Module], None], str]] = {
         put("blocks.0.attn.forward", lambda x, **more: x),
         r"`blocks\.0\.attn\.forward` is a function of its own",
     ),
+    "another method": (
+        put("forward_features", lambda x: x),
+        r"`forward_features` is a function of its own",
+    ),
+    "a method that is its own affair": (put("_pos_embed", lambda x: x), r"`_pos_embed` is a function of its own"),
     "head of layers": (
         put("head", nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 5))),
         r"The `head` .* is a Sequential.*nn\.Linear",

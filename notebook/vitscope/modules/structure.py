@@ -6,6 +6,7 @@ Parts that were replaced by hand, or attributes that were set, are written by no
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-Part = tuple[str, dict[str, Any]]
-"""The kind of a module, and what it has beside other modules."""
+Part = tuple[str, dict[str, Any], frozenset[str]]
+"""The kind of a module, what it has beside other modules, and which of that matters where none is expected."""
 
 ABSENT = ("Identity", "DropPath", "PatchDropout", "PatchDropoutWithIndices")
 """Kinds that do nothing when a model is asked, and so may as well not be there; whatever is called Dropout too."""
@@ -38,6 +39,9 @@ ACTIVATIONS = {
 NORMS = ("LayerNorm", "LayerNormFp32")
 
 LIBRARIES = ("torch", "timm", "transformers")
+
+WRAPPING = (*LIBRARIES, "accelerate")
+"""Packages that wrap functions by what changes no answer: autocast, hooks, compilers."""
 
 UNTOLD = {
     "training",
@@ -102,21 +106,21 @@ def parts(module: nn.Module) -> dict[str, Part]:
         if kind is not None:
             found[name.replace("_orig_mod.", "").removesuffix("_orig_mod").removesuffix(".")] = (
                 kind,
-                _attributes(part, kind),
+                *_attributes(part, kind),
             )
     return found
 
 
 def difference(found: dict[str, Part], expected: dict[str, Part]) -> str | None:
     """The first way in which parts are not as expected, as the end of a sentence; None where they are."""
-    for name, (kind, attributes) in expected.items():
+    for name, (kind, attributes, _) in expected.items():
         where = f"its `{name}`" if name else "it"
         if name not in found:
             return f"{where}, a {_short(kind)}, is missing"
-        own, has = found[name]
+        own, has, firm = found[name]
         if own != kind:
             return f"{where} is a {_short(own)}, not a {_short(kind)}"
-        for key in [*attributes, *(key for key in has if key not in attributes)]:
+        for key in [*attributes, *(key for key in has if key in firm and key not in attributes)]:
             if has.get(key) != attributes.get(key):
                 at = f"`{name}.{key}`" if name else f"`{key}`"
                 return f"its {at} is {has.get(key)}, not {attributes.get(key)}"
@@ -136,20 +140,45 @@ def _kind(module: nn.Module) -> str | None:
     return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
-def _attributes(module: nn.Module, kind: str) -> dict[str, Any]:
-    """Numbers, names and functions that a module holds, and shapes of its own parameters."""
+def _attributes(module: nn.Module, kind: str) -> tuple[dict[str, Any], frozenset[str]]:
+    """Numbers, names and functions that a module holds, and shapes of its own parameters; and which of them matter.
+
+    What its class knows nothing of does not: a note of the user's, such as `model.best_acc`.
+    """
     shapes = {name: None if tensor is None else tuple(tensor.shape) for name, tensor in module._parameters.items()}
     if kind in ACTIVATIONS.values():
-        return shapes
+        return shapes, frozenset(shapes)
     untold = UNTOLD.union(PASSING.get(_short(kind), ()))
     own = {
         key: _plain(value)
         for key, value in vars(module).items()
         if not (key.startswith("_") or key in untold or "drop" in key)
     }
-    if "forward" in vars(module):
-        own["forward"] = "a function of its own"
-    return shapes | {key: value for key, value in own.items() if value is not NotImplemented}
+    for key, value in vars(module).items():
+        method = getattr(type(module), key, None)
+        if callable(method) and callable(value):
+            own[key] = NotImplemented if _innermost(value) is _innermost(method) else "a function of its own"
+    own = shapes | {key: value for key, value in own.items() if value is not NotImplemented}
+    return own, frozenset(key for key in own if key in shapes or hasattr(type(module), key))
+
+
+def _innermost(call: Any) -> Any:
+    """The function that libraries have wrapped; a wrapper of one's own may do anything, so it is one itself."""
+    while True:
+        if isinstance(call, types.MethodType):
+            call = call.__func__
+        inner = getattr(call, "__wrapped__", None)
+        if inner is None or _home(call) not in WRAPPING:
+            return call
+        call = inner
+
+
+def _home(call: Any) -> str:
+    """The package whose code a function is, whatever it says of itself."""
+    if isinstance(call, functools.partial):
+        return _home(call.func)
+    module = getattr(call, "__globals__", {}).get("__name__") or type(call).__module__
+    return module.split(".")[0]
 
 
 def _plain(value: Any) -> Any:
