@@ -86,6 +86,30 @@ def test_refuses_what_is_no_such_file(data):
         safetensors.read(Blob.of_bytes(data), "cat.bin")
 
 
+def file_of(dtype: str, shape: list[int], size: int) -> bytes:
+    header = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size", "says"),
+    [
+        ("F32", [3], 8, r"'x' in other bytes than its shape takes"),
+        ("F32", [-1, -2], 8, r"no safetensors header"),
+        ("F4", [4], 2, r"'x' as F4, which is not read"),
+    ],
+)
+def test_refuses_what_contradicts_itself(dtype, shape, size, says):
+    with pytest.raises(ValueError, match=rf"^cat\.bin .*{says}.*\.$"):
+        safetensors.read(Blob.of_bytes(file_of(dtype, shape, size)), "cat.bin")
+
+
+def test_passes_on_what_numpy_has_not():
+    """Numbers of 8 bits: the package says whether it reads them."""
+    (tensor,), _ = safetensors.read(Blob.of_bytes(file_of("F8_E4M3", [2, 2], 4)), "It")
+    assert safetensors.read(safetensors.write([safetensors.halved(tensor)]), "It")[0][0].size == 4
+
+
 def test_says_where_a_file_was_cut():
     whole = (FIXTURES / "hf_vit" / "model.safetensors").read_bytes()
     with pytest.raises(ValueError, match="was cut short"):

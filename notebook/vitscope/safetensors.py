@@ -14,8 +14,9 @@ from .blobs import Blob, Bytes
 
 _NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8"}
 _NUMPY |= {"U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
-SIZES = {"BF16": 2, **{name: np.dtype(code).itemsize for name, code in _NUMPY.items()}}
-"""Bytes of a number."""
+SIZES = {name: np.dtype(code).itemsize for name, code in _NUMPY.items()} | {"BF16": 2, "C64": 8}
+SIZES |= dict.fromkeys(("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1)
+"""Bytes of a number, of those too that are only passed on."""
 MOST = 100_000_000
 """Bytes that the format allows for a header."""
 F16_MOST, F16_LEAST = 65504.0, 2.0**-14
@@ -52,15 +53,20 @@ def read_header(blob: Blob, what: str) -> tuple[dict[str, Any], int]:
     try:
         header = json.loads(bytes(blob.part(8, length)))
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        ends = [0]
-        for entry in entries.values():
+        ends, wrong = [0], ""
+        for name, entry in entries.items():
             begin, end = entry["data_offsets"]
             ends.append(end)
-            if not 0 <= begin <= end or not isinstance(entry["dtype"], str):
+            if not all(isinstance(size, int) and size >= 0 for size in entry["shape"]):
                 raise ValueError
-            math.prod(entry["shape"])
+            if entry["dtype"] not in SIZES:
+                wrong = f"{what} has {name!r} as {entry['dtype']}, which is not read."
+            elif begin < 0 or end - begin != math.prod(entry["shape"]) * SIZES[entry["dtype"]]:
+                wrong = f"{what} has {name!r} in other bytes than its shape takes."
     except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise ValueError(f"{what} has no safetensors header that can be read.") from None
+    if wrong:
+        raise ValueError(wrong)
     if 8 + length + max(ends) > blob.size:
         raise ValueError(f"{what} was cut short: its tensors end at byte {8 + length + max(ends):,} of {blob.size:,}.")
     return header, 8 + length
@@ -69,7 +75,7 @@ def read_header(blob: Blob, what: str) -> tuple[dict[str, Any], int]:
 def read(blob: Blob, what: str) -> tuple[list[Tensor], dict[str, str]]:
     """The tensors of a file, and its metadata; no tensor is read before it is asked for."""
     header, start = read_header(blob, what)
-    notes = header.pop("__metadata__", {})
+    notes = header.pop("__metadata__", None) or {}
 
     def tensor(name: str, entry: dict[str, Any]) -> Tensor:
         begin, end = entry["data_offsets"]
