@@ -35,8 +35,6 @@ def write(files: ModuleFiles, folder: Path) -> None:
     """A model's folder."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(files.config))
-    for name, data in files.files.items():
-        (folder / name).write_bytes(data)
     header, parts, end = {}, [], 0
     for name, tensor in files.tensors.items():
         dtype, shape, data = tensor_bytes(tensor)

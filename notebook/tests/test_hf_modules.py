@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import models_stages
 import torch
 import zero_shot
 from common import random_pixels, redraw
+from conftest import FIXTURES
 from safetensors.torch import load_file
 from torch import nn
 from transformers import (
@@ -25,12 +27,15 @@ from transformers import (
     DeiTForImageClassification,
     TimmWrapperConfig,
     TimmWrapperForImageClassification,
+    Trainer,
+    TrainingArguments,
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessor,
     ViTModel,
     pipeline,
 )
+from vitscope import models
 
 RECIPES = {recipe.name: recipe for recipe in models_hf.recipes() + models_alias.recipes()}
 STAGES = {recipe.name: recipe for recipe in models_stages.recipes() if recipe.processor is not None}
@@ -185,8 +190,35 @@ def test_pipelines_bring_their_processor(tmp_path: Path) -> None:
     processor = ViTImageProcessor(size={"height": 12, "width": 12}, image_mean=[0.1, 0.2, 0.3])
     model = vit()
     asked = pipeline("image-classification", model=model, image_processor=processor)
-    files = check(asked, *with_kind(logits(model)), tmp_path)
-    assert json.loads(files.files["preprocessor_config.json"])["image_mean"] == [0.1, 0.2, 0.3]
+    check(asked, *with_kind(logits(model)), tmp_path)
+    assert models.of(asked).normalisation[0] == [0.1, 0.2, 0.3]
+    assert models.of(asked, FIXTURES / "processors" / "clip.json").normalisation[0][0] == 0.48145466
+
+
+def test_trainers_bring_their_processor(tmp_path: Path) -> None:
+    """In what bf16 made of their model's forward, too."""
+    pytest.importorskip("accelerate", reason="a Trainer needs it")
+    processor = ViTImageProcessor(size={"height": 12, "width": 12}, image_mean=[0.1, 0.2, 0.3])
+    example = {"pixel_values": random_pixels(12, 12, seed=7), "labels": 1}
+    args = TrainingArguments(str(tmp_path), bf16=True, use_cpu=True, max_steps=1, report_to="none", save_strategy="no")
+    trainer = Trainer(vit(), args, train_dataset=[example] * 2, processing_class=processor)
+    trainer.train()
+    model = models.of(trainer)
+    assert model.normalisation[0] == [0.1, 0.2, 0.3]
+    assert models.of(trainer.model).weights[0].name == model.weights[0].name
+
+
+def test_processors_for_texts_bring_none() -> None:
+    holder = types.SimpleNamespace(model=vit(), processing_class=transformers.ByT5Tokenizer())
+    assert "preprocessor" not in models.of(holder).files
+
+
+def test_two_classes_have_their_default_names() -> None:
+    """Which no config.json writes, being the default."""
+    model = vit(num_labels=2)
+    assert models.of(model).labels == ["class 0", "class 1"]
+    with pytest.raises(ValueError, match="labels has 3 names, and the model 2 classes"):
+        models.of(model, labels=["a", "b", "c"])
 
 
 def test_timm_within_transformers(tmp_path: Path) -> None:

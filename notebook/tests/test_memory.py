@@ -85,3 +85,15 @@ def test_who_holds_a_module_stands_for_it(module):
     assert "vit_tiny" in widget._models[0]["title"]
     with pytest.raises(ValueError, match="labels has 2 names, and the model 5 classes"):
         vitscope.explore(module, torch.zeros(3, 32, 32), labels=["a", "b"])
+
+
+def test_timms_own_config_is_a_processor(module):
+    """An object; and its dict, with arrays."""
+    config = timm.models.PretrainedCfg(mean=(0.1, 0.2, 0.3), std=np.array([1.0, 2.0, 3.0]))
+    for given in (config, config.to_dict()):
+        assert models.of(module, given).normalisation == ([0.1, 0.2, 0.3], [1, 2, 3])
+
+
+def test_a_state_dict_is_no_model(module):
+    with pytest.raises(TypeError, match="is a state dict"):
+        vitscope.explore(module.state_dict(), torch.zeros(3, 32, 32))

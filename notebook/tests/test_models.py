@@ -70,13 +70,14 @@ def test_texts_are_classes_where_the_package_takes_them(tmp_path):
         models.of(FIXTURES / "hf_clip_zero_shot", labels=["a"] * 5)
 
 
-@pytest.mark.parametrize("name", ["google/vit-base-patch16-224", "hf:google/vit-base-patch16-224", "a/b@main"])
-def test_names_of_the_hub_are_for_the_page(name):
-    model = models.of(name, dtype="int8")
-    assert model.state()["hub"] == "hf:" + name.removeprefix("hf:")
+@pytest.mark.parametrize("name", ["google/vit-base-patch16-224", "a/b@main"])
+@pytest.mark.parametrize("before", ["", "hf:", "hf-hub:", "hf_hub:", "https://huggingface.co/"])
+def test_names_of_the_hub_are_for_the_page(before, name):
+    model = models.of(before + name, dtype="int8")
+    assert (model.state()["hub"], model.title) == (f"hf:{name}", name)
     assert (model.weights, model.labels, model.dtype) == ([], None, "int8")
     with pytest.raises(ValueError, match="give its folder"):
-        models.of(name, labels=["a"])
+        models.of(before + name, labels=["a"])
 
 
 def broken(tmp_path, name: str):
@@ -87,6 +88,10 @@ def broken(tmp_path, name: str):
         (folder / "config.json").write_text("{")
     elif name == "list":
         (folder / "config.json").write_text("[]")
+    elif name == "bad-processor":
+        (folder / "preprocessor_config.json").write_text("{")
+    elif name == "processors":
+        (folder / "processor_config.json").write_text("[1]")
     elif name == "pickled":
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     elif name == "cut":
@@ -107,6 +112,8 @@ def broken(tmp_path, name: str):
         ("no-config", r"no config\.json"),
         ("bad-config", "not valid JSON"),
         ("list", "no JSON object"),
+        ("bad-processor", r"preprocessor_config\.json is not valid JSON"),
+        ("processors", r"processor_config\.json holds no JSON object"),
         ("pickled", r"but pytorch_model\.bin, which may run code"),
         ("cut", "was cut short"),
         ("other", "no safetensors file"),
@@ -126,6 +133,11 @@ def test_refuses_folders_in_one_sentence(tmp_path, name, says):
     [
         ("nowhere", "no folder or file 'nowhere'"),
         ("./a/b", "no folder or file"),
+        ("", "no folder or file ''"),
+        ("a" * 300, "no folder or file"),
+        ("a\0b", "no folder or file"),
+        (str(HF / "config.json" / "x"), "no folder or file"),
+        ("~nobody-of-that-name/x", "no folder or file"),
         (FIXTURES / "README.md", r"no \.safetensors file"),
         (FIXTURES / "hf_vit_sharded" / "model-00001-of-00003.safetensors", "part of split weights"),
         (7, "not an object of int"),
@@ -142,8 +154,31 @@ def test_several_are_two_at_most():
     for given in ([], {}, [HF] * 3):
         with pytest.raises(ValueError, match="or 2 side by side"):
             models.several(given, None, None, None, 2)
+
+
+def test_each_of_two_may_have_its_own():
+    """In a list as the models are, or by their titles; a path is a processor's, a text in a list a class's name."""
     names = [[f"a{i}" for i in range(11)], {i: f"b{i}" for i in range(7)}]
     assert [model.labels[6] for model in models.several([HF, TIMM], None, names, None, 2)] == ["a6", "b6"]
+    titled = {"x": HF, "y": TIMM}
+    by_title = dict(zip("yx", reversed(names), strict=True))
+    assert [model.labels[6] for model in models.several(titled, None, by_title, None, 2)] == ["a6", "b6"]
+    clip = str(FIXTURES / "processors" / "clip.json")
+    own = {"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]}
+    siglip = str(FIXTURES / "hf_siglip")
+    for given, expected in (
+        ([own, clip], [own, clip]),
+        ([siglip, clip], [siglip, clip]),
+        ({"y": clip, "x": own}, [own, clip]),
+        ({"y": clip}, [None, clip]),
+    ):
+        found = models.several(titled, given, None, None, 2)
+        alone = [models.of(*pair) for pair in zip((HF, TIMM), expected, strict=True)]
+        assert [model.normalisation for model in found] == [model.normalisation for model in alone]
+    for both in (clip, own):
+        assert len({str(each.normalisation) for each in models.several(titled, both, None, None, 2)}) == 1
+    with pytest.raises(TypeError, match="not this dict"):
+        models.several(titled, {"x": own, "z": own}, None, None, 2)
 
 
 def test_int8_is_sent_in_half():
@@ -155,6 +190,38 @@ def test_int8_is_sent_in_half():
         own = before[tensor.name].array()
         assert tensor.dtype == ("F16" if own.ndim > 1 else "F32")
         np.testing.assert_allclose(tensor.array(), own, rtol=2**-11, atol=2**-24)
+
+
+def test_float64_is_sent_in_half_too(tmp_path):
+    folder = copy(HF, tmp_path / "x", "config.json")
+    wide = np.asarray([[0.5, 1.0], [2.0, -3.0]])
+    blob = safetensors.write([safetensors.Tensor("x", "F64", wide.shape, wide.tobytes)])
+    (folder / "model.safetensors").write_bytes(blob.bytes())
+    (half,), _ = safetensors.read(models.of(folder, dtype="int8").weights[0], "it")
+    assert half.dtype == "F16" and np.array_equal(half.array(), wide)
+
+
+def test_what_a_config_says_wrongly_says_nothing():
+    """The page says what is wrong with it."""
+    for config in (
+        {"id2label": {"a": "b"}},
+        {"label_names": {"a": "b"}},
+        {"label_names": 5},
+        {"id2label": 5},
+        {"num_labels": "x"},
+        {"num_classes": [1]},
+    ):
+        assert processors.labels_of(config, []) is None
+    assert processors.labels_of({"id2label": {}, "num_labels": 2}, []) == ["class 0", "class 1"]
+    for preprocessor in (
+        {"image_processor": None},
+        {"image_processor": [1]},
+        {"image_mean": "abc", "image_std": "abc"},
+    ):
+        for config in ({"pretrained_cfg": "x"}, {"preprocess_cfg": 1, "pretrained_cfg": {"mean": 0.5, "std": 0.5}}):
+            assert processors.normalisation(preprocessor, config) is None
+    for notes in ({}, {"labels": "{"}, {"labels": "5"}, {"labels": 5}):
+        assert processors.labels_of_texts(notes) is None
 
 
 def test_labels_are_those_of_the_config():
@@ -169,8 +236,10 @@ def test_labels_are_those_of_the_config():
 def test_own_labels_are_put_into_the_config(folder):
     before = models.of(folder)
     names = [f"own {i}" for i in range(len(before.labels))]
-    for given in (names, dict(enumerate(names)), {str(i): name for i, name in enumerate(names)}):
+    by_index = dict(enumerate(names))
+    for given in (names, by_index, {str(i): name for i, name in by_index.items()}, by_index.values(), np.array(names)):
         assert models.of(folder, labels=given).labels == names
+    assert models.of(folder, labels=range(len(names))).labels[1] == "1"
     assert models.of(folder).json("config") == before.json("config")
     with pytest.raises(ValueError, match=f"labels has 2 names, and the model {len(names)} classes"):
         models.of(folder, labels=["a", "b"])
@@ -178,7 +247,13 @@ def test_own_labels_are_put_into_the_config(folder):
 
 @pytest.mark.parametrize(
     ("labels", "says"),
-    [({1: "a"}, "none for class 0"), ({"cat": 0}, "the index first"), ("cat", "not str"), ([1], "not list")],
+    [
+        ({1: "a"}, "none for class 0"),
+        ({"cat": 0}, "the index first"),
+        ("cat", "not str"),
+        ([["a"]], "not list"),
+        (7, "not int"),
+    ],
 )
 def test_refuses_labels_in_one_sentence(labels, says):
     with pytest.raises((ValueError, TypeError), match=says):
@@ -216,9 +291,35 @@ def test_timms_data_config_is_pretrained_cfg():
         assert "preprocessor" not in model.files
         assert model.json("config")["pretrained_cfg"]["crop_mode"] == "squash"
         assert model.normalisation == ([0.1, 0.2, 0.3], [1, 2, 3])
+    before = models.of(TIMM).json("config")["pretrained_cfg"]["input_size"]
+    model = models.of(TIMM, {"mean": np.array([0.1, 0.2, 0.3]), "std": np.float32([1, 2, 3])})
+    assert model.normalisation == ([0.1, 0.2, 0.3], [1, 2, 3])
+    assert model.json("config")["pretrained_cfg"]["input_size"] == before
 
 
-@pytest.mark.parametrize("processor", [7, {}, "nowhere.json", FIXTURES / "README.md", lambda image: image])
+def test_a_models_config_is_no_processor():
+    transformers = pytest.importorskip("transformers")
+    for config in (transformers.ViTConfig(), HF / "config.json"):
+        with pytest.raises(TypeError, match=r"not this \w+\.$"):
+            models.of(HF, config)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        7,
+        {},
+        {"x": {"image_mean": 0.5}},
+        {"image_mean": print},
+        {"image_mean": float("nan")},
+        "",
+        "a" * 300,
+        "a\0b",
+        "nowhere.json",
+        FIXTURES / "README.md",
+        lambda image: image,
+    ],
+)
 def test_refuses_processors_in_one_sentence(processor):
     with pytest.raises((ValueError, TypeError, OSError), match=r"\.$"):
         models.of(HF, processor)

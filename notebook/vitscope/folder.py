@@ -10,29 +10,24 @@ from typing import Any
 
 from . import safetensors
 from .blobs import Blob
-from .models import Model
+from .models import FILES, Model
 
 INDEX = "model.safetensors.index.json"
 USUAL = ("config.json", "model.safetensors")
 OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")
-BESIDE = {
-    "preprocessor": "preprocessor_config.json",
-    "processor": "processor_config.json",
-    "text_embeddings": "text_embeddings.safetensors",
-}
 TEXTUAL = {"text_config", "model_cfg"}
 """Keys of configs whose models compare images with texts."""
-_HUB = re.compile(r"(hf:)?(?P<name>[\w.-]+/[\w.-]+(@[\w./-]+)?)")
+_HUB = re.compile(r"(hf:|hf[-_]hub:|https://huggingface\.co/)?(?P<name>[\w.-]+/[\w.-]+(@[\w./-]+)?)")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def of(place: str | os.PathLike[str]) -> Model:
     """Raises ValueError or OSError with one sentence."""
-    path = Path(place).expanduser()
-    if path.is_dir():
-        return _of_folder(path)
-    if path.is_file():
-        return _of_file(path)
+    path = os.path.expanduser(place)  # (os.path takes any text; Path's own raise where one can be no path)
+    if os.path.isdir(path):
+        return _of_folder(Path(path))
+    if os.path.isfile(path):
+        return _of_file(Path(path))
     hub = _HUB.fullmatch(place) if isinstance(place, str) else None
     if hub and (hub[1] or not str(place).startswith(".")):
         return Model(hub["name"], hub=f"hf:{hub['name']}")
@@ -72,10 +67,11 @@ def _of_file(path: Path) -> Model:
 
 
 def _model(title: str, config: Path, parts: list[Path]) -> Model:
-    files = {"config": config}
-    files |= {kind: config.parent / name for kind, name in BESIDE.items()}
-    model = Model(title, {kind: Blob.of_file(path) for kind, path in files.items() if path.is_file()})
-    compares = not TEXTUAL.isdisjoint(read_json(config))
+    files = {kind: config.parent / name for kind, name in FILES.items()} | {"config": config}
+    files = {kind: path for kind, path in files.items() if path.is_file()}
+    texts = {kind: read_json(path) for kind, path in files.items() if path.suffix == ".json"}
+    model = Model(title, {kind: Blob.of_file(path) for kind, path in files.items()})
+    compares = not TEXTUAL.isdisjoint(texts["config"])
     for path in parts:
         blob = Blob.of_file(path)
         tensors, _ = safetensors.read(blob, str(path))

@@ -12,7 +12,13 @@ from typing import Any
 from . import assets, modules, processors, safetensors
 from .blobs import Blob, Bytes, Changed
 
-SMALL = ("config", "preprocessor", "processor", "text_embeddings")
+FILES = {
+    "config": "config.json",
+    "preprocessor": "preprocessor_config.json",
+    "processor": "processor_config.json",
+    "text_embeddings": "text_embeddings.safetensors",
+}
+"""What a model has beside its weights, and the files' names."""
 
 
 @dataclass
@@ -35,7 +41,7 @@ class Model:
 
     def state(self) -> dict[str, Any]:
         """As the widget's trait has it: blobs by their SHA-256."""
-        names = {name: self.files[name].name if name in self.files else None for name in SMALL}
+        names = {name: self.files[name].name if name in self.files else None for name in FILES}
         sizes = {blob.name: blob.size for blob in self.blobs()}
         weights = [blob.name for blob in self.weights]
         return {"title": self.title, "hub": self.hub, **names, "weights": weights, "sizes": sizes, "dtype": self.dtype}
@@ -48,8 +54,7 @@ class Model:
     def labels(self) -> list[str] | None:
         """The names of its classes, as far as Python knows them."""
         if "text_embeddings" in self.files:
-            notes = safetensors.read(self.files["text_embeddings"], "text_embeddings")[1]
-            return json.loads(notes.get("labels", "null"))
+            return processors.labels_of_texts(safetensors.read(self.files["text_embeddings"], "text_embeddings")[1])
         return processors.labels_of(self.json("config"), assets.imagenet())
 
     @property
@@ -64,11 +69,14 @@ def several(model: Any, processor: Any, labels: Any, dtype: str | None, most: in
         given = list(model.items())
     else:
         given = [(None, each) for each in (model if isinstance(model, (list, tuple)) else [model])]
+    if any(_is_tensor(each) for _, each in given):
+        raise TypeError("model is a state dict, which says no config: load it into its model, and give that.")
     if not 1 <= len(given) <= most:
         raise ValueError(f"explore shows a model, or {most} side by side; not {len(given)}.")
-    pairs = [_each(value, len(given)) for value in (processor, labels)]
-    made = [of(each, *(pair[i] for pair in pairs), dtype) for i, (_, each) in enumerate(given)]
-    for i, (title, _) in enumerate(given):
+    titles = [title for title, _ in given]
+    pairs = zip(_each(processor, titles), _each(labels, titles, names=True), strict=True)
+    made = [of(each, *pair, dtype) for (_, each), pair in zip(given, pairs, strict=True)]
+    for i, title in enumerate(titles):
         if title is not None:
             made[i].title = str(title)
     if len(made) == 2 and made[0].title == made[1].title:
@@ -76,10 +84,15 @@ def several(model: Any, processor: Any, labels: Any, dtype: str | None, most: in
     return made
 
 
-def _each(value: Any, count: int) -> list[Any]:
-    """A value for each of `count` models: a list of as many lists, dicts, … is one each, all else is for all."""
-    each = count > 1 and isinstance(value, (list, tuple)) and len(value) == count
-    return list(value) if each and not any(isinstance(own, str) for own in value) else [value] * count
+def _each(value: Any, titles: list[Any], names: bool = False) -> list[Any]:
+    """A value for each of the models: of a list of as many, of a dict by their titles, or the same one for all.
+
+    names: whether texts are names of classes, and so not one each.
+    """
+    by_title = isinstance(value, Mapping) and value and all(key in titles for key in value)
+    in_list = isinstance(value, (list, tuple)) and len(value) == len(titles) > 1
+    own = [value.get(title) for title in titles] if by_title else list(value) if in_list else []
+    return own if own and not (names and any(isinstance(each, str) for each in own)) else [value] * len(titles)
 
 
 def of(model: Any, processor: Any = None, labels: Any = None, dtype: str | None = None) -> Model:
@@ -88,8 +101,9 @@ def of(model: Any, processor: Any = None, labels: Any = None, dtype: str | None 
 
     if isinstance(model, (str, os.PathLike)):
         made = folder.of(model)
-    elif _is_module(model) or _is_module(getattr(model, "model", None)):  # (a pipeline or a trainer has one)
-        made = _of_module(model)
+    elif _is_module((held := modules.held(model))[0]):
+        made = _of_module(held[0])
+        processor = held[1] if processor is None else processor
     else:
         raise TypeError(
             f"model is a torch module of timm or transformers, a folder, a .safetensors file or a Hub name (org/name), "
@@ -110,18 +124,15 @@ def _is_module(model: Any) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
-def _of_module(model: Any) -> Model:
-    if not _is_module(model) and not hasattr(model, "image_processor"):  # (which a pipeline has)
-        model = model.model
-    files = modules.of(model)
-    made = Model(files.title)
-    made.files["config"] = Blob.of_bytes(json.dumps(files.config).encode())
-    for name in SMALL:
-        for file in (f"{name}_config.json", f"{name}.safetensors"):
-            if file in files.files:
-                made.files[name] = Blob.of_bytes(files.files[file])
-    made.weights = [safetensors.write([_tensor(name, tensor) for name, tensor in files.tensors.items()])]
-    return made
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _of_module(module: Any) -> Model:
+    files = modules.of(module)
+    weights = safetensors.write([_tensor(name, tensor) for name, tensor in files.tensors.items()])
+    return Model(files.title, {"config": Blob.of_bytes(json.dumps(files.config).encode())}, [weights])
 
 
 def _tensor(name: str, tensor: Any) -> safetensors.Tensor:
@@ -139,9 +150,8 @@ def _tensor(name: str, tensor: Any) -> safetensors.Tensor:
 
 def _halved(blob: Blob) -> Blob:
     tensors, notes = safetensors.read(blob, "The weights")
-    if not any(tensor.dtype == "F32" for tensor in tensors):
-        return blob
-    return safetensors.write([safetensors.halved(tensor) for tensor in tensors], notes)
+    made = [safetensors.halved(tensor) for tensor in tensors]
+    return blob if made == tensors else safetensors.write(made, notes)
 
 
 def _name(model: Any) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from .blobs import Blob
 
 TIMM = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
+HF = {"image_mean", "image_std", "size", "crop_size", "do_resize", "do_normalize", "do_rescale", "image_processor"}
+"""Settings, of which a processor has one at least."""
 KINDS = "an image processor of transformers, timm's resolve_model_data_config, or a path to a preprocessor_config.json"
 
 
@@ -20,9 +23,9 @@ def apply(files: dict[str, Blob], processor: Any = None, labels: Any = None) -> 
     if processor is not None:
         given = _settings(processor)
         files.pop("processor", None)
-        if "input_size" in given and "mean" in given:  # timm's, which the reader looks for in any config
+        if HF.isdisjoint(given):  # timm's, which the reader looks for in any config
             known = {key: given[key] for key in TIMM if given.get(key) is not None}
-            config["pretrained_cfg"] = {**(config.get("pretrained_cfg") or {}), **known}
+            config["pretrained_cfg"] = {**_object(config.get("pretrained_cfg")), **known}
             files["config"] = _json(config)
             files.pop("preprocessor", None)
         else:
@@ -38,23 +41,33 @@ def apply(files: dict[str, Blob], processor: Any = None, labels: Any = None) -> 
 def _settings(processor: Any) -> dict[str, Any]:
     """What a processor says of itself, as its own saver writes it."""
     if isinstance(processor, (str, os.PathLike)):
-        path = Path(processor).expanduser()
-        path = path / "preprocessor_config.json" if path.is_dir() else path
-        try:
-            value = json.loads(path.read_text("utf-8"))
-        except OSError:
-            raise FileNotFoundError(f"processor is {KINDS}; there is no file {str(path)!r}.") from None
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON ({error}).") from None
+        value = _read(Path(os.path.expanduser(processor)))
     else:
         own = getattr(processor, "image_processor", processor)  # (of a processor of texts and images)
-        value = own if isinstance(own, Mapping) else getattr(own, "to_dict", dict)()
-        if not isinstance(own, Mapping) and value:
+        value = own
+        if hasattr(own, "to_json_string"):
             # As its saver; the reader knows its class by this name.
             value = {**json.loads(own.to_json_string()), "image_processor_type": type(own).__name__}
-    if not isinstance(value, Mapping) or not value:
-        raise TypeError(f"processor is {KINDS}; not {type(processor).__name__}.")
-    return dict(value)
+        elif hasattr(own, "to_dict") and not isinstance(own, type):  # (timm's PretrainedCfg)
+            value = own.to_dict()
+    if isinstance(value, Mapping):
+        value = value.get("data_config", value)  # (of timm's within transformers)
+    if not isinstance(value, Mapping) or HF.union(TIMM).isdisjoint(value):
+        raise TypeError(f"processor is {KINDS}; not this {type(processor).__name__}.")
+    try:
+        return json.loads(json.dumps(dict(value), allow_nan=False, default=lambda array: array.tolist()))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(f"processor has a setting that no JSON file can have ({error}).") from None
+
+
+def _read(path: Path) -> Any:
+    path = path / "preprocessor_config.json" if os.path.isdir(path) else path
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError:
+        raise FileNotFoundError(f"processor is {KINDS}; there is no file {str(path)!r}.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}).") from None
 
 
 def _is_timm(config: Mapping[str, Any]) -> bool:
@@ -65,8 +78,8 @@ def _labelled(config: dict[str, Any], labels: Any) -> dict[str, Any]:
     """config with these names. Raises ValueError where their count can't be right."""
     names = _names(labels)
     timm = _is_timm(config)
-    own = config.get("id2label")
-    classes = config.get("num_classes") if timm else len(own) if own else config.get("num_labels")
+    own = _object(config.get("id2label"))
+    classes = config.get("num_classes") if timm else len(own) or config.get("num_labels")
     if classes and len(names) != classes:
         raise ValueError(f"labels has {len(names)} names, and the model {classes} classes.")
     if timm:
@@ -90,38 +103,57 @@ def _names(labels: Any) -> list[str]:
         if missing is not None:
             raise ValueError(f"labels has {len(by_index)} names, but none for class {missing}.")
         return [by_index[i] for i in range(len(by_index))]
-    if (
-        isinstance(labels, Sequence)
-        and not isinstance(labels, (str, bytes))
-        and all(isinstance(each, str) for each in labels)
-    ):
-        return list(labels)
-    raise TypeError(f"labels is a list of names, or a dict of them by index; not {type(labels).__name__}.")
+    names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes)) else [None]
+    if not all(isinstance(name, (str, Integral)) for name in names):
+        raise TypeError(f"labels is a list of names, or a dict of them by index; not {type(labels).__name__}.")
+    return [str(name) for name in names]
 
 
 def labels_of(config: Mapping[str, Any], imagenet: list[str]) -> list[str] | None:
     """The labels that the package will have of a config; None where it can't be told."""
     names = config.get("label_names") or config.get("labels") or config.get("id2label")
     count = config.get("num_classes") or config.get("num_labels")
-    if isinstance(names, Mapping):
-        count = max(int(key) for key in names) + 1 if names else 0
+    if names and isinstance(names, Mapping):
+        if not all(str(key).isdecimal() for key in names):
+            return None
+        count = max(int(key) for key in names) + 1
         names = [names.get(str(i), names.get(i, f"class {i}")) for i in range(count)]
+    if names and not isinstance(names, list):
+        return None
     if names and any(name != f"LABEL_{i}" for i, name in enumerate(names)):
         return [str(name) for name in names]
     count = len(names) if names else count
-    if count is None:
+    if not isinstance(count, int):
         return None
     return imagenet if count == len(imagenet) else [f"class {i}" for i in range(count)]
 
 
+def labels_of_texts(notes: Mapping[str, Any]) -> list[str] | None:
+    """The labels that a file of text embeddings has in its metadata."""
+    try:
+        names = json.loads(notes.get("labels", "null"))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
 def normalisation(preprocessor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[list[float], list[float]] | None:
     """Mean and standard deviation [3] each, where the files have them."""
-    own = preprocessor.get("image_processor", preprocessor)
-    timm = config.get("pretrained_cfg") or config.get("preprocess_cfg") or {}  # (the latter open_clip's)
-    for mean, std in ((own.get("image_mean"), own.get("image_std")), (timm.get("mean"), timm.get("std"))):
-        if isinstance(mean, (list, tuple)) and isinstance(std, (list, tuple)) and len(mean) == len(std) == 3:
-            return list(mean), list(std)
+    own = _object(preprocessor.get("image_processor")) or preprocessor
+    timm = _object(config.get("pretrained_cfg")) or _object(config.get("preprocess_cfg"))  # (the latter open_clip's)
+    for pair in ((own.get("image_mean"), own.get("image_std")), (timm.get("mean"), timm.get("std"))):
+        if all(_is_three(each) for each in pair):
+            return pair
     return None
+
+
+def _is_three(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(isinstance(each, (int, float)) for each in value)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """What is none says nothing."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _json(value: Any) -> Blob:

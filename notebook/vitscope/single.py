@@ -15,18 +15,12 @@ from typing import TYPE_CHECKING, Any
 from . import assets, web
 from .blobs import Blob
 from .handle import Handle
-from .models import Model
+from .models import FILES, Model
 
 if TYPE_CHECKING:
     from .explorer import Explorer
 
 PLACE, TITLE = "<!-- parts -->", "VITSCOPE-TITLE"
-FILES = {
-    "config": "config.json",
-    "preprocessor": "preprocessor_config.json",
-    "processor": "processor_config.json",
-    "text_embeddings": "text_embeddings.safetensors",
-}
 WEIGHTS = "model.safetensors"
 FOLDERS = ("", "second/")
 """What names of a model's parts begin with."""
@@ -36,10 +30,13 @@ JSON, OCTETS = "application/json", "application/octet-stream"
 def to_html(widget: Explorer, path: str | os.PathLike[str]) -> Handle[Path]:
     """Asks the widget for each model in int8, and writes the file when all have come.
 
-    Raises FileNotFoundError where it has no folder to lie in.
+    Raises OSError where it has no folder to lie in, or is one.
     """
-    target = Path(path).expanduser()
-    if not target.absolute().parent.is_dir():
+    widget._check_open()
+    target = Path(os.path.expanduser(path))
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"{str(target)!r} is a folder; name the file, such as {str(target / 'heads.html')!r}.")
+    if not os.path.isdir(target.absolute().parent):
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r} for {target.name}.")
     template = assets.text(assets.EXPORT)
     title, state, photo = _title(widget), _state(widget), list(_photo(widget))

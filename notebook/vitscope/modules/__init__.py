@@ -5,7 +5,7 @@ torch, timm and transformers are imported where a module is theirs, and so are t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,27 +58,31 @@ class ModuleFiles:
     title: str
     config: dict[str, Any]
     tensors: dict[str, torch.Tensor]
-    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def of(module: Any) -> ModuleFiles:
-    """The files of a module, or of the one that a pipeline has; it stays as it is.
+    """The files of a module, or of the one that a pipeline or a trainer holds; it stays as it is.
 
     Raises ValueError with one sentence that names what is not read, and the remedy.
     """
     from . import hf, timm
 
-    files = {}
-    if not hasattr(module, "state_dict") and hasattr(module, "model"):
-        files, module = _processor_files(module), module.model
-    module = unwrap(module)
+    module = unwrap(held(module)[0])
     package = package_of(module)
     if package not in ("timm", "transformers"):
         raise ValueError(_foreign(module))
     _check_tensors(module)
-    made = hf.of(module) if package == "transformers" else timm.of(module)
-    made.files.update(files)
-    return made
+    return hf.of(module) if package == "transformers" else timm.of(module)
+
+
+def held(holder: Any) -> tuple[Any, Any]:
+    """The module of a pipeline or a trainer of transformers, and its image processor or None; a module as it is."""
+    if hasattr(holder, "state_dict") or not hasattr(holder, "model"):
+        return holder, None
+    processors = (getattr(holder, name, None) for name in ("image_processor", "processing_class"))
+    # (A processing_class may have an image processor within, or be for texts alone.)
+    found = (one for one in processors if hasattr(getattr(one, "image_processor", one), "to_json_string"))
+    return holder.model, next(found, None)
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -171,10 +175,3 @@ def _foreign(module: nn.Module) -> str:
                 f"give the part of it that is, `.{path}`, a {type(part).__name__}."
             )
     return f"{name} ({type(module).__module__}) is not read: give a ViT of timm or transformers, or a folder of one."
-
-
-def _processor_files(pipeline: Any) -> dict[str, bytes]:
-    """How a pipeline of transformers, or a trainer, prepares images."""
-    processors = [getattr(pipeline, name, None) for name in ("image_processor", "processing_class")]
-    written = next((one for one in processors if hasattr(one, "to_json_string")), None)
-    return {} if written is None else {"preprocessor_config.json": written.to_json_string().encode()}

@@ -72,6 +72,8 @@ def of(model: nn.Module) -> ModuleFiles:
         )
     written = json.loads(config.to_json_string(use_diff=True))
     written |= {"architectures": [architecture], "dtype": str(next(model.parameters()).dtype).removeprefix("torch.")}
+    if any(getattr(model, name, None) is not None for name in HEADS):  # (which is not written where there are two)
+        written["id2label"] = {str(i): label for i, label in config.id2label.items()}
     return ModuleFiles(title=_title(config, name), config=written, tensors=_saved(model))
 
 
