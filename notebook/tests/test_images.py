@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import FIXTURES
 
 from vitscope import images, web
 
@@ -22,13 +23,40 @@ def random(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "RGBa", "L", "LA", "P", "1", "CMYK", "YCbCr", "HSV"])
 def test_pillows_images_are_what_pillow_makes_rgb(mode):
-    source = Pillow.fromarray(random(5, 7, 3))
-    source = source.convert("I").convert("I;16") if mode == "I;16" else source.convert(mode)
+    source = Pillow.fromarray(random(5, 7, 3)).convert(mode if mode != "RGBa" else "RGBA").convert(mode)
     made = images.of(source)
     assert (made.kind, made.type) == ("file", "image/png")
     assert np.array_equal(opened(made), np.asarray(source.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+def test_pillows_images_that_are_no_pictures_are_refused(mode):
+    """Nothing says what is black and white in them; Pillow would clip what is over 255."""
+    with pytest.raises(ValueError, match=rf"mode {mode}.*\.$"):
+        images.of(Pillow.new(mode, (2, 2)))
+
+
+def test_pillows_images_that_were_cut_are_refused(photo):
+    """Which Pillow notices when it needs their pixels."""
+    with pytest.raises(ValueError, match=r"mode RGB, can't be read .*\.$"):
+        images.of(Pillow.open(io.BytesIO(photo.read_bytes()[:5000])))
+
+
+def test_what_is_transparent_lies_over_white():
+    """By the package's rounding, whatever has it: an array, or Pillow's image by its mode or its mark."""
+    picture = random(64, 64, 4)
+    colour, alpha = picture[..., :3].astype(int), picture[..., 3:].astype(int)
+    expected = np.floor((colour * alpha + 255 * (255 - alpha)) / 255 + 0.5)
+    assert np.array_equal(opened(images.of(picture)), expected)
+    assert np.array_equal(opened(images.of(Pillow.fromarray(picture))), expected)
+    grey = Pillow.fromarray(picture[..., 0])
+    grey.info["transparency"] = int(picture[0, 0, 0])
+    assert opened(images.of(grey))[0, 0].tolist() == [255] * 3
+    marked = Pillow.new("P", (2, 2))
+    marked.info["transparency"] = 0
+    assert opened(images.of(marked)).min() == 255
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (1, 1, 3), (64, 3, 3), (300, 200, 3)])
@@ -40,7 +68,6 @@ def test_arrays_arrive_to_the_bit(shape):
 
 def test_arrays_of_other_layouts():
     array = random(6, 5, 4)
-    assert np.array_equal(opened(images.of(array)), array[..., :3])
     grey = random(6, 5)
     for own in (grey, grey[..., None]):
         assert np.array_equal(opened(images.of(own)), np.stack([grey] * 3, 2))
@@ -127,6 +154,12 @@ def test_several_have_titles(photo):
         ([], "needs an image"),
         ("nowhere.jpg", "There is no image 'nowhere.jpg'"),
         ("/", "is a folder"),
+        ("", "There is no image ''"),
+        ("a" * 300, "can't be read"),
+        ("a\0b", "can't be read"),
+        (str(FIXTURES / "README.md" / "x"), "There is no image"),
+        ("~nobody-of-that-name/x", "There is no image"),
+        (Pillow.new("RGB", (0, 3)), "3 high and 0 wide"),
         ("http://[", "can't be fetched"),
     ],
 )
@@ -140,7 +173,10 @@ def test_refuses_in_one_sentence(image, says):
 def server(photo):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            there = self.path.startswith("/cat.jpg")
+            if self.path == "/broken":
+                self.wfile.write(b"no HTTP\r\n\r\n")
+                return
+            there = self.path.startswith(("/cat.jpg", "/my%20c%C3%A4t.jpg?a=%20"))
             self.send_response(200 if there else 404)
             self.end_headers()
             self.wfile.write(photo.read_bytes() if there else b"no")
@@ -157,6 +193,10 @@ def server(photo):
 def test_urls_are_fetched(server, photo, monkeypatch):
     made = images.of(f"{server}/cat.jpg?size=large")
     assert (made.title, made.blob.bytes()) == ("cat.jpg", photo.read_bytes())
+    for given in (f"{server}/my cät.jpg?a=%20", server.replace("http", "HTTP") + "/cat.jpg"):
+        assert images.of(given).blob.bytes() == photo.read_bytes()
+    with pytest.raises(OSError, match=r"broken can't be fetched .*\.$"):
+        images.of(f"{server}/broken")
     with pytest.raises(OSError, match="HTTP status 404"):
         images.of(f"{server}/dog.jpg")
     monkeypatch.setattr(web, "LARGEST", 1000)

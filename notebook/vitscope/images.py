@@ -63,7 +63,7 @@ def several(image: Any, normalisation: Normalisation = None) -> list[Image]:
     elif isinstance(image, (list, tuple)):
         given = [(None, each) for each in image]
     else:
-        array = _array(image)
+        array = array_of(image)
         batch = array if array is not None and array.ndim == 4 else [image]
         given = [(None, each) for each in batch]
     if not given:
@@ -76,29 +76,54 @@ def several(image: Any, normalisation: Normalisation = None) -> list[Image]:
 
 def of(image: Any, normalisation: Normalisation = None) -> Image:
     """Raises ValueError, TypeError or OSError with one sentence."""
-    if isinstance(image, str) and image.startswith(("http://", "https://")):
+    if isinstance(image, str) and image.lower().startswith(("http://", "https://")):
         return _of_file(web.fetch(image), image, Path(image.split("?")[0]).name)
     if isinstance(image, (str, os.PathLike)):
-        return _of_path(Path(image).expanduser())
+        return _of_path(os.path.expanduser(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
         return _of_file(bytes(image), "This", "")
     if hasattr(image, "convert") and hasattr(image, "tobytes"):  # Pillow's, which need not be there
-        rgb = image.convert("RGB")
         name = Path(str(getattr(image, "filename", "") or "")).name
-        return _png(np.frombuffer(rgb.tobytes(), np.uint8).reshape(rgb.height, rgb.width, 3), name)
-    array = _array(image)
+        return _png(_over_white(_rgba(image)), name)
+    array = array_of(image)
     if array is None:
         raise TypeError(f"image is {KINDS}; not {type(image).__name__}.")
     return _of_array(array, normalisation)
 
 
-def _of_path(path: Path) -> Image:
+def _of_path(path: str) -> Image:
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a folder; give the images in it, in a list.")
     try:
-        return _of_file(path.read_bytes(), str(path), path.name)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no image {str(path)!r}.") from None
-    except IsADirectoryError:
-        raise IsADirectoryError(f"{str(path)!r} is a folder; give the images in it, in a list.") from None
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"There is no image {path!r}.") from None
+    except (OSError, ValueError) as error:
+        raise OSError(f"{path!r} can't be read ({getattr(error, 'strerror', error)}).") from None
+    return _of_file(data, path, Path(path).name)
+
+
+def _rgba(image: Any) -> np.ndarray:
+    """Of an image of Pillow: uint8 [H, W, 4]."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        raise ValueError(
+            f"This image has numbers of mode {image.mode}, of which nothing says what is black and white: "
+            "give a uint8 array [H, W], 0 to 255."
+        )
+    try:
+        whole = image.convert("RGBA")
+        return np.frombuffer(whole.tobytes(), np.uint8).reshape(whole.height, whole.width, 4)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"This image of Pillow, of mode {image.mode}, can't be read ({error}).") from None
+
+
+def _over_white(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 1, 3 or 4] as RGB [H, W, 3]; what is transparent is laid over white, as the package does."""
+    if pixels.shape[2] < 4:
+        return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    colour, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)
+    return ((2 * (colour * alpha + 255 * (255 - alpha)) + 255) // 510).astype(np.uint8)
 
 
 def _of_file(data: bytes, what: str, title: str) -> Image:
@@ -120,7 +145,7 @@ def _type(data: bytes) -> str | None:
     return next((f"image/{name}" for mark, name in first.items() if data.startswith(mark)), None)
 
 
-def _array(image: Any) -> np.ndarray | None:
+def array_of(image: Any) -> np.ndarray | None:
     """Of a tensor of torch (any device, any dtype), or what numpy takes for an array."""
     if hasattr(image, "detach") and hasattr(image, "cpu"):
         tensor = image.detach().cpu()
@@ -138,7 +163,7 @@ def _of_array(array: np.ndarray, normalisation: Normalisation) -> Image:
         array = array[..., None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
             raise ValueError(f"An array of pixels is uint8 [H, W, 3], not {shape}.")
-        return _png(np.broadcast_to(array[..., :3], (*array.shape[:2], 3)), "")
+        return _png(_over_white(array), "")
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"An array of pixels is uint8, not {array.dtype}; convert it: array.astype('uint8').")
     if array.ndim != 3 or shape[0] != 3 or not array.size:
@@ -167,6 +192,8 @@ def _shown(values: np.ndarray, normalisation: Normalisation) -> np.ndarray:
 
 
 def _png(pixels: np.ndarray, title: str) -> Image:
+    if not pixels.size:
+        raise ValueError(f"This image has no pixels: it is {pixels.shape[0]} high and {pixels.shape[1]} wide.")
     return Image(title, "file", Blob.of_bytes(png(pixels)), "image/png")
 
 
