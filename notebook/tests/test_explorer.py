@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import struct
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import traitlets
 from conftest import FIXTURES, ROOT, Page
 
 import vitscope
-from vitscope import VitscopeError
+from vitscope import VitscopeError, images
 from vitscope.labels import class_named
 
 
@@ -151,16 +153,85 @@ def test_attributions_and_curves_are_arrays(widget):
     page.answer(question, {"deletion": curve, "insertion": {**curve, "area": None}, "target": meta["target"]})
     assert handle.result.deletion.probabilities.tolist() == [0.5, 0.25]
     assert (handle.result.deletion.area, handle.result.insertion.area) == (0.375, None)
-    with pytest.raises(ValueError, match=r"\[rows, cols\]"):
-        widget.curves(np.zeros(3))
+
+
+def test_curves_takes_whatever_has_a_map(widget):
+    page = Page(widget)
+    page.say({"kind": "views", "count": 1})
+    handle = widget.attribute()
+    with pytest.raises(VitscopeError, match="has not come yet"):
+        widget.curves(handle)
+    meta = {"rows": 1, "cols": 2, "target": {"index": 7, "label": "hen"}}
+    page.answer(page.asked()[0], meta, np.arange(2, dtype="<f4").tobytes())
+    for given in (handle, handle.result, np.arange(2)[None], [[0, 1]]):
+        widget.curves(given)
+        assert page.asked()[-1]["options"]["map"] == {"rows": 1, "cols": 2, "data": [0, 1]}
+    for given in (np.zeros(3), "map", [[1], [2, 3]], None, {}):
+        with pytest.raises(ValueError, match=r"\[rows, cols\].*\.$"):
+            widget.curves(given)
+    torch = pytest.importorskip("torch")
+    widget.curves(torch.ones(1, 2, dtype=torch.bfloat16, requires_grad=True))
+    assert page.asked()[-1]["options"]["map"]["data"] == [1, 1]
+
+
+def test_what_json_cant_carry_is_refused_before_it_is_asked(widget):
+    """It would break each later question, too, when a page opens."""
+    for ask in (
+        lambda: widget.trace(layers={1}),
+        lambda: widget.attribute(target=b"hen"),
+        lambda: widget.attribute(baseline=float("inf")),
+        lambda: widget.curves([[np.nan, 1]]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^The (layers|target|baseline|map) of widget\.\w+\(.*can't be sent: .*\.$"
+        ):
+            ask()
+    page = Page(widget)
+    widget.trace(model=np.int64(0), layers=np.arange(2))
+    page.say({"kind": "views", "count": 1})
+    (question,) = page.asked()
+    assert json.loads(json.dumps(question))["options"] == {"layers": [0, 1]}
+
+
+@pytest.fixture
+def cell(tmp_path, monkeypatch):
+    """A shell whose cells can show pictures."""
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    yield shell.instance()
+    shell.clear_instance()
+
+
+def test_a_snapshot_is_of_the_model_that_is_meant(photo, cell):
+    widget = vitscope.explore([FIXTURES / "hf_vit", FIXTURES / "timm_vit"], photo)
+    page = Page(widget)
+    page.say({"kind": "views", "count": 1})
+    handle = widget.snapshot(model=1)
+    assert (page.asked()[0]["method"], page.asked()[0]["model"]) == ("snapshot", 1)
+    png = images.png(np.zeros((2, 2, 3), np.uint8))
+    page.answer(page.asked()[0], {}, png)
+    assert handle.result == png
 
 
 def test_closing_frees_and_ends(widget):
     handle = widget.trace()
     widget.close()
-    assert widget._blobs == {}
     with pytest.raises(VitscopeError, match="closed"):
         _ = handle.result
+    for ask in (widget.trace, lambda: widget.to_html("x.html")):
+        with pytest.raises(VitscopeError, match="was closed"):
+            ask()
+    assert "hf_vit" in repr(widget)
+
+
+def test_closing_frees_what_was_sent(photo):
+    """Whoever keeps the widget: ipywidgets, and a name in the notebook."""
+    widget = vitscope.explore(FIXTURES / "hf_vit", photo)
+    held = [weakref.ref(blob) for each in (*widget._of_models, *widget._of_images) for blob in each.blobs()]
+    assert all(blob() for blob in held)
+    widget.close()
+    gc.collect()
+    assert [blob() for blob in held] == [None] * len(held)
 
 
 def test_its_text_is_one_line(widget):

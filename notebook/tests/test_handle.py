@@ -33,7 +33,9 @@ def test_it_is_not_there_before_it_comes():
     views = 1
     with pytest.raises(VitscopeError, match=r"in the next cell\.$"):
         _ = handle.result
+    assert handle.error is None  # at once
     handle.settle(lambda: 5)
+    assert handle.error is None
     assert (handle.done, handle.result, repr(handle)) == (True, 5, "<widget.trace(): here, read .result>")
 
 
@@ -51,6 +53,7 @@ def test_what_cant_be_read_fails_the_handle_not_the_message():
     handle.settle(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         _ = handle.result
+    assert isinstance(handle.error, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(value(handle))
 

@@ -85,6 +85,9 @@ def test_a_failure_leaves_what_was_there(tmp_path, widget):
     assert path.read_text() == "before"
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         widget.to_html(tmp_path / "nowhere" / "heads.html")
+    with pytest.raises(IsADirectoryError, match=r"is a folder; name the file"):
+        widget.to_html(tmp_path)
+    assert len(page.asked()) == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == ["heads.html", "static"]
 
 

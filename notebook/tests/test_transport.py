@@ -51,6 +51,15 @@ def test_what_was_asked_while_a_cell_ran_is_sent_once(widget, monkeypatch):
     assert page.say(message)[0]["kind"] == "part"
 
 
+def test_a_page_that_was_loaded_anew_is_answered_at_once(widget):
+    """It has nothing of what was sent a moment ago."""
+    page = Page(widget)
+    message = {"kind": "get", "name": widget._models[0]["config"], "begin": 0}
+    assert page.say(message) and page.say(message) is None
+    page.say({"kind": "hello"})
+    assert page.say(message)[0]["kind"] == "part"
+
+
 def test_what_is_not_there_is_gone(widget):
     page = Page(widget)
     for message in ({"name": "00", "begin": 0}, {"name": None, "begin": 0}, {"name": widget._models[0]["config"]}):
@@ -116,6 +125,19 @@ def test_parts_that_come_twice_or_early_do_no_harm(widget):
     handle, taken = answered(widget, data, order)
     assert handle.result["logits"].tolist() == [1, 2, 3]
     assert taken == [0, 0, 1, 0, 1, 2, *range(3, last + 1), last]
+
+
+def test_another_answer_takes_the_place_of_the_first(widget):
+    """Of a page that was loaded anew before its answer was all there."""
+    page = Page(widget)
+    page.say({"kind": "views", "count": 1})
+    handle = widget.trace()
+    (question,) = page.asked()
+    old, new = file_of([1, 2, 3, 4]), file_of([5])
+    first = {"kind": "answer", "id": question["id"], "begin": 0, "size": len(old), "meta": {"sha256": "0" * 64}}
+    page.say(first, old[:10])
+    page.answer(question, {"sha256": hashlib.sha256(new).hexdigest()}, new, part=9)
+    assert handle.result["logits"].tolist() == [5]
 
 
 def test_a_damaged_answer_is_refused(widget):

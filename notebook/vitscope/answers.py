@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import safetensors
-
 
 class Target(NamedTuple):
     """A class."""
@@ -68,11 +66,6 @@ def with_buffers(value: Any, buffers: Sequence[Any]) -> Any:
             return bytes(buffers[value["buffer"]])
         return {name: with_buffers(each, buffers) for name, each in value.items()}
     return [with_buffers(each, buffers) for each in value] if isinstance(value, list) else value
-
-
-def tensors(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file."""
-    return safetensors.load(data)
 
 
 def map_of(map: Mapping[str, Any]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 import threading
@@ -13,7 +14,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from . import answers, assets, frontend, images, models
+from . import answers, assets, frontend, images, models, safetensors
 from .blobs import Blob, Bytes
 from .handle import Handle, VitscopeError
 from .transport import Incoming, answer_get
@@ -24,6 +25,8 @@ MODELS = 2
 """Most that are shown side by side."""
 AGAIN = 2
 """Seconds from a part to when it may be wanted again: a page waits for five."""
+NOTHING: tuple[Any, float] = (None, 0.0)
+"""The part that was sent last, where none was, and when."""
 
 
 class _Asked:
@@ -58,7 +61,7 @@ class Explorer(View, anywidget.AnyWidget):
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._views = 0
-        self._sent: tuple[Any, float] = (None, 0.0)
+        self._sent = NOTHING
         self._blobs: dict[str, Blob] = {}
         unknown = next((name for name in view if name not in NAMES), None)
         if unknown:
@@ -113,7 +116,7 @@ class Explorer(View, anywidget.AnyWidget):
 
     def trace(self, model: int = 0, **options: Any) -> Handle[dict[str, np.ndarray]]:
         """A forward pass as arrays by name: logits, features, attentions, hidden_states; options are the package's."""
-        return self._ask("widget.trace()", "trace", model, options, lambda meta, data: answers.tensors(data))
+        return self._ask("widget.trace()", "trace", model, options, lambda meta, data: safetensors.load(data))
 
     def attribute(
         self, method: str = "chefer", target: int | str | None = None, model: int = 0, **options: Any
@@ -123,8 +126,13 @@ class Explorer(View, anywidget.AnyWidget):
         return self._ask(f"widget.attribute({method!r})", "attribute", model, options, answers.attribution)
 
     def curves(self, attribution: Any, model: int = 0, **options: Any) -> Handle[answers.Curves]:
-        """Deletion and insertion curves of an attribution, or of any map [rows, cols]."""
-        values = np.asarray(getattr(attribution, "map", attribution), np.float32)
+        """Deletion and insertion curves of an attribution (or its handle), or of any map [rows, cols]."""
+        attribution = attribution.result if isinstance(attribution, Handle) else attribution
+        values = attribution.map if isinstance(attribution, answers.Attribution) else attribution
+        try:
+            values = np.asarray(values if (array := images.array_of(values)) is None else array, np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"curves takes an attribution or a map [rows, cols]; {error}.") from None
         if values.ndim != 2:
             raise ValueError(f"curves takes an attribution or a map [rows, cols], not {list(values.shape)}.")
         rows, cols = values.shape
@@ -134,12 +142,12 @@ class Explorer(View, anywidget.AnyWidget):
             given["target"] = target.index
         return self._ask("widget.curves()", "curves", model, {**given, **options}, answers.curves)
 
-    def snapshot(self) -> Handle[bytes]:
+    def snapshot(self, model: int = 0) -> Handle[bytes]:
         """Puts the open view under the cell as a PNG, for notebooks that are only rendered; the handle has it."""
         from .snapshot import below
 
         put = below()
-        return self._ask("widget.snapshot()", "snapshot", 0, {}, lambda meta, data: put(data))
+        return self._ask("widget.snapshot()", "snapshot", model, {}, lambda meta, data: put(data))
 
     def to_html(self, path: Any) -> Handle[Any]:
         """Writes an HTML file with the models (int8), the image and the view in it; the handle has its path."""
@@ -155,11 +163,18 @@ class Explorer(View, anywidget.AnyWidget):
         options: Mapping[str, Any],
         finish: Callable[[dict[str, Any], Bytes], T],
     ) -> Handle[T]:
+        self._check_open()
         if model not in range(len(self._models)):
             raise ValueError(f"model counts from 0 among {len(self._models)}, so it can't be {model!r}.")
         handle: Handle[T] = Handle(what, lambda: self._views)
-        options = {answers.camel(key): answers.plain(value) for key, value in options.items() if value is not None}
-        message = {"kind": "ask", "id": secrets.token_hex(8), "method": method, "model": model, "options": options}
+        options = {key: answers.plain(value) for key, value in options.items() if value is not None}
+        for key, value in options.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"The {key} of {what} can't be sent: {error}.") from None
+        options = {answers.camel(key): value for key, value in options.items()}
+        message = {"kind": "ask", "id": secrets.token_hex(8), "method": method, "model": int(model), "options": options}
         with self._lock:
             self._asked[message["id"]] = _Asked(message, handle, finish)
         if self._views:
@@ -178,7 +193,7 @@ class Explorer(View, anywidget.AnyWidget):
         elif kind == "views":
             self._on_views(content["count"])
         elif kind == "hello":  # of a page that was opened, or loaded anew
-            self._views = 0
+            self._views, self._sent = 0, NOTHING
         elif kind == "answer":
             self._on_answer(content, buffers)
         elif kind == "failed":
@@ -227,16 +242,19 @@ class Explorer(View, anywidget.AnyWidget):
     def close(self) -> None:
         """Takes the widget off the page, and frees what it holds of models and images."""
         super().close()
-        self._blobs = {}
+        self._blobs, self._of_models, self._of_images = {}, [], []
         with self._lock:
             asked, self._asked = self._asked, {}
         for each in asked.values():
             each.handle.settle(lambda: _fail("The widget was closed before it answered.", "closed"))
 
+    def _check_open(self) -> None:
+        if not self._of_models:
+            _fail("The widget was closed; run vitscope.explore once more.", "closed")
+
     def __repr__(self) -> str:
-        titles = " and ".join(model.title for model in self._of_models)
-        count = len(self._of_images)
-        return f"<vitscope: {titles}, {self._of_images[0].title if count == 1 else f'{count} images'}>"
+        titles = " and ".join(model["title"] for model in self._models)
+        return f"<vitscope: {titles}, {self._images[0]['title'] if self._count == 1 else f'{self._count} images'}>"
 
 
 def _fail(text: str, code: str) -> Any:
@@ -265,8 +283,9 @@ def explore(
             titles in a dict, are shown side by side.
         image: a path, URL, PIL image, uint8 array [H, W, 3], or float tensor [3, H, W] of pixel values; several in a
             list, or by titles in a dict.
-        processor: an image processor of transformers, timm's data config, or a preprocessor_config.json.
-        labels: names of the classes, in a list or by index.
+        processor: an image processor of transformers, timm's data config, or a preprocessor_config.json; of two models
+            one for both, or one each, as the models are given.
+        labels: names of the classes, in a list or by index; likewise.
         dtype: 'int8' sends a large model in half its bytes, and runs faster; 'f32'; None: as the model is.
         view: layer, head, query, view, target, index, as the widget has them.
 

@@ -69,8 +69,10 @@ class Handle(Generic[T]):
 
     @property
     def error(self) -> BaseException | None:
-        """Why it failed, of what is done."""
-        return self._future.exception()
+        """Why it failed; None where it did not, or has not come yet."""
+        return self._future.exception() if self.done else None
+
+    # For who asks
 
     def then(self, tell: Callable[[Handle[T]], object]) -> None:
         """Calls `tell` with this handle once it is done, in the thread that heard so."""

@@ -27,7 +27,10 @@ def answer_get(blobs: Mapping[str, Blob], content: Mapping[str, Any]) -> tuple[d
 
 
 class Incoming:
-    """An answer as its parts come: in order, each once, whatever comes twice."""
+    """An answer as its parts come: in order, each once, whatever comes twice.
+
+    Another answer to the same question, of a page that was loaded anew, takes the place of what came of the first.
+    """
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}
@@ -39,8 +42,8 @@ class Incoming:
         begin = content["begin"]
         if begin > len(self.data) or (begin and self.size is None):
             return False
-        if self.size is None:
-            self.size, self.meta = content["size"], dict(content.get("meta") or {})
+        if not begin and (self.size, self.meta) != (content["size"], meta := dict(content.get("meta") or {})):
+            self.size, self.meta, self.data = content["size"], meta, bytearray()
         if begin == len(self.data) and buffers:
             self.data += buffers[0]
         return True
