@@ -92,8 +92,3 @@ def test_timms_own_config_is_a_processor(module):
     config = timm.models.PretrainedCfg(mean=(0.1, 0.2, 0.3), std=np.array([1.0, 2.0, 3.0]))
     for given in (config, config.to_dict()):
         assert models.of(module, given).normalisation == ([0.1, 0.2, 0.3], [1, 2, 3])
-
-
-def test_a_state_dict_is_no_model(module):
-    with pytest.raises(TypeError, match="is a state dict"):
-        vitscope.explore(module.state_dict(), torch.zeros(3, 32, 32))

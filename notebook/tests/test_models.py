@@ -128,6 +128,12 @@ def test_refuses_folders_in_one_sentence(tmp_path, name, says):
     assert str(caught.value).endswith(".")
 
 
+def test_a_state_dict_is_no_model():
+    for count in (1, 20):
+        with pytest.raises(TypeError, match="is a state dict"):
+            models.several({f"layers.{i}.weight": np.zeros(3) for i in range(count)}, None, None, None, 2)
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [

@@ -66,11 +66,11 @@ class Model:
 def several(model: Any, processor: Any, labels: Any, dtype: str | None, most: int) -> list[Model]:
     """One model, or up to `most` of a list or a dict by titles."""
     if isinstance(model, Mapping):
+        if any(hasattr(each, "__array__") for each in model.values()):
+            raise TypeError("model is a state dict, which says no config: load it into its model, and give that.")
         given = list(model.items())
     else:
         given = [(None, each) for each in (model if isinstance(model, (list, tuple)) else [model])]
-    if any(_is_tensor(each) for _, each in given):
-        raise TypeError("model is a state dict, which says no config: load it into its model, and give that.")
     if not 1 <= len(given) <= most:
         raise ValueError(f"explore shows a model, or {most} side by side; not {len(given)}.")
     titles = [title for title, _ in given]
@@ -122,11 +122,6 @@ def _is_module(model: Any) -> bool:
     """Without importing torch: who has a module has imported it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
-
-
-def _is_tensor(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _of_module(module: Any) -> Model:
