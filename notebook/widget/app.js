@@ -6,7 +6,7 @@ import { engineAssets, engineFiles } from './engine.js';
 import { direct } from './direct.js';
 import { createFrame } from './frame.js';
 import { imageFiles, imageOf, modelFiles, sourceOf } from './given.js';
-import { answerTo } from './questions.js';
+import { answerTo, known } from './questions.js';
 import { followTheme } from './theme.js';
 
 /** @typedef {import('./pages.js').FileName} FileName */
@@ -78,7 +78,9 @@ export async function open(root, { model: indirect, files, screen, signal, leads
     frame.paint(theme);
     for (const { explorer } of sides) explorer.theme = theme;
   }, signal);
-  const follow = () => void (turning = turnTo(index()));
+  const follow = () => {
+    if (index() !== shown) turning = turnTo(index());
+  };
   model.on('change:index', follow);
   follow(); // of what was wanted meanwhile
   prepare(shown + 1);
@@ -91,7 +93,6 @@ export async function open(root, { model: indirect, files, screen, signal, leads
 
   /** @param {number} to */
   async function turnTo(to) {
-    if (to === shown) return;
     frame.mark((shown = to));
     try {
       const picture = await pictureOf(to);
@@ -151,6 +152,7 @@ export async function open(root, { model: indirect, files, screen, signal, leads
   async function settled() {
     await Promise.all([...sides.map(({ explorer }) => explorer.ready), turning]);
     await choices.shown();
+    for (const { explorer } of sides) known(explorer);
     report();
     return {};
   }

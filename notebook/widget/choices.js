@@ -1,4 +1,5 @@
 /** What is chosen, in Python and in the explorers: whoever changes it, the others follow. A query's row and column are those of the first model's grid. */
+import { limitsOf, within } from '../../www/explorer/choice.js';
 import { moved } from '../../www/explorer/detail.js';
 
 /** @typedef {import('../../www/explorer/choice.js').State} State */
@@ -94,8 +95,8 @@ export class Choices {
     const wanted = this.#wanted;
     const names = NAMES.filter((name) => name in now && String(now[name]) !== String(side.last[name]));
     for (const name of names) side.last[name] = now[name];
-    // What one of two models has not, the other may have.
-    const chosen = names.filter((name) => !several || (!this.#applying && !(now[name] === null && lacks(explorer, name, wanted[name]))));
+    const had = explorer.vit ? within(/** @type {any} */ (wanted), limitsOf(explorer.vit.config)) : wanted; // what one of two models has not, the other may have
+    const chosen = names.filter((name) => !several || (!this.#applying && !(now[name] === null && had[name] !== wanted[name])));
     for (const name of chosen) side.wanted[name] = now[name];
     const changed = chosen.filter((name) => String(now[name]) !== String(wanted[name]));
     for (const name of changed) this.#model.set(name, now[name]);
@@ -151,17 +152,4 @@ export class Choices {
 /** @param {State} state */
 function looksOf({ look, stop }) {
   return JSON.stringify([look, stop]);
-}
-
-/**
- * @param {Explorer} explorer
- * @param {string} name
- * @param {any} value
- */
-function lacks({ vit }, name, value) {
-  if (!vit || value === null) return false;
-  const { layers, heads, stages, numClasses } = vit.config;
-  if (name === 'layer') return value >= layers;
-  if (name === 'head') return value >= Math.max(heads, ...stages.map(({ heads }) => heads));
-  return name === 'target' && value >= numClasses;
 }

@@ -13,11 +13,16 @@ export async function answerTo({ method, options }, { explorer, source, assets }
   if (method === 'quantize') return { bytes: await Vitscope.quantize(source, { assets }) };
   await explorer.ready;
   if (method === 'snapshot') return { bytes: await explorer.snapshot() };
-  const { vit, image } = explorer;
-  if (!vit || !image) throw Object.assign(new Error(`There is no ${vit ? 'image' : 'model'} in the widget to ask: see what it says below its cell.`), { code: 'closed' });
+  const { vit, image } = known(explorer);
   const asked = ASKED[method];
   if (!asked) throw Object.assign(new Error(`The widget has no method ${method}.`), { code: 'invalid-argument' });
-  return asked(vit, /** @type {import('../../pkg/index.js').ImageSource} */ (image), options ?? {});
+  return asked(vit, image, options ?? {});
+}
+
+/** What answers, and what it is asked about, where it could be had. @param {Explorer} explorer */
+export function known({ vit, image }) {
+  if (!vit || !image) throw Object.assign(new Error(`There is no ${vit ? 'image' : 'model'} in the widget to ask: see what it says below its cell.`), { code: 'closed' });
+  return { vit, image: /** @type {import('../../pkg/index.js').ImageSource} */ (image) };
 }
 
 /** @type {Record<string, (vit: Vitscope, image: import('../../pkg/index.js').ImageSource, options: any) => Promise<Answer>>} */

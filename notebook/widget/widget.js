@@ -5,13 +5,13 @@ import { Wire } from './transport.js';
 
 /** @typedef {import('./transport.js').Model} Model */
 /** @typedef {import('./transport.js').Question} Question */
-/** @typedef {Awaited<ReturnType<typeof import('./app.js')['open']>>} Opened */
+/** @typedef {{opened?: Awaited<ReturnType<typeof import('./app.js')['open']>>, failure?: unknown}} View  failure: why it did not open, unless it goes on by itself */
 
 /** A model of the front end's, however many views of it there are. */
 class Widget {
-  /** @type {Set<{opened?: Opened}>} */
+  /** @type {Set<View>} */
   views = new Set();
-  /** By their ids: what has not been answered for want of a view. @type {Map<string, Question>} */
+  /** By their ids: what has not been answered, as a view is on its way. @type {Map<string, Question>} */
   #questions = new Map();
   /** What is being answered: it may be asked again meanwhile. */
   #answering = new Set();
@@ -39,14 +39,20 @@ class Widget {
     this.wire.tell({ kind: 'views', count: this.views.size });
   }
 
-  /** The first view that is open answers. */
+  /** Who speaks for the widget: the first view that is open. */
+  get leader() {
+    return [...this.views].find(({ opened }) => opened);
+  }
+
+  /** The leader answers; where no view could be opened, why is the answer. */
   answer() {
-    const opened = [...this.views].find(({ opened }) => opened)?.opened;
-    if (!opened) return;
+    const views = [...this.views];
+    const view = this.leader ?? (views.every(({ failure }) => failure) ? views[0] : undefined);
+    if (!view) return;
     for (const [id, question] of this.#questions) {
       this.#questions.delete(id);
       this.#answering.add(id);
-      opened.answer(question)
+      (view.opened ? view.opened.answer(question) : Promise.reject(view.failure))
         .catch(({ code, message }) => this.wire.tell({ kind: 'failed', id, code: code ?? 'error', text: message ?? 'It failed.' }))
         .finally(() => this.#answering.delete(id));
     }
@@ -72,7 +78,7 @@ function render(model, el) {
   const widget = widgetOf(model);
   const holder = thisPage().hold(widget.wire);
   const life = new AbortController();
-  /** @type {{opened?: Opened}} */
+  /** @type {View} */
   const view = {};
   widget.views.add(view);
   widget.tellViews();
@@ -82,12 +88,13 @@ function render(model, el) {
   show();
 
   async function show() {
+    view.failure = undefined;
     const titles = model.get('_models').map((/** @type {{title: string}} */ { title }) => title);
     const screen = createScreen(root, titles.join(', '));
     widget.wire.listeners.add(screen.late);
     try {
       const { open } = await importApp(holder, model.get('_assets'));
-      const opened = await open(root, { model, files: holder, screen, signal: life.signal, leads: () => [...widget.views][0] === view });
+      const opened = await open(root, { model, files: holder, screen, signal: life.signal, leads: () => widget.leader === view });
       screen.remove();
       if (life.signal.aborted) return opened.close();
       view.opened = opened;
@@ -102,7 +109,9 @@ function render(model, el) {
       };
       const { message, code } = /** @type {Error & {code?: string}} */ (error);
       screen.fail(message, again);
-      if (code === 'silent') widget.wire.listeners.add(heard);
+      if (code === 'silent') return void widget.wire.listeners.add(heard);
+      view.failure = error;
+      widget.answer();
     } finally {
       widget.wire.listeners.delete(screen.late);
     }
@@ -113,6 +122,7 @@ function render(model, el) {
     view.opened?.close();
     widget.views.delete(view);
     widget.tellViews();
+    widget.answer();
     holder.leave();
     root.remove();
   };

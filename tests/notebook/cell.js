@@ -12,7 +12,7 @@ export class Kernel {
   heard = [];
   /** What of it is lost: told with each message, and how often there was one like it before. @type {(message: any, times: number) => boolean} */
   drops = () => false;
-  /** What came of questions, by id. @type {Map<string, {meta: any, parts: Uint8Array[], size: number, text?: string, code?: string}>} */
+  /** What came of questions, by id; shown: what it had then. @type {Map<string, {meta: any, parts: Uint8Array[], size: number, shown: any[], text?: string, code?: string}>} */
   answers = new Map();
   manager = {};
   /** Its widgets' traits, as it knows them. @type {Record<string, any>} */
@@ -122,14 +122,15 @@ export class Kernel {
       if (!blob) return deliver({ kind: 'gone', name, text: 'The model was closed in Python.' });
       return deliver({ kind: 'part', name, begin, size: blob.length }, [blob.slice(begin, begin + PART)]);
     }
+    const shown = this.traits._shown ?? [];
     if (kind === 'answer') {
-      /** @type {{meta: any, parts: any[], size: number}} */
-      const answer = this.answers.get(id) ?? { meta, parts: [], size };
+      /** @type {{meta: any, parts: any[], size: number, shown: any[]}} */
+      const answer = this.answers.get(id) ?? { meta, parts: [], size, shown };
       this.answers.set(id, answer);
       answer.parts.push(...buffers);
       return deliver({ kind: 'taken', id, begin });
     }
-    if (kind === 'failed') this.answers.set(id, { meta: null, parts: [], size: 0, code, text });
+    if (kind === 'failed') this.answers.set(id, { meta: null, parts: [], size: 0, shown, code, text });
   }
 }
 

@@ -78,6 +78,15 @@ for (const [kernel, awaits] of /** @type {[string, boolean][]} */ ([['kernel7', 
     await notebook.becomes('[widget.view, widget.target]', ['class', target]);
     await notebook.print('widget.view, widget.query, widget.target = "class", None, 9');
     await notebook.becomes('apart(widget.map, right["chefer target=9 query=cls"]) < 1e-4', true);
+
+    // Once shown() has come they are those of what was set: in the same cell, or in the next once it is done.
+    const set = 'widget.view, widget.layer, widget.head = "heads", 1, 2';
+    const text = 'widget._shown[0]["map"]["text"]';
+    if (!awaits) {
+      await notebook.print(`${set}; handle = widget.shown()`);
+      await notebook.becomes('handle.done', true);
+    }
+    assert.match(await notebook.print(awaits ? `${set}\nawait widget.shown()\nprint(${text})` : `print(${text})`), /^Layer 1, head 2/);
     await notebook.close();
   });
 

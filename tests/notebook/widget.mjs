@@ -36,6 +36,23 @@ export async function openCell({ models = [TINY], images = PHOTOS.slice(0, 1), t
   return tab;
 }
 
+/**
+ * Another widget in its place, with which something is wrong: its model's file is another, or none.
+ * @param {import('playwright-core').Page} page
+ * @param {'config' | 'weights'} file
+ * @param {string} [content]
+ */
+export const openSpoilt = (page, file, content) => page.evaluate(async ([file, content]) => {
+  const { kernel, model: { state }, cell } = /** @type {any} */ (globalThis);
+  cell.close();
+  kernel.traits = {};
+  const { name, size } = content === undefined ? { name: '0'.repeat(64), size: 7 } : await kernel.add(new TextEncoder().encode(content));
+  const [own, ...more] = structuredClone(state._models);
+  const spoilt = { ...own, [file]: file === 'weights' ? [name] : name, sizes: { ...own.sizes, [name]: size } };
+  const model = kernel.open({ ...structuredClone(state), _models: [...more, spoilt] });
+  Object.assign(globalThis, { model, mend: () => (model.state._models = [own, ...more]), cell: await show(model) });
+}, /** @type {const} */ ([file, content]));
+
 /** What the widget has told the kernel that it shows, once it is this. @param {import('playwright-core').Page} page @param {string} text a part of the map's title @param {number} [count] of models */
 export async function shown(page, text, count = 1) {
   await page.waitForFunction(([text, count]) => {
@@ -55,10 +72,10 @@ export const told = (page, name, value) => page.waitForFunction(([name, value]) 
 export const asked = (page, name) => page.evaluate((name) => /** @type {any} */ (globalThis).kernel.heard.filter((/** @type {any} */ message) => message.kind === 'get' && message.name === name).length, name);
 
 /**
- * A question as Python asks it.
+ * A question as Python asks it. shown: what Python had of `_shown` when it was answered.
  * @param {import('playwright-core').Page} page
  * @param {object} question
- * @returns {Promise<{meta: any, bytes: Uint8Array, size: number, code?: string, text?: string}>}
+ * @returns {Promise<{meta: any, bytes: Uint8Array, size: number, shown: any[], code?: string, text?: string}>}
  */
 export async function ask(page, question) {
   const answer = await page.evaluate(async (question) => {

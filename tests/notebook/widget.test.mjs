@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseTensors, readTensors } from '../node/safetensors.mjs';
 import { openTab, workersEnd } from '../page/harness.mjs';
-import { FIXTURE, PHOTOS, TINY, ask, asked, browser, openCell, origin, picture, set, shown, told } from './widget.mjs';
+import { FIXTURE, PHOTOS, TINY, ask, asked, browser, openCell, openSpoilt, origin, picture, set, shown, told } from './widget.mjs';
 
 test('the explorer opens with a model and an image out of the kernel, and says what it shows', async () => {
   const { page, requests, errors, close } = await openCell();
@@ -152,5 +152,52 @@ test('the weights are quantised in the reader\'s browser, for a single file', as
   await page.evaluate(() => /** @type {any} */ (globalThis).cell.close());
   await workersEnd(page);
   assert.deepEqual(errors, []);
+  await close();
+});
+
+test('shown() is answered when Python has the values of all that it set', async () => {
+  const { page, errors, close } = await openCell({ images: PHOTOS });
+  const opened = await ask(page, { method: 'shown' }); // asked before anything is there
+  assert.match(opened.shown[0].map.text, /^Layer 5, mean of heads/);
+  for (const [layer, head] of [[2, 1], [0, 2]]) {
+    await set(page, 'layer', layer);
+    await set(page, 'head', head);
+    assert.match((await ask(page, { method: 'shown' })).shown[0].map.text, new RegExp(`^Layer ${layer}, head ${head}`));
+  }
+  await set(page, 'view', 'class'); // which takes the model a while
+  assert.match((await ask(page, { method: 'shown' })).shown[0].map.text, /^Relevance/);
+  await set(page, 'index', 1);
+  const { top } = (await ask(page, { method: 'shown' })).shown[0];
+  assert.notEqual(top[0][1], 'espresso');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('shown() waits for an image that is on its way, also when it is wanted once more', async () => {
+  const { page, errors, close } = await openCell({ images: PHOTOS });
+  await shown(page, 'Layer 5');
+  await page.evaluate(() => {
+    const { kernel, model } = /** @type {any} */ (globalThis);
+    const { name, size } = model.state._images[3];
+    kernel.drops = (/** @type {any} */ message) => message.name === name;
+    kernel.release = () => model.deliver({ kind: 'part', name, begin: 0, size }, [kernel.blobs.get(name)]);
+  });
+  await set(page, 'index', 3);
+  await set(page, 'index', 9); // the last is wanted still
+  const answer = ask(page, { method: 'shown' });
+  await page.waitForTimeout(300);
+  await page.evaluate(() => /** @type {any} */ (globalThis).kernel.release());
+  const { top } = (await answer).shown[0];
+  assert.notEqual(top[0][1], 'espresso');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('shown() says so where a model could not be loaded', async () => {
+  const { page, close } = await openCell({ models: [FIXTURE, TINY] });
+  await openSpoilt(page, 'config', '{"model_type": "bert"}'); // the other one can be
+  const refused = await ask(page, { method: 'shown' });
+  assert.equal(refused.code, 'closed');
+  assert.match(refused.text ?? '', /^There is no model in the widget/);
   await close();
 });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { finallyDo, openTab, workersEnd } from '../page/harness.mjs';
 import { serve } from '../../xtask/server.mjs';
-import { PHOTOS, TINY, ask, asked, browser, openCell, origin, shown } from './widget.mjs';
+import { PHOTOS, TINY, ask, asked, browser, openCell, openSpoilt, origin, set, shown } from './widget.mjs';
 
 test('a second widget with the same model and photo asks for none of it again', async () => {
   const { page, errors, close } = await openCell();
@@ -57,6 +57,24 @@ test('what cannot come is said in one sentence in the cell, with a way on', asyn
   await page.evaluate(() => /** @type {any} */ (globalThis).kernel.restore());
   await failed.getByRole('button', { name: 'Try again' }).click();
   await failed.getByText('Layer 5, mean of heads').first().waitFor();
+  await close();
+});
+
+test('where no view could be opened, questions are answered by why; one that opens later speaks for the widget', async () => {
+  const { page, close } = await openCell();
+  await shown(page, 'Layer 5');
+  await openSpoilt(page, 'weights');
+  const refused = await ask(page, { method: 'trace' }); // asked before that is known
+  assert.deepEqual([refused.code, refused.text], ['error', 'The model was closed in Python.']);
+  assert.equal((await ask(page, { method: 'shown' })).text, 'The model was closed in Python.'); // and after
+  await page.evaluate(() => /** @type {any} */ (globalThis).mend());
+  await page.evaluate(() => /** @type {any} */ (globalThis).cell.again()); // a second view: the first remains as it is
+  await shown(page, 'Layer 5');
+  await set(page, 'layer', 2);
+  assert.match((await ask(page, { method: 'shown' })).shown[0].map.text, /^Layer 2/);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByText('Layer 2, mean of heads').nth(1).waitFor();
+  assert.equal((await ask(page, { method: 'attribute' })).meta.rows, 16);
   await close();
 });
 

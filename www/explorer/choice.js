@@ -30,3 +30,8 @@ export function within(choice, { layers, heads, patches, classes }) {
   const below = (/** @type {number | null} */ index, /** @type {number} */ count) => (index !== null && index < count ? index : null);
   return { ...choice, layer: below(choice.layer, layers), head: below(choice.head, heads), patch: below(choice.patch, patches), target: below(choice.target, classes) };
 }
+
+/** What a model has, for `within`. @param {import('../../pkg/index.js').ModelConfig} config */
+export function limitsOf({ layers, heads, stages, numClasses, grid: [rows, cols] }) {
+  return { layers, heads: Math.max(heads, ...stages.map((stage) => stage.heads)), patches: rows * cols, classes: numClasses };
+}

@@ -1,5 +1,5 @@
 /** Explorers in step: what is chosen in one of what there is to see is chosen in all, as far as their models have it. */
-import { within } from './choice.js';
+import { limitsOf, within } from './choice.js';
 import { moved } from './detail.js';
 
 /**
@@ -35,11 +35,6 @@ export function inStep() {
       following = false;
     },
   };
-}
-
-/** @param {import('../../pkg/index.js').ModelConfig} config */
-function limitsOf({ layers, heads, stages, numClasses, grid: [rows, cols] }) {
-  return { layers, heads: Math.max(heads, ...stages.map((stage) => stage.heads)), patches: rows * cols, classes: numClasses };
 }
 
 /**
