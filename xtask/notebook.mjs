@@ -2,9 +2,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { constants, gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
-import { TARGET, smaller } from './bundle.mjs';
 import { makeExport } from './export.mjs';
+import { scriptOf } from './page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STATIC = `${ROOT}notebook/vitscope/static`;
@@ -12,23 +11,9 @@ const ENGINE = ['worker.js', 'imagenet-1k.txt', 'relaxed.wasm', 'simd128.wasm', 
 /** It is sent with every widget, and may be saved in the notebook. */
 const MOST = 10_000; // bytes
 
-/**
- * A script of `notebook/widget/` and all that it imports: one ES module.
- * @param {'widget' | 'app'} name
- */
-export async function widgetScript(name) {
-  const { outputFiles } = await build({
-    entryPoints: [`${ROOT}notebook/widget/${name}.js`],
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: TARGET,
-    charset: 'utf8',
-    logLevel: 'warning',
-    define: { 'globalThis.process': 'undefined' },
-    write: false,
-  });
-  return (await smaller(`${name}.js`, outputFiles[0].text))[0].text;
+/** @param {'widget' | 'app'} name */
+export function widgetScript(name) {
+  return scriptOf(`${ROOT}notebook/widget/${name}.js`, { define: { 'globalThis.process': 'undefined' } });
 }
 
 /** All files, the same for the same sources. @returns {Promise<Map<string, Buffer>>} */

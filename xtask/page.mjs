@@ -19,6 +19,17 @@ const ENGINE = /\/pkg\/dist\/index\.js$/;
  */
 
 /**
+ * A script and all that it imports: one ES module, made small.
+ * @param {string} entry
+ * @param {import('esbuild').BuildOptions} [options]
+ * @returns {Promise<string>}
+ */
+export async function scriptOf(entry, options) {
+  const { outputFiles = [] } = await build({ ...options, entryPoints: [entry], bundle: true, minify: true, format: 'esm', target: TARGET, charset: 'utf8', logLevel: 'warning', write: false });
+  return (await smaller('main.js', outputFiles[0].text))[0].text;
+}
+
+/**
  * A page's `main.js` and all that it imports: one ES module, as if it lay in `www/`.
  * @param {PageOptions} [options]
  * @returns {Promise<string>}
@@ -26,19 +37,7 @@ const ENGINE = /\/pkg\/dist\/index\.js$/;
 export async function pageScript({ page = '', engine, plugins = [], code = '' } = {}) {
   /** @type {import('esbuild').Plugin} */
   const outside = { name: 'engine', setup: ({ onResolve }) => onResolve({ filter: ENGINE }, () => (engine ? { path: engine, external: true } : undefined)) };
-  const { outputFiles } = await build({
-    entryPoints: [`${WWW}${page}main.js`],
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: TARGET,
-    charset: 'utf8',
-    logLevel: 'warning',
-    footer: { js: code },
-    write: false,
-    plugins: [outside, ...plugins],
-  });
-  return (await smaller('main.js', outputFiles[0].text))[0].text;
+  return scriptOf(`${WWW}${page}main.js`, { footer: { js: code }, plugins: [outside, ...plugins] });
 }
 
 /**
