@@ -46,9 +46,12 @@ function own() {
  * @param {(wished: Wished) => void} propose something is wished that nobody has agreed to, or that can't be had
  */
 export function createAddress(explorer, usual, propose) {
+  if (own().asked !== undefined) history.replaceState({ ...own(), asked: undefined }, ''); // once
   const fragment = (/** @type {Partial<State>} */ state) => write(linked(state), linked(usual));
+  // The same fragment may be of a photo of one's own and of the first sample, of a link and of what was agreed to.
+  const entry = (hash = location.hash, beside = own()) => hash + JSON.stringify(beside);
   let last = explorer.state;
-  let seen = location.hash;
+  let seen = entry();
   let visits = 0;
   let timer = 0;
   /** @type {State | undefined} */
@@ -63,18 +66,18 @@ export function createAddress(explorer, usual, propose) {
     url.hash = fragment(state);
     const place = PLACES.some((name) => state[name] !== last[name]);
     last = state;
-    if (url.hash === location.hash) return;
+    if (entry(url.hash, ownOf(state)) === entry()) return;
     try {
       history[place ? 'pushState' : 'replaceState'](ownOf(state), '', url);
-      seen = url.hash;
+      seen = entry();
     } catch {
       // Too many in too short a time: the next change takes it along.
     }
   }
 
   async function visit() {
-    if (location.hash === seen) return; // some browsers tell it twice
-    seen = location.hash;
+    if (entry() === seen) return; // some browsers tell it twice
+    seen = entry();
     clearTimeout(timer);
     waiting = undefined;
     const wished = wish();
@@ -95,8 +98,6 @@ export function createAddress(explorer, usual, propose) {
     clearTimeout(timer);
     timer = window.setTimeout(settle, PAUSE);
   }
-
-  if (own().asked !== undefined) history.replaceState({ ...own(), asked: undefined }, ''); // once
 
   addEventListener('popstate', visit);
   addEventListener('hashchange', visit);
@@ -135,7 +136,7 @@ function linked(state) {
 
 /**
  * @param {State} state
- * @returns {Own | null}
+ * @returns {Own}
  */
 function ownOf({ sample, model }) {
   return { ...(!sample && { photo: true }), ...(!model && { model: true }), ...(model && isOnHub(model) && { agreed: model }) };

@@ -247,6 +247,20 @@ test('a photo of one\'s own is in no link, and going back to it leaves what is t
   await shown(page, 'Rocket launch');
 }));
 
+test('a photo of one\'s own in place of the first sample, whose link is the same, is come back to, and the sample is', onPage(TINY, async ({ page }) => {
+  await page.locator('[data-source=file]').setInputFiles(join(ROOT, 'www/samples/astronaut.jpg'));
+  await shown(page, 'astronaut.jpg');
+  await page.waitForFunction(() => history.state?.photo);
+  await page.locator('#tab-features').click();
+  await written(page, '#view=features');
+  await page.goBack();
+  await page.locator('#tab-heads[aria-selected=true]').waitFor();
+  await page.waitForTimeout(400);
+  assert.equal(await photo(page), 'astronaut.jpg');
+  await page.goBack();
+  await shown(page, 'Espresso cup');
+}));
+
 test('the address can be edited, and what a model has not is passed over', onPage(TINY, async ({ page }) => {
   await page.evaluate(() => (location.hash = '#sample=coffee&view=nothing&layer=99&head=77&patch=5000&class=4000&colours=beige&opacity=20'));
   await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (explorer().querySelector('[name=opacity]'))?.value === '20');

@@ -90,7 +90,7 @@ test('a link to a model of the Hub asks nobody until the visitor says so, and th
   await inUse(page, 'vit');
   await answered(page);
   await page.waitForFunction(() => explorer().querySelector('[data-caption=title]')?.textContent?.startsWith('Layer 1, head 2'));
-  await page.waitForFunction(() => location.hash === '#model=seeded/vit&sample=rocket&layer=1&head=2');
+  await page.waitForFunction(() => history.state?.agreed && location.hash === '#model=seeded/vit&sample=rocket&layer=1&head=2');
   // What was loaded by the visitor's word is there again after a reload.
   await anew(page, () => page.reload());
   await inUse(page, 'vit');
