@@ -17,6 +17,9 @@ const MAC_BROWSERS: &[&str] = &[
 const PACKAGES: &[&str] = &["chromium", "chromium-driver"];
 const OTHERS: &[&str] = &["firefox-esr", "libwebkit2gtk-4.1-0", "xvfb"];
 
+/// Seconds for one test module in a browser; the 20 of its runner and the 30 of the driver are short for a model on a busy machine.
+pub const TIMEOUT: u64 = 600;
+
 /// For tests of local pages: no sandbox, which root and containers lack, and no calls home.
 const FLAGS: &[&str] = &[
     "--headless",
@@ -66,7 +69,11 @@ impl Browser {
     /// Writes the capabilities for wasm-bindgen-test-runner.
     pub fn webdriver_json(&self, sh: &Shell) -> Result<PathBuf> {
         let path = cache().join("webdriver.json");
-        let capabilities = json!({ "goog:chromeOptions": { "binary": self.browser, "args": FLAGS } });
+        let capabilities = json!({
+            "goog:chromeOptions": { "binary": self.browser, "args": FLAGS },
+            // A test holds its page for as long as it runs; the runner looks at it meanwhile, and the driver would give it up after 30 s.
+            "timeouts": { "script": 1000 * TIMEOUT },
+        });
         sh.write_file(&path, capabilities.to_string())?;
         Ok(path)
     }

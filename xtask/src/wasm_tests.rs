@@ -18,9 +18,6 @@ pub enum Host {
     Browser,
 }
 
-/// Seconds for one test module in a browser; the runner's own 20 are short for a model on a busy machine.
-const BROWSER_TIMEOUT: &str = "600";
-
 pub struct TestModule {
     name: String,
     pub path: PathBuf,
@@ -87,7 +84,7 @@ fn run_module(sh: &Shell, runner: &Path, module: &TestModule, host: Host) -> Res
         let browser = browser::find(sh)?;
         command = command
             .env("WASM_BINDGEN_USE_BROWSER", "1")
-            .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT)
+            .env("WASM_BINDGEN_TEST_TIMEOUT", browser::TIMEOUT.to_string())
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", browser.webdriver_json(sh)?)
             .env("CHROMEDRIVER", browser.driver);
     }
