@@ -40,7 +40,7 @@ for (const name of readdirSync(EXAMPLES).filter((name) => name.endsWith('.ipynb'
   });
 }
 
-test("the READMEs' own", { skip: lacking, timeout: 120_000 }, async () => {
+test("the READMEs' own", { skip: lacking, timeout: 300_000 }, async () => {
   const folder = join(jupyter.root, 'readme');
   mkdirSync(folder);
   copyFileSync(join(ROOT, 'www/samples/chelsea.jpg'), join(folder, 'cat.jpg'));

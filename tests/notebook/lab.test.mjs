@@ -5,7 +5,7 @@ import { startBrowser } from '../page/harness.mjs';
 import { KERNEL6, PYTHON, has, openNotebook, startJupyter } from './jupyter.mjs';
 import { PREPARE, answered, clickPatch, drawn, lacking, redrawn, title } from './lab.mjs';
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 300_000 };
 const without6 = lacking || ((await has(KERNEL6, 'ipykernel', 'anywidget', 'numpy')) ? false : 'VITSCOPE_KERNEL6 names no Python with ipykernel 6, anywidget and numpy');
 
 /** @type {import('playwright-core').Browser} */

@@ -8,7 +8,7 @@ import { openTab, startBrowser, workersEnd } from '../page/harness.mjs';
 import { PYTHON, openNotebook, startJupyter } from './jupyter.mjs';
 import { PREPARE, answered, drawn, lacking, redrawn, title } from './lab.mjs';
 
-const OPTIONS = { skip: lacking, timeout: 120_000 };
+const OPTIONS = { skip: lacking, timeout: 300_000 };
 
 /** @type {import('playwright-core').Browser} */
 let browser;

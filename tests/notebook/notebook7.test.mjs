@@ -6,7 +6,7 @@ import { PREPARE, answered, lacking, title } from './lab.mjs';
 
 const skip = lacking || ((await has(PYTHON, 'notebook')) ? false : 'VITSCOPE_JUPYTER names no Python with Notebook 7');
 
-test('it opens, follows Python, and is followed', { skip, timeout: 120_000 }, async () => {
+test('it opens, follows Python, and is followed', { skip, timeout: 300_000 }, async () => {
   const [browser, jupyter] = await Promise.all([startBrowser(), startJupyter({ python: PYTHON }, { app: 'notebook' })]);
   const notebook = await openNotebook(browser, jupyter, 'python');
   await notebook.print(PREPARE);
