@@ -199,8 +199,7 @@ test('in a dark JupyterLab the widget is dark, and follows it', OPTIONS, async (
   assert.ok((await paper()) > 200);
   await notebook.command('apputils:change-theme', undefined, { theme: 'JupyterLab Dark' });
   await notebook.page.waitForFunction(() => document.body.dataset.jpThemeLight === 'false');
-  await notebook.page.waitForTimeout(300);
-  assert.ok((await paper()) < 80);
+  while ((await paper()) >= 80) await notebook.page.waitForTimeout(50);
   await notebook.command('apputils:change-theme', undefined, { theme: 'JupyterLab Light' });
   await notebook.close();
 });
