@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { openTab, startBrowser, workersEnd } from '../page/harness.mjs';
+import { Hub, seeded } from '../node/hub.mjs';
+import { openTab, standInForHub, startBrowser, startHub, workersEnd } from '../page/harness.mjs';
 import { PYTHON, openNotebook, startJupyter } from './jupyter.mjs';
 import { PREPARE, answered, drawn, lacking, redrawn, title } from './lab.mjs';
 
@@ -126,6 +127,28 @@ test('an exported file opens from the disk with the same answer, and a snapshot 
   const png = Buffer.from(cells[index].outputs[0].data['image/png'].replace(/\s/g, ''), 'base64');
   assert.equal(png.subarray(1, 4).toString(), 'PNG');
   assert.equal(png.length, await notebook.value('len(picture.result)'));
+  await notebook.close();
+});
+
+test('a model of the Hub is fetched by the page, and its exported file has it', OPTIONS, async () => {
+  const hub = new Hub({ 'seeded/vit': { files: seeded('hf_vit') } });
+  await startHub(hub);
+  const notebook = await prepared();
+  await standInForHub(notebook.page.context(), hub);
+  const { at } = await notebook.run('right = expected("hf_vit"); widget = vitscope.explore("seeded/vit", right["pixel_values"]); widget');
+  await answered(at);
+  assert.equal(await notebook.print('print(apart((await widget.trace())["logits"], right["logits"].ravel()) < 1e-4)'), 'True');
+  assert.ok(hub.log.some(({ path }) => path.endsWith('/model.safetensors')));
+  // (The kernel's own requests, which no browser can answer in the Hub's place.)
+  await notebook.print(`from vitscope import web
+web.fetch = lambda url, get=web.fetch: get(url.replace("https://huggingface.co/", ${JSON.stringify(hub.url)}))`);
+  assert.equal(await notebook.print('print(await widget.to_html("hub.html"))'), 'hub.html');
+  const tab = await openTab(browser);
+  await tab.page.goto(pathToFileURL(join(jupyter.root, 'hub.html')).href);
+  await answered(tab.page.locator('body'));
+  assert.equal(await tab.page.locator('#answers .label').first().innerText(), await at.locator('#answers .label').first().innerText());
+  assert.deepEqual([tab.errors, tab.requests.filter((url) => !/^(file|blob|data):/.test(url))], [[], []]);
+  await tab.close();
   await notebook.close();
 });
 

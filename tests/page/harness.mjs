@@ -67,6 +67,28 @@ export async function startHub(hub) {
 }
 
 /**
+ * What pages ask of huggingface.co goes to the stand-in. `hold()` keeps its weights back until `release()`.
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {import('../node/hub.mjs').Hub} hub
+ */
+export async function standInForHub(context, hub) {
+  let held = Promise.resolve();
+  let release = () => {};
+  await context.route('https://huggingface.co/**', async (route) => {
+    const { pathname, search } = new URL(route.request().url());
+    if (pathname.endsWith('.safetensors')) await held;
+    const { range } = await route.request().allHeaders();
+    const response = await fetch(hub.url.slice(0, -1) + pathname + search, { headers: range ? { range } : {} });
+    const headers = Object.fromEntries(['content-type', 'content-range'].flatMap((name) => (response.headers.has(name) ? [[name, String(response.headers.get(name))]] : [])));
+    await route.fulfill({ status: response.status, headers: { ...headers, 'access-control-allow-origin': '*' }, body: Buffer.from(await response.arrayBuffer()) }).catch(() => {}); // the page has given it up
+  });
+  return {
+    hold: () => void (held = new Promise((resolve) => (release = resolve))),
+    release: () => release(),
+  };
+}
+
+/**
  * Another server: what it sends under each path, with headers that isolate its pages and let an isolated one take its files.
  * @param {(path: string) => {body: string | Buffer, type?: string, status?: number, headers?: Record<string, string>} | undefined} answer
  */

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';
 import { Hub, seeded } from '../node/hub.mjs';
-import { answered, openTab, startBrowser, startHub, startServer } from './harness.mjs';
+import { answered, openTab, standInForHub, startBrowser, startHub, startServer } from './harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {import('playwright-core').BrowserContext} Context */
 
 const TINY = '/www/?model=/models/vitscope-tiny/';
 const vit = seeded('hf_vit');
@@ -23,34 +22,13 @@ before(async () => {
 beforeEach(() => hub.reset());
 
 /**
- * In place of the Hub, which the page's policy knows by its name, the stand-in. `hold()` keeps its weights back until `release()`.
- * @param {Context} context
- */
-async function standIn(context) {
-  let held = Promise.resolve();
-  let release = () => {};
-  await context.route('https://huggingface.co/**', async (route) => {
-    const { pathname, search } = new URL(route.request().url());
-    if (pathname.endsWith('.safetensors')) await held;
-    const { range } = await route.request().allHeaders();
-    const response = await fetch(hub.url.slice(0, -1) + pathname + search, { headers: range ? { range } : {} });
-    const headers = Object.fromEntries(['content-type', 'content-range'].flatMap((name) => (response.headers.has(name) ? [[name, String(response.headers.get(name))]] : [])));
-    await route.fulfill({ status: response.status, headers: { ...headers, 'access-control-allow-origin': '*' }, body: Buffer.from(await response.arrayBuffer()) }).catch(() => {}); // the page has given it up
-  });
-  return {
-    hold: () => void (held = new Promise((resolve) => (release = resolve))),
-    release: () => release(),
-  };
-}
-
-/**
  * @param {string} address
- * @param {(tab: Awaited<ReturnType<typeof openTab>> & Awaited<ReturnType<typeof standIn>> & {elsewhere: () => string[]}) => Promise<void>} body
+ * @param {(tab: Awaited<ReturnType<typeof openTab>> & Awaited<ReturnType<typeof standInForHub>> & {elsewhere: () => string[]}) => Promise<void>} body
  * @param {{allowed?: boolean}} [settings]
  */
 const onPage = (address, body, { allowed = false } = {}) => async () => {
   const tab = await openTab(browser, { viewport: { width: 1280, height: 800 } });
-  const held = await standIn(tab.context);
+  const held = await standInForHub(tab.context, hub);
   if (allowed) await tab.page.addInitScript(() => sessionStorage.getItem('set') ?? (sessionStorage.setItem('set', 'yes'), localStorage.setItem('vitscope-hub', 'yes')));
   await tab.page.goto(origin + address);
   await answered(tab.page);
