@@ -2,9 +2,11 @@
 
 mod common;
 
+use common::edit::rewritten;
 use common::{FIXTURES, Fixture, argmax, cosine, named, relative_error};
 use ndarray::s;
-use vitscope::checkpoint::{load, quantize};
+use safetensors::Dtype;
+use vitscope::checkpoint::{QuantizedTensor, load, quantize};
 use vitscope::explain::Trace;
 use vitscope::model::{Precision, Scores, Scratch, Sink};
 use vitscope::quant::Bits;
@@ -142,6 +144,43 @@ fn int8_files_of_every_family_give_the_same_bits() {
         let mut model = small.load(None).unwrap();
         assert_eq!(model.precision(), Precision::Int8);
         assert_eq!(small.run(&mut model, &pixels), directly, "{}", fixture.name);
+    }
+}
+
+/// A matrix that 8 bits can't hold, as these of subnormal weights, stays in floats, whichever it is: with every other one, and with all, an int8 model runs.
+#[test]
+fn int8_models_with_matrices_in_floats_run_in_every_family() {
+    for fixture in FIXTURES.iter().filter(|fixture| fixture.shards.is_empty()) {
+        let pixels = fixture.expected("pixel_values");
+        for (first, step) in [(0, 1), (0, 2), (1, 2)] {
+            let mut changed = 0;
+            let weights = rewritten(fixture.weights, |tensors| {
+                let matrices =
+                    tensors.values_mut().filter(|(dtype, shape, _)| *dtype == Dtype::F32 && shape.len() == 2);
+                for (.., weights) in matrices.skip(first).step_by(step) {
+                    weights
+                        .as_chunks_mut()
+                        .0
+                        .iter_mut()
+                        .for_each(|w| *w = (f32::from_le_bytes(*w) * 1e-38).to_le_bytes());
+                    changed += 1;
+                }
+            });
+            let mut floats = 0;
+            let mut count = |tensor: &QuantizedTensor<'_>| {
+                floats += usize::from(tensor.bits == Bits::ThirtyTwo && tensor.sqnr.is_some())
+            };
+            let int8 = quantize(fixture.files(), &weights, Bits::Eight, &mut count).unwrap();
+            assert_eq!(floats > 0, changed > 0, "{}", fixture.name);
+            let [f32, int8] = [(weights, Precision::F32), (int8, Precision::Int8)].map(|(weights, precision)| {
+                let fixture = Fixture { weights: weights.leak(), ..*fixture };
+                let mut model = fixture.load(None).unwrap();
+                assert_eq!(model.precision(), precision);
+                fixture.run(&mut model, &pixels)
+            });
+            let cosine = cosine(&f32, &int8);
+            assert!(cosine > 0.99, "{}, from {first} on every {step}: cosine {cosine}", fixture.name);
+        }
     }
 }
 

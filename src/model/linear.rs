@@ -91,6 +91,11 @@ impl Linear {
         }
     }
 
+    /// Whether it is of an f32 model: in an int8 model what stays in floats is [`Matrix::Unfused`].
+    pub(super) fn is_fused(&self) -> bool {
+        matches!(self.matrix, Matrix::F32(_))
+    }
+
     /// Rows that it takes as long for as for fewer: a multiple of them is best.
     pub(super) fn tile_rows(&self) -> usize {
         match self.precision() {

@@ -2,7 +2,6 @@
 
 use super::activation::Activation;
 use super::activations::Input;
-use super::config::Precision;
 use super::linear::{Linear, Then};
 use super::norm::LayerNorm;
 use super::scratch::Worker;
@@ -38,10 +37,11 @@ impl Mlp {
         }
     }
 
-    /// Whether the second layer can read its inputs slice by slice: a row of integers has one scale, and a norm wants all of it too.
+    /// Whether the second layer reads its inputs slice by slice: a row of integers has one scale, and a norm wants all of it too. An int8 model has no room for sums, and few
+    /// of its layers are in floats.
     pub(super) fn goes_in_slices(&self) -> bool {
         let gate_is_whole = !self.gated || self.fc2.inputs().is_multiple_of(TILE_COLUMNS);
-        self.fc2.precision() == Precision::F32 && self.norm.is_none() && gate_is_whole
+        self.fc2.is_fused() && self.norm.is_none() && gate_is_whole
     }
 
     fn add_to_rows(&self, stream: &mut [f32], norm: &LayerNorm, after: bool, worker: &mut Worker) {
@@ -131,9 +131,15 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Slice by slice, the last one short, the bits are those of a hidden layer that is there as a whole.
+    /// Slice by slice, the last one short, the bits are those of a hidden layer that is there as a whole; as it is where floats are left in an int8 model, which has no sums.
     #[test]
     fn slices_change_no_bit() {
+        for fused in [true, false] {
+            compare_with_the_whole(fused);
+        }
+    }
+
+    fn compare_with_the_whole(fused: bool) {
         let (rows, width) = (7, 12);
         for (units, gated, activation) in [
             (2 * BLOCK_INPUTS + 40, false, Activation::Gelu),
@@ -145,10 +151,11 @@ mod tests {
             let mut layer = |outputs: usize, inputs: usize| {
                 let weights = Array2::from_shape_fn((outputs, inputs), |_| rng.f32() - 0.5);
                 let bias: Vec<f32> = (0..outputs).map(|_| rng.f32() - 0.5).collect();
-                Linear::new(Matrix::f32(weights.view()).unwrap(), &bias)
+                let matrix = if fused { Matrix::f32(weights.view()) } else { Matrix::unfused(weights.view()) };
+                Linear::new(matrix.unwrap(), &bias)
             };
             let mlp = Mlp { fc1: layer(outputs, width), norm: None, fc2: layer(width, units), activation, gated };
-            assert!(mlp.goes_in_slices());
+            assert_eq!(mlp.goes_in_slices(), fused);
             let norm = LayerNorm { weight: vec![1.0; width], bias: vec![0.0; width], eps: 1e-6, centred: true };
             let stream: Vec<f32> = (0..rows * width).map(|_| rng.f32() * 4.0).collect();
 
@@ -170,9 +177,9 @@ mod tests {
             }
             mlp.fc2.forward(Input::F32(inner.view()), Then::Add, &mut whole);
 
-            let mut worker = Worker::holding(Activations::new(rows, width, 0).unwrap());
-            worker.hidden = vec![9.0; 2 * rows * BLOCK_INPUTS];
-            worker.sums = vec![no_sums(); width.div_ceil(TILE_COLUMNS) * rows];
+            let mut worker = Worker::holding(Activations::new(rows, units, 0).unwrap());
+            worker.hidden = vec![9.0; rows * if fused { 2 * BLOCK_INPUTS } else { outputs }];
+            worker.sums = vec![no_sums(); if fused { width.div_ceil(TILE_COLUMNS) * rows } else { 0 }];
             let mut sliced = stream;
             mlp.add_to(&mut sliced, &norm, false, &mut worker);
             assert!(sliced.iter().zip(&whole).all(|(a, b)| a.to_bits() == b.to_bits()), "{units} units");
