@@ -28,6 +28,7 @@ mod labels;
 mod names;
 mod open_clip;
 mod pixels;
+mod positions;
 mod processor_file;
 mod processors;
 mod quantize;
