@@ -106,19 +106,29 @@ test('of several images one is shown, by the reader or by Python', OPTIONS, asyn
   await notebook.close();
 });
 
+/**
+ * Has `widget` write the single file, which opens from the disk, asks nobody, and shows what is shown here.
+ * @param {import('./lab.mjs').Notebook} notebook
+ * @param {import('./lab.mjs').Locator} at
+ * @param {string} file
+ */
+async function exported(notebook, at, file) {
+  assert.equal(await notebook.print(`print(await widget.to_html("${file}"))`), file);
+  const tab = await openTab(browser);
+  const body = tab.page.locator('body');
+  await tab.page.goto(pathToFileURL(join(jupyter.root, file)).href);
+  await answered(body);
+  assert.equal(await body.locator('#answers .label').first().innerText(), await at.locator('#answers .label').first().innerText());
+  assert.equal(await title(body).innerText(), await title(at).innerText());
+  assert.deepEqual([tab.errors, tab.requests.filter((url) => !/^(file|blob|data):/.test(url))], [[], []]);
+  await tab.close();
+}
+
 test('an exported file opens from the disk with the same answer, and a snapshot stays in the notebook', OPTIONS, async () => {
   const notebook = await prepared();
   const { at } = await notebook.run('widget = vitscope.explore(FIXTURES / "hf_vit", PHOTOS / "coffee.jpg", view="class", target="stingray"); widget');
   await answered(at);
-  const file = join(jupyter.root, 'heads.html');
-  assert.equal(await notebook.print('print(await widget.to_html("heads.html"))'), 'heads.html');
-  const tab = await openTab(browser);
-  await tab.page.goto(pathToFileURL(file).href);
-  await answered(tab.page.locator('body'));
-  assert.equal(await tab.page.locator('#answers .label').first().innerText(), await at.locator('#answers .label').first().innerText());
-  assert.equal(await title(tab.page.locator('body')).innerText(), await title(at).innerText());
-  assert.deepEqual([tab.errors, tab.requests.filter((url) => !/^(file|blob|data):/.test(url))], [[], []]);
-  await tab.close();
+  await exported(notebook, at, 'heads.html');
 
   const { index } = await notebook.run('picture = widget.snapshot()');
   await notebook.becomes('picture.done', true);
@@ -142,13 +152,7 @@ test('a model of the Hub is fetched by the page, and its exported file has it', 
   // (The kernel's own requests, which no browser can answer in the Hub's place.)
   await notebook.print(`from vitscope import web
 web.fetch = lambda url, get=web.fetch: get(url.replace("https://huggingface.co/", ${JSON.stringify(hub.url)}))`);
-  assert.equal(await notebook.print('print(await widget.to_html("hub.html"))'), 'hub.html');
-  const tab = await openTab(browser);
-  await tab.page.goto(pathToFileURL(join(jupyter.root, 'hub.html')).href);
-  await answered(tab.page.locator('body'));
-  assert.equal(await tab.page.locator('#answers .label').first().innerText(), await at.locator('#answers .label').first().innerText());
-  assert.deepEqual([tab.errors, tab.requests.filter((url) => !/^(file|blob|data):/.test(url))], [[], []]);
-  await tab.close();
+  await exported(notebook, at, 'hub.html');
   await notebook.close();
 });
 

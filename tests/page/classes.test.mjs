@@ -40,7 +40,17 @@ test('a page teaches classes by its pictures, and both instances answer', onApiP
     const answers = await Promise.all(photos.map((photo) => taught.classify(photo)));
 
     const file = new Blob([taught.saveClasses()]);
+    let started = 0;
+    const Real = Worker;
+    globalThis.Worker = class extends Real {
+      /** @param {ConstructorParameters<typeof Worker>} args */
+      constructor(...args) {
+        super(...args);
+        started++;
+      }
+    };
     const restored = await vit.withClasses(file);
+    globalThis.Worker = Real;
     const again = await restored.classify(shown);
     const code = (/** @type {Promise<unknown>} */ promise) => promise.then(() => 'answered', (error) => error.code);
     taught.close();
@@ -58,7 +68,7 @@ test('a page teaches classes by its pictures, and both instances answer', onApiP
     return {
       same: config === vit.config && lens === lensAfter && own.logits.join() === after.logits.join(), classes: [own.logits.length, config.numClasses, given.logits.length, taught.config.numClasses, lenses.cols],
       progress, top: given.top.map(({ label }) => label), labels: answers.map(({ top }) => top[0].label), map: map.target.label, text: occlusion.text,
-      off: Math.max(...given.logits.map((x, i) => Math.abs(x - again.logits[i]))), closed, last, end, memory: [workers.weights, taught.memory.weights, taught.memory.wasm],
+      off: Math.max(...given.logits.map((x, i) => Math.abs(x - again.logits[i]))), started, closed, last, end, memory: [workers.weights, taught.memory.weights, taught.memory.wasm],
     };
   }, FOLDER);
   assert.ok(result.same, 'the first is as it was');
@@ -71,6 +81,7 @@ test('a page teaches classes by its pictures, and both instances answer', onApiP
   assert.equal(result.map, result.top[0]);
   assert.match(result.text, /coffee/);
   assert.ok(result.off < 1e-4, `restored: ${result.off}`);
+  assert.equal(result.started, 0, 'by the engine that is there');
   assert.deepEqual(result.closed, ['closed', 'closed', 'closed']);
   assert.deepEqual(result.last, ['closed', 'answered']);
   assert.equal(result.end, 2);

@@ -233,7 +233,8 @@ test('logit lens: a line for each class, a row for each layer', inView('logit-le
   const lines = () => page.locator('.panel:not([hidden]) polyline').evaluateAll((all) => all.map((line) => line.getAttribute('points')).join());
   const before = await lines();
   await pick(page, 'logit');
-  await page.waitForFunction((before) => [...explorer().querySelectorAll('.panel:not([hidden]) polyline')].map((line) => line.getAttribute('points')).join() !== before, before);
+  for (let tries = 0; tries < 100 && (await lines()) === before; tries++) await page.waitForTimeout(50);
+  assert.notEqual(await lines(), before);
   await exportsAre(page, 'trace.logitLens()');
 }));
 
